@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Modules that also build for the board: Embedded Swift, no allocations (tools/cross, DESIGN in README).
+let board: [Target] = [
+  .target(name: "CE3"),
+  .target(name: "CE3Kernels", dependencies: ["CE3"], cSettings: kernelFlags),
+  .target(name: "CE3System", linkerSettings: [.linkedLibrary("pthread")]),
+  .target(name: "E3Format", dependencies: ["CE3"], swiftSettings: implementsC),
+  .target(
+    name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3System", "E3Format"], swiftSettings: implementsC),
+  .target(
+    name: "CE3Pictures",
+    linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")]),
+  .target(name: "E3Run", dependencies: ["E3Runtime", "CE3Pictures"], swiftSettings: implementsC),
+  .executableTarget(name: "e3-run", dependencies: ["E3Run"]),
+]
+
+let host: [Target] = [
+  .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(name: "CJSON", pkgConfig: "libcjson", providers: [.apt(["libcjson-dev"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+  .target(name: "E3Checkpoint", dependencies: ["CJSON", "CZlib"]),
+  .target(name: "E3Reference", dependencies: ["E3Checkpoint", "COpenBLAS"]),
+  .target(
+    name: "E3Converter", dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Reference", "E3Runtime"]),
+  .executableTarget(
+    name: "e3-convert",
+    dependencies: [
+      "E3Checkpoint", "E3Converter", "E3Reference", "E3Runtime",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ]),
+]
+
+let tests: [Target] = [
+  .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
+  .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint"], exclude: ["Data"]),
+  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Reference"]),
+  .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format"]),
+  .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
+  .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3System", "E3Runtime", "E3Converter"]),
+]
+
+let package = Package(
+  name: "e3",
+  products: [
+    .executable(name: "e3-convert", targets: ["e3-convert"]),
+    .executable(name: "e3-run", targets: ["e3-run"]),
+    .library(name: "e3", type: .static, targets: ["E3Runtime"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: board + host + tests
+)
+
+/// `@c @implementation` functions against `e3.h`.
+var implementsC: [SwiftSetting] { [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")] }
+
+/// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug builds as well.
+var kernelFlags: [CSetting] { [.unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }

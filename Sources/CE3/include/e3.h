@@ -1,0 +1,263 @@
+/*
+ * e3.h - the public C interface of the E3 runtime.
+ *
+ * E3 (Efficient Ensemble of Experts; Allingham et al., "Sparse MoEs meet Efficient Ensembles") is a vision transformer
+ * with a sparse mixture of experts whose experts are partitioned over M ensemble members. One pass over one image gives
+ * M answers; their spread is the uncertainty. This library runs such models, sparse MoE (M = 1) and dense ViT in int8.
+ *
+ * Rules that hold for every function:
+ *   - The caller owns all memory. The library never calls an allocator; a session lives inside the arena it was given.
+ *   - Every failure is an e3_status. Nothing here prints, exits, or traps on bad input.
+ *   - A model is immutable and may be used by any number of sessions and threads at once. A session may be used by one
+ *     caller at a time. There is no global state.
+ *   - Structs with a `struct_size` member are versioned by it: set it to sizeof(the struct) before the call. A library
+ *     that is newer than the caller fills only the members that the caller's struct has; one that is older leaves the
+ *     members it does not know untouched.
+ *   - Answers are equal bit for bit on every CPU, every instruction-set tier and every number of threads.
+ */
+#ifndef E3_H
+#define E3_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of this interface. The major number changes when a program compiled against an older header would break. */
+#define E3_ABI_VERSION_MAJOR 1
+#define E3_ABI_VERSION_MINOR 0
+
+#if defined(__GNUC__)
+#define E3_API __attribute__((visibility("default")))
+#else
+#define E3_API
+#endif
+
+/* ------------------------------------------------------------------------------------------------ status codes */
+
+/* Result of a call. E3_OK is zero; every other value names one cause. Values are stable across versions. */
+typedef int32_t e3_status;
+enum {
+  E3_OK = 0,
+
+  /* The caller's arguments. */
+  E3_ERROR_NULL_ARGUMENT = 1,      /* a required pointer is null */
+  E3_ERROR_STRUCT_SIZE = 2,        /* struct_size is smaller than the first version of the struct */
+  E3_ERROR_ARENA_TOO_SMALL = 3,    /* fewer bytes than e3_session_query asks for */
+  E3_ERROR_ARENA_ALIGNMENT = 4,    /* the arena is not aligned as e3_session_query asks for */
+  E3_ERROR_THREAD_COUNT = 5,       /* threads is above E3_MAX_THREADS */
+  E3_ERROR_ISA_UNKNOWN = 6,        /* no such instruction-set tier in this build */
+  E3_ERROR_ISA_UNAVAILABLE = 7,    /* this CPU does not have the instruction-set tier that was asked for */
+  E3_ERROR_INDEX_RANGE = 8,        /* an index is not below its count */
+  E3_ERROR_TENSOR_SIZE = 9,        /* the tensor does not have height x width x channels values */
+  E3_ERROR_TENSOR_NOT_FINITE = 10, /* the tensor holds a NaN or an infinity */
+  E3_ERROR_FRAME_FORMAT = 11,      /* unknown pixel format */
+  E3_ERROR_FRAME_SIZE = 12,        /* width or height is zero, odd where the format needs even, or above E3_MAX_FRAME_SIDE */
+  E3_ERROR_FRAME_STRIDE = 13,      /* stride is shorter than a line, or the data are shorter than the frame */
+  E3_ERROR_NOT_A_SESSION = 14,     /* the pointer does not come from e3_session_create */
+  E3_ERROR_NO_GOLDEN = 15,         /* the model file carries no golden input */
+  E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights are unusable */
+
+  /* The model file. */
+  E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
+  E3_ERROR_FILE_TRUNCATED = 33,    /* the file is shorter than its header says */
+  E3_ERROR_FILE_MAGIC = 34,        /* not an E3 model file */
+  E3_ERROR_FILE_VERSION = 35,      /* written for a newer, incompatible format version */
+  E3_ERROR_FILE_HEADER = 36,       /* the header contradicts itself, or its checksum is wrong */
+  E3_ERROR_FILE_CONFIG = 37,       /* the model configuration is out of range or contradicts itself */
+  E3_ERROR_FILE_TABLE = 38,        /* the extent table does not list exactly what the configuration needs */
+  E3_ERROR_FILE_ENCODING = 39,     /* a tensor encoding that this library does not know */
+  E3_ERROR_FILE_EXTENT = 40,       /* an extent is misaligned, overlaps another or leaves the file */
+  E3_ERROR_FILE_VALUES = 41,       /* a stored number is not finite or not in its range */
+  E3_ERROR_FILE_CHECKSUM = 42,     /* an extent's checksum is wrong */
+  E3_ERROR_FILE_LABELS = 43,       /* the label table is malformed */
+  E3_ERROR_GOLDEN_MISMATCH = 44,   /* the golden input did not give the stored bits */
+
+  /* The system. */
+  E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
+  E3_ERROR_THREAD_AFFINITY = 65    /* a worker thread could not be bound to the CPU that was asked for */
+};
+
+/* One-line English text of a status, without a trailing period; never null. Static storage. */
+E3_API const char *e3_status_text(e3_status status);
+
+/* Interface version of the library that is linked: major << 16 | minor. Compare the major part with E3_ABI_VERSION_MAJOR. */
+E3_API uint32_t e3_abi_version(void);
+
+/* Version of the library as text, for example "1.0.0". Static storage. */
+E3_API const char *e3_version_text(void);
+
+/* -------------------------------------------------------------------------------------------- instruction sets */
+
+/* Kernel tiers. Each gives the same bits; they differ in speed. */
+typedef uint32_t e3_isa;
+enum {
+  E3_ISA_AUTO = 0,         /* the fastest that this CPU has */
+  E3_ISA_SCALAR = 1,       /* portable C, the definition */
+  E3_ISA_AVX2 = 2,         /* x86-64: AVX2 */
+  E3_ISA_AVXVNNI = 3,      /* x86-64: AVX2 with 256-bit VNNI */
+  E3_ISA_AVX512VNNI = 4,   /* x86-64: AVX-512 F/BW/VL/DQ with VNNI */
+  E3_ISA_NEON = 5,         /* ARM: Advanced SIMD */
+  E3_ISA_DOTPROD = 6,      /* ARMv8.2: sdot */
+  E3_ISA_I8MM = 7          /* ARMv8.6: smmla */
+};
+
+/* Name of a tier as e3-run's --isa takes it ("avx512vnni"); null when the value is unknown. Static storage. */
+E3_API const char *e3_isa_name(e3_isa isa);
+
+/* Tier of a name; E3_ERROR_ISA_UNKNOWN when there is none. */
+E3_API e3_status e3_isa_from_name(const char *name, e3_isa *isa);
+
+/* E3_OK when this build has the tier and this CPU can run it. */
+E3_API e3_status e3_isa_available(e3_isa isa);
+
+/* ------------------------------------------------------------------------------------------------------- model */
+
+/* A validated view of a model file. Caller-owned, opaque; no cleanup is needed. It refers to the file's bytes, which
+ * must stay mapped, unchanged and at the same address as long as the model is used. May be copied. */
+typedef struct e3_model {
+  uint64_t opaque[64];
+} e3_model;
+
+/* Validates the `size` bytes at `data` (a whole .e3 file, mapped or read; 64-byte aligned, as every mmap is) and fills
+ * `model`. Cost: reads the header, the tables and the small float tensors; expert and MLP weights are not touched.
+ * After E3_OK, nothing that the file holds can make another call fail. Errors: E3_ERROR_FILE_*. */
+E3_API e3_status e3_model_open(const void *data, size_t size, e3_model *model);
+
+/* Compares every extent with its stored checksum. Reads the whole file. */
+E3_API e3_status e3_model_verify(const e3_model *model);
+
+/* What a model is. */
+typedef struct e3_model_info {
+  uint32_t struct_size;
+  uint32_t image_height, image_width; /* input size in pixels */
+  uint32_t channels;                  /* 1 (grey) or 3 (red, green, blue) */
+  uint32_t classes;                   /* C */
+  uint32_t members;                   /* M; 1 for V-MoE and ViT */
+  uint32_t experts;                   /* E, over all members; 0 for a dense model */
+  uint32_t selected_experts;          /* K */
+  uint32_t layers, hidden_size, heads, mlp_size;
+  uint32_t representation_size;       /* width of the vector that the head reads */
+  uint32_t tokens;                    /* tokens per image, class token included */
+  uint32_t labels;                    /* number of label texts: C, or 0 */
+  uint32_t calibrated;                /* 1 when the file carries a calibration */
+  uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
+} e3_model_info;
+
+E3_API e3_status e3_model_get_info(const e3_model *model, e3_model_info *info);
+
+/* UTF-8 text of class `index`, not terminated: `*length` bytes at `*text`, inside the file's bytes.
+ * E3_ERROR_INDEX_RANGE when the file has no label for it. */
+E3_API e3_status e3_model_get_label(const e3_model *model, uint32_t index, const char **text, size_t *length);
+
+/* ----------------------------------------------------------------------------------------------------- session */
+
+#define E3_MAX_THREADS 64
+#define E3_MAX_FRAME_SIDE 16384
+
+/* Working state for one caller. Lives at the start of its arena. */
+typedef struct e3_session e3_session;
+
+typedef struct e3_session_options {
+  uint32_t struct_size;
+  uint32_t threads;      /* 0 or 1: the calling thread only; n: the calling thread and n-1 workers */
+  e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
+  uint32_t pin_threads;  /* 1: bind thread i to cpus[i]; 0: leave placement to the system */
+  uint16_t cpus[E3_MAX_THREADS];
+} e3_session_options;
+
+/* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
+ * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. */
+E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
+
+/* Creates a session inside `arena`, which belongs to it until e3_session_destroy. `model` must outlive the session.
+ * Workers are started here and park until a frame is run. Nothing is allocated afterwards. */
+E3_API e3_status e3_session_create(const e3_model *model, const e3_session_options *options, void *arena, size_t bytes,
+                                   e3_session **session);
+
+/* Stops the workers. The arena is the caller's again. Null is allowed. */
+E3_API void e3_session_destroy(e3_session *session);
+
+/* Tier that the session runs on. */
+E3_API e3_status e3_session_get_isa(const e3_session *session, e3_isa *isa);
+
+/* ------------------------------------------------------------------------------------------------------ frames */
+
+typedef uint32_t e3_pixel_format;
+enum {
+  E3_PIXEL_RGB24 = 1, /* plane 0: red, green, blue bytes */
+  E3_PIXEL_GRAY8 = 2, /* plane 0: one byte per pixel */
+  E3_PIXEL_YUYV = 3,  /* plane 0: Y0 U Y1 V; BT.601 limited range; even width */
+  E3_PIXEL_NV12 = 4   /* plane 0: Y, plane 1: interleaved U V at half size; BT.601 limited range; even width and height */
+};
+
+typedef struct e3_frame {
+  uint32_t struct_size;
+  e3_pixel_format format;
+  uint32_t width, height;   /* pixels */
+  const void *planes[2];    /* first byte of each plane */
+  size_t strides[2];        /* bytes from one line to the next; 0: lines are adjacent */
+  size_t sizes[2];          /* readable bytes at each plane */
+} e3_frame;
+
+/* ------------------------------------------------------------------------------------------------------ result */
+
+typedef uint32_t e3_decision;
+enum {
+  E3_DECISION_ACCEPT = 1,  /* the top class may be used */
+  E3_DECISION_UNSURE = 2,  /* a known kind of scene, but the classes are not told apart well enough */
+  E3_DECISION_UNKNOWN = 3  /* unlike anything the model was trained on */
+};
+
+/* Answer to one image. The arrays lie in the session's arena and hold until its next run.
+ * Entropies are in nats. Source of the definitions: DESIGN of the paper, section 4, and Depeweg et al. 2018. */
+typedef struct e3_result {
+  uint32_t struct_size;
+  uint32_t classes;                   /* C */
+  uint32_t members;                   /* M */
+  uint32_t top_class;                 /* argmax of probabilities, lowest index on a tie */
+  const float *probabilities;         /* [C] mean of the members' softmax, tempered when the file is calibrated */
+  const float *member_logits;         /* [M][C] */
+  const float *member_probabilities;  /* [M][C] softmax of member_logits */
+  float top_probability;              /* probabilities[top_class] */
+  float total_entropy;                /* entropy of the mean of the members' probabilities */
+  float expected_entropy;             /* mean of the members' entropies (aleatoric) */
+  float mutual_information;           /* total - expected (epistemic), never negative */
+  float disagreement;                 /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
+  float distance;                     /* distance of the representation from the training data; NaN when the file has no statistics */
+  e3_decision decision;               /* without a calibration: ACCEPT when top_probability >= 0.5, else UNSURE */
+  uint32_t prediction_set_count;      /* conformal prediction set; 0 when the file is not calibrated */
+  const uint32_t *prediction_set;     /* [prediction_set_count] classes, most probable first */
+} e3_result;
+
+/* Classifies one camera frame: the preprocessing recipe of the model file, then the network.
+ * Errors: E3_ERROR_FRAME_*. Cost: no allocation, no system call but parking and waking the workers. */
+E3_API e3_status e3_session_run_frame(e3_session *session, const e3_frame *frame, e3_result *result);
+
+/* Classifies one prepared image: `values` is [height][width][channels] float32 in the model's value range (for the
+ * released checkpoints -1 to 1); `count` is height x width x channels. */
+E3_API e3_status e3_session_run_tensor(e3_session *session, const float *values, size_t count, e3_result *result);
+
+/* Prepares a frame as e3_session_run_frame does and copies the values [height][width][channels] to `values`. */
+E3_API e3_status e3_session_preprocess(e3_session *session, const e3_frame *frame, float *values, size_t count);
+
+/* Runs the golden input of the model file and compares the member logits with the stored bits.
+ * E3_OK, E3_ERROR_NO_GOLDEN or E3_ERROR_GOLDEN_MISMATCH. */
+E3_API e3_status e3_session_self_test(e3_session *session);
+
+/* Profile of the last run: nanoseconds that the calling thread spent in each stage, waiting for workers included. */
+typedef struct e3_profile {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t preprocess_ns, embedding_ns, attention_ns, mlp_ns, routing_ns, experts_ns, head_ns;
+} e3_profile;
+
+E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *profile);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,3 @@
+#include "e3.h"
+#include "e3_file.h"
+// The headers must stand alone and their layout assertions must hold; there is no other code in this module.

@@ -1,0 +1,156 @@
+/*
+ * e3_kernels.h - the arithmetic of the runtime, one table of function pointers per instruction-set tier.
+ *
+ * The scalar tier (kernels_scalar.c) is the definition: every other tier gives the same bits for the same finite
+ * operands. The rules that make this possible:
+ *   - Integer products and sums are exact. Activations and weights lie in -127..127.
+ *   - Float operations are single IEEE binary32 operations, round to nearest even, in the order the definition states.
+ *     Multiply and add are always two operations (no fused multiply-add; x86 boards without FMA exist).
+ *   - A sum over a row is taken in the canonical 16-lane order: lane l adds the elements l, l+16, l+32, ... in that
+ *     order, starting from +0; then the lanes are folded 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half.
+ *   - max(a, b) is `a > b ? a : b`, min(a, b) is `a < b ? a : b`.
+ *   - exp, tanh, GELU and log are the polynomials of the definition; libm is not used.
+ *   - A float is turned into an integer by clamping and adding 12582912 (1.5 * 2^23): round to nearest even everywhere.
+ *
+ * Float rows have a stride that is a multiple of 16 floats and are 64-byte aligned; lanes past the width hold zeros (a
+ * kernel that writes a row writes the zeros as well). Quantised rows have a stride that is a multiple of 64 bytes and
+ * are 64-byte aligned; the bytes from the width up to the next multiple of 16 are written (as quantised zeros).
+ *
+ * Kernels are leaf functions: no memory but their arguments, no state, no errors. Their callers guarantee the
+ * preconditions.
+ */
+#ifndef E3_KERNELS_H
+#define E3_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------ packed panels
+ *
+ * A linear layer y[n] = sum_k x[k] w[k][n] + b[n] with K inputs and N outputs is stored as ceil(N/16) panels. With
+ * Kp = K rounded up to a multiple of 8, a panel is
+ *     int8   weights[Kp/4][16][4]    weights[g][c][j] = w[4g + j][16p + c], zero outside the matrix
+ *     float  scale[16]               w_float = scale * w
+ *     float  bias[16]
+ *     int32  compensation[16]        128 * sum over k of weights
+ * which is Kp*16 + 192 bytes, a multiple of 64. Channels past N hold zeros throughout.
+ */
+enum {
+  E3K_PANEL_CHANNELS = 16,
+  E3K_PANEL_GROUP = 4,
+  E3K_PANEL_INPUT_MULTIPLE = 8,
+  E3K_PANEL_TAIL_BYTES = 192
+};
+
+/* What becomes of y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n]. */
+typedef enum e3k_epilogue {
+  E3K_STORE = 0,   /* out[r][n] = y */
+  E3K_GELU = 1,    /* out[r][n] = gelu(y) */
+  E3K_ADD = 2,     /* out[r][n] = out[r][n] + y */
+  E3K_ADD_GATED = 3 /* out[out_rows[r]][n] = out[out_rows[r]][n] + gates[r] * y; rows in ascending r */
+} e3k_epilogue;
+
+typedef struct e3k_gemm {
+  const uint8_t *rows;      /* [row_count] quantised rows as this tier's quantise kernels write them */
+  size_t row_stride;        /* bytes */
+  const float *row_scales;  /* [row_count] */
+  size_t row_count;
+  size_t inputs;            /* Kp, a multiple of 8 */
+  const uint8_t *panels;    /* first panel to compute */
+  size_t panel_count;
+  float *out;               /* column 0 of the first panel's 16 columns, row 0 */
+  size_t out_stride;        /* floats */
+  const uint32_t *out_rows; /* E3K_ADD_GATED only: [row_count] */
+  const float *gates;       /* E3K_ADD_GATED only: [row_count] */
+  e3k_epilogue epilogue;
+} e3k_gemm;
+
+typedef struct e3k_table {
+  uint32_t isa;     /* e3_isa */
+  const char *name; /* as e3_isa_name */
+
+  /* Byte that quantised activations are exclusive-ored with: 0, or 0x80 where the tier multiplies unsigned by signed.
+   * Only rows that are multiplied with panels whose compensation counts it carry it; `softmax_quantize` never does and
+   * `pack_values` writes a zero compensation. */
+  uint8_t activation_flip;
+
+  /* Int8 matrix product over packed panels. Exact in the integer part; epilogue as above. */
+  void (*gemm)(const e3k_gemm *arguments);
+
+  /* Quantises `count` rows of `width` floats (a multiple of 16). a = max |x|; the row's scale is
+   * (a / 127) * multiplier and its bytes are round(x * (127 / a)) ^ activation_flip; a row with a < 1e-30 becomes
+   * zeros with scale 0. */
+  void (*quantize_rows)(const float *rows, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
+                        size_t out_stride, float *scales);
+
+  /* LayerNorm of `count` rows: mean = sum(x)/width and var = max(0, sum(x*x)/width - mean*mean) in canonical order,
+   * r = 1 / sqrt(var + 1e-6), y = (x - mean) * (r * gamma) + beta, where gamma and beta have zeros past `width`.
+   * `normalized` (stride as `rows`; may equal rows; may be null) receives y; `out` and `scales` (may both be null) the
+   * quantised y with multiplier 1. `beta` may be null (treated as zeros; query and key norms have no bias). */
+  void (*layer_norm)(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
+                     const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
+                     float *scales);
+
+  /* Packs keys as panels for the product queries x keys^T: `tokens` rows of `width` floats (a multiple of 16), each
+   * quantised as a row with scale s; panel channel = token, input = column; scale = s, bias 0, compensation as defined.
+   * Writes ceil(tokens/16) panels with Kp = width. `stride` in floats. */
+  void (*pack_keys)(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels);
+
+  /* Packs values as panels for the product probabilities x values: each token's row quantised with its own scale, which
+   * goes to value_scales[token] ([tokens rounded up to 16], zeros past tokens); panel channel = column, input = token;
+   * scale 1, bias 0, compensation 0. Writes width/16 panels with Kp = tokens rounded up to 16. */
+  void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
+                      float *value_scales);
+
+  /* Softmax over the first `width` scores of each row, times value_scales, quantised to 0..127 without flip:
+   * e = exp(x - max), w = e * value_scale, a = max w; bytes round(w * (127 / a)), scale (a / 127) / sum(e); a < 1e-30
+   * gives zeros. `scores` are overwritten. Bytes up to `width` rounded up to 16 are written. */
+  void (*softmax_quantize)(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
+                           uint8_t *out, size_t out_stride, float *scales);
+
+  /* Float product over float panels [panel][inputs][16]: out[r][n] = sum over k of rows[r][k] * panel[k][n] in ascending
+   * k from +0, plus bias[n] (null: none). Router and head. */
+  void (*float_gemm)(const float *rows, size_t row_stride, size_t row_count, size_t inputs, const float *panels,
+                     size_t panel_count, const float *bias, float *out, size_t out_stride);
+
+  /* Softmax of the first `width` values of each row, in place: e / sum(e), e = exp(x - max). Past width: zeros. */
+  void (*softmax)(float *rows, size_t stride, size_t count, size_t width);
+
+  /* tanh of `count` values (a multiple of 16), in place. */
+  void (*tanh)(float *values, size_t count);
+
+  /* Mean of `count` rows in ascending order: out[i] = (x0[i] + x1[i] + ...) * (1 / count). */
+  void (*mean_rows)(const float *rows, size_t stride, size_t count, size_t width, float *out);
+
+  /* Entropy in nats of `width` probabilities: -sum p ln p, canonical order, 0 ln 0 = 0. The buffer is readable, and
+   * zero, up to the next multiple of 16. */
+  float (*entropy)(const float *probabilities, size_t width);
+} e3k_table;
+
+/* Table of a tier, null when this build or this CPU does not have it. E3_ISA_AUTO gives the fastest. The CPU is asked
+ * at each call; no state is kept. */
+const e3k_table *e3k_select(uint32_t isa);
+
+/* 1 when this build contains the tier, whatever the CPU. */
+int e3k_built(uint32_t isa);
+
+/* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition:
+ * per output channel scale = max|w| / 127, w = round(w / scale) clamped to -127..127. `bias` may be null. `panels` has
+ * e3k_panel_bytes(inputs) * ceil(outputs/16) bytes. */
+void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
+                     uint8_t *panels);
+
+static inline size_t e3k_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+static inline size_t e3k_panel_bytes(size_t inputs) {
+  return e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE) * E3K_PANEL_CHANNELS + E3K_PANEL_TAIL_BYTES;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

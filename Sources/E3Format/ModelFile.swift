@@ -1,0 +1,1 @@
+import CE3
