@@ -1,0 +1,92 @@
+import CE3
+
+/// Why a call failed; equal to the C status code of the same name in `e3.h`.
+///
+/// The text of an error is `e3_status_text(error.rawValue)`.
+public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
+  /// The `e3_status` value; never `E3_OK`.
+  public let rawValue: e3_status
+
+  @inlinable
+  public init(rawValue: e3_status) { self.rawValue = rawValue }
+
+  @inlinable
+  init(_ code: Int) { self.rawValue = e3_status(truncatingIfNeeded: code) }
+}
+
+// MARK: The caller's arguments
+
+extension E3Error {
+  /// `E3_ERROR_NULL_ARGUMENT`: a required pointer is null.
+  public static var nullArgument: E3Error { E3Error(E3_ERROR_NULL_ARGUMENT) }
+  /// `E3_ERROR_STRUCT_SIZE`: `struct_size` is smaller than the first version of the struct.
+  public static var structSize: E3Error { E3Error(E3_ERROR_STRUCT_SIZE) }
+  /// `E3_ERROR_ARENA_TOO_SMALL`: fewer bytes than `e3_session_query` asks for.
+  public static var arenaTooSmall: E3Error { E3Error(E3_ERROR_ARENA_TOO_SMALL) }
+  /// `E3_ERROR_ARENA_ALIGNMENT`: the arena is not aligned as `e3_session_query` asks for.
+  public static var arenaAlignment: E3Error { E3Error(E3_ERROR_ARENA_ALIGNMENT) }
+  /// `E3_ERROR_THREAD_COUNT`: more threads than `E3_MAX_THREADS`.
+  public static var threadCount: E3Error { E3Error(E3_ERROR_THREAD_COUNT) }
+  /// `E3_ERROR_ISA_UNKNOWN`: no such instruction-set tier in this build.
+  public static var isaUnknown: E3Error { E3Error(E3_ERROR_ISA_UNKNOWN) }
+  /// `E3_ERROR_ISA_UNAVAILABLE`: this CPU does not have the instruction-set tier.
+  public static var isaUnavailable: E3Error { E3Error(E3_ERROR_ISA_UNAVAILABLE) }
+  /// `E3_ERROR_INDEX_RANGE`: an index is not below its count.
+  public static var indexRange: E3Error { E3Error(E3_ERROR_INDEX_RANGE) }
+  /// `E3_ERROR_TENSOR_SIZE`: the tensor does not have height x width x channels values.
+  public static var tensorSize: E3Error { E3Error(E3_ERROR_TENSOR_SIZE) }
+  /// `E3_ERROR_TENSOR_NOT_FINITE`: the tensor holds a NaN or an infinity.
+  public static var tensorNotFinite: E3Error { E3Error(E3_ERROR_TENSOR_NOT_FINITE) }
+  /// `E3_ERROR_FRAME_FORMAT`: unknown pixel format.
+  public static var frameFormat: E3Error { E3Error(E3_ERROR_FRAME_FORMAT) }
+  /// `E3_ERROR_FRAME_SIZE`: width or height is zero, odd where it must be even, or too large.
+  public static var frameSize: E3Error { E3Error(E3_ERROR_FRAME_SIZE) }
+  /// `E3_ERROR_FRAME_STRIDE`: the stride is shorter than a line, or the data are shorter than the frame.
+  public static var frameStride: E3Error { E3Error(E3_ERROR_FRAME_STRIDE) }
+  /// `E3_ERROR_NOT_A_SESSION`: the pointer does not come from `e3_session_create`.
+  public static var notASession: E3Error { E3Error(E3_ERROR_NOT_A_SESSION) }
+  /// `E3_ERROR_NO_GOLDEN`: the model file carries no golden input.
+  public static var noGolden: E3Error { E3Error(E3_ERROR_NO_GOLDEN) }
+  /// `E3_ERROR_RESULT_NOT_FINITE`: the network gave a NaN or an infinity.
+  public static var resultNotFinite: E3Error { E3Error(E3_ERROR_RESULT_NOT_FINITE) }
+}
+
+// MARK: The model file
+
+extension E3Error {
+  /// `E3_ERROR_FILE_ALIGNMENT`: the mapping does not start at a multiple of 64 bytes.
+  public static var fileAlignment: E3Error { E3Error(E3_ERROR_FILE_ALIGNMENT) }
+  /// `E3_ERROR_FILE_TRUNCATED`: the file is shorter than its header says.
+  public static var fileTruncated: E3Error { E3Error(E3_ERROR_FILE_TRUNCATED) }
+  /// `E3_ERROR_FILE_MAGIC`: not an E3 model file.
+  public static var fileMagic: E3Error { E3Error(E3_ERROR_FILE_MAGIC) }
+  /// `E3_ERROR_FILE_VERSION`: written for a newer, incompatible format version.
+  public static var fileVersion: E3Error { E3Error(E3_ERROR_FILE_VERSION) }
+  /// `E3_ERROR_FILE_HEADER`: the header contradicts itself, or its checksum is wrong.
+  public static var fileHeader: E3Error { E3Error(E3_ERROR_FILE_HEADER) }
+  /// `E3_ERROR_FILE_CONFIG`: the model configuration is out of range or contradicts itself.
+  public static var fileConfig: E3Error { E3Error(E3_ERROR_FILE_CONFIG) }
+  /// `E3_ERROR_FILE_TABLE`: the extent table does not list exactly what the configuration needs.
+  public static var fileTable: E3Error { E3Error(E3_ERROR_FILE_TABLE) }
+  /// `E3_ERROR_FILE_ENCODING`: a tensor encoding that this library does not know.
+  public static var fileEncoding: E3Error { E3Error(E3_ERROR_FILE_ENCODING) }
+  /// `E3_ERROR_FILE_EXTENT`: an extent is misaligned, overlaps another or leaves the file.
+  public static var fileExtent: E3Error { E3Error(E3_ERROR_FILE_EXTENT) }
+  /// `E3_ERROR_FILE_VALUES`: a stored number is not finite or not in its range.
+  public static var fileValues: E3Error { E3Error(E3_ERROR_FILE_VALUES) }
+  /// `E3_ERROR_FILE_CHECKSUM`: an extent's checksum is wrong.
+  public static var fileChecksum: E3Error { E3Error(E3_ERROR_FILE_CHECKSUM) }
+  /// `E3_ERROR_FILE_LABELS`: the label table is malformed.
+  public static var fileLabels: E3Error { E3Error(E3_ERROR_FILE_LABELS) }
+  /// `E3_ERROR_GOLDEN_MISMATCH`: the golden input did not give the stored bits.
+  public static var goldenMismatch: E3Error { E3Error(E3_ERROR_GOLDEN_MISMATCH) }
+}
+
+// MARK: The system
+
+extension E3Error {
+  /// `E3_ERROR_THREAD_START`: a worker thread could not be started.
+  public static var threadStart: E3Error { E3Error(E3_ERROR_THREAD_START) }
+  /// `E3_ERROR_THREAD_AFFINITY`: a worker thread could not be bound to its CPU.
+  public static var threadAffinity: E3Error { E3Error(E3_ERROR_THREAD_AFFINITY) }
+}

@@ -1,0 +1,115 @@
+@_exported import CE3
+
+// Swift spellings of the enumerations in e3_file.h, where each constant has its one definition.
+
+/// What an extent of the file holds.
+public typealias ExtentKind = e3_file_kind
+
+extension e3_file_kind {
+  public static var patchEmbedding: Self { E3_FILE_PATCH_EMBEDDING }
+  public static var positionEmbedding: Self { E3_FILE_POSITION_EMBEDDING }
+  public static var norm0: Self { E3_FILE_NORM_0 }
+  public static var queryKeyValue: Self { E3_FILE_QUERY_KEY_VALUE }
+  public static var queryKeyNorm: Self { E3_FILE_QUERY_KEY_NORM }
+  public static var attentionOutput: Self { E3_FILE_ATTENTION_OUTPUT }
+  public static var norm1: Self { E3_FILE_NORM_1 }
+  public static var mlp: Self { E3_FILE_MLP }
+  public static var router: Self { E3_FILE_ROUTER }
+  public static var expert: Self { E3_FILE_EXPERT }
+  public static var encoderNorm: Self { E3_FILE_ENCODER_NORM }
+  public static var mapQuery: Self { E3_FILE_MAP_QUERY }
+  public static var mapKeyValue: Self { E3_FILE_MAP_KEY_VALUE }
+  public static var mapKeyNorm: Self { E3_FILE_MAP_KEY_NORM }
+  public static var mapOutput: Self { E3_FILE_MAP_OUTPUT }
+  public static var mapNorm: Self { E3_FILE_MAP_NORM }
+  public static var mapMLP: Self { E3_FILE_MAP_MLP }
+  public static var preLogits: Self { E3_FILE_PRE_LOGITS }
+  public static var head: Self { E3_FILE_HEAD }
+  public static var labels: Self { E3_FILE_LABELS }
+  public static var provenance: Self { E3_FILE_PROVENANCE }
+  public static var golden: Self { E3_FILE_GOLDEN }
+
+  /// The name that FORMAT.md and `e3-convert inspect` use.
+  public var name: StaticString {
+    switch self {
+    case .patchEmbedding: "patch_embedding"
+    case .positionEmbedding: "position_embedding"
+    case .norm0: "norm_0"
+    case .queryKeyValue: "query_key_value"
+    case .queryKeyNorm: "query_key_norm"
+    case .attentionOutput: "attention_output"
+    case .norm1: "norm_1"
+    case .mlp: "mlp"
+    case .router: "router"
+    case .expert: "expert"
+    case .encoderNorm: "encoder_norm"
+    case .mapQuery: "map_query"
+    case .mapKeyValue: "map_key_value"
+    case .mapKeyNorm: "map_key_norm"
+    case .mapOutput: "map_output"
+    case .mapNorm: "map_norm"
+    case .mapMLP: "map_mlp"
+    case .preLogits: "pre_logits"
+    case .head: "head"
+    case .labels: "labels"
+    case .provenance: "provenance"
+    case .golden: "golden"
+    default: "unknown"
+    }
+  }
+}
+
+/// How the bytes of an extent are to be read.
+public typealias ExtentEncoding = e3_file_encoding
+
+extension e3_file_encoding {
+  public static var int8: Self { E3_FILE_ENCODING_INT8 }
+  public static var float: Self { E3_FILE_ENCODING_FLOAT }
+  public static var bytes: Self { E3_FILE_ENCODING_BYTES }
+
+  /// The name that FORMAT.md and `e3-convert inspect` use.
+  public var name: StaticString {
+    switch self {
+    case .int8: "int8"
+    case .float: "float"
+    case .bytes: "bytes"
+    default: "unknown"
+    }
+  }
+}
+
+/// How the encoder's output becomes one vector.
+public typealias Classifier = e3_file_classifier
+
+extension e3_file_classifier {
+  public static var token: Self { E3_FILE_CLASSIFIER_TOKEN }
+  public static var first: Self { E3_FILE_CLASSIFIER_FIRST }
+  public static var gap: Self { E3_FILE_CLASSIFIER_GAP }
+  public static var map: Self { E3_FILE_CLASSIFIER_MAP }
+}
+
+/// How many tokens an expert may take, and who goes first.
+public typealias CapacityMode = e3_file_capacity
+
+extension e3_file_capacity {
+  public static var none: Self { E3_FILE_CAPACITY_NONE }
+  public static var vanilla: Self { E3_FILE_CAPACITY_VANILLA }
+  public static var priority: Self { E3_FILE_CAPACITY_PRIORITY }
+}
+
+/// How a frame is brought to the model's image size.
+public typealias ResizeMethod = e3_file_resize
+
+extension e3_file_resize {
+  public static var stretch: Self { E3_FILE_RESIZE_STRETCH }
+  public static var smallCrop: Self { E3_FILE_RESIZE_SMALL_CROP }
+  public static var stretchFloat: Self { E3_FILE_RESIZE_STRETCH_FLOAT }
+}
+
+/// How a byte of a pixel becomes a value.
+public typealias ValueMapping = e3_file_value
+
+extension e3_file_value {
+  public static var range: Self { E3_FILE_VALUE_RANGE }
+  public static var norm: Self { E3_FILE_VALUE_NORM }
+}

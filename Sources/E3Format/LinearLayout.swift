@@ -1,0 +1,53 @@
+import CE3
+
+/// Dimensions of one packed linear layer, and which of its inputs and outputs are real.
+///
+/// The bytes are `ceil(outputs / 16)` panels: `Kp * 16` int8 weights, then 16 scales, 16 biases and 16 int32
+/// compensations, where Kp is `inputs` rounded up to 8 (e3_kernels.h, "packed panels").
+public struct LinearLayout: BitwiseCopyable, Sendable {
+  /// Inputs K of the stored matrix, padded heads included.
+  public let inputs: Int
+  /// Outputs N of the stored matrix, padded heads included.
+  public let outputs: Int
+  /// Input k is real when `k % inputPeriod < inputUsed`: heads are padded to a multiple of 16.
+  public let inputPeriod: Int
+  public let inputUsed: Int
+  /// Output n is real when `n % outputPeriod < outputUsed`.
+  public let outputPeriod: Int
+  public let outputUsed: Int
+
+  /// The layer of `kind` in a model of `shape`. `contract` chooses the second layer of an MLP.
+  public init(_ shape: ModelShape, _ kind: ExtentKind, contract: Bool = false) {
+    var headInputs = false
+    var headOutputs = false
+    switch kind {
+    case .patchEmbedding: (inputs, outputs) = (shape.patchInputs, shape.hidden)
+    case .queryKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 3 * shape.attentionWidth, true)
+    case .mapKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 2 * shape.attentionWidth, true)
+    case .attentionOutput, .mapOutput: (inputs, outputs, headInputs) = (shape.attentionWidth, shape.hidden, true)
+    case .preLogits: (inputs, outputs) = (shape.hidden, shape.representation)
+    case .mlp, .expert, .mapMLP:
+      (inputs, outputs) = contract ? (shape.mlp, shape.hidden) : (shape.hidden, shape.mlp)
+    default: preconditionFailure("not a linear layer")
+    }
+    inputPeriod = headInputs ? shape.headSizePadded : inputs
+    inputUsed = headInputs ? shape.headSize : inputs
+    outputPeriod = headOutputs ? shape.headSizePadded : outputs
+    outputUsed = headOutputs ? shape.headSize : outputs
+  }
+
+  /// Kp: inputs of a panel, a multiple of 8.
+  public var paddedInputs: Int { (inputs + 7) / 8 * 8 }
+  /// Panels of 16 outputs.
+  public var panelCount: Int { (outputs + 15) / 16 }
+  /// Bytes of a panel, a multiple of 64.
+  public var panelBytes: Int { paddedInputs * 16 + Self.tailBytes }
+  /// Bytes of the layer.
+  public var length: UInt64 { UInt64(panelCount) * UInt64(panelBytes) }
+
+  /// Bytes of scales, biases and compensations after the weights of a panel.
+  public static var tailBytes: Int { 192 }
+
+  func isRealInput(_ input: Int) -> Bool { input < inputs && input % inputPeriod < inputUsed }
+  func isRealOutput(_ output: Int) -> Bool { output < outputs && output % outputPeriod < outputUsed }
+}

@@ -1,0 +1,73 @@
+import CE3
+
+extension ModelFile {
+  /// Reads every byte: checksums, rules of int8 weights, zero padding between extents.
+  ///
+  /// - Throws: `fileChecksum`, `fileValues`, `fileExtent` (a gap that is not zero).
+  public func verifyChecksums() throws(E3Error) {
+    for index in 0..<extentCount { try verify(at: index) }
+  }
+
+  /// The part of ``verifyChecksums()`` for one extent and the gap before it.
+  public func verify(at index: Int) throws(E3Error) {
+    let extent = extent(at: index)
+    let previousEnd =
+      index == 0
+      ? ExtentPlan.tableEnd(extentCount: extentCount) : extents[index - 1].offset + extents[index - 1].length
+    let file = UnsafeRawBufferPointer(start: base, count: size)
+    guard file.isZero(from: Int(previousEnd), to: Int(extent.offset)) else { throw .fileExtent }
+    guard XXH64.hash(bytes(at: index)) == extent.checksum else { throw .fileChecksum }
+    guard index < plan.count, plan.entry(at: index).encoding == .int8 else { return }
+    let kind = plan.entry(at: index).kind
+    let start = start(at: index)
+    switch kind {
+    case .mlp, .expert, .mapMLP:
+      let expand = LinearLayout(shape, .mlp, contract: false)
+      try Self.verifyPanels(start, expand)
+      try Self.verifyPanels(start + Int(expand.length), LinearLayout(shape, .mlp, contract: true))
+    default:
+      try Self.verifyPanels(start, LinearLayout(shape, kind))
+    }
+  }
+
+  private func start(at index: Int) -> UnsafeRawPointer { base + Int(extents[index].offset) }
+
+  /// Weights in -127...127, scales finite and not negative, biases finite, compensation equal to its definition, and
+  /// zeros wherever the matrix has no real input or output.
+  static func verifyPanels(_ start: UnsafeRawPointer, _ layout: LinearLayout) throws(E3Error) {
+    for panel in 0..<layout.panelCount {
+      try verifyPanel(start + panel * layout.panelBytes, layout, firstOutput: panel * 16)
+    }
+  }
+
+  private static func verifyPanel(
+    _ panel: UnsafeRawPointer, _ layout: LinearLayout, firstOutput: Int
+  ) throws(E3Error) {
+    let scales = panel + layout.paddedInputs * 16
+    var isReal = SIMD16<Int32>(repeating: 0)
+    for channel in 0..<16 {
+      let scale = (scales + 4 * channel).load(as: Float.self)
+      let bias = (scales + 64 + 4 * channel).load(as: Float.self)
+      guard scale.isFinite, scale >= 0, bias.isFinite else { throw .fileValues }
+      isReal[channel] = layout.isRealOutput(firstOutput + channel) ? -1 : 0
+      if isReal[channel] == 0 {
+        guard scale.bitPattern == 0, bias.bitPattern == 0 else { throw .fileValues }
+      }
+    }
+    var sums = SIMD16<Int32>(repeating: 0)
+    var foreign = SIMD16<Int32>(repeating: 0)  // non-zero where there must be zeros, or a weight of -128
+    for group in 0..<(layout.paddedInputs / 4) {
+      let words = (panel + 64 * group).load(as: SIMD16<Int32>.self)
+      for j in 0..<4 {
+        let weights = (words &<< Int32(24 - 8 * j)) &>> 24
+        sums &+= weights
+        let allowed = layout.isRealInput(4 * group + j) ? isReal : SIMD16<Int32>(repeating: 0)
+        foreign |= weights & ~allowed
+        foreign |= SIMD16<Int32>(repeating: 0).replacing(with: 1, where: weights .== -128)
+      }
+    }
+    guard foreign == SIMD16<Int32>(repeating: 0) else { throw .fileValues }
+    let compensation = (scales + 128).load(as: SIMD16<Int32>.self)
+    guard compensation == sums &* 128 else { throw .fileValues }
+  }
+}

@@ -1,0 +1,96 @@
+import CE3
+
+/// A packed linear layer inside the file.
+public struct LinearView: BitwiseCopyable {
+  /// First panel; 64-byte aligned.
+  public let panels: UnsafePointer<UInt8>
+  /// Kp: inputs of a panel, a multiple of 8.
+  public let inputs: Int
+  /// N: outputs, without the padding of the last panel.
+  public let outputs: Int
+  /// Panels of 16 outputs.
+  public let panelCount: Int
+  /// Bytes from one panel to the next.
+  public let panelBytes: Int
+
+  init(_ start: UnsafeRawPointer, _ layout: LinearLayout) {
+    panels = start.assumingMemoryBound(to: UInt8.self)
+    inputs = layout.paddedInputs
+    outputs = layout.outputs
+    panelCount = layout.panelCount
+    panelBytes = layout.panelBytes
+  }
+}
+
+/// The two linear layers of an MLP or an expert inside the file.
+public struct MLPView: BitwiseCopyable {
+  /// H inputs, F outputs.
+  public let expand: LinearView
+  /// F inputs, H outputs.
+  public let contract: LinearView
+  /// All bytes of the MLP, to page, lock or prefetch.
+  public let bytes: UnsafeRawBufferPointer
+}
+
+/// A float layer inside the file: panels of `[inputs][16]` floats.
+public struct FloatPanelsView: BitwiseCopyable {
+  /// First panel; 64-byte aligned.
+  public let panels: UnsafePointer<Float>
+  public let inputs: Int
+  public let panelCount: Int
+  /// [panelCount * 16], or nil.
+  public let bias: UnsafePointer<Float>?
+}
+
+extension ModelFile {
+  /// The linear layer of `kind`: `patchEmbedding`, `queryKeyValue`, `attentionOutput`, `mapKeyValue`, `mapOutput` or
+  /// `preLogits`. `block` matters for the kinds that blocks have.
+  public func linear(_ kind: ExtentKind, block: Int = 0) -> LinearView {
+    LinearView(start(plan.index(of: kind, block: block)), LinearLayout(shape, kind))
+  }
+
+  /// The MLP of a dense block.
+  public func mlp(block: Int) -> MLPView { mlpView(plan.index(of: .mlp, block: block)) }
+
+  /// Expert `index` of a MoE block, counted over all members. Page-aligned.
+  public func expert(block: Int, index: Int) -> MLPView {
+    mlpView(plan.index(of: .expert, block: block, expert: index))
+  }
+
+  /// The MLP of the map head; the classifier must be `map`.
+  public var mapMLP: MLPView { mlpView(plan.index(of: .mapMLP)) }
+
+  /// The values of a float extent: positions, norms, `mapQuery`. Layouts in e3_file.h.
+  public func floats(_ kind: ExtentKind, block: Int = 0) -> UnsafePointer<Float> {
+    start(plan.index(of: kind, block: block)).assumingMemoryBound(to: Float.self)
+  }
+
+  /// The router of one member in a MoE block: H inputs, E/M outputs, no bias.
+  public func router(block: Int, member: Int) -> FloatPanelsView {
+    precondition(member >= 0 && member < shape.memberCount, "no such member")
+    let panelCount = ModelShape.padded(shape.expertsPerMember) / 16
+    return FloatPanelsView(
+      panels: floats(.router, block: block) + member * panelCount * shape.hidden * 16, inputs: shape.hidden,
+      panelCount: panelCount, bias: nil)
+  }
+
+  /// The classifier head: R (or H) inputs, C outputs.
+  public var head: FloatPanelsView {
+    let panelCount = shape.classCountPadded / 16
+    let panels = floats(.head)
+    return FloatPanelsView(
+      panels: panels, inputs: shape.representation, panelCount: panelCount,
+      bias: panels + panelCount * shape.representation * 16)
+  }
+
+  private func mlpView(_ index: Int) -> MLPView {
+    let expand = LinearLayout(shape, .mlp, contract: false)
+    let bytes = bytes(at: index)
+    let start = start(index)
+    return MLPView(
+      expand: LinearView(start, expand),
+      contract: LinearView(start + Int(expand.length), LinearLayout(shape, .mlp, contract: true)), bytes: bytes)
+  }
+
+  private func start(_ index: Int) -> UnsafeRawPointer { base + Int(extents[index].offset) }
+}
