@@ -1,6 +1,31 @@
-#include "e3_kernels.h"
+/*
+ * select.c - which tiers this build has and which of them this CPU can run. The CPU is asked at each call.
+ */
+#include "tiers.h"
+
+typedef struct tier {
+  const e3k_table *table;
+  int (*runs_here)(void);
+} tier;
+
+static int always(void) { return 1; }
+
+/* Slowest first, so that the last one that runs is the fastest. */
+static const tier tiers[] = {
+    {&e3k_table_scalar, always},
+};
+enum { TIER_COUNT = sizeof tiers / sizeof tiers[0] };
+
+int e3k_built(uint32_t isa) {
+  for (int i = 0; i < TIER_COUNT; i++) {
+    if (tiers[i].table->isa == isa) return 1;
+  }
+  return 0;
+}
 
 const e3k_table *e3k_select(uint32_t isa) {
-  (void)isa;
+  for (int i = TIER_COUNT - 1; i >= 0; i--) {
+    if ((isa == E3_ISA_AUTO || isa == tiers[i].table->isa) && tiers[i].runs_here()) return tiers[i].table;
+  }
   return 0;
 }

@@ -1,0 +1,31 @@
+/*
+ * pack_linear.c - packs a float matrix as int8 panels. Used by the converter only, so it is plain.
+ */
+#include "kernels_scalar.h"
+
+void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
+                     uint8_t *panels) {
+  size_t padded_inputs = e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE);
+  for (size_t n = 0; n < e3k_round_up(outputs, E3K_PANEL_CHANNELS); n++) {
+    uint8_t *panel = panels + n / E3K_PANEL_CHANNELS * e3k_panel_bytes(inputs);
+    float *tail = (float *)(panel + padded_inputs * E3K_PANEL_CHANNELS);
+    int32_t *compensation = (int32_t *)(tail + 2 * E3K_PANEL_CHANNELS);
+    size_t c = n % E3K_PANEL_CHANNELS;
+
+    float largest = 0;
+    for (size_t k = 0; k < inputs && n < outputs; k++) largest = e3k_max(e3k_abs(weights[k * row_stride + n]), largest);
+    float scale = largest < 1e-30f ? 0.0f : largest / 127.0f;
+    int32_t sum = 0;
+    for (size_t k = 0; k < padded_inputs; k++) {
+      int8_t w = 0;
+      if (scale > 0 && k < inputs) {
+        w = e3k_round_to_int8(e3k_max(e3k_min(weights[k * row_stride + n] / scale, 127.0f), -127.0f));
+      }
+      panel[k / 4 * 64 + c * 4 + k % 4] = (uint8_t)w;
+      sum += w;
+    }
+    tail[c] = scale;
+    tail[E3K_PANEL_CHANNELS + c] = n < outputs && bias ? bias[n] : 0.0f;
+    compensation[c] = 128 * sum;
+  }
+}
