@@ -30,17 +30,18 @@ E3K_INLINE e3k_line e3k_line_at(const e3k_image *image, uint32_t format, size_t 
   return line;
 }
 
-E3K_INLINE float e3k_clamp_byte(int32_t value) {
-  value = value < 0 ? 0 : value;
-  return (float)(value > 255 ? 255 : value);
+/* Clamped to 0..255 without a branch: what a camera sees is not predictable. */
+E3K_INLINE e3k_float4 e3k_clamp_bytes(e3k_int4 value) {
+  value &= ~(value >> 31);
+  value |= (255 - value) >> 31;
+  return __builtin_convertvector(value & 255, e3k_float4);
 }
 
 E3K_INLINE e3k_float4 e3k_fetch_luma_chroma(uint32_t luma, uint32_t blue, uint32_t red, uint32_t channels) {
   const int32_t y = 76309 * ((int32_t)luma - 16) + 32768;
-  if (channels == 1) return (e3k_float4){e3k_clamp_byte(y >> 16), 0, 0, 0};
+  if (channels == 1) return e3k_clamp_bytes((e3k_int4){y, 0, 0, 0} >> 16);
   const int32_t u = (int32_t)blue - 128, v = (int32_t)red - 128;
-  return (e3k_float4){e3k_clamp_byte((y + 104597 * v) >> 16), e3k_clamp_byte((y - 25675 * u - 53279 * v) >> 16),
-                      e3k_clamp_byte((y + 132201 * u) >> 16), 0};
+  return e3k_clamp_bytes((e3k_int4){y + 104597 * v, y - 25675 * u - 53279 * v, y + 132201 * u, 0} >> 16);
 }
 
 /* `format` and `channels` are constants at every call, so each loop holds only its own case. */
