@@ -6,7 +6,7 @@ let board: [Target] = [
   .target(name: "CE3"),
   .target(name: "CE3Kernels", dependencies: ["CE3"], cSettings: kernelFlags),
   .target(name: "CE3System", linkerSettings: [.linkedLibrary("pthread")]),
-  .target(name: "E3Format", dependencies: ["CE3"], swiftSettings: implementsC),
+  .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3System", "E3Format"], swiftSettings: implementsC),
   .target(

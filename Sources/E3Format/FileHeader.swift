@@ -1,7 +1,7 @@
 import CE3
 
 #if _endian(big)
-#error("the file is little-endian and used in place")
+  #error("the file is little-endian and used in place")
 #endif
 
 /// The fixed start of a file.

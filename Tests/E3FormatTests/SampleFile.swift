@@ -1,0 +1,166 @@
+import E3Format
+
+/// Builds small model files byte by byte, from FORMAT.md rather than from the converter.
+struct SampleFile {
+  var config: e3_file_config
+  var labels: [String]?
+  var provenance: String?
+  var golden = false
+
+  /// Two blocks, the second with four experts of two members; odd sizes everywhere.
+  static var config: e3_file_config {
+    var config = e3_file_config()
+    (config.image_height, config.image_width, config.channels) = (7, 9, 3)
+    (config.patch_height, config.patch_width) = (3, 4)
+    (config.hidden_size, config.layer_count, config.head_count, config.mlp_size) = (6, 2, 2, 5)
+    config.class_count = 3
+    config.representation_size = 4
+    (config.member_count, config.expert_count, config.selected_experts) = (2, 4, 1)
+    config.moe_layers.0 = 0b10
+    (config.value_low, config.value_high) = (-1, 1)
+    return config
+  }
+
+  static var full: SampleFile {
+    SampleFile(config: config, labels: ["cat", "Čeština", ""], provenance: "{\"tool\":\"test\"}", golden: true)
+  }
+
+  /// The same with map pooling, query and key norms, capacity and no representation layer.
+  static var map: SampleFile {
+    var config = config
+    config.classifier = UInt32(E3_FILE_CLASSIFIER_MAP.rawValue)
+    config.query_key_norm = 1
+    config.representation_size = 0
+    config.capacity_mode = UInt32(E3_FILE_CAPACITY_PRIORITY.rawValue)
+    config.capacity = 4
+    return SampleFile(config: config)
+  }
+
+  /// The bytes of a valid file.
+  var bytes: [UInt8] {
+    get throws {
+      let plan = ExtentPlan(try ModelShape(validating: config))
+      var random = SplitMix(state: 7)
+      var contents: [(e3_file_extent, [UInt8], UInt64)] = (0..<plan.count).map { index in
+        let entry = plan.entry(at: index)
+        let extent = e3_file_extent(
+          kind: UInt32(entry.kind.rawValue), block: UInt32(entry.block), index: UInt32(entry.expert),
+          encoding: UInt32(entry.encoding.rawValue), offset: 0, length: entry.length, checksum: 0)
+        return (extent, Self.content(entry, plan.shape, &random), entry.alignment)
+      }
+      for (kind, content) in optionalSections(plan.shape) {
+        let extent = e3_file_extent(
+          kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(E3_FILE_ENCODING_BYTES.rawValue),
+          offset: 0, length: UInt64(content.count), checksum: 0)
+        contents.append((extent, content, 64))
+      }
+      return Self.assemble(config, contents)
+    }
+  }
+
+  private static func assemble(
+    _ config: e3_file_config, _ contents: [(e3_file_extent, [UInt8], UInt64)]
+  ) -> [UInt8] {
+    var body: [UInt8] = []
+    var table: [e3_file_extent] = []
+    let tableEnd = ExtentPlan.tableEnd(extentCount: contents.count)
+    for (extent, content, alignment) in contents {
+      var extent = extent
+      extent.offset = ExtentPlan.aligned(tableEnd + UInt64(body.count), to: alignment)
+      extent.checksum = content.withUnsafeBytes { XXH64.hash($0) }
+      body += [UInt8](repeating: 0, count: Int(extent.offset - tableEnd) - body.count) + content
+      table.append(extent)
+    }
+    var header = e3_file_header()
+    header.magic = UInt64(E3_FILE_MAGIC)
+    header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
+    header.version_minor = UInt32(E3_FILE_VERSION_MINOR)
+    header.file_size = tableEnd + UInt64(body.count)
+    header.extent_count = UInt32(contents.count)
+    var file = raw(header) + raw(config) + table.flatMap { raw($0) } + body
+    file.reseal()
+    return file
+  }
+
+  private func optionalSections(_ shape: ModelShape) -> [(ExtentKind, [UInt8])] {
+    var sections: [(ExtentKind, [UInt8])] = []
+    if let labels {
+      var end: UInt32 = 0
+      let ends = labels.flatMap { label -> [UInt8] in
+        end += UInt32(label.utf8.count)
+        return Self.raw(end)
+      }
+      sections.append((.labels, ends + labels.flatMap { Array($0.utf8) }))
+    }
+    if let provenance { sections.append((.provenance, Array(provenance.utf8))) }
+    if golden {
+      let pixels = (0..<((shape.imageValues + 63) / 64 * 64)).map { $0 < shape.imageValues ? UInt8($0 & 255) : 0 }
+      let logits = (0..<(shape.memberCount * shape.classCount)).flatMap { Self.raw(Float($0) - 1.5) }
+      sections.append((.golden, pixels + logits))
+    }
+    return sections
+  }
+
+  static func raw<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+}
+
+// MARK: Extents
+
+extension SampleFile {
+  private static func content(_ entry: ExtentPlan.Entry, _ shape: ModelShape, _ random: inout SplitMix) -> [UInt8] {
+    switch entry.kind {
+    case .mlp, .expert, .mapMLP:
+      return panels(LinearLayout(shape, .mlp), &random) + panels(LinearLayout(shape, .mlp, contract: true), &random)
+    case .router: return floats(entry, period: 16, used: shape.expertsPerMember, &random)
+    case .head: return floats(entry, period: 16, used: shape.classCount, &random)
+    case .queryKeyNorm, .mapQuery, .mapKeyNorm: return floats(entry, period: 16, used: shape.headSize, &random)
+    case _ where entry.encoding == .float: return floats(entry, period: 16, used: shape.hidden, &random)
+    default: return panels(LinearLayout(shape, entry.kind), &random)
+    }
+  }
+
+  private static func floats(
+    _ entry: ExtentPlan.Entry, period: Int, used: Int, _ random: inout SplitMix
+  ) -> [UInt8] {
+    (0..<Int(entry.length / 4)).flatMap { raw($0 % period < used ? random.float : 0) }
+  }
+
+  private static func panels(_ layout: LinearLayout, _ random: inout SplitMix) -> [UInt8] {
+    func isReal(_ index: Int, _ count: Int, _ period: Int, _ used: Int) -> Bool {
+      index < count && index % period < used
+    }
+    return (0..<layout.panelCount).flatMap { panel -> [UInt8] in
+      let real = (0..<16).map { isReal(panel * 16 + $0, layout.outputs, layout.outputPeriod, layout.outputUsed) }
+      var weights = [UInt8](repeating: 0, count: layout.paddedInputs * 16)
+      var sums = [Int32](repeating: 0, count: 16)
+      for input in 0..<layout.inputs where isReal(input, layout.inputs, layout.inputPeriod, layout.inputUsed) {
+        for channel in 0..<16 where real[channel] {
+          let weight = Int8(truncatingIfNeeded: Int(random.next() % 255) - 127)
+          weights[input / 4 * 64 + channel * 4 + input % 4] = UInt8(bitPattern: weight)
+          sums[channel] += Int32(weight)
+        }
+      }
+      let scales = real.flatMap { raw($0 ? abs(random.float) : 0) }
+      let biases = real.flatMap { raw($0 ? random.float : 0) }
+      return weights + scales + biases + sums.flatMap { raw($0 * 128) }
+    }
+  }
+}
+
+/// A reproducible source of numbers.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// Between -1 and 1.
+  var float: Float {
+    mutating get { Float(Int64(bitPattern: next()) >> 40) / Float(1 << 23) }
+  }
+}
