@@ -1,0 +1,23 @@
+/// Number of elements of an array of `shape`; nil when a dimension is negative or the count leaves `Int`.
+func elementCount(of shape: some Sequence<Int>) -> Int? {
+  var count = 1
+  for extent in shape {
+    guard extent >= 0 else { return nil }
+    let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+    guard !overflow else { return nil }
+    count = product
+  }
+  return count
+}
+
+/// `a * b`, or nil when the product leaves `Int`.
+func checkedProduct(_ a: Int, _ b: Int) -> Int? {
+  let (product, overflow) = a.multipliedReportingOverflow(by: b)
+  return overflow ? nil : product
+}
+
+/// `a + b`, or nil when the sum leaves `Int`.
+func checkedSum(_ a: Int, _ b: Int) -> Int? {
+  let (sum, overflow) = a.addingReportingOverflow(b)
+  return overflow ? nil : sum
+}

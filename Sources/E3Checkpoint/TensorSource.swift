@@ -1,0 +1,45 @@
+/// Where the values of one tensor lie in a checkpoint's files.
+protocol TensorSource {
+  var shape: [Int] { get }
+  var elementType: ElementType { get }
+
+  /// Reads the elements `range` (flat, C order, inside the shape) as float32.
+  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(CheckpointError)
+}
+
+/// A run of elements in a mapped file.
+struct MappedElements {
+  let file: MappedFile
+  let byteOffset: Int
+  let elementType: ElementType
+
+  /// Elements converted between two returns of pages to the system.
+  private static let block = 1 << 20
+
+  /// Reads the elements `range`, which the caller has checked to lie inside the file.
+  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) {
+    let size = elementType.size
+    var first = range.lowerBound
+    while first < range.upperBound {
+      let count = min(Self.block, range.upperBound - first)
+      let start = byteOffset + first * size
+      elementType.convert(
+        file.bytes.baseAddress! + start, count: count, to: values + (first - range.lowerBound))
+      // Small tensors share pages with their neighbours; giving those back would only read them again.
+      if count * size >= 1 << 16 { file.release(start..<start + count * size) }
+      first += count
+    }
+  }
+}
+
+/// A tensor that lies in one piece in a mapped file.
+struct MappedTensor: TensorSource {
+  let shape: [Int]
+  let elements: MappedElements
+
+  var elementType: ElementType { elements.elementType }
+
+  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(CheckpointError) {
+    elements.read(range, into: values)
+  }
+}
