@@ -38,6 +38,7 @@ let tests: [Target] = [
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format"]),
   .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
+  .testTarget(name: "E3RunTests", dependencies: ["CE3Pictures"], exclude: ["Data"]),
   .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3System", "E3Runtime", "E3Converter"]),
 ]
 
