@@ -33,9 +33,10 @@ let host: [Target] = [
 ]
 
 let tests: [Target] = [
+  .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data"]),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
-  .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint"], exclude: ["Data"]),
-  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Reference"]),
+  .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
+  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format"]),
   .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
   .testTarget(name: "E3RunTests", dependencies: ["CE3Pictures"], exclude: ["Data"]),

@@ -1,7 +1,8 @@
 import E3Checkpoint
+import E3Goldens
 import Testing
 
-@Suite(.enabled(if: Goldens.areThere)) struct GoldenCheckpointTests {
+struct GoldenCheckpointTests {
   @Test("every golden checkpoint, in every form, gives every tensor of its configuration", arguments: Goldens.cases)
   func everyTensor(_ golden: Goldens.Case) throws {
     let model = try SourceModel(checkpoint: golden.checkpoint, config: golden.config)
@@ -16,7 +17,7 @@ import Testing
 
   @Test("all forms of one checkpoint hold the same values")
   func sameValues() throws {
-    let groups = Dictionary(grouping: Goldens.cases) { $0.config }
+    let groups = Dictionary(grouping: Goldens.cases) { $0.folder }
     for cases in groups.values {
       let models = try cases.map { try SourceModel(checkpoint: $0.checkpoint, config: $0.config) }
       for parameter in models[0].config.parameters {

@@ -1,0 +1,35 @@
+import Glibc
+
+/// GELU in its tanh approximation, which flax uses by default; in place.
+func gelu(_ x: inout Matrix) {
+  x.updateRows { row in
+    for i in row.indices {
+      let value = row[i]
+      // sqrt(2 / pi)
+      row[i] = 0.5 * value * (1 + tanh(0.797_884_560_802_865_4 * (value + 0.044715 * value * value * value)))
+    }
+  }
+}
+
+/// Softmax of every row, in place.
+func softmax(_ x: inout Matrix) {
+  x.updateRows { row in
+    let largest = row.max() ?? 0
+    var sum: Float = 0
+    for i in row.indices {
+      row[i] = exp(row[i] - largest)
+      sum += row[i]
+    }
+    for i in row.indices { row[i] /= sum }
+  }
+}
+
+/// Rounds every value to the nearest bfloat16, ties to even; in place. Values are finite.
+func roundToBFloat16(_ x: inout Matrix) {
+  x.updateRows { row in
+    for i in row.indices {
+      let bits = row[i].bitPattern
+      row[i] = Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import E3Checkpoint
+
+/// Multi-head dot-product attention.
+struct Attention {
+  let headCount, headSize: Int
+  let query, key, value, out: Linear
+  /// Norms over D of every head's queries and keys; nil without `attention_qk_norm`.
+  let queryNorm, keyNorm: LayerNorm?
+
+  init(_ names: AttentionNames, from model: SourceModel) throws(CheckpointError) {
+    let config = model.config
+    (headCount, headSize) = (config.headCount, config.headSize)
+    let hidden = config.hiddenSize
+    query = try Linear(names.query, inputs: hidden, outputs: hidden, from: model)
+    key = try Linear(names.key, inputs: hidden, outputs: hidden, from: model)
+    value = try Linear(names.value, inputs: hidden, outputs: hidden, from: model)
+    out = try Linear(names.out, inputs: hidden, outputs: hidden, from: model)
+    queryNorm = config.queryKeyNorm ? try LayerNorm(scaleOnly: names.queryNorm, from: model) : nil
+    keyNorm = config.queryKeyNorm ? try LayerNorm(scaleOnly: names.keyNorm, from: model) : nil
+  }
+
+  /// Lets every query of a sequence attend to all tokens of that sequence.
+  ///
+  /// - Parameters:
+  ///   - queries: `[sequences * queries per sequence][H]`.
+  ///   - tokens: `[sequences * tokens per sequence][H]`.
+  /// - Returns: `[sequences * queries per sequence][H]`.
+  func callAsFunction(queries: Matrix, tokens: Matrix, sequences: Int) -> Matrix {
+    var q = query(queries)
+    var k = key(tokens)
+    let v = value(tokens)
+    if let queryNorm, let keyNorm {
+      q = queryNorm(q)
+      k = keyNorm(k)
+    }
+    let hidden = headCount * headSize
+    let (queryCount, tokenCount) = (queries.rows / sequences, tokens.rows / sequences)
+    let scale = 1 / Float(headSize).squareRoot()
+    var heads = Matrix(rows: queries.rows, columns: hidden)
+    var scores = Matrix(rows: queryCount, columns: tokenCount)
+    for sequence in 0..<sequences {
+      for head in 0..<headCount {
+        let queryOffset = sequence * queryCount * hidden + head * headSize
+        let tokenOffset = sequence * tokenCount * hidden + head * headSize
+        q.values.withUnsafeBufferPointer { q in
+          k.values.withUnsafeBufferPointer { k in
+            BLAS.shared.multiply(
+              rows: queryCount, columns: tokenCount, depth: headSize, q.baseAddress! + queryOffset, leading: hidden,
+              k.baseAddress! + tokenOffset, leading: hidden, transposed: true, scale: scale, accumulate: 0,
+              &scores.values, leading: tokenCount)
+          }
+        }
+        softmax(&scores)
+        v.values.withUnsafeBufferPointer { v in
+          heads.values.withUnsafeMutableBufferPointer { heads in
+            BLAS.shared.multiply(
+              rows: queryCount, columns: headSize, depth: tokenCount, scores.values, leading: tokenCount,
+              v.baseAddress! + tokenOffset, leading: hidden, transposed: false, scale: 1, accumulate: 0,
+              heads.baseAddress! + queryOffset, leading: hidden)
+          }
+        }
+      }
+    }
+    return out(heads)
+  }
+}

@@ -1,0 +1,72 @@
+import E3Checkpoint
+import Glibc
+
+/// Images to tokens: patches through a linear layer, a class token in front, position embeddings.
+struct Embedding {
+  let model: SourceModel
+
+  private var config: ModelConfig { model.config }
+
+  /// - Parameter images: `[N][height][width][channels]`.
+  /// - Returns: `[N*P][H]`, patches row by row. Pixels beyond the last whole patch are ignored.
+  func patches(_ images: ArraySlice<Float>, count: Int) throws(CheckpointError) -> Matrix {
+    let kernel = try Linear(
+      ParameterNames.embedding, inputs: config.patchValueCount, outputs: config.hiddenSize, from: model)
+    let rowSize = config.imageWidth * config.channels
+    let patchRowSize = config.patchWidth * config.channels
+    var values: [Float] = []
+    values.reserveCapacity(count * config.gridHeight * config.gridWidth * config.patchValueCount)
+    for image in 0..<count {
+      for y in 0..<config.gridHeight {
+        for x in 0..<config.gridWidth {
+          for row in y * config.patchHeight..<(y + 1) * config.patchHeight {
+            let start = images.startIndex + (image * config.imageHeight + row) * rowSize + x * patchRowSize
+            values += images[start..<start + patchRowSize]
+          }
+        }
+      }
+    }
+    let patchCount = count * config.gridHeight * config.gridWidth
+    return kernel(Matrix(rows: patchCount, columns: config.patchValueCount, values: values))
+  }
+
+  /// - Parameter patches: `[N*P][H]`.
+  /// - Returns: `[N*T][H]`.
+  func tokens(_ patches: Matrix, count: Int) throws(CheckpointError) -> Matrix {
+    let classToken = config.classifier == .token ? try model.values(of: ParameterNames.classToken) : []
+    let perImage = patches.rows / count * config.hiddenSize
+    var values: [Float] = []
+    for image in 0..<count {
+      values += classToken
+      values += patches.values[image * perImage..<(image + 1) * perImage]
+    }
+    let position = try position()  // [T][H]
+    if !position.isEmpty { for i in values.indices { values[i] += position[i % position.count] } }
+    return Matrix(rows: count * config.tokenCount, columns: config.hiddenSize, values: values)
+  }
+
+  private func position() throws(CheckpointError) -> [Float] {
+    switch config.positionEmbedding {
+    case .none: []
+    case .learned: try model.values(of: ParameterNames.positionEmbedding)
+    case .sincos2d(let temperature): sincos2d(temperature: temperature)
+    }
+  }
+
+  /// `[sin(x w) | cos(x w) | sin(y w) | cos(y w)]` for the patch in column x and row y, H/4 frequencies w each; zeros for
+  /// the class token. Source: Chen et al., "An Empirical Study of Training Self-Supervised Vision Transformers".
+  private func sincos2d(temperature: Double) -> [Float] {
+    let quarter = config.hiddenSize / 4
+    let frequencies = (0..<quarter).map { pow(temperature, -Double($0) / Double(quarter - 1)) }
+    var values = [Float](repeating: 0, count: config.classifier == .token ? config.hiddenSize : 0)
+    for y in 0..<config.gridHeight {
+      for x in 0..<config.gridWidth {
+        for position in [Double(x), Double(y)] {
+          values += frequencies.map { Float(sin(position * $0)) }
+          values += frequencies.map { Float(cos(position * $0)) }
+        }
+      }
+    }
+    return values
+  }
+}

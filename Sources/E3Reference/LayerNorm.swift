@@ -1,0 +1,40 @@
+import E3Checkpoint
+
+/// Layer normalisation over the last axis: `(x - mean) / sqrt(variance + 1e-6) * scale + bias`, biased variance.
+struct LayerNorm {
+  /// `[width]`
+  let scale: [Float]
+  /// `[width]`; nil for none, as in the norms of queries and keys.
+  let bias: [Float]?
+
+  private static let epsilon = 1e-6
+
+  init(_ names: NormNames, from model: SourceModel) throws(CheckpointError) {
+    scale = try model.values(of: names.scale)
+    bias = try model.values(of: names.bias)
+  }
+
+  /// A norm without bias.
+  init(scaleOnly name: String, from model: SourceModel) throws(CheckpointError) {
+    scale = try model.values(of: name)
+    bias = nil
+  }
+
+  /// Normalises every run of `scale.count` values.
+  func callAsFunction(_ x: Matrix) -> Matrix {
+    var y = x
+    y.updateRows(width: scale.count) { row in
+      let count = Double(row.count)
+      var sum = 0.0
+      for value in row { sum += Double(value) }
+      let mean = sum / count
+      var squares = 0.0
+      for value in row { squares += (Double(value) - mean) * (Double(value) - mean) }
+      let factor = 1 / (squares / count + Self.epsilon).squareRoot()
+      for i in row.indices {
+        row[i] = Float((Double(row[i]) - mean) * factor) * scale[i] + (bias?[i] ?? 0)
+      }
+    }
+    return y
+  }
+}

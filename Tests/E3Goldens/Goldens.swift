@@ -1,0 +1,58 @@
+import Foundation
+
+/// What the reference implementation computed, for tests.
+///
+/// The full set lies beside the package, in `shared/reference/goldens`, or where `E3_GOLDENS` says; tests on it are
+/// skipped where it is not. A small set is always there, in `Data`.
+public enum Goldens {
+  /// Folder of the full set; nil where it is not.
+  public static let directory: String? = {
+    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let path =
+      ProcessInfo.processInfo.environment["E3_GOLDENS"]
+      ?? package.deletingLastPathComponent().appendingPathComponent("shared/reference/goldens").path
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }()
+
+  /// Whether the full set is there.
+  public static var areThere: Bool { directory != nil }
+
+  /// Folder of the small set.
+  public static let smallDirectory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("Data").path
+
+  /// A checkpoint in one of its forms, with its configuration and what is expected of it.
+  public struct Case: Sendable, CustomStringConvertible {
+    /// Path of the checkpoint inside the set.
+    public let name: String
+    public let checkpoint: String
+    /// Folder of `config.json`, `inputs.npy` and `expected/`.
+    public let folder: String
+    public var config: String { "\(folder)/config.json" }
+    public var inputs: String { "\(folder)/inputs.npy" }
+    public var description: String { name }
+
+    /// Path of an expected array; nil where the set does not have it.
+    public func expected(_ array: String) -> String? {
+      let path = "\(folder)/expected/\(array).npy"
+      return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
+  }
+
+  /// Every checkpoint of both sets, in every form.
+  public static let cases: [Case] = ([smallDirectory] + (directory.map { [$0] } ?? [])).flatMap(cases(in:))
+
+  /// The checkpoints of one set.
+  private static func cases(in directory: String) -> [Case] {
+    let files = FileManager.default.enumerator(atPath: directory)?.compactMap { $0 as? String } ?? []
+    let forms = [".index", ".safetensors", ".npz"]
+    return files.filter { file in forms.contains { file.hasSuffix($0) } }.sorted().map { file in
+      var folder = URL(fileURLWithPath: "\(directory)/\(file)").deletingLastPathComponent()
+      if !FileManager.default.fileExists(atPath: folder.appendingPathComponent("config.json").path) {
+        folder.deleteLastPathComponent()
+      }
+      return Case(name: file, checkpoint: "\(directory)/\(file)", folder: folder.path)
+    }
+  }
+}
