@@ -1,0 +1,94 @@
+/*
+ * gemm_s8_arm.c - the walk over panels and tiles, and the epilogue, of the ARM int8 products.
+ *
+ * On AArch64 the epilogue works on the 16 channels of a row at once. Armv7's Advanced SIMD flushes subnormal floats
+ * to zero and therefore cannot give the definition's bits; there the epilogue is scalar code, which the compiler must
+ * leave to VFP.
+ */
+#include "gemm_s8_arm.h"
+
+#if defined(E3K_ARM)
+
+#include <string.h>
+
+void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows) {
+  const size_t tile_count = (g->row_count + max_rows - 1) / max_rows;
+  for (size_t p = 0; p < g->panel_count; p++) {
+    const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
+    for (size_t t = 0; t < tile_count; t++) {
+      const size_t first = e3k_arm_tile_start(g->row_count, t, tile_count);
+      const size_t count = e3k_arm_tile_start(g->row_count, t + 1, tile_count) - first;
+      e3k_arm_sums sums[8];
+      tiles[count - 1](e3k_arm_rows(g, first), g->row_stride, weights, g->inputs, sums);
+      e3k_arm_epilogue(g, p, first, count, (const e3k_arm_sums *)sums);
+    }
+  }
+}
+
+#if defined(__aarch64__)
+
+enum { LANES = 16 };
+typedef float floats __attribute__((vector_size(64)));
+typedef int32_t integers __attribute__((vector_size(64)));
+typedef uint32_t words __attribute__((vector_size(64)));
+
+#define E3K_F floats
+#define E3K_I integers
+#define E3K_U words
+#define E3K_AS_U(x) ((words)(x))
+#define E3K_AS_F(u) ((floats)(u))
+#define E3K_TO_F(i) __builtin_convertvector(i, floats)
+#define E3K_SELECT(m, a, b) ((floats)(((words)(m) & (words)(a)) | (~(words)(m) & (words)(b))))
+#include "polynomials.inc.h"
+
+#else
+
+#include "kernels_scalar.h"
+
+enum { LANES = 1 };
+
+#endif
+
+E3K_INLINE E3K_F load(const void *from) {
+  E3K_F x;
+  memcpy(&x, from, sizeof x);
+  return x;
+}
+
+E3K_INLINE E3K_I load_sums(const int32_t *from) {
+  E3K_I x;
+  memcpy(&x, from, sizeof x);
+  return x;
+}
+
+E3K_INLINE void store(float *to, E3K_F x) { memcpy(to, &x, sizeof x); }
+
+/* The loop over rows, with an epilogue that the compiler knows. */
+E3K_INLINE void finish(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums,
+                       const e3k_epilogue epilogue) {
+  const float *scale = (const float *)(e3k_arm_panel(g, panel) + g->inputs * E3K_PANEL_CHANNELS);
+  const float *bias = scale + E3K_PANEL_CHANNELS;
+  for (size_t r = 0; r < row_count; r++) {
+    const size_t row = first_row + r;
+    const size_t out_row = epilogue == E3K_ADD_GATED ? g->out_rows[row] : row;
+    float *out = g->out + out_row * g->out_stride + panel * E3K_PANEL_CHANNELS;
+    for (size_t c = 0; c < E3K_PANEL_CHANNELS; c += LANES) {
+      E3K_F y = E3K_TO_F(load_sums(&sums[r][c])) * (load(scale + c) * g->row_scales[row]) + load(bias + c);
+      if (epilogue == E3K_GELU) y = e3k_gelu(y);
+      if (epilogue == E3K_ADD) y = load(out + c) + y;
+      if (epilogue == E3K_ADD_GATED) y = load(out + c) + y * g->gates[row];
+      store(out + c, y);
+    }
+  }
+}
+
+void e3k_arm_epilogue(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums) {
+  switch (g->epilogue) {
+    case E3K_STORE: finish(g, panel, first_row, row_count, sums, E3K_STORE); break;
+    case E3K_GELU: finish(g, panel, first_row, row_count, sums, E3K_GELU); break;
+    case E3K_ADD: finish(g, panel, first_row, row_count, sums, E3K_ADD); break;
+    case E3K_ADD_GATED: finish(g, panel, first_row, row_count, sums, E3K_ADD_GATED); break;
+  }
+}
+
+#endif
