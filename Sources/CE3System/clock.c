@@ -1,1 +1,9 @@
-#include "e3_system.h"
+#include "e3_threads.h"
+
+#include <time.h>
+
+uint64_t ce3_clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

@@ -1,6 +1,7 @@
-/* e3_system.h - thin shims over Linux for Embedded Swift. */
+/* e3_system.h - thin shims over Linux for Embedded Swift, which has no Glibc module. */
 #ifndef E3_SYSTEM_H
 #define E3_SYSTEM_H
-#include <stddef.h>
-#include <stdint.h>
+
+#include "e3_threads.h"
+
 #endif

@@ -1,0 +1,64 @@
+/*
+ * e3_threads.h - a team of threads that run one function together.
+ *
+ * The caller's thread is member 0; the workers 1..<count are started once and park on a futex between runs. Inside a run
+ * every member executes the same function and meets the others at barriers. A barrier spins for a few microseconds and
+ * then parks, so that a preempted member does not cost the others their CPU.
+ *
+ * All memory is the caller's: the team and the workers' stacks lie in its arena. pthread_create is called in
+ * ce3_team_start and nothing here allocates after that.
+ */
+#ifndef E3_THREADS_H
+#define E3_THREADS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  CE3_MAX_THREADS = 64,
+  /* Stack of one worker: the measured need of an inference, the C library's thread control block and a signal frame. */
+  CE3_WORKER_STACK_BYTES = 256 * 1024,
+  CE3_STACK_ALIGNMENT = 4096
+};
+
+/* What every member of the team runs: `index` is 0..<count. */
+typedef void (*ce3_team_task)(void *context, uint32_t index);
+
+typedef struct ce3_team {
+  uint32_t count;            /* members, the caller included */
+  uint32_t started;          /* workers that run */
+  uint32_t generation;       /* atomic: number of runs begun; workers park on it */
+  uint32_t stopping;         /* atomic */
+  uint32_t barrier_arrived;  /* atomic */
+  uint32_t barrier_phase;    /* atomic: number of barriers passed; members park on it */
+  uint32_t barrier_parked;   /* atomic: members that sleep at the barrier */
+  uint32_t reserved;
+  ce3_team_task task;
+  void *context;
+  struct ce3_team_worker {
+    struct ce3_team *team;
+    uint64_t thread; /* pthread_t */
+    uint32_t index;
+    uint32_t reserved;
+  } workers[CE3_MAX_THREADS];
+} ce3_team;
+
+typedef enum ce3_team_result { CE3_TEAM_OK = 0, CE3_TEAM_START_FAILED = 1, CE3_TEAM_AFFINITY_FAILED = 2 } ce3_team_result;
+
+/* Starts count - 1 workers on `stacks`, (count - 1) * CE3_WORKER_STACK_BYTES bytes aligned to CE3_STACK_ALIGNMENT. With
+ * `cpus`, worker i is bound to cpus[i] and the caller to cpus[0]. On failure no worker is left running. */
+ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus);
+
+/* Runs `task` on every member and returns when all have finished. */
+void ce3_team_run(ce3_team *team, ce3_team_task task, void *context);
+
+/* Waits until every member has called it. For use inside a task. What members wrote before is visible after. */
+void ce3_team_barrier(ce3_team *team);
+
+/* Ends the workers and waits for them. */
+void ce3_team_stop(ce3_team *team);
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t ce3_clock_ns(void);
+
+#endif

@@ -1,0 +1,133 @@
+#define _GNU_SOURCE
+#include "e3_threads.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Rounds of polling before a member parks: a few microseconds, longer than the work between two members differs when both
+ * have a CPU, and short beside a scheduler's time slice when one has not. */
+enum { SPIN_ROUNDS = 2000 };
+
+static inline uint32_t load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
+static inline void pause_cpu(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+#if !defined(SYS_futex) && defined(SYS_futex_time64)
+#define SYS_futex SYS_futex_time64
+#endif
+
+static void futex_wait(uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static void futex_wake_all(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
+
+/* Returns when *word is no longer `old`. */
+static void wait_for_change(uint32_t *word, uint32_t old, uint32_t *parked) {
+  for (int round = 0; round < SPIN_ROUNDS; round++) {
+    if (load(word) != old) return;
+    pause_cpu();
+  }
+  /* The waker reads `parked` after it changed the word, this member raises it before it looks again: one of the two sees
+   * the other, so no wake-up is lost. */
+  __atomic_fetch_add(parked, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == old) futex_wait(word, old);
+  __atomic_fetch_sub(parked, 1, __ATOMIC_SEQ_CST);
+}
+
+void ce3_team_barrier(ce3_team *team) {
+  if (team->count == 1) return;
+  uint32_t phase = load(&team->barrier_phase);
+  if (__atomic_add_fetch(&team->barrier_arrived, 1, __ATOMIC_ACQ_REL) == team->count) {
+    __atomic_store_n(&team->barrier_arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&team->barrier_phase, phase + 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&team->barrier_parked, __ATOMIC_SEQ_CST) != 0) futex_wake_all(&team->barrier_phase);
+  } else {
+    wait_for_change(&team->barrier_phase, phase, &team->barrier_parked);
+  }
+}
+
+static void *work(void *argument) {
+  struct ce3_team_worker *worker = argument;
+  ce3_team *team = worker->team;
+  uint32_t seen = 0;
+  for (;;) {
+    while (load(&team->generation) == seen) futex_wait(&team->generation, seen);
+    if (load(&team->stopping)) return NULL;
+    seen += 1;
+    team->task(team->context, worker->index);
+    ce3_team_barrier(team);
+  }
+}
+
+void ce3_team_run(ce3_team *team, ce3_team_task task, void *context) {
+  if (team->count > 1) {
+    team->task = task;
+    team->context = context;
+    __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
+    futex_wake_all(&team->generation);
+  }
+  task(context, 0);
+  ce3_team_barrier(team);
+}
+
+static int bind_thread(pthread_t thread, uint16_t cpu) {
+  if (cpu >= CPU_SETSIZE) return EINVAL;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return pthread_setaffinity_np(thread, sizeof set, &set);
+}
+
+ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus) {
+  *team = (ce3_team){.count = count};
+  if (cpus && bind_thread(pthread_self(), cpus[0]) != 0) return CE3_TEAM_AFFINITY_FAILED;
+
+  /* Signals belong to the caller's threads. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  ce3_team_result result = CE3_TEAM_OK;
+  for (uint32_t index = 1; index < count && result == CE3_TEAM_OK; index++) {
+    struct ce3_team_worker *worker = &team->workers[index];
+    worker->team = team;
+    worker->index = index;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init(&attributes);
+    char *stack = (char *)stacks + (size_t)(index - 1) * CE3_WORKER_STACK_BYTES;
+    if (pthread_attr_setstack(&attributes, stack, CE3_WORKER_STACK_BYTES) != 0 ||
+        pthread_create(&thread, &attributes, work, worker) != 0) {
+      result = CE3_TEAM_START_FAILED;
+    } else {
+      worker->thread = (uint64_t)thread;
+      team->started += 1;
+      if (cpus && bind_thread(thread, cpus[index]) != 0) result = CE3_TEAM_AFFINITY_FAILED;
+    }
+    pthread_attr_destroy(&attributes);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (result != CE3_TEAM_OK) ce3_team_stop(team);
+  return result;
+}
+
+void ce3_team_stop(ce3_team *team) {
+  __atomic_store_n(&team->stopping, 1, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
+  futex_wake_all(&team->generation);
+  for (uint32_t index = 1; index <= team->started; index++) pthread_join((pthread_t)team->workers[index].thread, NULL);
+  team->started = 0;
+  team->count = 1;
+}
