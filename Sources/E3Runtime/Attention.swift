@@ -1,0 +1,162 @@
+import CE3Kernels
+import E3Format
+
+/// Buffers of the attention of one head, one set for each thread.
+struct AttentionScratch {
+  /// Queries that are multiplied with all keys at a time: bounds the scores to what the first-level cache holds.
+  static let queryBlock = 64
+
+  let queries: QuantizedRows
+  /// T keys as panels; then T values as panels.
+  let keyPanels: UnsafeMutablePointer<UInt8>
+  let valuePanels: UnsafeMutablePointer<UInt8>
+  let valueScales: UnsafeMutablePointer<Float>
+  /// [queryBlock][T]
+  let scores: FloatRows
+  let probabilities: QuantizedRows
+
+  private let strides: (queries: Int, keys: Int, values: Int, tokens: Int)
+
+  init(_ shape: ModelShape, threads: Int, in arena: inout Arena) {
+    let tokens = shape.tokenCount
+    let tokensPadded = ModelShape.padded(tokens)
+    let block = min(tokens, Self.queryBlock)
+    let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.headSizePadded))
+    let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
+    strides = (
+      block, keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
+      tokensPadded
+    )
+    queries = arena.takeQuantizedRows(threads, times: block, width: shape.headSizePadded)
+    keyPanels = arena.take(UInt8.self, threads, times: strides.keys)
+    valuePanels = arena.take(UInt8.self, threads, times: strides.values)
+    valueScales = arena.take(Float.self, threads, times: tokensPadded)
+    scores = arena.takeRows(threads, times: block, width: tokens)
+    probabilities = arena.takeQuantizedRows(threads, times: block, width: tokensPadded)
+  }
+
+  /// The set of one thread.
+  private init(_ all: AttentionScratch, thread: Int) {
+    strides = all.strides
+    let rows = thread * strides.queries..<(thread + 1) * strides.queries
+    queries = all.queries.rows(rows)
+    keyPanels = all.keyPanels + thread * strides.keys
+    valuePanels = all.valuePanels + thread * strides.values
+    valueScales = all.valueScales + thread * strides.tokens
+    scores = all.scores.rows(rows)
+    probabilities = all.probabilities.rows(rows)
+  }
+
+  func ofThread(_ thread: Int) -> AttentionScratch { AttentionScratch(self, thread: thread) }
+}
+
+extension Encoder {
+  /// softmax(queries · keysᵀ / √D) · values for one head of one sequence.
+  ///
+  /// Each key, value and query row has its own int8 scale. The values' scales are folded into the probabilities, which
+  /// keeps the second product an integer one; see `softmax_quantize`.
+  ///
+  /// - Parameters:
+  ///   - queries: rows of D16 columns; `context` may be the same storage.
+  ///   - keys: T rows of D16 columns, already normalised where the model does that.
+  ///   - values: T rows of D16 columns.
+  ///   - context: receives one row of D16 columns for each query.
+  func attendHead(queries: FloatRows, keys: FloatRows, values: FloatRows, context: FloatRows) {
+    let scratch = space.attention.ofThread(worker.index)
+    let width = shape.headSizePadded
+    let tokens = keys.count
+    let table = kernels.table
+    table.pointee.pack_keys(keys.start, keys.stride, tokens, width, scratch.keyPanels)
+    table.pointee.pack_values(values.start, values.stride, tokens, width, scratch.valuePanels, scratch.valueScales)
+
+    let blocks = (queries.count + AttentionScratch.queryBlock - 1) / AttentionScratch.queryBlock
+    let block = (queries.count + blocks - 1) / blocks
+    var first = 0
+    while first < queries.count {
+      let range = first..<min(first + block, queries.count)
+      let quantized = scratch.queries.rows(0..<range.count)
+      kernels.quantize(queries.rows(range), width: width, multiplier: queryScale, into: quantized)
+      let scores = scratch.scores.rows(0..<range.count)
+      kernels.product(
+        quantized, scratch.keyPanels, inputs: width, panelCount: (tokens + 15) / 16, epilogue: E3K_STORE, into: scores)
+      let probabilities = scratch.probabilities.rows(0..<range.count)
+      table.pointee.softmax_quantize(
+        scores.start, scores.stride, scores.count, tokens, scratch.valueScales, probabilities.bytes,
+        probabilities.stride, probabilities.scales)
+      kernels.product(
+        probabilities, scratch.valuePanels, inputs: ModelShape.padded(tokens), panelCount: width / 16,
+        epilogue: E3K_STORE, into: context.rows(range))
+      first = range.upperBound
+    }
+  }
+
+  /// 1/√D, in float32.
+  private var queryScale: Float { 1 / Float(shape.headSize).squareRoot() }
+}
+
+extension Encoder {
+  /// x = x + Attention(LN0(x)) for `sequences` sequences of T tokens.
+  ///
+  /// With `firstTokenOnly` just the first token of each sequence is needed afterwards: keys and values of all tokens are
+  /// computed, queries and the output projection for that one.
+  func attention(block: Int, sequences: Int, firstTokenOnly: Bool) {
+    let tokens = shape.tokenCount
+    let width = shape.attentionWidth
+    let all = space.residual.rows(0..<sequences * tokens)
+    let active = firstTokenOnly ? all.every(tokens) : all
+    let quantized = space.quantized.reshaped(width: shape.hidden, count: all.count)
+
+    let mine = worker.share(of: all.count)
+    layerNorm(.norm0, block: block, all.rows(mine), quantized: quantized.rows(mine))
+    if firstTokenOnly {
+      let mine = worker.share(of: active.count)
+      layerNorm(.norm0, block: block, active.rows(mine), quantized: space.classQuantized.rows(mine))
+    }
+    worker.barrier()
+
+    let projection = model.linear(.queryKeyValue, block: block)
+    let projected = space.queryKeyValue.rows(0..<all.count)
+    let queryPanels = width / 16
+    if firstTokenOnly {
+      let keysAndValues = worker.panels(projection.panelCount - queryPanels)
+      kernels.linear(
+        quantized, projection,
+        panels: keysAndValues.lowerBound + queryPanels..<keysAndValues.upperBound + queryPanels,
+        epilogue: E3K_STORE, into: projected)
+      kernels.linear(
+        space.classQuantized.rows(0..<active.count), projection, panels: worker.panels(queryPanels),
+        epilogue: E3K_STORE, into: projected.every(tokens))
+    } else {
+      kernels.linear(
+        quantized, projection, panels: worker.panels(projection.panelCount), epilogue: E3K_STORE, into: projected)
+    }
+    worker.barrier()
+
+    let queriesPerSequence = firstTokenOnly ? 1 : tokens
+    for item in worker.share(of: sequences * shape.headCount) {
+      let (sequence, head) = (item / shape.headCount, item % shape.headCount)
+      let rows = projected.rows(sequence * tokens..<(sequence + 1) * tokens)
+        .columns(from: head * shape.headSizePadded)
+      let queries = rows.rows(0..<queriesPerSequence)
+      let keys = rows.columns(from: width)
+      if shape.hasQueryKeyNorm {
+        let gamma = model.floats(.queryKeyNorm, block: block)
+        kernels.layerNormInPlace(queries, width: shape.headSize, gamma: gamma)
+        kernels.layerNormInPlace(keys, width: shape.headSize, gamma: gamma + shape.headSizePadded)
+      }
+      attendHead(queries: queries, keys: keys, values: rows.columns(from: 2 * width), context: queries)
+    }
+    worker.barrier()
+
+    let contexts = firstTokenOnly ? projected.every(tokens) : projected
+    let contextQuantized = space.quantized.reshaped(width: width, count: active.count)
+    let share = worker.share(of: active.count)
+    kernels.quantize(contexts.rows(share), width: width, into: contextQuantized.rows(share))
+    worker.barrier()
+
+    let output = model.linear(.attentionOutput, block: block)
+    kernels.linear(
+      contextQuantized, output, panels: worker.panels(output.panelCount), epilogue: E3K_ADD, into: active)
+    worker.barrier()
+  }
+}

@@ -1,0 +1,88 @@
+import CE3Kernels
+import CE3System
+import E3Format
+
+/// The forward pass of one image, as one member of the team runs it: patches → blocks → pooling → logits.
+///
+/// The exact savings (same bits as the plain computation): all members share one sequence until the first MoE MLP; in the
+/// last block only the token that the classifier reads is computed; rows of all members go through shared weights together.
+struct Encoder {
+  let model: ModelFile
+  let shape: ModelShape
+  let kernels: Kernels
+  let space: Workspace
+  let worker: Worker
+  let profile: UnsafeMutablePointer<Profile>
+
+  /// From `space.patches` to `space.logits`.
+  func run() {
+    embedPatches()
+    mark(.embedding)
+    var sequences = 1
+    for block in 0..<shape.layerCount {
+      let firstTokenOnly = block == shape.layerCount - 1 && needsFirstTokenOnly
+      attention(block: block, sequences: sequences, firstTokenOnly: firstTokenOnly)
+      mark(.attention)
+      let tokens = firstTokenOnly ? 1 : shape.tokenCount
+      if shape.isMoE(block) {
+        let isShared = sequences == 1
+        sequences = shape.memberCount
+        moe(
+          block: block, rows: active(sequences: sequences, firstTokenOnly: firstTokenOnly),
+          input: MoEInput(tokens: tokens, isShared: isShared))
+      } else {
+        mlp(block: block, rows: active(sequences: sequences, firstTokenOnly: firstTokenOnly))
+        mark(.mlp)
+      }
+    }
+    pool()
+    classify()
+    mark(.head)
+  }
+
+  /// Whether the classifier reads one token and no other token can change it in the last block. Under a capacity the
+  /// tokens of a MoE block compete for slots, so all of them must be routed there.
+  private var needsFirstTokenOnly: Bool {
+    guard shape.classifier == .token || shape.classifier == .first else { return false }
+    return shape.capacityMode == .none || !shape.isMoE(shape.layerCount - 1)
+  }
+
+  /// The rows of the residual stream that are still needed.
+  private func active(sequences: Int, firstTokenOnly: Bool) -> FloatRows {
+    let all = space.residual.rows(0..<sequences * shape.tokenCount)
+    return firstTokenOnly ? all.every(shape.tokenCount) : all
+  }
+
+  /// residual = [class token; patches · kernel + bias] + position embedding.
+  private func embedPatches() {
+    let patchRows = worker.share(of: space.patches.count)
+    kernels.quantize(
+      space.patches.rows(patchRows), width: space.patches.stride, into: space.patchesQuantized.rows(patchRows))
+    let positions = model.floats(.positionEmbedding, block: 0)
+    for token in worker.share(of: shape.tokenCount) {
+      space.residual.row(token).update(from: positions + token * shape.hiddenPadded, count: shape.hiddenPadded)
+    }
+    worker.barrier()
+    let embedding = model.linear(.patchEmbedding, block: 0)
+    let firstPatch = shape.tokenCount - shape.patchCount
+    kernels.linear(
+      space.patchesQuantized, embedding, panels: worker.panels(embedding.panelCount), epilogue: E3K_ADD,
+      into: space.residual.rows(firstPatch..<shape.tokenCount))
+    worker.barrier()
+  }
+
+  /// LayerNorm of `rows` with the parameters of `kind`.
+  func layerNorm(
+    _ kind: ExtentKind, block: Int, _ rows: FloatRows, normalized: FloatRows? = nil, quantized: QuantizedRows? = nil
+  ) {
+    guard rows.count > 0 else { return }
+    kernels.layerNorm(
+      rows, width: shape.hidden, parameters: model.floats(kind, block: block), paddedWidth: shape.hiddenPadded,
+      normalized: normalized, quantized: quantized)
+  }
+
+  /// Ends a stage of the profile; the first worker keeps the clock.
+  func mark(_ stage: Profile.Stage) {
+    if worker.index == 0 { profile.pointee.end(stage) }
+  }
+}

@@ -1,0 +1,35 @@
+import CE3Kernels
+import E3Format
+
+extension Encoder {
+  /// rows = rows + Mlp(LN1(rows)): the dense MLP with tanh GELU.
+  func mlp(block: Int, rows: FloatRows) {
+    let quantized = space.quantized.reshaped(width: shape.hidden, count: rows.count)
+    let mine = worker.share(of: rows.count)
+    layerNorm(.norm1, block: block, rows.rows(mine), quantized: quantized.rows(mine))
+    worker.barrier()
+    multiply(model.mlp(block: block), input: quantized, addTo: rows)
+  }
+
+  /// rows = rows + contract(gelu(expand(input))).
+  func multiply(_ layers: MLPView, input: QuantizedRows, addTo rows: FloatRows) {
+    let hidden = space.hidden.rows(0..<input.count)
+    kernels.linear(
+      input, layers.expand, panels: worker.panels(layers.expand.panelCount), epilogue: E3K_GELU, into: hidden)
+    worker.barrier()
+    let hiddenQuantized = quantizeHidden(count: input.count)
+    kernels.linear(
+      hiddenQuantized, layers.contract, panels: worker.panels(layers.contract.panelCount), epilogue: E3K_ADD,
+      into: rows)
+    worker.barrier()
+  }
+
+  /// Quantises the first `count` hidden rows; ends with a barrier.
+  func quantizeHidden(count: Int) -> QuantizedRows {
+    let quantized = space.hiddenQuantized.rows(0..<count)
+    let mine = worker.share(of: count)
+    kernels.quantize(space.hidden.rows(mine), width: shape.mlpPadded, into: quantized.rows(mine))
+    worker.barrier()
+    return quantized
+  }
+}

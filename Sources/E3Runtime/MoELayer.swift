@@ -1,0 +1,102 @@
+import CE3Kernels
+import E3Format
+
+/// The tokens that enter a MoE layer.
+struct MoEInput {
+  /// Tokens of each member: T, or 1 when only the first token is needed.
+  let tokens: Int
+  /// Tokens of the image are the same for all members (first MoE layer): source row t serves every member.
+  let isShared: Bool
+
+  /// Row of LN1's output that token `row` of the M * tokens rows comes from.
+  func sourceRow(_ row: Int) -> Int { isShared ? row % tokens : row }
+}
+
+extension Encoder {
+  /// rows = rows + MoE(LN1(rows)): router, experts, combination weighted with the gates.
+  ///
+  /// - Parameter rows: M * tokens rows; when `input.isShared` only the first `tokens` of them are filled yet.
+  func moe(block: Int, rows: FloatRows, input: MoEInput) {
+    let sourceCount = input.isShared ? input.tokens : rows.count
+    let normalized = space.normalized.rows(0..<sourceCount)
+    let quantized = space.quantized.reshaped(width: shape.hidden, count: sourceCount)
+    let mine = worker.share(of: sourceCount)
+    layerNorm(
+      .norm1, block: block, rows.rows(mine), normalized: normalized.rows(mine), quantized: quantized.rows(mine))
+    worker.barrier()
+
+    route(block: block, normalized: normalized, rowCount: rows.count, input: input)
+    if input.isShared { copySequence(rows, tokens: input.tokens) }
+    worker.barrier()
+    if worker.index == 0 {
+      space.routing.applyCapacity(tokens: input.tokens, shape: shape)
+      space.routing.groupByExpert(rowCount: rows.count, shape: shape)
+    }
+    worker.barrier()
+    mark(.routing)
+
+    runExperts(block: block, quantized: quantized, rows: rows, input: input)
+    mark(.experts)
+  }
+
+  /// Gates and choices of this worker's share of the rows.
+  private func route(block: Int, normalized: FloatRows, rowCount: Int, input: MoEInput) {
+    let tables = space.routing
+    let mine = worker.share(of: rowCount)
+    for member in 0..<shape.memberCount {
+      let memberRows = member * input.tokens..<(member + 1) * input.tokens
+      let part = mine.clamped(to: memberRows)
+      guard !part.isEmpty else { continue }
+      let source = input.isShared ? part.lowerBound - memberRows.lowerBound : part.lowerBound
+      let gates = tables.gates.rows(part)
+      kernels.table.pointee.float_gemm(
+        normalized.row(source), normalized.stride, part.count, shape.hidden, model.router(block: block, member: member),
+        (shape.expertsPerMember + 15) / 16, nil, gates.start, gates.stride)
+      kernels.table.pointee.softmax(gates.start, gates.stride, gates.count, shape.expertsPerMember)
+      for row in part { tables.chooseExperts(row: row, member: member, shape: shape) }
+    }
+  }
+
+  /// From here on every member has its own sequence: copies the tokens of member 0 to the others.
+  private func copySequence(_ rows: FloatRows, tokens: Int) {
+    for row in worker.share(of: rows.count) where row >= tokens {
+      rows.row(row).update(from: rows.row(row % tokens), count: shape.hiddenPadded)
+    }
+  }
+
+  /// Every worker computes its columns of every expert, so no routing can leave one of them idle; each row receives its
+  /// experts in ascending order.
+  private func runExperts(block: Int, quantized: QuantizedRows, rows: FloatRows, input: MoEInput) {
+    let tables = space.routing
+    let total = Int(tables.starts[shape.expertCount])
+    let gathered = space.assigned.rows(0..<total)
+    for place in worker.share(of: total) {
+      let source = input.sourceRow(Int(tables.rows[place]))
+      (gathered.bytes + place * gathered.stride).update(
+        from: quantized.bytes + source * quantized.stride, count: shape.hiddenPadded)
+      gathered.scales[place] = quantized.scales[source]
+    }
+    worker.barrier()
+
+    for expert in 0..<shape.expertCount {
+      let places = tables.places(of: expert)
+      guard !places.isEmpty else { continue }
+      let layer = model.expert(block: block, index: expert).expand
+      kernels.linear(
+        gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_GELU,
+        into: space.hidden.rows(places))
+    }
+    worker.barrier()
+
+    let hidden = quantizeHidden(count: total)
+    for expert in 0..<shape.expertCount {
+      let places = tables.places(of: expert)
+      guard !places.isEmpty else { continue }
+      let layer = model.expert(block: block, index: expert).contract
+      kernels.linearGated(
+        hidden.rows(places), layer, panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
+        rows: tables.rows + places.lowerBound, into: rows)
+    }
+    worker.barrier()
+  }
+}

@@ -1,0 +1,65 @@
+import CE3
+import E3Format
+
+extension Encoder {
+  /// From `space.logits` to the answer: the members' probabilities, their mean, and how much they differ.
+  ///
+  /// - Throws: `resultNotFinite` when the weights gave a NaN or an infinity.
+  func predict() throws(E3Error) -> e3_result {
+    let buffers = space.result
+    let logits = space.logits
+    let (members, classes) = (shape.memberCount, shape.classCount)
+    for member in 0..<members {
+      for index in 0..<classes where !logits.row(member)[index].isFinite { throw .resultNotFinite }
+      (buffers.memberLogits + member * classes).update(from: logits.row(member), count: classes)
+    }
+    kernels.table.pointee.softmax(logits.start, logits.stride, members, classes)
+
+    var expected: Float = 0
+    for member in 0..<members {
+      let probabilities = logits.row(member)
+      (buffers.memberProbabilities + member * classes).update(from: probabilities, count: classes)
+      buffers.memberEntropies[member] = kernels.table.pointee.entropy(probabilities, classes)
+      buffers.memberClasses[member] = UInt32(largest(probabilities, count: classes))
+      expected += buffers.memberEntropies[member]
+    }
+    expected /= Float(members)
+    kernels.table.pointee.mean_rows(logits.start, logits.stride, members, shape.classCountPadded, buffers.probabilities)
+
+    let top = largest(buffers.probabilities, count: classes)
+    let total = kernels.table.pointee.entropy(buffers.probabilities, classes)
+    let topProbability = buffers.probabilities[top]
+    var result = e3_result()
+    result.classes = UInt32(classes)
+    result.members = UInt32(members)
+    result.top_class = UInt32(top)
+    result.probabilities = UnsafePointer(buffers.probabilities)
+    result.member_logits = UnsafePointer(buffers.memberLogits)
+    result.member_probabilities = UnsafePointer(buffers.memberProbabilities)
+    result.top_probability = topProbability
+    result.total_entropy = total
+    result.expected_entropy = expected
+    result.mutual_information = max(total - expected, 0)
+    result.disagreement = disagreement(buffers.memberClasses, count: members)
+    result.distance = .nan
+    result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
+    return result
+  }
+
+  /// Index of the largest of `count` values, the lowest on a tie.
+  private func largest(_ values: UnsafePointer<Float>, count: Int) -> Int {
+    var best = 0
+    for index in 1..<max(count, 1) where values[index] > values[best] { best = index }
+    return best
+  }
+
+  /// Share of the member pairs whose top classes differ.
+  private func disagreement(_ classes: UnsafePointer<UInt32>, count: Int) -> Float {
+    guard count > 1 else { return 0 }
+    var differing = 0
+    for first in 0..<count {
+      for second in first + 1..<count where classes[first] != classes[second] { differing += 1 }
+    }
+    return Float(differing) / Float(count * (count - 1) / 2)
+  }
+}

@@ -1,0 +1,52 @@
+/// A matrix of float activations in the arena: one row per token, 64-byte aligned, padded with zeros to a multiple of 16.
+///
+/// Rows may be spaced (`stride` larger than the row), which is how "only the class token of every member" and "one
+/// head's columns" are said. Invariant: the arena holds `count` rows of `stride` floats from `start` on.
+struct FloatRows {
+  var start: UnsafeMutablePointer<Float>
+  /// Floats from one row to the next.
+  var stride: Int
+  var count: Int
+
+  func row(_ index: Int) -> UnsafeMutablePointer<Float> { start + index * stride }
+
+  /// Rows `range.lowerBound ..< range.upperBound`.
+  func rows(_ range: Range<Int>) -> FloatRows {
+    FloatRows(start: row(range.lowerBound), stride: stride, count: range.count)
+  }
+
+  /// Every `step`-th row from the first on.
+  func every(_ step: Int) -> FloatRows {
+    FloatRows(start: start, stride: stride * step, count: (count + step - 1) / step)
+  }
+
+  /// The same rows from column `column` on (a multiple of 16).
+  func columns(from column: Int) -> FloatRows {
+    FloatRows(start: start + column, stride: stride, count: count)
+  }
+}
+
+/// Quantised activations in the arena: bytes as the tier's kernels write them and one scale per row.
+struct QuantizedRows {
+  var bytes: UnsafeMutablePointer<UInt8>
+  /// Bytes from one row to the next, a multiple of 64.
+  var stride: Int
+  var scales: UnsafeMutablePointer<Float>
+  var count: Int
+
+  func rows(_ range: Range<Int>) -> QuantizedRows {
+    QuantizedRows(
+      bytes: bytes + range.lowerBound * stride, stride: stride, scales: scales + range.lowerBound, count: range.count)
+  }
+
+  /// The same storage, seen as `count` rows of `width` values.
+  func reshaped(width: Int, count: Int) -> QuantizedRows {
+    QuantizedRows(bytes: bytes, stride: quantizedStride(width), scales: scales, count: count)
+  }
+}
+
+/// Bytes of one quantised row of `width` values.
+func quantizedStride(_ width: Int) -> Int { roundUp(width, 64) }
+
+/// `value` rounded up to a multiple of `multiple`; both positive and far below the integer limit.
+func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

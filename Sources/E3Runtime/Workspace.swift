@@ -1,0 +1,91 @@
+import CE3System
+import E3Format
+
+/// Every buffer of an inference, in the arena. Letters as in ``ModelShape``; rows of the token sequence are ordered
+/// member-major: row m*T + t is token t of member m (before the first MoE MLP there is one sequence, rows 0..<T).
+struct Workspace {
+  /// [P][patch values], float: the picture cut into patches.
+  let patches: FloatRows
+  let patchesQuantized: QuantizedRows
+
+  /// [M*T][H]: the residual stream.
+  let residual: FloatRows
+  /// [M*T][H] where routers or the pooling read the normalised tokens, else [M][H].
+  let normalized: FloatRows
+  /// [M*T][max(H, A*D16)]: the quantised input of the next linear layer.
+  let quantized: QuantizedRows
+  /// [M][H]: the class tokens alone, in the last block.
+  let classQuantized: QuantizedRows
+
+  // Attention. Shares its memory with the MLP: the two are never alive together.
+  /// [M*T][3*A*D16]: queries, keys, values; each head's context then replaces its queries.
+  let queryKeyValue: FloatRows
+  let attention: AttentionScratch
+
+  // MLP and experts.
+  /// [M*T*max(K,1)][F]
+  let hidden: FloatRows
+  let hiddenQuantized: QuantizedRows
+  /// [M*T*K][H]: the rows of each expert gathered side by side. Empty for a dense model.
+  let assigned: QuantizedRows
+  let routing: RoutingTables
+
+  // Head.
+  /// [M][max(H, R)]: the pooled vectors and then what the head reads.
+  let pooled: FloatRows
+  let representation: FloatRows
+  /// [M][C], padded rows: logits, then probabilities.
+  let logits: FloatRows
+  let result: ResultBuffers
+
+  init(_ shape: ModelShape, threads: Int, in arena: inout Arena) {
+    let members = shape.memberCount
+    let tokens = shape.tokenCount
+    let hasExperts = shape.firstMoEBlock != nil
+    let poolsAllTokens = shape.classifier == .gap || shape.classifier == .map
+
+    patches = arena.takeRows(shape.patchCount, width: shape.patchInputs)
+    patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchInputs)
+    residual = arena.takeRows(members, times: tokens, width: shape.hidden)
+    normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
+    quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
+    classQuantized = arena.takeQuantizedRows(members, width: shape.hidden)
+    routing = RoutingTables(shape, in: &arena)
+    pooled = arena.takeRows(members, width: shape.hidden)
+    representation = arena.takeRows(members, width: shape.representation)
+    logits = arena.takeRows(members, width: shape.classCount)
+    result = ResultBuffers(shape, in: &arena)
+
+    let shared = arena.used
+    queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)
+    attention = AttentionScratch(shape, threads: threads, in: &arena)
+
+    arena.rewind(to: shared)
+    let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
+    hidden = arena.takeRows(members, times: wide ? Int.max : rows, width: shape.mlp)
+    hiddenQuantized = arena.takeQuantizedRows(members, times: wide ? Int.max : rows, width: shape.mlp)
+    assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
+  }
+}
+
+/// What the answer points into.
+struct ResultBuffers {
+  /// [M][C]
+  let memberLogits: UnsafeMutablePointer<Float>
+  /// [M][C]
+  let memberProbabilities: UnsafeMutablePointer<Float>
+  /// [C], padded with zeros to a multiple of 16
+  let probabilities: UnsafeMutablePointer<Float>
+  /// [M]: entropy of each member's probabilities
+  let memberEntropies: UnsafeMutablePointer<Float>
+  /// [M]: most probable class of each member
+  let memberClasses: UnsafeMutablePointer<UInt32>
+
+  init(_ shape: ModelShape, in arena: inout Arena) {
+    memberLogits = arena.take(Float.self, shape.memberCount, times: shape.classCount)
+    memberProbabilities = arena.take(Float.self, shape.memberCount, times: shape.classCount)
+    probabilities = arena.take(Float.self, shape.classCountPadded)
+    memberEntropies = arena.take(Float.self, shape.memberCount)
+    memberClasses = arena.take(UInt32.self, shape.memberCount)
+  }
+}
