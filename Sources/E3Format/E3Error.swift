@@ -49,6 +49,8 @@ extension E3Error {
   public static var noGolden: E3Error { E3Error(E3_ERROR_NO_GOLDEN) }
   /// `E3_ERROR_RESULT_NOT_FINITE`: the network gave a NaN or an infinity.
   public static var resultNotFinite: E3Error { E3Error(E3_ERROR_RESULT_NOT_FINITE) }
+  /// `E3_ERROR_MODEL_TOO_LARGE`: the activations of the model do not fit this machine's address space.
+  public static var modelTooLarge: E3Error { E3Error(E3_ERROR_MODEL_TOO_LARGE) }
 }
 
 // MARK: The model file

@@ -90,11 +90,7 @@ extension Encoder {
       features = space.representation
     }
     let head = model.head
-    let panels = worker.panels(head.panelCount)
-    kernels.table.pointee.float_gemm(
-      features.start, features.stride, features.count, shape.representation,
-      head.panels + panels.lowerBound * shape.representation * 16, panels.count, head.bias + panels.lowerBound * 16,
-      space.logits.start + panels.lowerBound * 16, space.logits.stride)
+    kernels.floatLinear(features, head, panels: worker.panels(head.panelCount), into: space.logits)
     worker.barrier()
   }
 }

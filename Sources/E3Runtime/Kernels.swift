@@ -58,6 +58,15 @@ struct Kernels {
     table.pointee.gemm(&arguments)
   }
 
+  /// output = input · layer (+ bias) in float, for the panels in `panels` only: routers and the head.
+  func floatLinear(_ input: FloatRows, _ layer: FloatPanelsView, panels: Range<Int>, into output: FloatRows) {
+    guard input.count > 0, !panels.isEmpty else { return }
+    let column = panels.lowerBound * 16
+    table.pointee.float_gemm(
+      input.start, input.stride, input.count, layer.inputs, layer.panels + column * layer.inputs, panels.count,
+      layer.bias.map { $0 + column }, output.start + column, output.stride)
+  }
+
   /// Quantises the first `width` columns (a multiple of 16); the scales are multiplied by `multiplier`.
   func quantize(_ input: FloatRows, width: Int, multiplier: Float = 1, into output: QuantizedRows) {
     table.pointee.quantize_rows(

@@ -49,9 +49,9 @@ extension Encoder {
       guard !part.isEmpty else { continue }
       let source = input.isShared ? part.lowerBound - memberRows.lowerBound : part.lowerBound
       let gates = tables.gates.rows(part)
-      kernels.table.pointee.float_gemm(
-        normalized.row(source), normalized.stride, part.count, shape.hidden, model.router(block: block, member: member),
-        (shape.expertsPerMember + 15) / 16, nil, gates.start, gates.stride)
+      let router = model.router(block: block, member: member)
+      kernels.floatLinear(
+        normalized.rows(source..<source + part.count), router, panels: 0..<router.panelCount, into: gates)
       kernels.table.pointee.softmax(gates.start, gates.stride, gates.count, shape.expertsPerMember)
       for row in part { tables.chooseExperts(row: row, member: member, shape: shape) }
     }

@@ -59,6 +59,7 @@ enum {
   E3_ERROR_NOT_A_SESSION = 14,     /* the pointer does not come from e3_session_create */
   E3_ERROR_NO_GOLDEN = 15,         /* the model file carries no golden input */
   E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights are unusable */
+  E3_ERROR_MODEL_TOO_LARGE = 17,   /* the activations of the model do not fit this machine's address space */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */

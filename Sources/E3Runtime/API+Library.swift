@@ -1,0 +1,66 @@
+import CE3
+import CE3Kernels
+import E3Format
+
+// Version and instruction sets: the part of e3.h that needs no model.
+
+/// Text of the library's version.
+let libraryVersion: StaticString = "1.0.0"
+
+@c @implementation
+public func e3_abi_version() -> UInt32 {
+  UInt32(E3_ABI_VERSION_MAJOR) << 16 | UInt32(E3_ABI_VERSION_MINOR)
+}
+
+@c @implementation
+public func e3_version_text() -> UnsafePointer<CChar>? {
+  UnsafeRawPointer(libraryVersion.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+private func isaName(_ isa: Int) -> StaticString? {
+  switch isa {
+  case E3_ISA_AUTO: "auto"
+  case E3_ISA_SCALAR: "scalar"
+  case E3_ISA_AVX2: "avx2"
+  case E3_ISA_AVXVNNI: "avxvnni"
+  case E3_ISA_AVX512VNNI: "avx512vnni"
+  case E3_ISA_NEON: "neon"
+  case E3_ISA_DOTPROD: "dotprod"
+  case E3_ISA_I8MM: "i8mm"
+  default: nil
+  }
+}
+
+@c @implementation
+public func e3_isa_name(_ isa: e3_isa) -> UnsafePointer<CChar>? {
+  guard let name = isaName(Int(isa)) else { return nil }
+  return UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c @implementation
+public func e3_isa_from_name(_ name: UnsafePointer<CChar>?, _ isa: UnsafeMutablePointer<e3_isa>?) -> e3_status {
+  status { () throws(E3Error) in
+    guard let name, let isa else { throw .nullArgument }
+    for candidate in E3_ISA_AUTO...E3_ISA_I8MM {
+      guard let known = isaName(candidate), equal(name, known) else { continue }
+      isa.pointee = e3_isa(candidate)
+      return
+    }
+    throw .isaUnknown
+  }
+}
+
+@c @implementation
+public func e3_isa_available(_ isa: e3_isa) -> e3_status {
+  status { () throws(E3Error) in
+    _ = try SessionOptions(isa: isa).kernels()
+  }
+}
+
+/// Whether a C string has the bytes of `text`.
+private func equal(_ string: UnsafePointer<CChar>, _ text: StaticString) -> Bool {
+  for index in 0..<text.utf8CodeUnitCount where UInt8(bitPattern: string[index]) != text.utf8Start[index] {
+    return false  // also at the string's terminator, which no name contains
+  }
+  return string[text.utf8CodeUnitCount] == 0
+}

@@ -1,0 +1,117 @@
+import CE3
+import CE3System
+import E3Format
+
+// Sessions and answers: the part of e3.h that runs the network. `e3_session` is the address of a `Session`.
+
+/// The session behind a handle.
+///
+/// - Throws: `nullArgument`, `notASession`.
+private func session(_ handle: OpaquePointer?) throws(E3Error) -> UnsafeMutablePointer<Session> {
+  guard let handle else { throw .nullArgument }
+  let session = UnsafeMutablePointer<Session>(handle)
+  guard Int(bitPattern: session) % Session.arenaAlignment == 0, session.pointee.mark == Session.mark else {
+    throw .notASession
+  }
+  return session
+}
+
+@c @implementation
+public func e3_session_query(
+  _ handle: UnsafePointer<e3_model>?, _ options: UnsafePointer<e3_session_options>?, _ bytes: UnsafeMutablePointer<Int>?,
+  _ alignment: UnsafeMutablePointer<Int>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let file = try model(handle)
+    guard let bytes, let alignment else { throw .nullArgument }
+    bytes.pointee = try Session.arenaBytes(file.shape, options: SessionOptions(validating: options))
+    alignment.pointee = Session.arenaAlignment
+  }
+}
+
+@c @implementation
+public func e3_session_create(
+  _ handle: UnsafePointer<e3_model>?, _ options: UnsafePointer<e3_session_options>?, _ arena: UnsafeMutableRawPointer?,
+  _ bytes: Int, _ created: UnsafeMutablePointer<OpaquePointer?>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let file = try model(handle)
+    guard let arena, let created else { throw .nullArgument }
+    created.pointee = OpaquePointer(
+      try Session.create(file, options: SessionOptions(validating: options), memory: arena, count: bytes))
+  }
+}
+
+@c @implementation
+public func e3_session_destroy(_ handle: OpaquePointer?) {
+  _ = status { () throws(E3Error) in
+    let session = try session(handle)
+    ce3_team_stop(session.pointee.team)
+    session.pointee.mark = 0
+  }
+}
+
+@c @implementation
+public func e3_session_get_isa(_ handle: OpaquePointer?, _ isa: UnsafeMutablePointer<e3_isa>?) -> e3_status {
+  status { () throws(E3Error) in
+    let session = try session(handle)
+    guard let isa else { throw .nullArgument }
+    isa.pointee = session.pointee.kernels.table.pointee.isa
+  }
+}
+
+@c @implementation
+public func e3_session_run_frame(
+  _ handle: OpaquePointer?, _ frame: UnsafePointer<e3_frame>?, _ result: UnsafeMutablePointer<e3_result>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let session = try session(handle)
+    guard let result else { throw .nullArgument }
+    try fill(result, with: session.run(frame: frame))
+  }
+}
+
+@c @implementation
+public func e3_session_run_tensor(
+  _ handle: OpaquePointer?, _ values: UnsafePointer<Float>?, _ count: Int, _ result: UnsafeMutablePointer<e3_result>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let session = try session(handle)
+    guard let values, let result else { throw .nullArgument }
+    try fill(result, with: session.run(tensor: values, count: count))
+  }
+}
+
+@c @implementation
+public func e3_session_preprocess(
+  _ handle: OpaquePointer?, _ frame: UnsafePointer<e3_frame>?, _ values: UnsafeMutablePointer<Float>?, _ count: Int
+) -> e3_status {
+  status { () throws(E3Error) in
+    let shape = try session(handle).pointee.model.shape
+    guard let values else { throw .nullArgument }
+    guard count == shape.imageValues else { throw .tensorSize }
+    let destination = PatchMatrix(image: shape, values: values)
+    FramePreparation(of: try Frame(validating: frame), shape: shape).run(lines: 0..<destination.lineCount, into: destination)
+  }
+}
+
+@c @implementation
+public func e3_session_self_test(_ handle: OpaquePointer?) -> e3_status {
+  status { () throws(E3Error) in try session(handle).selfTest() }
+}
+
+@c @implementation
+public func e3_session_get_profile(_ handle: OpaquePointer?, _ profile: UnsafeMutablePointer<e3_profile>?) -> e3_status {
+  status { () throws(E3Error) in
+    let measured = try session(handle).pointee.profile.pointee
+    var filled = e3_profile()
+    filled.preprocess_ns = measured.preprocess
+    filled.embedding_ns = measured.embedding
+    filled.attention_ns = measured.attention
+    filled.mlp_ns = measured.mlp
+    filled.routing_ns = measured.routing
+    filled.experts_ns = measured.experts
+    filled.head_ns = measured.head
+    try fill(profile, with: filled)
+  }
+}

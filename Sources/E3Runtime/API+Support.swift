@@ -1,0 +1,26 @@
+import CE3
+import E3Format
+
+/// The status code of a piece of work.
+func status(_ work: () throws(E3Error) -> Void) -> e3_status {
+  do throws(E3Error) {
+    try work()
+    return e3_status(E3_OK)
+  } catch {
+    return error.rawValue
+  }
+}
+
+/// Fills a caller's size-versioned struct, whose first member is its `struct_size`, as far as the caller knows it.
+///
+/// - Throws: `nullArgument`, `structSize`.
+func fill<Struct: BitwiseCopyable>(_ destination: UnsafeMutablePointer<Struct>?, with value: Struct) throws(E3Error) {
+  guard let destination else { throw .nullArgument }
+  let size = Int(UnsafeRawPointer(destination).load(as: UInt32.self))
+  guard size >= MemoryLayout<Struct>.size else { throw .structSize }
+  withUnsafeBytes(of: value) { bytes in
+    let members = bytes[MemoryLayout<UInt32>.size...]
+    (UnsafeMutableRawPointer(destination) + MemoryLayout<UInt32>.size)
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: members).baseAddress.unsafelyUnwrapped, byteCount: members.count)
+  }
+}

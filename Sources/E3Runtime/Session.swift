@@ -1,0 +1,184 @@
+import CE3
+import CE3Kernels
+import CE3System
+import E3Format
+
+/// What a session was asked to be; checked values of `e3_session_options`.
+struct SessionOptions {
+  var threads = 1
+  let isa: e3_isa
+  /// Whether thread i is bound to the i-th CPU of `cpus`.
+  var pinsThreads = false
+  var cpus = e3_session_options().cpus
+
+  init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
+
+  /// - Throws: `structSize`, `threadCount`.
+  init(validating options: UnsafePointer<e3_session_options>?) throws(E3Error) {
+    guard let options else {
+      self.init()
+      return
+    }
+    guard options.pointee.struct_size >= UInt32(MemoryLayout<e3_session_options>.size) else { throw .structSize }
+    guard options.pointee.threads <= UInt32(E3_MAX_THREADS) else { throw .threadCount }
+    self.init(isa: options.pointee.isa)
+    threads = max(Int(options.pointee.threads), 1)
+    pinsThreads = options.pointee.pin_threads != 0
+    cpus = options.pointee.cpus
+  }
+
+  /// Kernels of the tier that was asked for.
+  ///
+  /// - Throws: `isaUnknown`, `isaUnavailable`.
+  func kernels() throws(E3Error) -> Kernels {
+    guard isa <= UInt32(E3_ISA_I8MM) else { throw .isaUnknown }
+    guard let table = e3k_select(isa) else { throw .isaUnavailable }
+    return Kernels(table)
+  }
+}
+
+/// A session as it stands at the start of its arena.
+struct Session {
+  /// Alignment of an arena: worker stacks start on a page.
+  static let arenaAlignment = Int(CE3_STACK_ALIGNMENT)
+  /// Says that an address holds a session.
+  static let mark: UInt64 = 0x6e6f_6973_7345_3345
+
+  var mark: UInt64
+  let model: ModelFile
+  let kernels: Kernels
+  let space: Workspace
+  let profile: UnsafeMutablePointer<Profile>
+  let team: UnsafeMutablePointer<ce3_team>
+  /// The frame that the team prepares before it runs the network; nil when the patches are already in place.
+  var preparation: FramePreparation?
+
+  /// The parts of an arena, in order.
+  struct Parts {
+    let session: UnsafeMutablePointer<Session>
+    let profile: UnsafeMutablePointer<Profile>
+    let team: UnsafeMutablePointer<ce3_team>
+    let stacks: UnsafeMutablePointer<UInt8>
+    let space: Workspace
+
+    init(_ shape: ModelShape, options: SessionOptions, in arena: inout Arena) {
+      session = arena.take(Session.self, 1)
+      profile = arena.take(Profile.self, 1)
+      team = arena.take(ce3_team.self, 1)
+      stacks = arena.take(
+        UInt8.self, options.threads - 1, times: Int(CE3_WORKER_STACK_BYTES),
+        alignment: Int(CE3_STACK_ALIGNMENT))
+      space = Workspace(shape, threads: options.threads, in: &arena)
+    }
+  }
+
+  /// Exact arena size for a model and options.
+  ///
+  /// - Throws: `modelTooLarge`.
+  static func arenaBytes(_ shape: ModelShape, options: SessionOptions) throws(E3Error) -> Int {
+    var arena = Arena()
+    _ = Parts(shape, options: options, in: &arena)
+    guard !arena.overflowed else { throw .modelTooLarge }
+    return arena.bytes
+  }
+
+  /// Creates a session in the `count` bytes at `memory`.
+  ///
+  /// - Throws: `arenaAlignment`, `arenaTooSmall`, `modelTooLarge`, `isaUnknown`, `isaUnavailable`, `threadStart`,
+  ///   `threadAffinity`.
+  static func create(
+    _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
+  ) throws(E3Error) -> UnsafeMutablePointer<Session> {
+    let needed = try arenaBytes(model.shape, options: options)
+    guard Int(bitPattern: memory) % arenaAlignment == 0 else { throw .arenaAlignment }
+    guard count >= needed else { throw .arenaTooSmall }
+    let kernels = try options.kernels()
+    var arena = Arena(memory, count: needed)
+    let parts = Parts(model.shape, options: options, in: &arena)
+    parts.profile.initialize(to: Profile())
+    let started = withUnsafeBytes(of: options.cpus) { cpus in
+      ce3_team_start(
+        parts.team, UInt32(options.threads), parts.stacks,
+        options.pinsThreads ? cpus.assumingMemoryBound(to: UInt16.self).baseAddress : nil)
+    }
+    guard started == CE3_TEAM_OK else {
+      throw started == CE3_TEAM_AFFINITY_FAILED ? .threadAffinity : .threadStart
+    }
+    parts.session.initialize(
+      to: Session(
+        mark: mark, model: model, kernels: kernels, space: parts.space, profile: parts.profile, team: parts.team))
+    return parts.session
+  }
+}
+
+extension UnsafeMutablePointer<Session> {
+  /// Classifies one frame.
+  ///
+  /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`.
+  func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
+    pointee.profile.pointee = Profile()
+    pointee.preparation = FramePreparation(of: try Frame(validating: frame), shape: pointee.model.shape)
+    return try runTeam()
+  }
+
+  /// Classifies one prepared image of `count` values.
+  ///
+  /// - Throws: `tensorSize`, `tensorNotFinite`, `resultNotFinite`.
+  func run(tensor values: UnsafePointer<Float>, count: Int) throws(E3Error) -> e3_result {
+    pointee.profile.pointee = Profile()
+    let shape = pointee.model.shape
+    guard count == shape.imageValues else { throw .tensorSize }
+    guard allFinite(values, count: count) else { throw .tensorNotFinite }
+    pointee.preparation = nil
+    patchMatrix.place(values, shape: shape, lines: 0..<patchMatrix.lineCount)
+    return try runTeam()
+  }
+
+  /// Runs the golden input and compares the bits of the member logits.
+  ///
+  /// - Throws: `noGolden`, `goldenMismatch`.
+  func selfTest() throws(E3Error) {
+    pointee.profile.pointee = Profile()
+    guard let golden = pointee.model.golden else { throw .noGolden }
+    pointee.preparation = FramePreparation(goldenPixels: golden.pixels, shape: pointee.model.shape)
+    let result = try runTeam()
+    for index in 0..<Int(result.members) * Int(result.classes)
+    where result.member_logits[index].bitPattern != golden.logits[index].bitPattern {
+      throw .goldenMismatch
+    }
+  }
+
+  /// The first layer's input in the arena.
+  private var patchMatrix: PatchMatrix {
+    PatchMatrix(
+      shape: pointee.model.shape, rows: pointee.space.patches.start, rowStride: pointee.space.patches.stride)
+  }
+
+  private func runTeam() throws(E3Error) -> e3_result {
+    ce3_team_run(pointee.team, enterTeam, self)
+    return try encoder(worker: 0).predict()
+  }
+
+  /// What one member of the team does for a frame.
+  fileprivate func runMember(index: Int) {
+    let encoder = encoder(worker: index)
+    if let preparation = pointee.preparation {
+      preparation.run(lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix)
+      encoder.worker.barrier()
+    }
+    encoder.mark(.preprocess)
+    encoder.run()
+  }
+
+  private func encoder(worker index: Int) -> Encoder {
+    Encoder(
+      model: pointee.model, shape: pointee.model.shape, kernels: pointee.kernels, space: pointee.space,
+      worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
+      profile: pointee.profile)
+  }
+}
+
+/// The C entry of every member of the team.
+private func enterTeam(_ context: UnsafeMutableRawPointer?, _ index: UInt32) {
+  context.unsafelyUnwrapped.assumingMemoryBound(to: Session.self).runMember(index: Int(index))
+}

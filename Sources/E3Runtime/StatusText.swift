@@ -1,0 +1,45 @@
+import CE3
+
+@c @implementation
+public func e3_status_text(_ status: e3_status) -> UnsafePointer<CChar>? {
+  UnsafeRawPointer(text(of: Int(status)).utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+private func text(of status: Int) -> StaticString {
+  switch status {
+  case E3_OK: "no error"
+  case E3_ERROR_NULL_ARGUMENT: "a required pointer is null"
+  case E3_ERROR_STRUCT_SIZE: "struct_size is not set, or is smaller than the first version of the struct"
+  case E3_ERROR_ARENA_TOO_SMALL: "the arena is smaller than e3_session_query asks for"
+  case E3_ERROR_ARENA_ALIGNMENT: "the arena is not aligned as e3_session_query asks for"
+  case E3_ERROR_THREAD_COUNT: "more threads than the library supports (64)"
+  case E3_ERROR_ISA_UNKNOWN: "no such instruction-set tier"
+  case E3_ERROR_ISA_UNAVAILABLE: "this CPU or this build does not have the instruction-set tier"
+  case E3_ERROR_INDEX_RANGE: "the index is out of range"
+  case E3_ERROR_TENSOR_SIZE: "the tensor does not have the model's height x width x channels values"
+  case E3_ERROR_TENSOR_NOT_FINITE: "the tensor holds a NaN or an infinity"
+  case E3_ERROR_FRAME_FORMAT: "unknown pixel format"
+  case E3_ERROR_FRAME_SIZE: "the frame's width or height is zero, odd where the format needs even, or above 16384"
+  case E3_ERROR_FRAME_STRIDE: "the frame's stride is shorter than a line, or its data are shorter than the frame"
+  case E3_ERROR_NOT_A_SESSION: "the pointer is not a session"
+  case E3_ERROR_NO_GOLDEN: "the model file carries no golden input"
+  case E3_ERROR_RESULT_NOT_FINITE: "the network gave a NaN or an infinity; the weights are unusable"
+  case E3_ERROR_MODEL_TOO_LARGE: "the model's activations do not fit this machine's address space"
+  case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
+  case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
+  case E3_ERROR_FILE_MAGIC: "not an E3 model file"
+  case E3_ERROR_FILE_VERSION: "the file was written for a newer version of the format"
+  case E3_ERROR_FILE_HEADER: "the file's header is corrupt"
+  case E3_ERROR_FILE_CONFIG: "the model configuration is out of range or contradicts itself"
+  case E3_ERROR_FILE_TABLE: "the table does not list the tensors that the configuration needs"
+  case E3_ERROR_FILE_ENCODING: "a tensor has an encoding that this version does not know"
+  case E3_ERROR_FILE_EXTENT: "a tensor is misaligned, overlaps another or leaves the file"
+  case E3_ERROR_FILE_VALUES: "a stored number is not finite or not in its range"
+  case E3_ERROR_FILE_CHECKSUM: "a checksum is wrong: the file is damaged"
+  case E3_ERROR_FILE_LABELS: "the label table is malformed"
+  case E3_ERROR_GOLDEN_MISMATCH: "the golden input did not give the stored answer"
+  case E3_ERROR_THREAD_START: "a worker thread could not be started"
+  case E3_ERROR_THREAD_AFFINITY: "a thread could not be bound to its CPU"
+  default: "unknown status"
+  }
+}
