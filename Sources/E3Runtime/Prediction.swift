@@ -1,4 +1,5 @@
 import CE3
+import CE3Kernels
 import E3Format
 
 extension Encoder {
