@@ -37,10 +37,10 @@ let tests: [Target] = [
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
   .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
-  .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format"]),
+  .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
   .testTarget(name: "E3RunTests", dependencies: ["CE3Pictures"], exclude: ["Data"]),
-  .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3System", "E3Runtime", "E3Converter"]),
+  .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Runtime", "E3TestSupport"]),
 ]
 
 let package = Package(

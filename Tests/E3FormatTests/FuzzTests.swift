@@ -1,4 +1,5 @@
 import E3Format
+import E3TestSupport
 import Testing
 
 /// No bytes make the validator trap or read outside of them. Run with `--sanitize=address` to see overruns.

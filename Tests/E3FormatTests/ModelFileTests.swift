@@ -1,4 +1,5 @@
 import E3Format
+import E3TestSupport
 import Testing
 
 #if canImport(Glibc)

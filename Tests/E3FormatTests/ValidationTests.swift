@@ -1,4 +1,5 @@
 import E3Format
+import E3TestSupport
 import Testing
 
 /// One test for each rule that a file must keep, with the code that a breach gives.

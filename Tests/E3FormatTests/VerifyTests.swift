@@ -1,4 +1,5 @@
 import E3Format
+import E3TestSupport
 import Testing
 
 /// What only a full verification finds: damage to weights, and weights that break the rules of int8 panels.

@@ -1,62 +1,61 @@
 import E3Format
-import Testing
 
 /// Edits of a file's bytes, and the checks that tests make on the result.
 extension [UInt8] {
-  static var configOffset: Int { MemoryLayout<e3_file_header>.size }
-  static var tableOffset: Int { configOffset + MemoryLayout<e3_file_config>.size }
+  package static var configOffset: Int { MemoryLayout<e3_file_header>.size }
+  package static var tableOffset: Int { configOffset + MemoryLayout<e3_file_config>.size }
 
-  var header: e3_file_header {
+  package var header: e3_file_header {
     get { read(at: 0) }
     set { write(newValue, at: 0) }
   }
 
-  var config: e3_file_config {
+  package var config: e3_file_config {
     get { read(at: Self.configOffset) }
     set { write(newValue, at: Self.configOffset) }
   }
 
-  subscript(extent index: Int) -> e3_file_extent {
+  package subscript(extent index: Int) -> e3_file_extent {
     get { read(at: Self.tableOffset + index * MemoryLayout<e3_file_extent>.size) }
     set { write(newValue, at: Self.tableOffset + index * MemoryLayout<e3_file_extent>.size) }
   }
 
-  func read<T: BitwiseCopyable>(at offset: Int) -> T {
+  package func read<T: BitwiseCopyable>(at offset: Int) -> T {
     withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) }
   }
 
-  mutating func write<T: BitwiseCopyable>(_ value: T, at offset: Int) {
+  package mutating func write<T: BitwiseCopyable>(_ value: T, at offset: Int) {
     withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: T.self) }
   }
 
   /// Index of the first table entry of `kind`.
-  func extentIndex(of kind: ExtentKind) -> Int? {
+  package func extentIndex(of kind: ExtentKind) -> Int? {
     (0..<Int(header.extent_count)).first { self[extent: $0].kind == UInt32(kind.rawValue) }
   }
 
-  /// Changes a value inside an extent and mends the extent's checksum.
-  mutating func write<T: BitwiseCopyable>(_ value: T, in kind: ExtentKind, at offset: Int) throws {
-    let index = try #require(extentIndex(of: kind))
+  /// Changes a value inside an extent, which must exist, and mends the extent's checksum.
+  package mutating func write<T: BitwiseCopyable>(_ value: T, in kind: ExtentKind, at offset: Int) throws {
+    guard let index = extentIndex(of: kind) else { throw E3Error.fileTable }
     write(value, at: Int(self[extent: index].offset) + offset)
     resealExtent(index)
     reseal()
   }
 
-  mutating func resealExtent(_ index: Int) {
+  package mutating func resealExtent(_ index: Int) {
     let extent = self[extent: index]
     self[extent: index].checksum = self[Int(extent.offset)..<Int(extent.offset + extent.length)]
       .withUnsafeBytes { XXH64.hash($0) }
   }
 
   /// Mends the checksum over header, configuration and table.
-  mutating func reseal() {
+  package mutating func reseal() {
     let end = Int(ExtentPlan.tableEnd(extentCount: Int(header.extent_count)))
     guard end <= count else { return }
     header.checksum = self[..<end].withUnsafeBytes { FileHeader.checksum($0) }
   }
 
   /// Runs `body` on a 64-byte aligned copy that ends where the allocation ends, so that a sanitizer sees every overrun.
-  func withAligned<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+  package func withAligned<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
     defer { copy.deallocate() }
     copy.copyBytes(from: self)
@@ -64,7 +63,7 @@ extension [UInt8] {
   }
 
   /// The error of opening these bytes as a model; nil when they are valid.
-  var openError: E3Error? {
+  package var openError: E3Error? {
     withAligned { bytes in
       do throws(E3Error) {
         _ = try ModelFile(validating: bytes)
@@ -76,7 +75,7 @@ extension [UInt8] {
   }
 
   /// The error of opening and verifying; nil when there is none.
-  var verifyError: E3Error? {
+  package var verifyError: E3Error? {
     withAligned { bytes in
       do throws(E3Error) {
         try ModelFile(validating: bytes).verifyChecksums()

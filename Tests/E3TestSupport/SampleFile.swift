@@ -1,14 +1,22 @@
+@_exported import CE3
 import E3Format
 
 /// Builds small model files byte by byte, from FORMAT.md rather than from the converter.
-struct SampleFile {
-  var config: e3_file_config
-  var labels: [String]?
-  var provenance: String?
-  var golden = false
+package struct SampleFile {
+  package var config: e3_file_config
+  package var labels: [String]?
+  package var provenance: String?
+  package var golden = false
+  package var seed: UInt64 = 7
+
+  package init(
+    config: e3_file_config, labels: [String]? = nil, provenance: String? = nil, golden: Bool = false, seed: UInt64 = 7
+  ) {
+    (self.config, self.labels, self.provenance, self.golden, self.seed) = (config, labels, provenance, golden, seed)
+  }
 
   /// Two blocks, the second with four experts of two members; odd sizes everywhere.
-  static var config: e3_file_config {
+  package static var config: e3_file_config {
     var config = e3_file_config()
     (config.image_height, config.image_width, config.channels) = (7, 9, 3)
     (config.patch_height, config.patch_width) = (3, 4)
@@ -21,12 +29,12 @@ struct SampleFile {
     return config
   }
 
-  static var full: SampleFile {
+  package static var full: SampleFile {
     SampleFile(config: config, labels: ["cat", "Čeština", ""], provenance: "{\"tool\":\"test\"}", golden: true)
   }
 
   /// The same with map pooling, query and key norms, capacity and no representation layer.
-  static var map: SampleFile {
+  package static var map: SampleFile {
     var config = config
     config.classifier = UInt32(E3_FILE_CLASSIFIER_MAP.rawValue)
     config.query_key_norm = 1
@@ -37,10 +45,10 @@ struct SampleFile {
   }
 
   /// The bytes of a valid file.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     get throws {
       let plan = ExtentPlan(try ModelShape(validating: config))
-      var random = SplitMix(state: 7)
+      var random = SplitMix(state: seed)
       var contents: [(e3_file_extent, [UInt8], UInt64)] = (0..<plan.count).map { index in
         let entry = plan.entry(at: index)
         let extent = e3_file_extent(
@@ -101,7 +109,7 @@ struct SampleFile {
     return sections
   }
 
-  static func raw<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+  package static func raw<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
 }
 
 // MARK: Extents
@@ -111,10 +119,12 @@ extension SampleFile {
     switch entry.kind {
     case .mlp, .expert, .mapMLP:
       return panels(LinearLayout(shape, .mlp), &random) + panels(LinearLayout(shape, .mlp, contract: true), &random)
-    case .router: return floats(entry, period: 16, used: shape.expertsPerMember, &random)
-    case .head: return floats(entry, period: 16, used: shape.classCount, &random)
-    case .queryKeyNorm, .mapQuery, .mapKeyNorm: return floats(entry, period: 16, used: shape.headSize, &random)
-    case _ where entry.encoding == .float: return floats(entry, period: 16, used: shape.hidden, &random)
+    case .router: return floatPanels(entry, inputs: shape.hidden, outputs: shape.expertsPerMember, &random)
+    case .head: return floatPanels(entry, inputs: shape.representation, outputs: shape.classCount, &random)
+    case .queryKeyNorm, .mapQuery, .mapKeyNorm:
+      return floats(entry, period: shape.headSizePadded, used: shape.headSize, &random)
+    case _ where entry.encoding == .float:
+      return floats(entry, period: shape.hiddenPadded, used: shape.hidden, &random)
     default: return panels(LinearLayout(shape, entry.kind), &random)
     }
   }
@@ -123,6 +133,18 @@ extension SampleFile {
     _ entry: ExtentPlan.Entry, period: Int, used: Int, _ random: inout SplitMix
   ) -> [UInt8] {
     (0..<Int(entry.length / 4)).flatMap { raw($0 % period < used ? random.float : 0) }
+  }
+
+  /// Panels [inputs][16], for each of one or more matrices; what follows the last is a bias.
+  private static func floatPanels(
+    _ entry: ExtentPlan.Entry, inputs: Int, outputs: Int, _ random: inout SplitMix
+  ) -> [UInt8] {
+    let padded = ModelShape.padded(outputs)
+    return (0..<Int(entry.length / 4)).flatMap { index in
+      let isBias = entry.kind == .head && index >= padded * inputs
+      let output = isBias ? index - padded * inputs : index / (16 * inputs) % (padded / 16) * 16 + index % 16
+      return raw(output < outputs ? random.float : 0)
+    }
   }
 
   private static func panels(_ layout: LinearLayout, _ random: inout SplitMix) -> [UInt8] {
@@ -140,7 +162,8 @@ extension SampleFile {
           sums[channel] += Int32(weight)
         }
       }
-      let scales = real.flatMap { raw($0 ? abs(random.float) : 0) }
+      let unit = 1.5 / (127 * Float(layout.inputs).squareRoot())  // keeps the outputs of order one
+      let scales = real.flatMap { raw($0 ? (0.5 + abs(random.float)) * unit : 0) }
       let biases = real.flatMap { raw($0 ? random.float : 0) }
       return weights + scales + biases + sums.flatMap { raw($0 * 128) }
     }
@@ -148,10 +171,12 @@ extension SampleFile {
 }
 
 /// A reproducible source of numbers.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
+package struct SplitMix: RandomNumberGenerator {
+  package var state: UInt64
 
-  mutating func next() -> UInt64 {
+  package init(state: UInt64) { self.state = state }
+
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -160,7 +185,7 @@ struct SplitMix: RandomNumberGenerator {
   }
 
   /// Between -1 and 1.
-  var float: Float {
+  package var float: Float {
     mutating get { Float(Int64(bitPattern: next()) >> 40) / Float(1 << 23) }
   }
 }

@@ -1,0 +1,71 @@
+import CE3
+import CE3Kernels
+import E3Format
+import E3TestSupport
+import Testing
+
+@Suite("The answer is the same, bit for bit,")
+struct BitEqualityTests {
+  static let tiers = (E3_ISA_SCALAR...E3_ISA_I8MM).filter { e3_isa_available(e3_isa($0)) == E3_OK }
+
+  @Test("on every instruction set and for 1 to 4 threads", arguments: awkwardConfigs.indices)
+  func tiersAndThreads(index: Int) throws {
+    let model = try OpenModel(awkwardConfigs[index].config)
+    for seed in 0..<2 as Range<UInt64> {
+      let image = model.image(seed: seed)
+      let definition = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR)).answer(image)
+      for isa in Self.tiers {
+        for threads in 1...4 {
+          let session = try OpenSession(model, sessionOptions(threads: threads, isa: isa))
+          let answer = try session.answer(image)
+          #expect(answer == definition, "\(awkwardConfigs[index].name), tier \(isa), \(threads) threads")
+          #expect(session.isGuardIntact)
+        }
+      }
+    }
+  }
+
+  @Test("whatever the session ran before", arguments: awkwardConfigs.indices)
+  func noMemoryOfEarlierImages(index: Int) throws {
+    let model = try OpenModel(awkwardConfigs[index].config)
+    let session = try OpenSession(model, sessionOptions(threads: 2))
+    let first = try session.answer(model.image(seed: 1))
+    _ = try session.run(model.image(seed: 2))
+    #expect(try session.answer(model.image(seed: 1)) == first)
+  }
+
+  @Test("whether the last block computes every token or only the one that the classifier reads")
+  func lastBlockSaving() throws {
+    var config = awkwardConfigs[1].config
+    let saving = try OpenSession(OpenModel(config), sessionOptions()).answer(OpenModel(config).image(seed: 5))
+    // A capacity that never drops anything gives the same function, and needs every token.
+    config.capacity_mode = UInt32(E3_FILE_CAPACITY_VANILLA.rawValue)
+    config.capacity = 1000
+    let plain = try OpenSession(OpenModel(config), sessionOptions()).answer(OpenModel(config).image(seed: 5))
+    #expect(saving == plain)
+  }
+
+  @Test("for a frame and for the tensor that its preprocessing gives")
+  func frameAndTensor() throws {
+    let model = try OpenModel(awkwardConfigs[1].config)
+    let session = try OpenSession(model, sessionOptions(threads: 3))
+    let info = model.info
+    var random = SplitMix(state: 3)
+    let pixels = (0..<33 * 21 * 3).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    try pixels.withUnsafeBytes { bytes in
+      var frame = e3_frame()
+      frame.struct_size = UInt32(MemoryLayout<e3_frame>.size)
+      frame.format = e3_pixel_format(E3_PIXEL_RGB24)
+      (frame.width, frame.height) = (33, 21)
+      frame.planes.0 = bytes.baseAddress
+      frame.sizes.0 = bytes.count
+      var result = e3_result()
+      result.struct_size = UInt32(MemoryLayout<e3_result>.size)
+      try check(e3_session_run_frame(session.handle, &frame, &result))
+      let fromFrame = Answer(result)
+      var values = [Float](repeating: 0, count: Int(info.image_height * info.image_width * info.channels))
+      try check(e3_session_preprocess(session.handle, &frame, &values, values.count))
+      #expect(try session.answer(values) == fromFrame)
+    }
+  }
+}

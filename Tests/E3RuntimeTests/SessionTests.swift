@@ -1,0 +1,120 @@
+import CE3
+import E3Format
+import E3TestSupport
+import Testing
+
+@Suite("A session")
+struct SessionTests {
+  @Test("works in exactly the bytes that the query gives and refuses one byte fewer", arguments: [1, 3])
+  func exactArena(threads: Int) throws {
+    let model = try OpenModel(awkwardConfigs[1].config)
+    var options = sessionOptions(threads: threads)
+    var (bytes, alignment) = (0, 0)
+    try check(e3_session_query(&model.handle, &options, &bytes, &alignment))
+    let session = try OpenSession(model, options)
+    _ = try session.run(model.image(seed: 0))
+    #expect(session.size == bytes && session.isGuardIntact)
+
+    let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes + alignment, alignment: alignment)
+    defer { arena.deallocate() }
+    var handle: OpaquePointer?
+    #expect(
+      e3_session_create(&model.handle, &options, arena.baseAddress, bytes - 1, &handle) == E3_ERROR_ARENA_TOO_SMALL)
+    #expect(
+      e3_session_create(&model.handle, &options, arena.baseAddress! + 64, bytes, &handle) == E3_ERROR_ARENA_ALIGNMENT)
+    #expect(handle == nil)
+  }
+
+  @Test("refuses unusable options with a code for each cause")
+  func unusableOptions() throws {
+    let model = try OpenModel(SampleFile.config)
+    func query(_ edit: (inout e3_session_options) -> Void) -> e3_status {
+      var options = sessionOptions()
+      edit(&options)
+      var (bytes, alignment) = (0, 0)
+      return e3_session_query(&model.handle, &options, &bytes, &alignment)
+    }
+    #expect(query { _ in } == E3_OK)
+    #expect(query { $0.struct_size = 8 } == E3_ERROR_STRUCT_SIZE)
+    #expect(query { $0.threads = 65 } == E3_ERROR_THREAD_COUNT)
+    #expect(throws: Failure(status: e3_status(E3_ERROR_ISA_UNKNOWN))) {
+      try OpenSession(model, sessionOptions(isa: 99))
+    }
+    #if arch(x86_64)
+      #expect(throws: Failure(status: e3_status(E3_ERROR_ISA_UNAVAILABLE))) {
+        try OpenSession(model, sessionOptions(isa: E3_ISA_NEON))
+      }
+    #endif
+    var pinned = sessionOptions(threads: 2)
+    pinned.pin_threads = 1
+    pinned.cpus.1 = 1023
+    #expect(throws: Failure(status: e3_status(E3_ERROR_THREAD_AFFINITY))) { try OpenSession(model, pinned) }
+  }
+
+  @Test("refuses tensors of another size and values that are not finite")
+  func tensors() throws {
+    let model = try OpenModel(SampleFile.config)
+    let session = try OpenSession(model, sessionOptions())
+    var image = model.image(seed: 0)
+    #expect(throws: Failure(status: e3_status(E3_ERROR_TENSOR_SIZE))) { try session.run(Array(image.dropLast())) }
+    for bad in [Float.nan, .infinity, -.infinity] {
+      image[image.count - 1] = bad
+      #expect(throws: Failure(status: e3_status(E3_ERROR_TENSOR_NOT_FINITE))) { try session.run(image) }
+    }
+  }
+
+  @Test("says so when the weights give a NaN or an infinity instead of answering")
+  func notFinite() throws {
+    var bytes = try SampleFile(config: SampleFile.config).bytes
+    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 0)
+    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 64)
+    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 128)
+    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 192)
+    try bytes.write(Float.greatestFiniteMagnitude, in: .preLogits, at: 8 * 16)  // a scale: saturates the tanh
+    let model = try OpenModel(bytes)
+    let session = try OpenSession(model, sessionOptions())
+    var failures = 0
+    for seed in 0..<16 as Range<UInt64> {
+      do {
+        let result = try session.run(model.image(seed: seed))
+        #expect((0..<Int(result.classes)).allSatisfy { result.probabilities[$0].isFinite })
+      } catch let failure as Failure where failure.status == E3_ERROR_RESULT_NOT_FINITE {
+        failures += 1
+      }
+    }
+    #expect(failures > 0)
+  }
+
+  @Test("that was destroyed, or never was one, is refused")
+  func notASession() throws {
+    let model = try OpenModel(SampleFile.config)
+    let session = try OpenSession(model, sessionOptions(threads: 2))
+    e3_session_destroy(session.handle)
+    #expect(throws: Failure(status: e3_status(E3_ERROR_NOT_A_SESSION))) { try session.run(model.image(seed: 0)) }
+    #expect(e3_session_self_test(nil) == E3_ERROR_NULL_ARGUMENT)
+    e3_session_destroy(nil)
+  }
+
+  @Test("accepts its own golden output and refuses any other bit")
+  func selfTest() throws {
+    var sample = SampleFile.full
+    let wrong = try OpenSession(OpenModel(sample.bytes), sessionOptions())
+    #expect(e3_session_self_test(wrong.handle) == E3_ERROR_GOLDEN_MISMATCH)
+    sample.golden = false
+    let none = try OpenSession(OpenModel(sample.bytes), sessionOptions())
+    #expect(e3_session_self_test(none.handle) == E3_ERROR_NO_GOLDEN)
+  }
+
+  @Test("reports where the time of the last run went")
+  func profile() throws {
+    let model = try OpenModel(awkwardConfigs[1].config)
+    let session = try OpenSession(model, sessionOptions())
+    _ = try session.run(model.image(seed: 0))
+    var profile = e3_profile()
+    #expect(e3_session_get_profile(session.handle, &profile) == E3_ERROR_STRUCT_SIZE)
+    profile.struct_size = UInt32(MemoryLayout<e3_profile>.size)
+    try check(e3_session_get_profile(session.handle, &profile))
+    #expect(profile.attention_ns > 0 && profile.experts_ns > 0 && profile.mlp_ns > 0 && profile.routing_ns > 0)
+    #expect(profile.struct_size == UInt32(MemoryLayout<e3_profile>.size))
+  }
+}
