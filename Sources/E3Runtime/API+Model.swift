@@ -12,7 +12,8 @@ func model(_ handle: UnsafePointer<e3_model>?) throws(E3Error) -> ModelFile {
 }
 
 @c @implementation
-public func e3_model_open(_ data: UnsafeRawPointer?, _ size: Int, _ handle: UnsafeMutablePointer<e3_model>?) -> e3_status
+public func e3_model_open(_ data: UnsafeRawPointer?, _ size: Int, _ handle: UnsafeMutablePointer<e3_model>?)
+  -> e3_status
 {
   status { () throws(E3Error) in
     guard let data, let handle else { throw .nullArgument }

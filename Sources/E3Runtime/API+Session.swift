@@ -19,7 +19,8 @@ private func session(_ handle: OpaquePointer?) throws(E3Error) -> UnsafeMutableP
 
 @c @implementation
 public func e3_session_query(
-  _ handle: UnsafePointer<e3_model>?, _ options: UnsafePointer<e3_session_options>?, _ bytes: UnsafeMutablePointer<Int>?,
+  _ handle: UnsafePointer<e3_model>?, _ options: UnsafePointer<e3_session_options>?,
+  _ bytes: UnsafeMutablePointer<Int>?,
   _ alignment: UnsafeMutablePointer<Int>?
 ) -> e3_status {
   status { () throws(E3Error) in
@@ -92,7 +93,8 @@ public func e3_session_preprocess(
     guard let values else { throw .nullArgument }
     guard count == shape.imageValues else { throw .tensorSize }
     let destination = PatchMatrix(image: shape, values: values)
-    FramePreparation(of: try Frame(validating: frame), shape: shape).run(lines: 0..<destination.lineCount, into: destination)
+    FramePreparation(of: try Frame(validating: frame), shape: shape).run(
+      lines: 0..<destination.lineCount, into: destination)
   }
 }
 
@@ -102,7 +104,8 @@ public func e3_session_self_test(_ handle: OpaquePointer?) -> e3_status {
 }
 
 @c @implementation
-public func e3_session_get_profile(_ handle: OpaquePointer?, _ profile: UnsafeMutablePointer<e3_profile>?) -> e3_status {
+public func e3_session_get_profile(_ handle: OpaquePointer?, _ profile: UnsafeMutablePointer<e3_profile>?) -> e3_status
+{
   status { () throws(E3Error) in
     let measured = try session(handle).pointee.profile.pointee
     var filled = e3_profile()

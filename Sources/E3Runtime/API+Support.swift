@@ -21,6 +21,7 @@ func fill<Struct: BitwiseCopyable>(_ destination: UnsafeMutablePointer<Struct>?,
   withUnsafeBytes(of: value) { bytes in
     let members = bytes[MemoryLayout<UInt32>.size...]
     (UnsafeMutableRawPointer(destination) + MemoryLayout<UInt32>.size)
-      .copyMemory(from: UnsafeRawBufferPointer(rebasing: members).baseAddress.unsafelyUnwrapped, byteCount: members.count)
+      .copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: members).baseAddress.unsafelyUnwrapped, byteCount: members.count)
   }
 }

@@ -24,7 +24,8 @@ struct AttentionScratch {
     let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.headSizePadded))
     let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
     strides = (
-      block, keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
+      block, keyBytes.overflow ? Int.max : keyBytes.partialValue,
+      valueBytes.overflow ? Int.max : valueBytes.partialValue,
       tokensPadded
     )
     queries = arena.takeQuantizedRows(threads, times: block, width: shape.headSizePadded)

@@ -99,7 +99,8 @@ extension RoutingTables {
           let takeRight =
             left >= middle
             || right < end
-              && weights[(firstRow + Int(source[right])) * selected] > weights[(firstRow + Int(source[left])) * selected]
+              && weights[(firstRow + Int(source[right])) * selected]
+                > weights[(firstRow + Int(source[left])) * selected]
           target[place] = source[takeRight ? right : left]
           if takeRight { right += 1 } else { left += 1 }
         }

@@ -8,7 +8,9 @@ import Testing
 
 @Suite("An answer")
 struct PredictionTests {
-  @Test("is the mean of the members' softmax, with entropies and disagreement as defined", arguments: 0..<8 as Range<UInt64>)
+  @Test(
+    "is the mean of the members' softmax, with entropies and disagreement as defined", arguments: 0..<8 as Range<UInt64>
+  )
   func definitions(seed: UInt64) throws {
     let model = try OpenModel(awkwardConfigs[1].config)
     let session = try OpenSession(model, sessionOptions())
