@@ -65,8 +65,8 @@ public final class SafetensorsWriter {
   }
 }
 
-/// `text` as a JSON string literal.
-func jsonString(_ text: String) -> String {
+/// `text` as a JSON string literal, quotes included.
+public func jsonString(_ text: String) -> String {
   var literal = "\""
   for scalar in text.unicodeScalars {
     switch scalar {

@@ -70,19 +70,22 @@ public struct Prediction: Sendable {
 }
 
 extension ReferenceModel {
-  /// Predictions for `count` images, of any number: without capacity groups across images they run in batches.
+  /// Predictions for images of any number: where no capacity group spans several of them, they run in batches.
   ///
-  /// - Parameter images: as for `logits(_:count:observer:)`.
-  public func predict(_ images: [Float], count: Int) throws(CheckpointError) -> [Prediction] {
-    let imageSize = config.imageHeight * config.imageWidth * config.channels
+  /// - Throws: as `logits(_:count:observer:)`; logits that are not finite.
+  public func predict(_ images: ImageTensor) throws(CheckpointError) -> [Prediction] {
     let capacity = config.experts?.capacity
     let spansImages = capacity.map { $0.groupSize != config.tokenCount * config.memberCount } ?? false
     // 64 images keep the matrices of a base-size model within a few hundred megabytes.
-    let batch = spansImages ? count : 64
+    let batch = spansImages ? images.count : min(64, images.count)
+    let imageSize = images.values.count / images.count
     var predictions: [Prediction] = []
-    for start in stride(from: 0, to: count, by: max(1, batch)) {
-      let images = images[start * imageSize..<min(start + batch, count) * imageSize]
-      let logits = try logits(images, count: images.count / imageSize)
+    for start in stride(from: 0, to: images.count, by: batch) {
+      let end = min(start + batch, images.count)
+      let logits = try logits(images.values[start * imageSize..<end * imageSize], count: end - start)
+      guard logits.values.allSatisfy(\.isFinite) else {
+        throw CheckpointError(file: model.checkpoint.path, problem: "logits are not finite: the weights are unusable")
+      }
       for row in stride(from: 0, to: logits.rows, by: config.memberCount) {
         predictions.append(Prediction(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) }))
       }

@@ -2,5 +2,6 @@ import ArgumentParser
 
 @main
 struct Convert: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "e3-convert", abstract: "Packs checkpoints for the E3 runtime.")
+  static let configuration = CommandConfiguration(
+    commandName: "e3-convert", abstract: "Packs checkpoints for the E3 runtime.", subcommands: [ReferenceCommand.self])
 }

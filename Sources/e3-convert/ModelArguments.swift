@@ -1,0 +1,48 @@
+import ArgumentParser
+import E3Checkpoint
+
+/// The arguments that say which model is meant: shared by the commands that read a checkpoint.
+struct ModelArguments: ParsableArguments {
+  @Argument(help: "V-MoE prefix or its .index, a .safetensors or a vit_jax .npz.")
+  var checkpoint: String
+
+  @Option(help: ArgumentHelp("Model configuration with V-MoE's field names.", valueName: "config.json"))
+  var config: String
+
+  @Option(help: ArgumentHelp("Image size; position embeddings are resized to it.", valueName: "HxW"))
+  var imageSize: ImageSize?
+
+  @Option(help: ArgumentHelp("View a V-MoE checkpoint as an ensemble of M members.", valueName: "M"))
+  var ensembleSize: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Slots of the experts: none (nothing is dropped), reference (the configuration's capacity, one image per group) or \
+      config (in groups of the configuration's group_size).
+      """))
+  var capacity = ModelOptions.CapacityMode.none
+
+  /// Opens the model.
+  func open() throws -> SourceModel {
+    let size = imageSize.map { (height: $0.height, width: $0.width) }
+    return try SourceModel(
+      checkpoint: checkpoint, config: config,
+      options: ModelOptions(imageSize: size, ensembleSize: ensembleSize, capacity: capacity))
+  }
+}
+
+extension ModelOptions.CapacityMode: ExpressibleByArgument {}
+
+/// `HxW` in pixels, or one number for a square.
+struct ImageSize: ExpressibleByArgument {
+  let height, width: Int
+
+  init?(argument: String) {
+    let sides = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard sides.count <= 2, let first = sides.first, let height = first, let last = sides.last, let width = last,
+      height > 0, width > 0
+    else { return nil }
+    (self.height, self.width) = (height, width)
+  }
+}
