@@ -12,7 +12,8 @@ let board: [Target] = [
   .target(
     name: "CE3Pictures",
     linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")]),
-  .target(name: "E3Run", dependencies: ["E3Runtime", "CE3Pictures"], swiftSettings: implementsC),
+  .target(
+    name: "E3Run", dependencies: ["CE3", "CE3Pictures", "CE3System", "E3Runtime"], swiftSettings: implementsC),
   .executableTarget(name: "e3-run", dependencies: ["E3Run"]),
 ]
 
@@ -40,7 +41,7 @@ let tests: [Target] = [
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
-  .testTarget(name: "E3RunTests", dependencies: ["CE3Pictures"], exclude: ["Data"]),
+  .testTarget(name: "E3RunTests", dependencies: ["CE3Pictures", "E3TestSupport", "e3-run"], exclude: ["Data"]),
   .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Runtime", "E3TestSupport"]),
 ]
 

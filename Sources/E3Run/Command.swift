@@ -1,4 +1,36 @@
-import E3Runtime
+import CE3
+import CE3System
 
+/// The command `e3-run`. Returns its exit status.
 @c(e3_run_main)
-public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 { 0 }
+public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
+  e3c_start()
+  var status: Int32 = 0
+  do throws(Failure) {
+    let options = try Options(count, arguments)
+    switch options.task {
+    case .help: TextStream.output.write(helpText)
+    case .version: writeVersion()
+    default:
+      guard let path = arguments[options.firstOperand] else { throw .usage("a MODEL.e3 is missing") }
+      var run = Run(model: try Model(path, options), options: options)
+      switch options.task {
+      case .selfTest: try run.selfTest()
+      case .tensor: try run.tensor()
+      default: try run.frames(arguments, options.firstOperand + 1..<Int(count))
+      }
+      if run.hasFailed { status = 1 }
+    }
+  } catch {
+    status = error.exitStatus
+  }
+  // A run that saw standard output fail has said so already.
+  if status == 0, TextStream.output.flush() != 0 { status = Run.reportOutput().exitStatus }
+  return status
+}
+
+private func writeVersion() {
+  TextStream.output.write("e3-run ")
+  TextStream.output.write(cString: e3_version_text())
+  TextStream.output.write("\n")
+}

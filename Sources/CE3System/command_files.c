@@ -1,0 +1,82 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "e3_command.h"
+
+static int open_read(const char *path) {
+  int descriptor;
+  do {
+    descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
+static int map_descriptor(int descriptor, e3c_file *file) {
+  struct stat status;
+  if (fstat(descriptor, &status)) return errno;
+  if (S_ISDIR(status.st_mode)) return EISDIR;
+  if (!S_ISREG(status.st_mode)) return ENODEV;
+  if ((uint64_t)status.st_size > (uint64_t)PTRDIFF_MAX) return EFBIG;
+  *file = (e3c_file){NULL, (size_t)status.st_size};
+  if (file->size == 0) return 0;
+  void *bytes = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (bytes == MAP_FAILED) return errno;
+  file->bytes = bytes;
+  return 0;
+}
+
+int e3c_map_file(const char *path, e3c_file *file) {
+  const int descriptor = open_read(path);
+  if (descriptor < 0) return -descriptor;
+  const int error = map_descriptor(descriptor, file);
+  close(descriptor);
+  return error;
+}
+
+void e3c_unmap_file(const e3c_file *file) {
+  if (file->bytes) munmap((void *)file->bytes, file->size);
+}
+
+void *e3c_map_memory(size_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+void e3c_unmap_memory(void *memory, size_t bytes) { munmap(memory, bytes); }
+
+int e3c_open(const char *path) { return strcmp(path, "-") == 0 ? STDIN_FILENO : open_read(path); }
+
+void e3c_close(int descriptor) {
+  if (descriptor != STDIN_FILENO) close(descriptor);
+}
+
+ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count) {
+  ssize_t got;
+  do {
+    got = read(descriptor, bytes, count);
+  } while (got < 0 && errno == EINTR);
+  return got < 0 ? -errno : got;
+}
+
+ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count) {
+  size_t total = 0;
+  while (total < count) {
+    const ptrdiff_t got = e3c_read_some(descriptor, (char *)bytes + total, count - total);
+    if (got < 0) return got;
+    if (got == 0) break;
+    total += (size_t)got;
+  }
+  return (ptrdiff_t)total;
+}
+
+uint64_t e3c_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}

@@ -1,0 +1,34 @@
+#include <getopt.h>
+#include <string.h>
+
+#include "e3_command.h"
+
+enum { MAX_OPTIONS = 32, MAX_NAMES = 512 };
+
+int e3c_next_option(int count, char **arguments, const char *names, const char **argument) {
+  char text[MAX_NAMES];
+  struct option options[MAX_OPTIONS + 1];
+  int found = 0;
+  strncpy(text, names, sizeof text - 1);
+  text[sizeof text - 1] = 0;
+  for (char *name = strtok(text, " "); name && found < MAX_OPTIONS; name = strtok(NULL, " ")) {
+    char *equals = strchr(name, '=');
+    if (equals) *equals = 0;
+    options[found] = (struct option){name, equals ? required_argument : no_argument, NULL, found + 1};
+    found++;
+  }
+  options[found] = (struct option){NULL, 0, NULL, 0};
+
+  opterr = 0;
+  const int typed = optind > 0 ? optind : 1;
+  const int code = getopt_long(count, arguments, ":", options, NULL);
+  *argument = optarg;
+  if (code == -1) return E3C_OPTIONS_END;
+  if (code >= 1 && code <= found) return code - 1;
+  /* getopt has moved past the option, and operands before it to behind it. */
+  *argument = optind - 1 >= typed && optind - 1 < count ? arguments[optind - 1] : "";
+  if (code == ':') return E3C_OPTION_NEEDS_ARGUMENT;
+  return optopt >= 1 && optopt <= found ? E3C_OPTION_TAKES_NONE : E3C_OPTION_UNKNOWN;
+}
+
+int e3c_first_operand(void) { return optind; }

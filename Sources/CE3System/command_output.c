@@ -1,0 +1,61 @@
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e3_command.h"
+
+static int first_error;
+
+static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stdout; }
+
+/* Remembers why standard output failed; nobody can be told that standard error did. */
+static void check(int stream, int failed) {
+  if (failed && stream == E3C_STDOUT && first_error == 0) first_error = errno ? errno : EIO;
+}
+
+void e3c_start(void) { signal(SIGPIPE, SIG_IGN); }
+
+void e3c_put(int stream, const char *bytes, size_t count) {
+  if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
+}
+
+void e3c_put_unsigned(int stream, uint64_t value) {
+  check(stream, fprintf(file_of(stream), "%llu", (unsigned long long)value) < 0);
+}
+
+void e3c_put_float(int stream, float value) {
+  char text[32] = "null";
+  if (isfinite(value)) {
+    for (int digits = 6; digits <= 9; digits++) { /* nine always read back as the same float */
+      snprintf(text, sizeof text, "%.*g", digits, (double)value);
+      if (strtof(text, NULL) == value) break;
+    }
+  }
+  e3c_put(stream, text, strlen(text));
+}
+
+void e3c_put_fixed(int stream, double value, int decimals, int width) {
+  check(stream, fprintf(file_of(stream), "%*.*f", width, decimals, value) < 0);
+}
+
+int e3c_flush(void) {
+  check(E3C_STDOUT, fflush(stdout) != 0);
+  return first_error;
+}
+
+const char *e3c_error_text(int error) { return strerror(error); }
+
+int e3c_utf8(void) {
+  const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const char *value = getenv(names[i]);
+    if (value && *value) return strstr(value, "UTF-8") || strstr(value, "utf8") || strstr(value, "utf-8");
+  }
+  return 0;
+}
+
+int e3c_is_terminal(int stream) { return isatty(stream); }

@@ -1,0 +1,89 @@
+/*
+ * e3_command.h - what the commands of the board need of libc: files, memory, standard output, options.
+ *
+ * The library itself uses nothing of this; a program that links libe3.a does not pull it in.
+ */
+#ifndef E3_COMMAND_H
+#define E3_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------- output */
+
+enum { E3C_STDOUT = 1, E3C_STDERR = 2 };
+
+/* Call once, first: a reader of standard output that goes away is an error of e3c_flush, not a signal. */
+void e3c_start(void);
+
+void e3c_put(int stream, const char *bytes, size_t count);
+void e3c_put_unsigned(int stream, uint64_t value);
+
+/* The shortest decimal text that reads back as the same float; "null" for a NaN or an infinity, as JSON has neither. */
+void e3c_put_float(int stream, float value);
+
+/* `decimals` digits after the point, at least `width` characters wide. */
+void e3c_put_fixed(int stream, double value, int decimals, int width);
+
+/* Writes what is buffered for standard output. Returns 0, or the first errno since the start. */
+int e3c_flush(void);
+
+/* Text of an errno. */
+const char *e3c_error_text(int error);
+
+/* 1 when the environment asks for UTF-8 text. */
+int e3c_utf8(void);
+
+/* 1 when the stream is a terminal. */
+int e3c_is_terminal(int stream);
+
+/* ------------------------------------------------------------------------------------------------ files, memory */
+
+/* A file mapped read-only; `bytes` is null when it is empty. */
+typedef struct e3c_file {
+  const uint8_t *bytes;
+  size_t size;
+} e3c_file;
+
+/* Maps a regular file. Returns 0 or an errno; ENODEV for what is no regular file. */
+int e3c_map_file(const char *path, e3c_file *file);
+void e3c_unmap_file(const e3c_file *file);
+
+/* Zeroed memory of its own pages, or null. */
+void *e3c_map_memory(size_t bytes);
+void e3c_unmap_memory(void *memory, size_t bytes);
+
+/* Opens for reading; "-" is standard input. Returns a descriptor, or minus an errno. */
+int e3c_open(const char *path);
+void e3c_close(int descriptor);
+
+/* Reads until `count` bytes or the end. Returns the bytes read, or minus an errno. */
+ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count);
+
+/* Reads what is there, at least one byte unless at the end (0). Returns the bytes read, or minus an errno. */
+ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count);
+
+/* ------------------------------------------------------------------------------------------------ clock, options */
+
+/* Monotonic time in nanoseconds. */
+uint64_t e3c_now(void);
+
+enum { E3C_OPTIONS_END = -1, E3C_OPTION_UNKNOWN = -2, E3C_OPTION_NEEDS_ARGUMENT = -3, E3C_OPTION_TAKES_NONE = -4 };
+
+/* The next option of the command line, by getopt_long (which moves operands behind the options). `names` are the long
+ * names, one space between them; "name=" takes an argument. Returns the position of the name in `names`, with its
+ * argument, or one of the codes above, with the option as it was typed. */
+int e3c_next_option(int count, char **arguments, const char *names, const char **argument);
+
+/* Position of the first operand, after E3C_OPTIONS_END. */
+int e3c_first_operand(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

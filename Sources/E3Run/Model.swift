@@ -1,0 +1,102 @@
+import CE3
+import CE3System
+
+/// A model file and one session of it.
+struct Model: ~Copyable {
+  let path: UnsafePointer<CChar>
+  let info: e3_model_info
+  let isa: e3_isa
+  let threads: Int
+  private let file: MappedFile
+  /// One `e3_model`; the session refers to it.
+  private let model: Memory
+  private let arena: Memory
+  private let session: OpaquePointer
+
+  /// Maps and validates the file and creates the session.
+  init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
+    let file = try MappedFile(path)
+    guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
+    let handle = model.start.assumingMemoryBound(to: e3_model.self)
+    try Self.check(path, e3_model_open(file.bytes.baseAddress, file.bytes.count, handle))
+
+    var info = e3_model_info()
+    info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
+    try Self.check(path, e3_model_get_info(handle, &info))
+
+    var choices = e3_session_options()
+    choices.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
+    choices.threads = UInt32(options.threads)
+    choices.isa = options.isa
+    var bytes = 0
+    var alignment = 0
+    try Self.check(nil, e3_session_query(handle, &choices, &bytes, &alignment))
+    // Pages are aligned to 4096 bytes at least; a larger alignment is found inside a larger mapping.
+    let slack = alignment > 4096 ? alignment : 0
+    guard let arena = Memory(count: bytes + slack) else { throw .report(path, "out of memory for the session") }
+    var session: OpaquePointer?
+    let start = slack == 0 ? arena.start : arena.start.alignedUp(toMultipleOf: alignment)
+    try Self.check(nil, e3_session_create(handle, &choices, start, bytes, &session))
+    guard let session else { throw .report(path, "the session was not created") }
+    var isa = e3_isa(E3_ISA_AUTO)
+    try Self.check(nil, e3_session_get_isa(session, &isa))
+    self.path = path
+    self.info = info
+    self.isa = isa
+    threads = options.threads
+    self.session = session
+    self.file = file
+    self.model = model
+    self.arena = arena
+  }
+
+  deinit { e3_session_destroy(session) }
+
+  private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {
+    if status != 0 { throw .report(path, status: status) }
+  }
+}
+
+/// The answer to one frame; its arrays hold until the next one.
+struct Answer {
+  let result: e3_result
+  let milliseconds: Double
+}
+
+extension Model {
+  /// Classifies a camera frame. Returns the answer or the library's status.
+  func classify(_ frame: e3_frame) -> Result<Answer, StatusError> {
+    var frame = frame
+    return timed { e3_session_run_frame(session, &frame, $0) }
+  }
+
+  /// Classifies a prepared image.
+  func classify(_ values: UnsafePointer<Float>, count: Int) -> Result<Answer, StatusError> {
+    timed { e3_session_run_tensor(session, values, count, $0) }
+  }
+
+  /// The status of the model's golden self-test.
+  func selfTest() -> e3_status { e3_session_self_test(session) }
+
+  /// The file's text for a class; nil when it has none.
+  func label(_ index: UInt32) -> UnsafeRawBufferPointer? {
+    var text: UnsafePointer<CChar>?
+    var length = 0
+    let handle = UnsafePointer(model.start.assumingMemoryBound(to: e3_model.self))
+    guard e3_model_get_label(handle, index, &text, &length) == 0 else { return nil }
+    return UnsafeRawBufferPointer(start: text, count: length)
+  }
+
+  private func timed(_ run: (UnsafeMutablePointer<e3_result>) -> e3_status) -> Result<Answer, StatusError> {
+    var result = e3_result()
+    result.struct_size = UInt32(MemoryLayout<e3_result>.size)
+    let start = e3c_now()
+    let status = run(&result)
+    let end = e3c_now()
+    if status != 0 { return .failure(StatusError(status: status)) }
+    return .success(Answer(result: result, milliseconds: Double(end - start) / 1e6))
+  }
+}
+
+/// A status of the library other than `E3_OK`.
+struct StatusError: Error { let status: e3_status }

@@ -1,0 +1,133 @@
+import CE3
+import CE3System
+
+/// What the command line asks for.
+struct Options {
+  /// What to do.
+  enum Task {
+    case frames, tensor, selfTest, help, version
+  }
+
+  var task = Task.frames
+  var json = false
+  var top = 5
+  var threads = 1
+  var isa = e3_isa(E3_ISA_AUTO)
+  /// Frames to answer before stopping; nil: all.
+  var frameLimit: Int?
+  /// Of raw streams; nil: FRAME is a picture.
+  var stream: StreamFormat?
+  /// Path of the `.npy`.
+  var tensor: UnsafePointer<CChar>?
+  /// Position of MODEL in the arguments; the frames follow.
+  var firstOperand = 0
+
+  /// Long options in the order of the cases of ``Name``.
+  private static var names: StaticString {
+    "json top= threads= isa= size= pixel-format= stride= frames= tensor= self-test help version"
+  }
+
+  private enum Name: Int32 {
+    case json, top, threads, isa, size, pixelFormat, stride, frames, tensor, selfTest, help, version
+  }
+
+  /// Parses and checks the command line.
+  init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
+    var size: (width: Int, height: Int)?
+    var pixels: StreamFormat.Pixels?
+    var stride = 0
+    while true {
+      var argument: UnsafePointer<CChar>?
+      let code = Self.names.withUTF8Buffer { names in
+        names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
+      }
+      if code == Int32(E3C_OPTIONS_END) { break }
+      guard code >= 0, let name = Name(rawValue: code) else { throw Self.failure(code, argument) }
+      switch name {
+      case .json: json = true
+      case .top: top = try Self.number(argument, 1...1_000_000, "--top takes a number from 1, not")
+      case .threads: threads = try Self.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .isa: isa = try Self.isa(argument)
+      case .size: size = try Self.size(argument)
+      case .pixelFormat: pixels = try Self.pixels(argument)
+      case .stride: stride = try Self.number(argument, 1...999_999_999, "--stride takes bytes, not")
+      case .frames: frameLimit = try Self.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
+      case .tensor:
+        tensor = argument
+        task = .tensor
+      case .selfTest: task = .selfTest
+      case .help: task = .help
+      case .version: task = .version
+      }
+      if task == .help || task == .version { return }
+    }
+    firstOperand = Int(e3c_first_operand())
+    stream = try StreamFormat(pixels: pixels, size: size, stride: stride)
+    try checkOperands(count: Int(count), arguments)
+  }
+
+  private func checkOperands(
+    count: Int, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  ) throws(Failure) {
+    guard firstOperand < count else { throw .usage("a MODEL.e3 is missing") }
+    let frames = firstOperand + 1..<count
+    switch task {
+    case .frames:
+      guard !frames.isEmpty else { throw .usage("a FRAME is missing") }
+      for index in frames {
+        guard let frame = arguments[index], CString.equal(frame, "-"), stream == nil else { continue }
+        throw .usage("standard input needs --pixel-format, and --size unless it is mjpeg")
+      }
+    default:
+      guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }
+    }
+  }
+}
+
+// MARK: Arguments of options
+
+extension Options {
+  private static func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
+    switch Int(code) {
+    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing after", typed)
+    case Int(E3C_OPTION_TAKES_NONE): .usage("no argument is taken by", typed)
+    default: .usage("unknown option", typed)
+    }
+  }
+
+  private static func number(
+    _ argument: UnsafePointer<CChar>?, _ range: ClosedRange<Int>, _ text: StaticString
+  ) throws(Failure) -> Int {
+    guard let argument, let number = CString.number(argument), range.contains(number.value)
+    else { throw .usage(text, argument) }
+    return number.value
+  }
+
+  private static func isa(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3_isa {
+    var isa = e3_isa(E3_ISA_AUTO)
+    guard let argument, e3_isa_from_name(argument, &isa) == 0
+    else { throw .usage("--isa takes scalar, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm, not", argument) }
+    return isa
+  }
+
+  /// `WIDTHxHEIGHT`.
+  private static func size(_ argument: UnsafePointer<CChar>?) throws(Failure) -> (width: Int, height: Int) {
+    let sides = 1...Int(E3_MAX_FRAME_SIDE)
+    guard let argument, let width = CString.number(argument, until: UInt8(ascii: "x")), sides.contains(width.value),
+      argument[width.length] != 0, let height = CString.number(argument + width.length + 1),
+      sides.contains(height.value)
+    else { throw .usage("--size takes WIDTHxHEIGHT, sides from 1 to 16384, not", argument) }
+    return (width.value, height.value)
+  }
+
+  private static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamFormat.Pixels {
+    if let argument {
+      if CString.equal(argument, "rgb24") { return .rgb24 }
+      if CString.equal(argument, "gray8") { return .gray8 }
+      if CString.equal(argument, "yuyv") { return .yuyv }
+      if CString.equal(argument, "nv12") { return .nv12 }
+      if CString.equal(argument, "mjpeg") { return .mjpeg }
+    }
+    throw .usage("--pixel-format takes rgb24, gray8, yuyv, nv12 or mjpeg, not", argument)
+  }
+}

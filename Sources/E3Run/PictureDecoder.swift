@@ -1,0 +1,76 @@
+import CE3
+import CE3Pictures
+
+/// Decodes pictures into memory that it keeps for the next one.
+struct PictureDecoder: ~Copyable {
+  private var memory: Memory?
+
+  init() { memory = nil }
+
+  /// Calls `body` with the decoded picture.
+  ///
+  /// - Throws: when the picture is damaged; reported, with `path` and what `details` adds before the text.
+  mutating func decode(
+    _ bytes: UnsafeRawBufferPointer, path: UnsafePointer<CChar>, position: UInt64? = nil, _ body: (e3_frame) -> Void
+  ) throws(Failure) {
+    let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    var message = InlineArray<256, CChar>(repeating: 0)
+    var header = e3p_header()
+    var span = message.mutableSpan
+    let failed: Failure? = span.withUnsafeMutableBufferPointer { message in
+      if e3p_read_header(data, bytes.count, &header, message.baseAddress) != 0 {
+        return Self.report(path, position, message.baseAddress)
+      }
+      let needed = e3p_pixel_bytes(&header)
+      if (memory?.count ?? 0) < needed {
+        memory = nil
+        memory = Memory(count: needed)
+      }
+      guard let pixels = memory?.start else { return .report(path, "out of memory for the pixels") }
+      if e3p_decode(data, bytes.count, &header, pixels.assumingMemoryBound(to: UInt8.self), message.baseAddress) != 0 {
+        return Self.report(path, position, message.baseAddress)
+      }
+      return nil
+    }
+    if let failed { throw failed }
+    guard let pixels = memory?.start else { return }
+    let format = header.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
+    body(
+      e3_frame(
+        struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
+        height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
+        sizes: (e3p_pixel_bytes(&header), 0)))
+  }
+
+  /// Reports the text of the decoder; in a stream with the number of the picture.
+  private static func report(
+    _ path: UnsafePointer<CChar>, _ position: UInt64?, _ text: UnsafePointer<CChar>?
+  ) -> Failure {
+    guard let position else { return .report(path, cString: text) }
+    return .report(path, "picture ") { errors in
+      errors.write(position)
+      errors.write(": ")
+      errors.write(cString: text)
+    }
+  }
+}
+
+/// One picture file.
+struct PictureFile: FrameSource, ~Copyable {
+  private let path: UnsafePointer<CChar>
+  private let file: MappedFile
+  private var decoder = PictureDecoder()
+  private var isDone = false
+
+  init(_ path: UnsafePointer<CChar>) throws(Failure) {
+    self.path = path
+    file = try MappedFile(path)
+  }
+
+  mutating func next(_ body: (e3_frame) -> Void) throws(Failure) -> SourceStep {
+    if isDone { return .end }
+    isDone = true
+    do { try decoder.decode(file.bytes, path: path, body) } catch { return .broken }
+    return .frame
+  }
+}

@@ -1,0 +1,125 @@
+import CE3
+import CE3System
+
+/// One run of the command over its frames.
+struct Run: ~Copyable {
+  private let model: Model
+  private let options: Options
+  private let isUTF8 = e3c_utf8() != 0
+  /// Frames seen, answered or not.
+  private var count: UInt64 = 0
+  /// Whether a frame could not be answered.
+  private(set) var hasFailed = false
+
+  init(model: consuming Model, options: Options) {
+    self.model = model
+    self.options = options
+  }
+
+  /// Compares the answer to the model's golden input with the stored bits.
+  func selfTest() throws(Failure) {
+    let status = model.selfTest()
+    if status != 0 { throw .report(model.path, status: status) }
+    let output = TextStream.output
+    output.write(cString: model.path)
+    output.write(": the golden input gives the stored bits (")
+    output.write(cString: e3_isa_name(model.isa))
+    output.write(model.threads == 1 ? ", 1 thread)\n" : ", ")
+    if model.threads > 1 {
+      output.write(model.threads)
+      output.write(" threads)\n")
+    }
+  }
+
+  /// Answers every image of the `.npy` file.
+  mutating func tensor() throws(Failure) {
+    guard let path = options.tensor else { return }
+    let file = try NpyFile(path, model.info)
+    // Aligned for floats, wherever the header of the file ends.
+    guard let image = Memory(count: file.imageBytes) else { throw .report(path, "out of memory for an image") }
+    for index in 0..<file.imageCount {
+      if isDone { return }
+      image.start.copyMemory(from: file.image(index).baseAddress!, byteCount: file.imageBytes)
+      switch file.element {
+      case .float32:
+        let values = image.start.assumingMemoryBound(to: Float.self)
+        try finish(model.classify(values, count: file.imageBytes / 4), path)
+      case .uint8: try finish(model.classify(pixelFrame(image)), path)
+      }
+    }
+  }
+
+  /// The pixels of a prepared-size image as a camera frame.
+  private func pixelFrame(_ image: borrowing Memory) -> e3_frame {
+    let format = model.info.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
+    return e3_frame(
+      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: model.info.image_width,
+      height: model.info.image_height, planes: (UnsafeRawPointer(image.start), nil), strides: (0, 0),
+      sizes: (image.count, 0))
+  }
+
+  /// Answers the frames of every operand. One that cannot be read is reported, and the next one follows.
+  mutating func frames(
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ operands: Range<Int>
+  ) throws(Failure) {
+    for operand in operands {
+      guard let path = arguments[operand] else { continue }
+      if isDone { return }
+      do throws(Failure) {
+        switch options.stream {
+        case .some(let format) where format.pixels == .mjpeg: try answer(MJPEGStream(path), path)
+        case .some(let format): try answer(RawStream(path, format), path)
+        case nil: try answer(PictureFile(path), path)
+        }
+      } catch {
+        if TextStream.output.flush() != 0 { throw error }
+        hasFailed = true
+      }
+    }
+  }
+
+  private var isDone: Bool { options.frameLimit.map { count >= UInt64($0) } ?? false }
+
+  private mutating func answer(_ source: consuming some FrameSource & ~Copyable, _ path: UnsafePointer<CChar>)
+    throws(Failure)
+  {
+    while !isDone {
+      var outcome: Result<Answer, StatusError>?
+      switch try source.next({ outcome = model.classify($0) }) {
+      case .end: return
+      case .broken:
+        hasFailed = true
+        count += 1
+      case .frame:
+        if let outcome { try finish(outcome, path) }
+      }
+    }
+  }
+
+  /// Writes an answer, or reports why there is none.
+  private mutating func finish(_ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>) throws(Failure) {
+    defer { count += 1 }
+    switch outcome {
+    case .success(let answer):
+      if options.json {
+        JSONAnswer(stream: .output).write(answer, frame: count, source: path, model: model, top: options.top)
+      } else {
+        TextAnswer(stream: .output, isUTF8: isUTF8).write(answer, source: path, model: model, top: options.top)
+      }
+      // Whoever reads the answers gets each one when it is there.
+      if TextStream.output.flush() != 0 { throw Self.reportOutput() }
+    case .failure(let error):
+      hasFailed = true
+      _ = Failure.report(path, "frame ") { errors in
+        errors.write(count)
+        errors.write(": ")
+        errors.write(cString: e3_status_text(error.status))
+      }
+    }
+  }
+
+  /// Reports that standard output failed.
+  static func reportOutput() -> Failure {
+    .report(nil, "standard output: ") { $0.write(cString: e3c_error_text(TextStream.output.flush())) }
+  }
+}

@@ -1,0 +1,58 @@
+import CE3
+
+/// How the frames of a raw stream lie in its bytes.
+struct StreamFormat {
+  enum Pixels {
+    case rgb24, gray8, yuyv, nv12
+    /// JPEG pictures one after the other.
+    case mjpeg
+  }
+
+  let pixels: Pixels
+  /// Pixels; 0 for `mjpeg`, whose pictures say it themselves.
+  let width: Int, height: Int
+  /// Bytes from one line to the next.
+  let stride: Int
+
+  /// Nil when the command line names no pixel format.
+  init?(pixels: Pixels?, size: (width: Int, height: Int)?, stride: Int) throws(Failure) {
+    guard let pixels else {
+      guard size == nil, stride == 0 else { throw .usage("--size and --stride need --pixel-format") }
+      return nil
+    }
+    self.pixels = pixels
+    if pixels == .mjpeg {
+      guard stride == 0 else { throw .usage("--stride is of no use with mjpeg") }
+      (width, height, self.stride) = (0, 0, 0)
+      return
+    }
+    guard let size else { throw .usage("--pixel-format needs --size WxH") }
+    let odd = size.width % 2 != 0 || (pixels == .nv12 && size.height % 2 != 0)
+    guard !odd || pixels == .rgb24 || pixels == .gray8 else { throw .usage("this pixel format needs an even --size") }
+    (width, height) = (size.width, size.height)
+    let line = pixels == .rgb24 ? width * 3 : pixels == .yuyv ? width * 2 : width
+    guard stride == 0 || stride >= line else { throw .usage("--stride is shorter than a line of pixels") }
+    self.stride = stride == 0 ? line : stride
+  }
+
+  /// Bytes of one frame: whole lines of `stride` bytes, for NV12 those of the luma and then of the chroma.
+  var frameBytes: Int { stride * height * (pixels == .nv12 ? 3 : 2) / 2 }
+
+  private var pixelFormat: e3_pixel_format {
+    switch pixels {
+    case .rgb24, .mjpeg: e3_pixel_format(E3_PIXEL_RGB24)
+    case .gray8: e3_pixel_format(E3_PIXEL_GRAY8)
+    case .yuyv: e3_pixel_format(E3_PIXEL_YUYV)
+    case .nv12: e3_pixel_format(E3_PIXEL_NV12)
+    }
+  }
+
+  /// The frame whose `frameBytes` bytes start at `bytes`.
+  func frame(_ bytes: UnsafeRawPointer) -> e3_frame {
+    let luma = stride * height
+    return e3_frame(
+      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: pixelFormat, width: UInt32(width),
+      height: UInt32(height), planes: (bytes, pixels == .nv12 ? bytes + luma : nil),
+      strides: (stride, pixels == .nv12 ? stride : 0), sizes: (luma, frameBytes - luma))
+  }
+}

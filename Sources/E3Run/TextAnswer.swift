@@ -1,0 +1,112 @@
+import CE3
+import CE3System
+
+/// Writes an answer for people: the decision, the most probable classes with bars, the uncertainty.
+struct TextAnswer {
+  let stream: TextStream
+  /// Whether bars may be drawn with block characters.
+  let isUTF8: Bool
+
+  private static var barWidth: Int { 24 }
+
+  func write(_ answer: Answer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    let result = answer.result
+    stream.write(cString: source)
+    stream.write(": ")
+    stream.write(result.decisionName)
+    stream.write(" (")
+    e3c_put_fixed(stream.stream, answer.milliseconds, 1, 0)
+    stream.write(" ms)\n")
+
+    var indexWidth = 0
+    var labelWidth = 0
+    var widths = Ranking(result, count: top)
+    while let index = widths.next() {
+      indexWidth = max(indexWidth, Self.digits(index))
+      if let label = model.label(index) { labelWidth = max(labelWidth, Self.characters(label)) }
+    }
+    var ranking = Ranking(result, count: top)
+    while let index = ranking.next() {
+      stream.write("  ")
+      stream.write(" ", times: indexWidth - Self.digits(index))
+      stream.write(index)
+      if labelWidth > 0 {
+        stream.write("  ")
+        var written = 0
+        if let label = model.label(index) { written = writeLabel(label) }
+        stream.write(" ", times: labelWidth - written)
+      }
+      let probability = result.probabilities[Int(index)]
+      e3c_put_fixed(stream.stream, Double(probability) * 100, 1, 8)
+      stream.write(" %  ")
+      writeBar(probability)
+      stream.write("\n")
+    }
+    writeUncertainty(result)
+  }
+
+  private func writeUncertainty(_ result: e3_result) {
+    stream.write("  uncertainty ")
+    e3c_put_fixed(stream.stream, Double(result.total_entropy), 3, 0)
+    stream.write(" nats")
+    if result.members > 1 {
+      stream.write(": ")
+      e3c_put_fixed(stream.stream, Double(result.expected_entropy), 3, 0)
+      stream.write(" in the image + ")
+      e3c_put_fixed(stream.stream, Double(result.mutual_information), 3, 0)
+      stream.write(" between ")
+      stream.write(result.members)
+      stream.write(" members, disagreement ")
+      e3c_put_fixed(stream.stream, Double(result.disagreement) * 100, 0, 0)
+      stream.write(" %")
+    }
+    if result.distance == result.distance {
+      stream.write("; distance ")
+      e3c_put_fixed(stream.stream, Double(result.distance), 2, 0)
+    }
+    stream.write("\n")
+  }
+
+  /// A bar whose length is the probability, in eighths of a character where blocks can be drawn.
+  private func writeBar(_ probability: Float) {
+    let eighths = Int(min(max(probability, 0), 1) * Float(Self.barWidth * 8) + 0.5)
+    guard isUTF8 else {
+      stream.write("#", times: (eighths + 4) / 8)
+      return
+    }
+    stream.write("█", times: eighths / 8)
+    switch eighths % 8 {
+    case 1: stream.write("▏")
+    case 2: stream.write("▎")
+    case 3: stream.write("▍")
+    case 4: stream.write("▌")
+    case 5: stream.write("▋")
+    case 6: stream.write("▊")
+    case 7: stream.write("▉")
+    default: break
+    }
+  }
+
+  /// Writes a label's characters, control characters as `?`, and returns how many there are.
+  private func writeLabel(_ label: UnsafeRawBufferPointer) -> Int {
+    for byte in label { stream.write(byte: byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+    return Self.characters(label)
+  }
+
+  /// Characters of UTF-8 text: bytes that do not continue one.
+  private static func characters(_ text: UnsafeRawBufferPointer) -> Int {
+    var count = 0
+    for byte in text where byte & 0xC0 != 0x80 { count += 1 }
+    return count
+  }
+
+  private static func digits(_ value: UInt32) -> Int {
+    var digits = 1
+    var rest = value / 10
+    while rest > 0 {
+      digits += 1
+      rest /= 10
+    }
+    return digits
+  }
+}
