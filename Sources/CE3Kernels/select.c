@@ -1,7 +1,8 @@
 /*
  * select.c - which tiers this build has and which of them this CPU can run. The CPU is asked at each call.
  */
-#include "tiers.h"
+#include "cpu.h"
+#include "kernels_x86.h"
 
 typedef struct tier {
   const e3k_table *table;
@@ -13,6 +14,11 @@ static int always(void) { return 1; }
 /* Slowest first, so that the last one that runs is the fastest. */
 static const tier tiers[] = {
     {&e3k_table_scalar, always},
+#if E3K_X86
+    {&e3k_table_avx2, e3k_cpu_has_avx2},
+    {&e3k_table_avxvnni, e3k_cpu_has_avxvnni},
+    {&e3k_table_avx512vnni, e3k_cpu_has_avx512vnni},
+#endif
 };
 enum { TIER_COUNT = sizeof tiers / sizeof tiers[0] };
 

@@ -66,6 +66,7 @@ typedef struct e3k_gemm {
   size_t out_stride;        /* floats */
   const uint32_t *out_rows; /* E3K_ADD_GATED only: [row_count] */
   const float *gates;       /* E3K_ADD_GATED only: [row_count] */
+  const uint8_t *next;      /* panels that will be multiplied after these: prefetched; null: none. A hint, never read */
   e3k_epilogue epilogue;
 } e3k_gemm;
 

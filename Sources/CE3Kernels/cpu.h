@@ -1,0 +1,19 @@
+/*
+ * cpu.h - private: what the CPU and its operating system can run. Nothing is remembered between calls.
+ */
+#ifndef E3K_CPU_H
+#define E3K_CPU_H
+
+#include "tiers.h"
+
+#if E3K_X86
+int e3k_cpu_has_avx2(void);
+int e3k_cpu_has_avxvnni(void);
+int e3k_cpu_has_avx512vnni(void);
+#elif E3K_ARM
+int e3k_cpu_has_neon(void);
+int e3k_cpu_has_dotprod(void);
+int e3k_cpu_has_i8mm(void);
+#endif
+
+#endif

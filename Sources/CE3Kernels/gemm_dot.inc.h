@@ -1,0 +1,152 @@
+/*
+ * gemm_dot.inc.h - the int8 matrix product of the x86 tiers, for any vector width and any way to multiply bytes.
+ *
+ * The including file sets the target attribute and defines
+ *     VECTOR_BYTES                  64 or 32
+ *     DOT(sums, rows, weights)      sums + products, four bytes by four bytes into each 32-bit sum
+ *     ROWS_ARE_UNSIGNED             1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes
+ *     WIDE_ROWS, WIDE_PANELS        largest tile for few rows: many panels at once, so that enough sums are in flight
+ *     TALL_ROWS, TALL_PANELS        largest tile for many rows
+ * A tile of R rows and P panels keeps all its sums in registers: R * P * 64 / VECTOR_BYTES of them, one vector of weights
+ * for each of its channels, and one broadcast of 4 inputs of a row.
+ *
+ * With unsigned rows the sums start at -128 * sum(weights), the stored compensation. Row tiles run inside panel groups:
+ * weights come from memory once, and while a group is used the next is prefetched.
+ */
+#include "tiers.h"
+
+enum { VECTORS = 64 / VECTOR_BYTES, LANES = VECTOR_BYTES / 4 };
+
+typedef float vf __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t vi __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(VECTOR_BYTES)));
+typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+typedef int32_t int_memory __attribute__((aligned(1), may_alias));
+
+#define E3K_F vf
+#define E3K_U vu
+#define E3K_I vi
+#define E3K_AS_U(x) ((vu)(x))
+#define E3K_AS_F(u) ((vf)(u))
+#define E3K_TO_F(i) __builtin_convertvector(i, vf)
+#define E3K_SELECT(m, a, b) ((vf)(((vu)(m) & (vu)(a)) | (~(vu)(m) & (vu)(b))))
+#include "polynomials.inc.h"
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum {
+  PREFETCH_GROUPS = 8, /* groups of 4 inputs between two rounds of prefetching */
+  MAX_TILE_ROWS = TALL_ROWS > WIDE_ROWS ? TALL_ROWS : WIDE_ROWS,
+  MAX_TILE_PANELS = TALL_PANELS > WIDE_PANELS ? TALL_PANELS : WIDE_PANELS,
+  MAX_TILE_VECTORS = MAX_TILE_PANELS * VECTORS
+};
+
+/* Cache lines that will be wanted soon. A tile takes `lines` of them every PREFETCH_GROUPS. */
+typedef struct prefetcher {
+  const uint8_t *next;
+  size_t lines;
+} prefetcher;
+
+/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and P panels. */
+E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float *y, size_t y_stride, prefetcher *soon,
+                     const int R, const int P) {
+  const size_t panel_bytes = e3k_panel_bytes(g->inputs);
+  const uint8_t *x = g->rows + row * g->row_stride;
+  const size_t stride = g->row_stride;
+  const size_t tail = g->inputs * E3K_PANEL_CHANNELS;
+
+  vi sums[MAX_TILE_ROWS][MAX_TILE_VECTORS];
+  UNROLL for (int v = 0; v < P * VECTORS; v++) {
+    const uint8_t *compensation = panels + v / VECTORS * panel_bytes + tail + 128 + v % VECTORS * VECTOR_BYTES;
+    vi start = ROWS_ARE_UNSIGNED ? -*(const vi_memory *)compensation : (vi){0};
+    UNROLL for (int r = 0; r < R; r++) sums[r][v] = start;
+  }
+
+  const uint8_t *w = panels;
+  for (size_t groups = g->inputs / 4; groups > 0;) {
+    size_t count = groups < PREFETCH_GROUPS ? groups : PREFETCH_GROUPS;
+    groups -= count;
+    for (size_t i = 0; i < soon->lines; i++) __builtin_prefetch(soon->next + i * 64, 0, 2);
+    soon->next += soon->lines * 64;
+    do {
+      UNROLL for (int half = 0; half < 2; half++) {
+        vi weights[MAX_TILE_VECTORS];
+        UNROLL for (int v = 0; v < P * VECTORS; v++) {
+          weights[v] = *(const vi_memory *)(w + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES);
+        }
+        UNROLL for (int r = 0; r < R; r++) {
+          vi inputs = (vi){0} + *(const int_memory *)(x + r * stride);
+          UNROLL for (int v = 0; v < P * VECTORS; v++) sums[r][v] = DOT(sums[r][v], inputs, weights[v]);
+        }
+        w += 64;
+        x += 4;
+      }
+      count -= 2;
+    } while (count > 0);
+  }
+
+  UNROLL for (int v = 0; v < P * VECTORS; v++) {
+    const uint8_t *constants = panels + v / VECTORS * panel_bytes + tail + v % VECTORS * VECTOR_BYTES;
+    vf scale = *(const vf_memory *)constants, bias = *(const vf_memory *)(constants + 64);
+    UNROLL for (int r = 0; r < R; r++) {
+      *(vf_memory *)(y + r * y_stride + v * LANES) = E3K_TO_F(sums[r][v]) * (g->row_scales[row + r] * scale) + bias;
+    }
+  }
+}
+
+/* The tile of a row count known only at run time. */
+static void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panels, size_t panel_count, float *y,
+                    size_t y_stride, prefetcher *soon) {
+#define TILE(R, P) \
+  case (R) * 8 + (P): tile(g, row, panels, y, y_stride, soon, R, P); break;
+  switch (rows * 8 + panel_count) {
+    TILES
+  }
+#undef TILE
+}
+
+/* Applies an epilogue other than E3K_STORE to a finished tile `y` [rows][width], dense. */
+static void finish(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width, const float *y) {
+  for (size_t r = row; r < row + rows; r++) {
+    size_t out_row = g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r;
+    float *out = g->out + out_row * g->out_stride + column;
+    float gate = g->epilogue == E3K_ADD_GATED ? g->gates[r] : 1.0f;
+    for (size_t i = 0; i < width; i += LANES, y += LANES, out += LANES) {
+      vf value = *(const vf_memory *)y;
+      *(vf_memory *)out = g->epilogue == E3K_GELU ? e3k_gelu(value) : *(vf_memory *)out + gate * value;
+    }
+  }
+}
+
+static void gemm(const e3k_gemm *g) {
+  const size_t panel_bytes = e3k_panel_bytes(g->inputs);
+  const int wide = g->row_count <= WIDE_ROWS;
+  const size_t most_rows = wide ? WIDE_ROWS : TALL_ROWS, most_panels = wide ? WIDE_PANELS : TALL_PANELS;
+  const size_t tiles = (g->row_count + most_rows - 1) / most_rows; /* of equal height, or one row less */
+  float scratch[MAX_TILE_ROWS * MAX_TILE_PANELS * E3K_PANEL_CHANNELS] __attribute__((aligned(64)));
+
+  for (size_t panel = 0; panel < g->panel_count;) {
+    const size_t left = g->panel_count - panel;
+    size_t panels = left < most_panels ? left : most_panels;
+    while (panels & (panels - 1)) panels--; /* the ladder of tiles has powers of two */
+    const uint8_t *first = g->panels + panel * panel_bytes;
+    const size_t column = panel * E3K_PANEL_CHANNELS, width = panels * E3K_PANEL_CHANNELS;
+    panel += panels;
+    prefetcher soon = {first + panels * panel_bytes, (panels * PREFETCH_GROUPS + tiles - 1) / tiles};
+    if (panel == g->panel_count) soon.next = g->next;
+    if (!soon.next) soon.lines = 0;
+
+    size_t row = 0;
+    for (size_t t = 0; t < tiles; t++) {
+      const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
+      if (g->epilogue == E3K_STORE) {
+        tile_of(g, row, rows, first, panels, g->out + row * g->out_stride + column, g->out_stride, &soon);
+      } else {
+        tile_of(g, row, rows, first, panels, scratch, width, &soon);
+        finish(g, row, rows, column, width, scratch);
+      }
+      row += rows;
+    }
+  }
+}

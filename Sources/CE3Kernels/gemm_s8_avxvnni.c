@@ -1,0 +1,24 @@
+/*
+ * gemm_s8_avxvnni.c - the int8 matrix product on AVX2 with 256-bit VNNI: 16 registers of 32 bytes.
+ */
+#include "kernels_x86.h"
+
+#if E3K_X86
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target(E3K_TARGET_AVXVNNI))), apply_to = function)
+
+#define VECTOR_BYTES 32
+#define DOT(sums, rows, weights) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
+#define ROWS_ARE_UNSIGNED 1
+#define WIDE_ROWS 2
+#define WIDE_PANELS 2
+#define TALL_ROWS 6
+#define TALL_PANELS 1
+#define TILES TILE(1, 2) TILE(2, 2) TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
+#include "gemm_dot.inc.h"
+
+void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments); }
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,15 @@
+/*
+ * kernels_avx2.c - the table of the avx2 tier: the generic row kernels compiled for AVX2.
+ */
+#include "kernels_x86.h"
+
+#if E3K_X86
+#pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX2))), apply_to = function)
+
+#define E3K_FLIP 0
+#include "rows_generic.inc.h"
+
+const e3k_table e3k_table_avx2 = {.isa = E3_ISA_AVX2, .name = "avx2", .gemm = e3k_gemm_avx2, E3K_ROW_KERNELS};
+
+#pragma clang attribute pop
+#endif

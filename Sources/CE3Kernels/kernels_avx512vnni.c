@@ -1,0 +1,16 @@
+/*
+ * kernels_avx512vnni.c - the table of the avx512vnni tier: the generic row kernels compiled for AVX-512.
+ */
+#include "kernels_x86.h"
+
+#if E3K_X86
+#pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX512VNNI))), apply_to = function)
+
+#define E3K_FLIP 0x80
+#include "rows_generic.inc.h"
+
+const e3k_table e3k_table_avx512vnni = {
+    .isa = E3_ISA_AVX512VNNI, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni, E3K_ROW_KERNELS};
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,24 @@
+/*
+ * kernels_x86.h - private to the x86-64 tiers: what each is compiled for, and its matrix product.
+ *
+ * The build's own flags stay plain x86-64. Everything beyond it stands between attribute push and pop, and is reached
+ * only through a table that `e3k_select` hands out after asking the CPU.
+ */
+#ifndef E3K_KERNELS_X86_H
+#define E3K_KERNELS_X86_H
+
+#include "tiers.h"
+
+#define E3K_TARGET_AVX2 "avx2"
+#define E3K_TARGET_AVXVNNI "avx2,avxvnni"
+#define E3K_TARGET_AVX512VNNI "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
+
+#if E3K_X86
+void e3k_gemm_avx2(const e3k_gemm *arguments);
+void e3k_gemm_avxvnni(const e3k_gemm *arguments);
+void e3k_gemm_avx512vnni(const e3k_gemm *arguments);
+
+extern const e3k_table e3k_table_avx2, e3k_table_avxvnni, e3k_table_avx512vnni;
+#endif
+
+#endif

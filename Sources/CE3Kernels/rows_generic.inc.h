@@ -1,0 +1,385 @@
+/*
+ * rows_generic.inc.h - the row kernels on vectors of 16 lanes, for every SIMD tier.
+ *
+ * A vector type of 16 floats is one AVX-512 register, two of AVX or four of NEON: the compiler splits it. Each tier
+ * includes this file inside an attribute push with its target, so all of them perform the operations of
+ * kernels_scalar.c, lane for lane, in the canonical order. The including file defines E3K_FLIP, the tier's
+ * activation_flip.
+ *
+ * Rows are taken in blocks: the horizontal folds of four rows then share their shuffles, and their latencies overlap.
+ */
+#include "tiers.h"
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpsabi" /* vectors are arguments of always-inline functions only */
+
+typedef float f16 __attribute__((vector_size(64)));
+typedef float f8 __attribute__((vector_size(32)));
+typedef float f4 __attribute__((vector_size(16)));
+typedef int32_t i16 __attribute__((vector_size(64)));
+typedef uint32_t u16 __attribute__((vector_size(64)));
+typedef uint8_t b16 __attribute__((vector_size(16)));
+typedef float f16_memory __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t u16_memory __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint8_t b16_memory __attribute__((vector_size(16), aligned(1), may_alias));
+
+#define E3K_F f16
+#define E3K_U u16
+#define E3K_I i16
+#define E3K_AS_U(x) ((u16)(x))
+#define E3K_AS_F(u) ((f16)(u))
+#define E3K_TO_F(i) __builtin_convertvector(i, f16)
+#define E3K_SELECT(m, a, b) ((f16)(((u16)(m) & (u16)(a)) | (~(u16)(m) & (u16)(b))))
+#include "polynomials.inc.h"
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { LANES = 16, BLOCK = 4 };
+
+E3K_INLINE f16 load(const float *p) { return *(const f16_memory *)p; }
+E3K_INLINE void store(float *p, f16 v) { *(f16_memory *)p = v; }
+E3K_INLINE f16 splat(float x) { return (f16){0} + x; }
+E3K_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* All ones in the first `count` lanes. */
+E3K_INLINE u16 first_lanes(size_t count) {
+  const u16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return (u16)(lane < ((u16){0} + (uint32_t)least(count, LANES)));
+}
+
+E3K_INLINE f16 masked(f16 v, u16 mask) { return (f16)((u16)v & mask); }
+
+/* Integers nearest to |x| < 2^22: the low bits. */
+E3K_INLINE u16 rounded(f16 x) { return (u16)(x + E3K_ROUND); }
+
+E3K_INLINE void store_bytes(uint8_t *p, u16 integers, uint8_t flip) {
+  *(b16_memory *)p = __builtin_convertvector(integers, b16) ^ flip;
+}
+
+/* Folds four vectors at once, each in the canonical order. The result of vector r is in lanes 4r to 4r + 3. */
+#define FOLD4(name, type, combine) \
+  E3K_INLINE type name(const type v[BLOCK]) { \
+    type ab = combine(__builtin_shufflevector(v[0], v[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
+                      __builtin_shufflevector(v[0], v[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)); \
+    type cd = combine(__builtin_shufflevector(v[2], v[3], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
+                      __builtin_shufflevector(v[2], v[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)); \
+    type all = combine(__builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27), \
+                       __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)); \
+    all = combine(all, __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
+    return combine(all, __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)); \
+  }
+
+#define ADD(a, b) ((a) + (b))
+FOLD4(fold_sums, f16, ADD)
+FOLD4(fold_maxima, f16, e3k_max)
+FOLD4(fold_integers, u16, ADD)
+
+/* Folds one vector in the canonical order. */
+E3K_INLINE float fold_sum(f16 v) {
+  f8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  f4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+  f4 c = b + __builtin_shufflevector(b, b, 2, 3, 0, 1);
+  return c[0] + c[1];
+}
+
+/* Factors that take rows with the absolute maxima `a` to -127..127, and their scales; zeros for zero rows. */
+E3K_INLINE f16 quantisers(f16 a, f16 *scale) {
+  u16 used = ~(u16)(a < 1e-30f);
+  *scale = masked(a / 127.0f, used);
+  return masked(127.0f / a, used);
+}
+
+/* Absolute maxima of `rows` over `width` columns, folded. */
+E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
+  f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
+  for (size_t i = 0; i < width; i += LANES) {
+    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = e3k_max(e3k_abs(load(rows[n] + i)), a[n]);
+  }
+  return fold_maxima(a);
+}
+
+/* Rows first .. first + BLOCK - 1 of a matrix; past the end, its last row again. */
+E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count, size_t first) {
+  UNROLL for (size_t n = 0; n < BLOCK; n++) rows[n] = matrix + least(first + n, count - 1) * stride;
+}
+
+static void quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
+                          size_t out_stride, float *scales) {
+  for (size_t r = 0; r < count; r += BLOCK) {
+    const float *rows[BLOCK];
+    block_of_rows(rows, matrix, stride, count, r);
+    f16 scale, factor = quantisers(absolute_maxima(rows, width), &scale);
+    scale = scale * multiplier;
+    for (size_t n = 0; n < least(BLOCK, count - r); n++) {
+      uint8_t *bytes = out + (r + n) * out_stride;
+      scales[r + n] = scale[4 * n];
+      f16 f = splat(factor[4 * n]);
+      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(rows[n] + i) * f), E3K_FLIP);
+    }
+  }
+}
+
+/* LayerNorm of N rows, N at most BLOCK. */
+E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, const float *gamma, const float *beta,
+                                float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
+                                float *scales, const size_t N) {
+  f16 sum[BLOCK] = {{0}, {0}, {0}, {0}}, square_sum[BLOCK] = {{0}, {0}, {0}, {0}};
+  for (size_t i = 0; i < width; i += LANES) {
+    UNROLL for (size_t n = 0; n < N; n++) {
+      f16 v = load(x + n * stride + i);
+      sum[n] = sum[n] + v;
+      square_sum[n] = square_sum[n] + v * v;
+    }
+  }
+  f16 mean = fold_sums(sum) / (float)width;
+  f16 variance = e3k_max((f16){0}, fold_sums(square_sum) / (float)width - mean * mean);
+  f16 reciprocal = 1.0f / __builtin_elementwise_sqrt(variance + 1e-6f);
+
+  f16 a[BLOCK] = {{0}, {0}, {0}, {0}}, means[BLOCK], reciprocals[BLOCK];
+  UNROLL for (size_t n = 0; n < N; n++) {
+    means[n] = splat(mean[4 * n]);
+    reciprocals[n] = splat(reciprocal[4 * n]);
+  }
+#define NORMALIZED(n, i) \
+  ((load(x + (n) * stride + (i)) - means[n]) * (reciprocals[n] * load(gamma + (i))) + \
+   (beta ? load(beta + (i)) : (f16){0}))
+  /* Bytes first: `normalized` may be where the rows are. */
+  if (out) {
+    for (size_t i = 0; i < width; i += LANES) {
+      UNROLL for (size_t n = 0; n < N; n++) a[n] = e3k_max(e3k_abs(NORMALIZED(n, i)), a[n]);
+    }
+    f16 scale, factor = quantisers(fold_maxima(a), &scale), factors[BLOCK];
+    UNROLL for (size_t n = 0; n < N; n++) {
+      factors[n] = splat(factor[4 * n]);
+      if (scales) scales[n] = scale[4 * n];
+    }
+    for (size_t i = 0; i < width; i += LANES) {
+      UNROLL for (size_t n = 0; n < N; n++) {
+        f16 y = NORMALIZED(n, i);
+        store_bytes(out + n * out_stride + i, rounded(y * factors[n]), E3K_FLIP);
+        if (normalized) store(normalized + n * normalized_stride + i, y);
+      }
+    }
+  } else {
+    for (size_t i = 0; i < width; i += LANES) {
+      UNROLL for (size_t n = 0; n < N; n++) store(normalized + n * normalized_stride + i, NORMALIZED(n, i));
+    }
+  }
+#undef NORMALIZED
+}
+
+static void layer_norm(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
+                       const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
+                       float *scales) {
+  size_t r = 0;
+#define ROWS(N) \
+  layer_norm_rows(rows + r * stride, stride, width, gamma, beta, \
+                  normalized ? normalized + r * normalized_stride : 0, normalized_stride, \
+                  out ? out + r * out_stride : 0, out_stride, scales ? scales + r : 0, N)
+  for (; r + BLOCK <= count; r += BLOCK) ROWS(BLOCK);
+  for (; r < count; r++) ROWS(1);
+#undef ROWS
+}
+
+typedef uint32_t u4 __attribute__((vector_size(16)));
+typedef uint32_t u4_memory __attribute__((vector_size(16), aligned(4), may_alias));
+
+static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels) {
+  for (size_t token = 0; token < e3k_round_up(tokens, E3K_PANEL_CHANNELS); token += BLOCK) {
+    const float *rows[BLOCK];
+    block_of_rows(rows, keys, stride, tokens, token);
+    uint8_t *panel = panels + token / E3K_PANEL_CHANNELS * e3k_panel_bytes(width);
+    size_t channel = token % E3K_PANEL_CHANNELS;
+    u16 present = first_lanes(token < tokens ? (tokens - token) * 4 : 0);
+    f16 scale, factor = masked(quantisers(absolute_maxima(rows, width), &scale), present), factors[BLOCK];
+    scale = masked(scale, present);
+    UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(factor[4 * n]);
+
+    u16 sums[BLOCK] = {{0}, {0}, {0}, {0}};
+    for (size_t i = 0; i < width; i += LANES) {
+      u4 q[BLOCK];
+      UNROLL for (size_t n = 0; n < BLOCK; n++) {
+        u16 integers = rounded(load(rows[n] + i) * factors[n]);
+        sums[n] = sums[n] + (integers - (u16)splat(E3K_ROUND));
+        q[n] = (u4)__builtin_convertvector(integers, b16);
+      }
+      u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5), ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+      u4 cd_low = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5), cd_high = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+      uint8_t *group = panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP;
+      *(u4_memory *)(group) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+      *(u4_memory *)(group + 64) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+      *(u4_memory *)(group + 128) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+      *(u4_memory *)(group + 192) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    }
+    u16 sum = fold_integers(sums) * 128;
+    float *tail = (float *)(panel + width * E3K_PANEL_CHANNELS) + channel;
+    uint32_t *compensation = (uint32_t *)(tail + 2 * E3K_PANEL_CHANNELS);
+    UNROLL for (size_t n = 0; n < BLOCK; n++) {
+      tail[n] = scale[4 * n];
+      tail[E3K_PANEL_CHANNELS + n] = 0;
+      compensation[n] = sum[4 * n];
+    }
+  }
+}
+
+static void pack_values(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
+                        float *value_scales) {
+  size_t inputs = e3k_round_up(tokens, LANES);
+  size_t panel_bytes = e3k_panel_bytes(inputs);
+  for (size_t token = 0; token < inputs; token += BLOCK) {
+    const float *rows[BLOCK];
+    block_of_rows(rows, values, stride, tokens, token);
+    u16 present = first_lanes(token < tokens ? (tokens - token) * 4 : 0);
+    f16 scale, factor = masked(quantisers(absolute_maxima(rows, width), &scale), present), factors[BLOCK];
+    scale = masked(scale, present);
+    UNROLL for (size_t n = 0; n < BLOCK; n++) {
+      factors[n] = splat(factor[4 * n]);
+      value_scales[token + n] = scale[4 * n];
+    }
+    uint8_t *group = panels + token * E3K_PANEL_CHANNELS;
+    for (size_t i = 0; i < width; i += LANES, group += panel_bytes) {
+      u16 q[BLOCK];
+      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(rows[n] + i) * factors[n]) & 255u;
+      *(u16_memory *)group = q[0] | q[1] << 8 | q[2] << 16 | q[3] << 24;
+    }
+  }
+  for (size_t p = 0; p < width / E3K_PANEL_CHANNELS; p++) {
+    float *tail = (float *)(panels + p * panel_bytes + inputs * E3K_PANEL_CHANNELS);
+    store(tail, splat(1.0f));
+    store(tail + 16, (f16){0});
+    store(tail + 32, (f16){0});
+  }
+}
+
+/* Largest of the first `width` values of each of N rows, folded. */
+E3K_INLINE f16 maxima(const float *x, size_t stride, size_t width, const size_t N) {
+  f16 m[BLOCK];
+  u16 last = first_lanes((width - 1) % LANES + 1);
+  size_t end = (width - 1) / LANES * LANES;
+  UNROLL for (size_t n = 0; n < BLOCK; n++) {
+    m[n] = n < N ? E3K_SELECT(last, load(x + n * stride + end), splat(x[n * stride])) : (f16){0};
+  }
+  for (size_t i = 0; i < end; i += LANES) {
+    UNROLL for (size_t n = 0; n < N; n++) m[n] = e3k_max(load(x + n * stride + i), m[n]);
+  }
+  return fold_maxima(m);
+}
+
+E3K_INLINE void softmax_quantize_rows(float *x, size_t stride, size_t width, const float *value_scales, uint8_t *out,
+                                      size_t out_stride, float *scales, const size_t N) {
+  f16 m = maxima(x, stride, width, N), ms[BLOCK];
+  f16 sum[BLOCK] = {{0}, {0}, {0}, {0}}, a[BLOCK] = {{0}, {0}, {0}, {0}};
+  UNROLL for (size_t n = 0; n < N; n++) ms[n] = splat(m[4 * n]);
+  for (size_t i = 0; i < width; i += LANES) {
+    u16 mask = first_lanes(width - i);
+    f16 value_scale = load(value_scales + i);
+    UNROLL for (size_t n = 0; n < N; n++) {
+      f16 e = masked(e3k_exp(load(x + n * stride + i) - ms[n]), mask);
+      sum[n] = sum[n] + e;
+      f16 w = e * value_scale;
+      a[n] = e3k_max(w, a[n]);
+      store(x + n * stride + i, w);
+    }
+  }
+  f16 scale, factor = quantisers(fold_maxima(a), &scale);
+  scale = scale / fold_sums(sum);
+  UNROLL for (size_t n = 0; n < N; n++) {
+    scales[n] = scale[4 * n];
+    f16 f = splat(factor[4 * n]);
+    for (size_t i = 0; i < width; i += LANES) {
+      store_bytes(out + n * out_stride + i, rounded(load(x + n * stride + i) * f), 0);
+    }
+  }
+}
+
+static void softmax_quantize(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
+                             uint8_t *out, size_t out_stride, float *scales) {
+  size_t r = 0;
+#define ROWS(N) \
+  softmax_quantize_rows(scores + r * stride, stride, width, value_scales, out + r * out_stride, out_stride, scales + r, N)
+  for (; r + BLOCK <= count; r += BLOCK) ROWS(BLOCK);
+  for (; r < count; r++) ROWS(1);
+#undef ROWS
+}
+
+static void softmax(float *rows, size_t stride, size_t count, size_t width) {
+  for (size_t r = 0; r < count; r++) {
+    float *x = rows + r * stride;
+    f16 m = splat(maxima(x, stride, width, 1)[0]), sum = {0};
+    for (size_t i = 0; i < width; i += LANES) {
+      f16 e = masked(e3k_exp(load(x + i) - m), first_lanes(width - i));
+      sum = sum + e;
+      store(x + i, e);
+    }
+    float total = fold_sum(sum);
+    for (size_t i = 0; i < width; i += LANES) store(x + i, load(x + i) / total);
+  }
+}
+
+/* R rows by P panels. */
+E3K_INLINE void float_tile(const float *rows, size_t row_stride, size_t inputs, const float *panels, const float *bias,
+                           float *out, size_t out_stride, const size_t R, const size_t P) {
+  f16 sums[8][4];
+  UNROLL for (size_t r = 0; r < R; r++) {
+    UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = (f16){0};
+  }
+  for (size_t k = 0; k < inputs; k++) {
+    UNROLL for (size_t p = 0; p < P; p++) {
+      f16 w = load(panels + (p * inputs + k) * E3K_PANEL_CHANNELS);
+      UNROLL for (size_t r = 0; r < R; r++) sums[r][p] = sums[r][p] + rows[r * row_stride + k] * w;
+    }
+  }
+  UNROLL for (size_t p = 0; p < P; p++) {
+    UNROLL for (size_t r = 0; r < R; r++) {
+      f16 y = bias ? sums[r][p] + load(bias + p * E3K_PANEL_CHANNELS) : sums[r][p];
+      store(out + r * out_stride + p * E3K_PANEL_CHANNELS, y);
+    }
+  }
+}
+
+static void float_gemm(const float *rows, size_t row_stride, size_t row_count, size_t inputs, const float *panels,
+                       size_t panel_count, const float *bias, float *out, size_t out_stride) {
+#define TILE(R, P) \
+  float_tile(rows + r * row_stride, row_stride, inputs, panels + p * inputs * E3K_PANEL_CHANNELS, \
+             bias ? bias + p * E3K_PANEL_CHANNELS : 0, out + r * out_stride + p * E3K_PANEL_CHANNELS, out_stride, R, P)
+  size_t p = 0;
+  for (; p + 4 <= panel_count; p += 4) {
+    size_t r = 0;
+    for (; r + 2 <= row_count; r += 2) TILE(2, 4);
+    if (r < row_count) TILE(1, 4);
+  }
+  for (; p < panel_count; p++) {
+    size_t r = 0;
+    for (; r + 8 <= row_count; r += 8) TILE(8, 1);
+    for (; r + 2 <= row_count; r += 2) TILE(2, 1);
+    if (r < row_count) TILE(1, 1);
+  }
+#undef TILE
+}
+
+static void hyperbolic_tangent(float *values, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) store(values + i, e3k_tanh(load(values + i)));
+}
+
+static void mean_rows(const float *rows, size_t stride, size_t count, size_t width, float *out) {
+  float reciprocal = 1.0f / (float)count;
+  for (size_t i = 0; i < width; i += LANES) {
+    f16 sum = load(rows + i);
+    for (size_t r = 1; r < count; r++) sum = sum + load(rows + r * stride + i);
+    store(out + i, sum * reciprocal);
+  }
+}
+
+static float entropy(const float *probabilities, size_t width) {
+  f16 sum = {0};
+  for (size_t i = 0; i < width; i += LANES) sum = sum + e3k_p_log_p(load(probabilities + i));
+  return 0.0f - fold_sum(sum);
+}
+
+#pragma clang diagnostic pop
+
+/* The row kernels' members of a table. */
+#define E3K_ROW_KERNELS \
+  .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys, \
+  .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax, \
+  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy

@@ -1,0 +1,166 @@
+import CE3
+import CE3Kernels
+import Foundation
+import Testing
+
+/// Distance of a float from the exact value, in units of the exact value's last place.
+func ulps(_ value: Float, _ exact: Double) -> Double { abs(Double(value) - exact) / Double(Float(abs(exact)).ulp) }
+
+@Suite("Definitions of the float functions")
+struct DefinitionTests {
+  /// e^x of values at most 0, through softmax_quantize, which leaves e^(x - max) * value_scale in the scores.
+  func exponentials(_ x: [Float]) -> [Float] {
+    let width = x.count + 1
+    let scores = Matrix(rows: 1, width: width) { _, i in i < x.count ? x[i] : 0 }
+    let ones = Buffer<Float>(roundUp(width, 16)) { $0 < width ? 1 : 0 }
+    let out = Buffer<UInt8>(roundUp(width, 64)), scale = Buffer<Float>(1)
+    scalar.kernels.softmax_quantize(scores.base, scores.stride, 1, width, ones.base, out.base, roundUp(width, 64), scale.base)
+    return Array(scores.row(0).prefix(x.count))
+  }
+
+  /// GELU of values, through a layer whose weights are zero and whose bias is the value.
+  func gelu(_ x: [Float]) -> [Float] {
+    let panels = packed(inputs: 8, outputs: x.count, { _, _ in 0 }, bias: { x[$0] })
+    let row = Buffer<UInt8>(64) { _ in 0 }, scale = Buffer<Float>(1) { _ in 1 }
+    let out = Buffer<Float>(roundUp(x.count, 16))
+    var arguments = e3k_gemm()
+    arguments.rows = UnsafePointer(row.base)
+    arguments.row_stride = 64
+    arguments.row_scales = UnsafePointer(scale.base)
+    arguments.row_count = 1
+    arguments.inputs = 8
+    arguments.panels = UnsafePointer(panels.base)
+    arguments.panel_count = (x.count + 15) / 16
+    arguments.out = out.base
+    arguments.out_stride = out.count
+    arguments.epilogue = E3K_GELU
+    scalar.kernels.gemm(&arguments)
+    return (0..<x.count).map { out.base[$0] }
+  }
+
+  @Test("exp is within 1 ulp from -80 to 0, and constant below")
+  func exponential() {
+    let x = (0..<20_000).map { -80 * Float($0) / 20_000 }
+    #expect(zip(x, exponentials(x)).allSatisfy { ulps($1, exp(Double($0))) < 1 })
+    let below = exponentials([-80, -81, -1000, -3e38])
+    #expect(Set(below).count == 1 && below[0] > Float.leastNormalMagnitude)
+  }
+
+  @Test("tanh is within 1.5 ulp")
+  func hyperbolicTangent() {
+    var random = Random(20)
+    let values = Buffer<Float>(16_000) { i in random.float(i % 2 == 0 ? 1 : i % 3 == 0 ? 100 : 10) }
+    let y = Buffer(copy: values)
+    scalar.kernels.tanh(y.base, y.count)
+    #expect((0..<y.count).allSatisfy { values.base[$0] == 0 || ulps(y.base[$0], tanh(Double(values.base[$0]))) < 1.5 })
+  }
+
+  @Test("GELU is within 6e-7 of its tanh form, exact zero at zero, and the identity far right")
+  func geluAccuracy() {
+    func exact(_ x: Double) -> Double { 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))) }
+    let x = (0..<16_000).map { 24 * Float($0) / 16_000 - 12 }
+    #expect(zip(x, gelu(x)).allSatisfy { abs(Double($1) - exact(Double($0))) < 6e-7 })
+    let edges = gelu([0, 10, 1000, 1e30, -1000, -1e30])
+    #expect(edges[0...3] == [0, 10, 1000, 1e30])
+    #expect(edges[4] <= 0 && edges[4] > -1e-30 && abs(edges[5]) < 1)
+  }
+
+  @Test("the entropy of a distribution is that of the exact logarithm")
+  func entropy() {
+    var random = Random(21)
+    for width in [1, 2, 10, 16, 1000] {
+      let x = Matrix(rows: 1, width: width) { _, _ in random.float(6) }
+      scalar.kernels.softmax(x.base, x.stride, 1, width)
+      let exact = -x.row(0).reduce(0.0) { $0 + ($1 > 0 ? Double($1) * log(Double($1)) : 0) }
+      #expect(abs(Double(scalar.kernels.entropy(x.base, width)) - exact) < 2e-6)
+    }
+    let certain = Matrix(rows: 1, width: 5) { _, i in i == 3 ? 1 : 0 }
+    #expect(scalar.kernels.entropy(certain.base, 5) == 0)
+  }
+
+  @Test("softmax sums to one and leaves zeros past the width")
+  func softmax() {
+    var random = Random(22)
+    let x = Matrix(rows: 3, width: 21) { _, _ in random.float(20) }
+    scalar.kernels.softmax(x.base, x.stride, 3, 21)
+    for row in 0..<3 {
+      #expect(abs(x.row(row).reduce(0, +) - 1) < 1e-6)
+      for i in 21..<32 { #expect(x.base[row * x.stride + i] == 0) }
+    }
+  }
+
+  @Test("LayerNorm is that of the formula in double precision")
+  func layerNorm() {
+    var random = Random(23)
+    let x = RowKind.uniform.matrix(rows: 4, width: 200, &random)
+    let gamma = RowKind.uniform.matrix(rows: 1, width: 200, &random)
+    let beta = RowKind.uniform.matrix(rows: 1, width: 200, &random)
+    let y = Matrix(rows: 4, width: 200) { _, _ in 0 }
+    scalar.kernels.layer_norm(x.base, x.stride, 4, 200, gamma.base, beta.base, y.base, y.stride, nil, 0, nil)
+    for row in 0..<4 {
+      let values = x.row(row).map(Double.init)
+      let mean = values.reduce(0, +) / 200
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 200
+      for i in 0..<200 {
+        let exact = (values[i] - mean) / (variance + 1e-6).squareRoot() * Double(gamma.base[i]) + Double(beta.base[i])
+        #expect(abs(Double(y.base[row * y.stride + i]) - exact) < 2e-5)
+      }
+    }
+  }
+
+  @Test("quantised rows are within half a step of the values and reach 127")
+  func quantization() {
+    var random = Random(24)
+    let x = RowKind.uniform.matrix(rows: 6, width: 80, &random)
+    let out = Buffer<UInt8>(6 * 128), scales = Buffer<Float>(6)
+    scalar.kernels.quantize_rows(x.base, x.stride, 6, 80, 0.5, out.base, 128, scales.base)
+    for row in 0..<6 {
+      let q = (0..<80).map { Int8(bitPattern: out.base[row * 128 + $0]) }
+      #expect(q.map { abs(Int($0)) }.max() == 127)
+      let step = scales.base[row] / 0.5
+      for (value, byte) in zip(x.row(row), q) { #expect(abs(value - Float(byte) * step) <= step * 0.50001) }
+    }
+  }
+
+  @Test("packed weights are within half a step, their padding is zero, and the compensation is 128 times their sum")
+  func packLinear() {
+    var random = Random(25)
+    for (inputs, outputs) in [(1, 1), (8, 16), (13, 21), (100, 40)] {
+      let weights = (0..<inputs * outputs).map { _ in random.float(2) }
+      let panels = packed(inputs: inputs, outputs: outputs, { weights[$0 * outputs + $1] }, bias: { Float($0) })
+      let padded = roundUp(inputs, 8)
+      for n in 0..<roundUp(outputs, 16) {
+        let panel = UnsafeRawPointer(panels.base) + n / 16 * e3k_panel_bytes(inputs)
+        let tail = padded * 16 + n % 16 * 4
+        let scale = panel.load(fromByteOffset: tail, as: Float.self)
+        #expect(panel.load(fromByteOffset: tail + 64, as: Float.self) == (n < outputs ? Float(n) : 0))
+        var sum: Int32 = 0
+        for k in 0..<padded {
+          let w = panel.load(fromByteOffset: k / 4 * 64 + n % 16 * 4 + k % 4, as: Int8.self)
+          let exact = k < inputs && n < outputs ? weights[k * outputs + n] : 0
+          #expect(w >= -127 && abs(Float(w) * scale - exact) <= scale * 0.50001)
+          sum += Int32(w)
+        }
+        #expect(panel.load(fromByteOffset: tail + 128, as: Int32.self) == 128 * sum)
+      }
+    }
+  }
+}
+
+@Suite("Choice of a tier")
+struct SelectTests {
+  @Test("the scalar tier is always there, and automatic choice gives the fastest tier that runs")
+  func automatic() throws {
+    let fastest = try #require(e3k_select(UInt32(E3_ISA_AUTO)))
+    #expect(fastest.pointee.isa == (tiers.last ?? scalar).isa)
+    #expect(scalar.kernels.activation_flip == 0)
+  }
+
+  @Test("an unknown tier is neither built nor selected, and a table carries its own number")
+  func unknown() {
+    #expect(e3k_select(99) == nil && e3k_built(99) == 0 && e3k_built(UInt32(E3_ISA_AUTO)) == 0)
+    for tier in [scalar] + tiers {
+      #expect(tier.kernels.isa == tier.isa && e3k_built(tier.isa) == 1)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import CE3
+import CE3Kernels
+import Testing
+
+/// Every row kernel of every tier against the scalar definition, all bytes of every output.
+@Suite("Row kernels give the definition's bits on every tier")
+struct RowKernelTests {
+  let counts = [1, 2, 3, 4, 5, 13]
+
+  @Test("quantize_rows", arguments: tiers)
+  func quantizeRows(tier: Tier) {
+    var random = Random(10)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = 16 * random.int(1...20)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        let stride = roundUp(width, 64) + 64 * random.int(0...1)
+        func run(_ tier: Tier) -> ([UInt8], [UInt8]) {
+          let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+          tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, scales.base)
+          return (unflipped(out, tier, stride: stride, width: width), scales.bytes)
+        }
+        #expect(run(tier) == run(scalar), "\(tier) \(kind) \(count) x \(width)")
+      }
+    }
+  }
+
+  @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
+  func layerNorm(tier: Tier) {
+    var random = Random(11)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = random.int(1...300)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        let gamma = RowKind.uniform.matrix(rows: 1, width: width, &random)
+        let beta = RowKind.uniform.matrix(rows: 1, width: width, &random)
+        let stride = roundUp(width, 64)
+        for variant in [0, 1, 2, 5].map({ $0 ^ (count & 1) }) {
+          let (hasBeta, hasValues, inPlace) = (variant & 1 != 0, variant & 2 != 0, variant & 4 != 0)
+          func run(_ tier: Tier, bytes: Bool) -> [[UInt8]] {
+            let input = Buffer(copy: x.values), values = Buffer<Float>(x.values.count)
+            let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+            let normalized = inPlace ? input.base : hasValues || !bytes ? values.base : nil
+            tier.kernels.layer_norm(
+              input.base, x.stride, count, width, gamma.base, hasBeta ? beta.base : nil, normalized, x.stride,
+              bytes ? out.base : nil, stride, bytes ? scales.base : nil)
+            return [
+              input.bytes, values.bytes,
+              bytes ? unflipped(out, tier, stride: stride, width: width) : out.bytes, scales.bytes,
+            ]
+          }
+          for bytes in [true, false] {
+            #expect(
+              run(tier, bytes: bytes) == run(scalar, bytes: bytes),
+              "\(tier) \(kind) \(count) x \(width) variant \(variant) bytes \(bytes)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test("pack_keys and pack_values", arguments: tiers)
+  func packing(tier: Tier) {
+    var random = Random(12)
+    for kind in RowKind.allCases {
+      for tokens in Array(1...20) + [31, 50, 64] {
+        let width = 16 * random.int(1...6)
+        let x = kind.matrix(rows: tokens, width: width, extraStride: 16 * random.int(0...8), &random)
+        func keys(_ tier: Tier) -> [UInt8] {
+          let panels = Buffer<UInt8>(e3k_panel_bytes(width) * ((tokens + 15) / 16))
+          tier.kernels.pack_keys(x.base, x.stride, tokens, width, panels.base)
+          return panels.bytes
+        }
+        func values(_ tier: Tier) -> ([UInt8], [UInt8]) {
+          let panels = Buffer<UInt8>(e3k_panel_bytes(roundUp(tokens, 16)) * width / 16)
+          let scales = Buffer<Float>(roundUp(tokens, 16))
+          tier.kernels.pack_values(x.base, x.stride, tokens, width, panels.base, scales.base)
+          return (panels.bytes, scales.bytes)
+        }
+        #expect(keys(tier) == keys(scalar), "\(tier) \(kind) \(tokens) x \(width)")
+        #expect(values(tier) == values(scalar), "\(tier) \(kind) \(tokens) x \(width)")
+      }
+    }
+  }
+
+  @Test("softmax_quantize and softmax", arguments: tiers)
+  func softmax(tier: Tier) {
+    var random = Random(13)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = random.int(1...100)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        let valueScales = Buffer<Float>(roundUp(width, 16)) { $0 < width ? abs(random.float(0.1)) : 0 }
+        if width % 5 == 0 { for i in 0..<width { valueScales.base[i] = 0 } }
+        let stride = roundUp(width, 64)
+        func quantized(_ tier: Tier) -> [[UInt8]] {
+          let scores = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+          tier.kernels.softmax_quantize(
+            scores.base, x.stride, count, width, valueScales.base, out.base, stride, scales.base)
+          return [scores.bytes, out.bytes, scales.bytes]
+        }
+        func plain(_ tier: Tier) -> [UInt8] {
+          let rows = Buffer(copy: x.values)
+          tier.kernels.softmax(rows.base, x.stride, count, width)
+          return rows.bytes
+        }
+        #expect(quantized(tier) == quantized(scalar), "\(tier) \(kind) \(count) x \(width)")
+        #expect(plain(tier) == plain(scalar), "\(tier) \(kind) \(count) x \(width)")
+      }
+    }
+  }
+
+  @Test("float_gemm, with and without bias", arguments: tiers)
+  func floatGemm(tier: Tier) {
+    var random = Random(14)
+    for count in 1...20 {
+      for panels in 1...9 {
+        let inputs = random.int(1...60)
+        let x = RowKind.uniform.matrix(rows: count, width: inputs, &random)
+        let weights = Buffer<Float>(panels * inputs * 16) { _ in random.float() }
+        let bias = Buffer<Float>(panels * 16) { _ in random.float() }
+        for hasBias in [false, true] {
+          func run(_ tier: Tier) -> [UInt8] {
+            let out = Buffer<Float>(count * (panels * 16 + 16))
+            tier.kernels.float_gemm(
+              x.base, x.stride, count, inputs, weights.base, panels, hasBias ? bias.base : nil, out.base, panels * 16 + 16)
+            return out.bytes
+          }
+          #expect(run(tier) == run(scalar), "\(tier) \(count) x \(inputs) x \(panels) panels")
+        }
+      }
+    }
+  }
+
+  @Test("tanh, mean_rows and entropy", arguments: tiers)
+  func smallKernels(tier: Tier) {
+    var random = Random(15)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = random.int(1...200)
+        let x = kind.matrix(rows: count, width: width, &random)
+        func tanh(_ tier: Tier) -> [UInt8] {
+          let values = Buffer(copy: x.values)
+          tier.kernels.tanh(values.base, values.count)
+          return values.bytes
+        }
+        func mean(_ tier: Tier) -> [UInt8] {
+          let out = Buffer<Float>(roundUp(width, 16))
+          tier.kernels.mean_rows(x.base, x.stride, count, width, out.base)
+          return out.bytes
+        }
+        let probabilities = Buffer(copy: x.values)
+        scalar.kernels.softmax(probabilities.base, x.stride, count, width)
+        #expect(tanh(tier) == tanh(scalar), "\(tier) \(kind)")
+        #expect(mean(tier) == mean(scalar), "\(tier) \(kind)")
+        for row in 0..<count {
+          let p = probabilities.base + row * x.stride
+          #expect(tier.kernels.entropy(p, width).bitPattern == scalar.kernels.entropy(p, width).bitPattern)
+        }
+      }
+    }
+  }
+}

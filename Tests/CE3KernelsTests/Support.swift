@@ -1,0 +1,129 @@
+import CE3
+import CE3Kernels
+
+/// SplitMix64: the same numbers in every run.
+struct Random {
+  var state: UInt64
+
+  init(_ seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  mutating func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
+
+  /// Uniform in -magnitude to magnitude.
+  mutating func float(_ magnitude: Float = 1) -> Float { (Float(next() >> 40) / Float(1 << 23) - 1) * magnitude }
+}
+
+/// Memory aligned to 64 bytes and filled with a pattern, so that a kernel that writes too much shows.
+final class Buffer<Element: BitwiseCopyable> {
+  let base: UnsafeMutablePointer<Element>
+  let count: Int
+
+  init(_ count: Int) {
+    self.count = count
+    let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Element>.stride + 64, alignment: 64)
+    bytes.initializeMemory(as: UInt8.self, repeating: 0x3E, count: count * MemoryLayout<Element>.stride + 64)
+    base = bytes.bindMemory(to: Element.self, capacity: count)
+  }
+
+  convenience init(_ count: Int, _ value: (Int) -> Element) {
+    self.init(count)
+    for i in 0..<count { base[i] = value(i) }
+  }
+
+  convenience init(copy other: Buffer<Element>) {
+    self.init(other.count)
+    base.update(from: other.base, count: other.count)
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+  /// All bytes, those past the end included.
+  var bytes: [UInt8] {
+    Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride + 64))
+  }
+}
+
+func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }
+
+/// A matrix of floats with a padded stride; lanes past the width are zeros.
+struct Matrix {
+  let rows: Int, width: Int, stride: Int
+  let values: Buffer<Float>
+
+  init(rows: Int, width: Int, extraStride: Int = 0, _ value: (Int, Int) -> Float) {
+    let stride = roundUp(width, 16) + extraStride
+    (self.rows, self.width, self.stride) = (rows, width, stride)
+    values = Buffer(rows * stride) { $0 % stride < width ? value($0 / stride, $0 % stride) : 0 }
+  }
+
+  var base: UnsafeMutablePointer<Float> { values.base }
+  func row(_ r: Int) -> [Float] { (0..<width).map { values.base[r * stride + $0] } }
+}
+
+/// Kinds of rows that kernels must agree on.
+enum RowKind: CaseIterable {
+  case uniform, tiny, huge, zeros, one, spike, subQuantum
+
+  func matrix(rows: Int, width: Int, extraStride: Int = 0, _ random: inout Random) -> Matrix {
+    let spike = random.int(0...max(0, width - 1))
+    var generator = random
+    defer { random = generator }
+    return Matrix(rows: rows, width: width, extraStride: extraStride) { row, column in
+      switch self {
+      case .uniform: generator.float(4)
+      case .tiny: generator.float(1e-12)
+      case .huge: generator.float(1e15)
+      case .zeros: 0
+      case .one: 1
+      case .spike: column == spike ? -1000 : generator.float(0.5)
+      case .subQuantum: row % 2 == 0 ? generator.float(1e-31) : generator.float()
+      }
+    }
+  }
+}
+
+/// A tier of kernels that this build has and this CPU runs.
+struct Tier: Hashable, Sendable, CustomStringConvertible {
+  let isa: UInt32
+
+  init?(_ isa: UInt32) {
+    guard e3k_select(isa) != nil else { return nil }
+    self.isa = isa
+  }
+
+  var kernels: e3k_table { e3k_select(isa)!.pointee }
+  var description: String { String(cString: kernels.name) }
+}
+
+let scalar = Tier(UInt32(E3_ISA_SCALAR))!
+
+/// Every tier but the definition itself.
+let tiers = (UInt32(E3_ISA_SCALAR) + 1...UInt32(E3_ISA_I8MM)).compactMap { Tier($0) }
+
+/// Quantised bytes of a tier without its flip.
+func unflipped(_ bytes: Buffer<UInt8>, _ tier: Tier, stride: Int, width: Int) -> [UInt8] {
+  let flip = tier.kernels.activation_flip, copy = Buffer(copy: bytes)
+  if flip != 0 {
+    for row in 0..<bytes.count / stride {
+      for i in row * stride..<row * stride + roundUp(width, 16) { copy.base[i] ^= flip }
+    }
+  }
+  return copy.bytes
+}
+
+/// Packed panels of a random layer.
+func packed(inputs: Int, outputs: Int, _ weight: (Int, Int) -> Float, bias: ((Int) -> Float)?) -> Buffer<UInt8> {
+  let weights = Buffer<Float>(max(1, inputs * outputs)) { weight($0 / outputs, $0 % outputs) }
+  let panels = Buffer<UInt8>(e3k_panel_bytes(inputs) * ((outputs + 15) / 16))
+  let biases = Buffer<Float>(outputs) { bias?($0) ?? 0 }
+  e3k_pack_linear(weights.base, outputs, inputs, outputs, bias == nil ? nil : biases.base, panels.base)
+  return panels
+}

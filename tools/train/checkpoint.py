@@ -1,0 +1,55 @@
+"""Safetensors files and atomic writes."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def write_atomically(path, write):
+  """Calls `write(file)` on a temporary file beside `path`, makes it durable and renames it to `path`."""
+  path = Path(path)
+  temporary = path.with_name(f".{path.name}.{os.getpid()}")
+  try:
+    with open(temporary, "wb") as file:
+      write(file)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def save_safetensors(path, tensors, metadata):
+  """Writes {name: float32 array} in name order, with string metadata (https://github.com/huggingface/safetensors)."""
+  header, offset = {"__metadata__": {key: str(value) for key, value in metadata.items()}}, 0
+  arrays = [(name, np.ascontiguousarray(tensors[name], dtype="<f4")) for name in sorted(tensors)]
+  for name, array in arrays:
+    header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+    offset += array.nbytes
+  text = json.dumps(header, separators=(",", ":")).encode()
+  text += b" " * (-len(text) % 8)
+
+  def write(file):
+    file.write(len(text).to_bytes(8, "little") + text)
+    for _, array in arrays:
+      file.write(array.tobytes())
+
+  write_atomically(path, write)
+
+
+def load_safetensors(path):
+  """Reads the float32 tensors of a safetensors file: {name: array}."""
+  data = Path(path).read_bytes()
+  length = int.from_bytes(data[:8], "little")
+  header, body = json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
+  tensors = {}
+  for name, entry in header.items():
+    if name == "__metadata__":
+      continue
+    if entry["dtype"] != "F32":
+      raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32")
+    start, end = entry["data_offsets"]
+    tensors[name] = np.frombuffer(body[start:end], "<f4").reshape(entry["shape"])
+  return tensors

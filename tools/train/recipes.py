@@ -1,0 +1,80 @@
+"""The models that ship, and the one recipe that trains them all."""
+
+import copy
+
+CLASSES = 10
+
+TRAINING = {
+  "batch": 128,
+  "learning_rate": 1e-3,
+  "betas": (0.9, 0.98),
+  "weight_decay": 0.05,  # on kernels
+  "clip": 1.0,
+  "warm_up": 0.02,  # share of all steps, linear; a cosine to zero after it
+  "settling": 0.3,  # the last share of all steps, in which rotation, zoom and shift shrink
+  "settled": 0.3,  # to this share of their size
+  "augmentation": {
+    "rotation": 10,  # degrees, at most
+    "zoom": 0.1,
+    "shift": 2,  # pixels of 28
+    "contrast": 0.4,
+    "brightness": 0.2,
+    "low_contrast": 0.15,  # share of images in very flat light
+    "plain_light": 0.3,  # share of images whose light stays as it is
+  },
+}
+
+
+def vision_transformer(layers=(), experts=8, members=1, selected=1):
+  """A `config.json` (V-MoE field names) of the small transformer: dense, or with experts in the blocks `layers`."""
+  config = {
+    "name": "VisionTransformerMoeEnsemble" if members > 1 else "VisionTransformerMoe",
+    "image_size": [28, 28],
+    "num_classes": CLASSES,
+    "patch_size": [7, 7],
+    "hidden_size": 96,
+    "classifier": "token",
+    "representation_size": None,
+    "head_bias_init": 0.0,
+    "encoder": {
+      "num_layers": 6,
+      "num_heads": 3,
+      "mlp_dim": 256,
+      "dropout_rate": 0.0,
+      "attention_dropout_rate": 0.0,
+    },
+  }
+  if layers:
+    config["encoder"]["moe"] = {
+      "num_experts": experts,
+      "group_size": 17 * members,
+      "layers": list(layers),
+      "dropout_rate": 0.0,
+      "split_rngs": True,
+      "router": {
+        "num_selected_experts": selected,
+        "noise_std": 1.0,
+        "importance_loss_weight": 0.005,
+        "load_loss_weight": 0.005,
+        "dispatcher": {"name": "einsum", "bfloat16": False, "capacity_factor": float(experts), "batch_priority": False},
+      },
+    }
+    if members > 1:
+      config["encoder"]["moe"]["ensemble_size"] = members
+  return config
+
+
+MODELS = {
+  "fashion-vit": vision_transformer(),
+  "fashion-vmoe": vision_transformer(layers=(1, 3, 5)),
+  "fashion-e3": vision_transformer(layers=(1, 3, 5), members=2),
+  "fashion-e3-m4": vision_transformer(layers=(1, 3, 5), members=4),
+  "fashion-e3-k2": vision_transformer(layers=(1, 3, 5), members=2, selected=2),
+}
+
+
+def model(name):
+  """The configuration of a named model."""
+  if name not in MODELS:
+    raise ValueError(f"no model {name!r}; there are {', '.join(MODELS)}")
+  return copy.deepcopy(MODELS[name])

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""python3 -m unittest discover -s tools/train: claims about the training code.
+
+The numbers of the reference implementation are used where they lie: in E3_GOLDENS, or in ../shared/reference/goldens
+beside the package.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import data
+import metrics
+import recipes
+from checkpoint import load_safetensors, save_safetensors
+from model import VisionTransformer, importance_loss, load_loss
+
+HERE = Path(__file__).resolve().parent
+GOLDENS = Path(os.environ.get("E3_GOLDENS", HERE.parents[2] / "shared/reference/goldens"))
+
+
+def golden(name):
+  folder = GOLDENS / name
+  model = VisionTransformer(json.loads((folder / "config.json").read_text()), channels=3)
+  model.load_parameters(load_safetensors(folder / "params.safetensors"))
+  with torch.no_grad():
+    logits, _ = model.eval()(torch.from_numpy(np.load(folder / "inputs.npy")))
+  return logits.numpy(), np.load(folder / "expected/logits.npy")
+
+
+@unittest.skipUnless(GOLDENS.is_dir(), f"no goldens in {GOLDENS}")
+class Reference(unittest.TestCase):
+  def test_logits_are_those_of_the_reference(self):
+    for name in ("vit_tiny", "vmoe_tiny_k1", "eee_tiny_k1_m2", "eee_tiny_k2_m2", "eee_odd"):
+      with self.subTest(name):
+        logits, expected = golden(name)
+        self.assertLess(np.abs(logits - expected).max(), 1e-4)
+
+
+class Model(unittest.TestCase):
+  def setUp(self):
+    torch.manual_seed(0)
+    self.images = torch.rand(6, 28, 28, 1) * 2 - 1
+
+  def test_gradients_reach_every_parameter_that_a_batch_can_touch(self):
+    model = VisionTransformer(recipes.model("fashion-e3-k2"))
+    torch.nn.init.normal_(model.parameter["head/kernel"])
+    logits, auxiliary = model(self.images)
+    (logits.square().mean() + auxiliary).backward()
+    for name, value in model.parameter.items():
+      self.assertGreater(value.grad.abs().sum().item(), 0, name)
+
+  def test_expert_gradients_are_those_of_the_plain_formula(self):
+    model = VisionTransformer(recipes.model("fashion-e3-k2"))
+    name = "Encoder/encoderblock_1/Moe/Mlp"
+    expert = torch.randint(0, 8, (40, 2))
+    weight = torch.rand(40, 2)
+
+    def plain(x):
+      total = 0
+      for k in range(2):
+        first, second = (f"{name}/Dense_0", f"{name}/Dense_1")
+        kernel = [model.parameter[f"{part}/kernel"][expert[:, k]] for part in (first, second)]
+        bias = [model.parameter[f"{part}/bias"][expert[:, k]] for part in (first, second)]
+        y = torch.nn.functional.gelu(torch.einsum("rh,rhf->rf", x, kernel[0]) + bias[0], approximate="tanh")
+        total = total + weight[:, k : k + 1] * (torch.einsum("rf,rfh->rh", y, kernel[1]) + bias[1])
+      return total
+
+    results = []
+    for forward in (plain, lambda x: model.expert_mlps(x, expert, weight, name)):
+      x = torch.randn(40, 96, generator=torch.Generator().manual_seed(1)).requires_grad_()
+      y = forward(x)
+      y.square().sum().backward()
+      kernel = model.parameter[f"{name}/Dense_0/kernel"]
+      results.append((y.detach(), x.grad, kernel.grad.clone()))
+      kernel.grad = None
+    for one, other in zip(*results):
+      torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+  def test_even_routing_has_no_auxiliary_loss_and_a_collapsed_router_has_the_largest(self):
+    even = torch.zeros(4, 2, 4, 4) + 9 * torch.eye(4)
+    collapsed = torch.zeros(4, 2, 4, 4)
+    collapsed[..., 0] = 30
+    self.assertAlmostEqual(importance_loss(even).item(), 0, places=6)
+    self.assertAlmostEqual(importance_loss(collapsed).item(), 3, places=4)
+    for logits, expected in ((even, 0), (collapsed, 3)):
+      self.assertAlmostEqual(load_loss(logits, logits, logits.argmax(-1, True), 0.25).item(), expected, places=4)
+
+  def test_an_untrained_model_says_nothing(self):
+    for name in recipes.MODELS:
+      model = VisionTransformer(recipes.model(name)).eval()
+      probabilities = metrics.member_probabilities(model, self.images)
+      torch.testing.assert_close(probabilities, torch.full_like(probabilities, 0.1))
+
+
+class Data(unittest.TestCase):
+  @unittest.skipUnless(data.DIRECTORY.is_dir(), "dataset-fashion-mnist is not installed")
+  def test_splits_are_disjoint_parts_of_the_right_size(self):
+    sizes = {split: tuple(data.load(split)[0].shape) for split in ("train", "validation", "test")}
+    self.assertEqual(sizes, {"train": (55000, 28, 28), "validation": (5000, 28, 28), "test": (10000, 28, 28)})
+
+  def test_augmentation_without_freedom_changes_nothing_but_flips(self):
+    images = torch.randint(0, 256, (8, 28, 28), dtype=torch.uint8)
+    still = dict(rotation=0, zoom=0, shift=0, contrast=0, brightness=0, low_contrast=0, plain_light=0)
+    varied, plain = data.augment(images, still, torch.Generator().manual_seed(1)), data.value_range(images)
+    for one, other in zip(varied, plain):
+      difference = min((one - other).abs().max(), (one - other.flip(1)).abs().max())
+      self.assertLess(difference.item(), 1e-4)
+
+  def test_augmented_values_stay_in_range(self):
+    images = torch.randint(0, 256, (64, 28, 28), dtype=torch.uint8)
+    varied = data.augment(images, recipes.TRAINING["augmentation"], torch.Generator().manual_seed(2))
+    self.assertEqual(tuple(varied.shape), (64, 28, 28, 1))
+    self.assertLessEqual(varied.abs().max().item(), 1)
+
+
+class Metrics(unittest.TestCase):
+  def test_ece_of_a_model_that_is_always_too_sure(self):
+    probabilities = torch.tensor([[0.9, 0.1]] * 10)
+    labels = torch.tensor([0] * 6 + [1] * 4)
+    self.assertAlmostEqual(metrics.expected_calibration_error(probabilities, labels), 0.3, places=6)
+
+  def test_auroc_counts_pairs_and_half_of_ties(self):
+    self.assertAlmostEqual(metrics.auroc(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0])), 0.875)
+
+  def test_members_that_never_agree_disagree_always(self):
+    members = torch.tensor([[[0.8, 0.2], [0.1, 0.9]]])
+    self.assertAlmostEqual(metrics.summary(members, torch.tensor([0]))["disagreement"], 1)
+
+
+class Files(unittest.TestCase):
+  def test_safetensors_come_back_as_written(self):
+    with tempfile.TemporaryDirectory() as folder:
+      path, value = Path(folder) / "x.safetensors", np.arange(6, dtype=np.float32).reshape(2, 3)
+      save_safetensors(path, {"b/kernel": value, "a": value[0]}, {"seed": 1})
+      read = load_safetensors(path)
+      self.assertEqual(list(read), ["a", "b/kernel"])
+      np.testing.assert_array_equal(read["b/kernel"], value)
+      self.assertEqual(os.listdir(folder), ["x.safetensors"])
+
+
+class Resuming(unittest.TestCase):
+  def test_a_stopped_training_goes_on_with_the_same_numbers(self):
+    with tempfile.TemporaryDirectory() as folder:
+      small_data(Path(folder))
+      command = [sys.executable, HERE / "train", "--model", "fashion-e3", "--float32", "--data", folder]
+      subprocess.run([*command, "--epochs", "2", "--output", f"{folder}/whole"], check=True, stdout=subprocess.DEVNULL)
+      # The learning rate depends on the length of the schedule, so the first part must be stopped, not shortened.
+      script = (
+        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rsplit('/', 1)[0]);"
+        "train = runpy.run_path(sys.argv[0]); run = train['Run'](train['arguments']());"
+        "run.model.train(); run.train_step(); run.train_step(); run.train_step(); run.save()"
+      )
+      parted = [*map(str, command[1:]), "--epochs", "2", "--output", f"{folder}/parted"]
+      subprocess.run([sys.executable, "-c", script, *parted], check=True, stdout=subprocess.DEVNULL)
+      subprocess.run([sys.executable, *parted], check=True, stdout=subprocess.DEVNULL)
+      one, other = (load_safetensors(f"{folder}/{part}/fashion-e3-s1.safetensors") for part in ("whole", "parted"))
+      for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def small_data(folder):
+  """A data set of the right form: two batches to train on."""
+  generator = np.random.default_rng(0)
+  for prefix, count in (("train", data.HELD_OUT + 300), ("t10k", 10)):
+    for kind, shape, high in (("images-idx3", (count, 28, 28), 256), ("labels-idx1", (count,), 10)):
+      header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+      with gzip.open(folder / f"{prefix}-{kind}-ubyte.gz", "wb", compresslevel=1) as file:
+        file.write(header + generator.integers(0, high, shape, np.uint8).tobytes())
+
+
+if __name__ == "__main__":
+  unittest.main()
