@@ -34,7 +34,7 @@ let host: [Target] = [
 ]
 
 let tests: [Target] = [
-  .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data"]),
+  .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format"], path: "Tests/E3TestSupport"),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
   .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
