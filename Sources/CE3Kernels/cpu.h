@@ -12,8 +12,10 @@ int e3k_cpu_has_avxvnni(void);
 int e3k_cpu_has_avx512vnni(void);
 #elif E3K_ARM
 int e3k_cpu_has_neon(void);
+#if defined(__aarch64__)
 int e3k_cpu_has_dotprod(void);
 int e3k_cpu_has_i8mm(void);
+#endif
 #endif
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef E3K_GEMM_S8_ARM_H
 #define E3K_GEMM_S8_ARM_H
 
-#include "tiers.h"
+#include "kernels_arm.h"
 
 typedef int32_t e3k_arm_sums[E3K_PANEL_CHANNELS];
 
@@ -19,10 +19,6 @@ typedef void e3k_arm_tile(const int8_t *rows, size_t row_stride, const int8_t *w
 
 /* y and the epilogue for rows first_row ..< first_row + row_count of a panel. */
 void e3k_arm_epilogue(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums);
-
-void e3k_gemm_neon(const e3k_gemm *g);
-void e3k_gemm_dotprod(const e3k_gemm *g);
-void e3k_gemm_i8mm(const e3k_gemm *g);
 
 /* The product by tiles of 1 ... max_rows (at most 8) rows; tiles[n - 1] computes n. */
 void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows);

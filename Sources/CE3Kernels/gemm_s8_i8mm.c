@@ -81,8 +81,9 @@ I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, c
 }
 
 #define TILE(pair_count)                                                                                            \
-  I8MM static void tile_##pair_count(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, \
-                                     size_t inputs, e3k_arm_sums *sums, bool add) {                                 \
+  I8MM __attribute__((noinline)) static void tile_##pair_count(                                                     \
+      const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,                 \
+      e3k_arm_sums *sums, bool add) {                                                                               \
     tile(rows, row_stride, row_count, zipped, inputs, sums, add, pair_count);                                       \
   }
 TILE(1)

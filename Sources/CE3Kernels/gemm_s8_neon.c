@@ -8,8 +8,8 @@
  *
  * The loop computes 1 to 4 rows (Armv7: 1 or 2) x 8 channels, four vectors of weights in each group, eight inputs a
  * step. It is software-pipelined by hand, for in-order cores (Cortex-A53, A7): blocks of four independent sums (1 row
- * x 4 vectors, 2 x 2, 4 x 1) keep dependent instructions apart, and a register is loaded for its next use right after
- * its last one, by 64-bit loads, which such cores issue beside a product.
+ * x 4 vectors, 2 x 2, 4 x 1), each adding up the block before, keep dependent instructions apart; a register is loaded
+ * for its next use right after its last one, by 64-bit loads, which such cores issue beside a product.
  *
  *                                    rows   1   2   3   4
  *   accumulators, 128 bits                  4   8  12  16
@@ -49,41 +49,42 @@
 #define ADVANCE "add %[next], %[at], #8\n" "cmp %[next], %[inputs]\n" "it lo\n" "movlo %[at], %[next]\n"
 #define REPEAT "add %[weights], %[weights], #128\n" "blo 1b\n"
 #endif
-#define MULTIPLY_LOAD(r, v) MULTIPLY(r, v) LOAD_F(r)
 #define MULTIPLY_ADD_LOAD(r, v) MULTIPLY_ADD(r, v) LOAD_G(r)
+#define NEXT(r, v, j) ACCUMULATE(r, v, j) MULTIPLY(r, v)
+#define NEXT_LOAD(r, v, j) NEXT(r, v, j) LOAD_F(r)
 
 #define ROWS_1(F, ...) F(0, ##__VA_ARGS__)
 #define ROWS_2(F, ...) ROWS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
 #define ROWS_3(F, ...) ROWS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
 #define ROWS_4(F, ...) ROWS_3(F, ##__VA_ARGS__) F(3, ##__VA_ARGS__)
 
-/* A block of 4, 2 or 1 vectors from j on; `next` is where the weights of the next block lie. */
+/*
+ * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums.
+ * `next` is where the weights of the block after it lie.
+ */
 #define BLOCK_1(ROWS, LOAD, j0, next)                                                            \
-  ROWS(MULTIPLY##LOAD, 0) LOAD_A(0, next)                                                        \
-  ROWS(MULTIPLY_ADD##LOAD, 0) LOAD_B(0, next)                                                    \
-  ROWS(ACCUMULATE, 0, j0)
+  ROWS(NEXT##LOAD, 0, j0) LOAD_A(0, next)                                                        \
+  ROWS(MULTIPLY_ADD##LOAD, 0) LOAD_B(0, next)
 #define BLOCK_2(ROWS, LOAD, j0, j1, next)                                                        \
-  ROWS(MULTIPLY, 0) LOAD_A(0, next) ROWS(MULTIPLY##LOAD, 1) LOAD_A(1, next+8)                    \
-  ROWS(MULTIPLY_ADD, 0) LOAD_B(0, next) ROWS(MULTIPLY_ADD##LOAD, 1) LOAD_B(1, next+8)            \
-  ROWS(ACCUMULATE, 0, j0) ROWS(ACCUMULATE, 1, j1)
+  ROWS(NEXT, 0, j0) LOAD_A(0, next) ROWS(NEXT##LOAD, 1, j1) LOAD_A(1, next+8)                    \
+  ROWS(MULTIPLY_ADD, 0) LOAD_B(0, next) ROWS(MULTIPLY_ADD##LOAD, 1) LOAD_B(1, next+8)
 #define BLOCK_4(ROWS, LOAD, next)                                                                \
-  ROWS(MULTIPLY, 0) LOAD_A(0, next) ROWS(MULTIPLY, 1) LOAD_A(1, next+8)                          \
-  ROWS(MULTIPLY, 2) LOAD_A(2, next+16) ROWS(MULTIPLY##LOAD, 3) LOAD_A(3, next+24)                \
+  ROWS(NEXT, 0, 0) LOAD_A(0, next) ROWS(NEXT, 1, 1) LOAD_A(1, next+8)                            \
+  ROWS(NEXT, 2, 2) LOAD_A(2, next+16) ROWS(NEXT##LOAD, 3, 3) LOAD_A(3, next+24)                  \
   ROWS(MULTIPLY_ADD, 0) LOAD_B(0, next) ROWS(MULTIPLY_ADD, 1) LOAD_B(1, next+8)                  \
-  ROWS(MULTIPLY_ADD, 2) LOAD_B(2, next+16) ROWS(MULTIPLY_ADD##LOAD, 3) LOAD_B(3, next+24)        \
-  ROWS(ACCUMULATE, 0, 0) ROWS(ACCUMULATE, 1, 1) ROWS(ACCUMULATE, 2, 2) ROWS(ACCUMULATE, 3, 3)
+  ROWS(MULTIPLY_ADD, 2) LOAD_B(2, next+16) ROWS(MULTIPLY_ADD##LOAD, 3) LOAD_B(3, next+24)
 
 /* The step's four vectors, 4, 2 or 1 at a time. */
 #define STEP_4(ROWS) ADVANCE BLOCK_4(ROWS, _LOAD, 128)
-#define STEP_2(ROWS) BLOCK_2(ROWS, , 0, 1, 16) ADVANCE BLOCK_2(ROWS, _LOAD, 2, 3, 128)
+#define STEP_2(ROWS) BLOCK_2(ROWS, , 2, 3, 16) ADVANCE BLOCK_2(ROWS, _LOAD, 0, 1, 128)
 #define STEP_1(ROWS)                                                                             \
-  BLOCK_1(ROWS, , 0, 8) BLOCK_1(ROWS, , 1, 16) BLOCK_1(ROWS, , 2, 24) ADVANCE BLOCK_1(ROWS, _LOAD, 3, 128)
+  BLOCK_1(ROWS, , 3, 8) BLOCK_1(ROWS, , 0, 16) BLOCK_1(ROWS, , 1, 24) ADVANCE BLOCK_1(ROWS, _LOAD, 2, 128)
 
 /* Operands. */
 #define SUMS(r) [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),
 #define INPUTS(r) [f##r] "+w"(f[r]), [g##r] "+w"(g[r]), [from##r] "=&r"(from[r]),
 #define ROW(r) [row##r] "r"(rows + r * row_stride),
-#define PRODUCT(r, v) [t##r##v] "=&w"(t[r][v]),
+#define PRODUCT(r, v) [t##r##v] "+w"(t[r][v]),
 #define WEIGHTS(v) [a##v] "+w"(a[v]), [b##v] "+w"(b[v]),
 #define VECTORS_1(ROWS) ROWS(PRODUCT, 0) WEIGHTS(0)
 #define VECTORS_2(ROWS) VECTORS_1(ROWS) ROWS(PRODUCT, 1) WEIGHTS(1)
@@ -119,6 +120,7 @@ static inline int8x8_t load_group(const int8_t *inputs) {
       f[r] = load_group(rows + r * row_stride);                                                                     \
       g[r] = load_group(rows + r * row_stride + 4);                                                                 \
       for (size_t j = 0; j < 4; j++) s[r][j] = vdupq_n_s32(0);                                                      \
+      for (size_t v = 0; v < vectors; v++) t[r][v] = vdupq_n_s16(0);                                                \
     }                                                                                                               \
     __asm__ volatile("1:\n" STEP_##vectors(ROWS_##row_count) REPEAT                                                 \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) VECTORS_##vectors(ROWS_##row_count)          \
@@ -126,6 +128,7 @@ static inline int8x8_t load_group(const int8_t *inputs) {
                      : ROWS_##row_count(ROW) [inputs] "r"(inputs)                                                   \
                      : "cc", "memory");                                                                             \
     for (size_t r = 0; r < row_count; r++) {                                                                        \
+      for (size_t v = 0, j = 4 - vectors; v < vectors; v++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][v]);           \
       vst1q_s32(&sums[r][channel], add_pairs(s[r][0], s[r][1]));                                                    \
       vst1q_s32(&sums[r][channel + 4], add_pairs(s[r][2], s[r][3]));                                                \
     }                                                                                                               \

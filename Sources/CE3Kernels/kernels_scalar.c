@@ -1,6 +1,7 @@
 /*
  * kernels_scalar.c - the definition of the row kernels. Every other tier gives the same bits.
  */
+#include "kernels_arm.h"
 #include "kernels_scalar.h"
 
 enum { LANES = 16 };
@@ -187,19 +188,14 @@ static float entropy(const float *probabilities, size_t width) {
   return 0.0f - fold(lanes);
 }
 
-const e3k_table e3k_table_scalar = {
-    .isa = E3_ISA_SCALAR,
-    .name = "scalar",
-    .activation_flip = 0,
-    .gemm = e3k_gemm_scalar,
-    .quantize_rows = quantize_rows,
-    .layer_norm = layer_norm,
-    .pack_keys = pack_keys,
-    .pack_values = pack_values,
-    .softmax_quantize = softmax_quantize,
-    .float_gemm = float_gemm,
-    .softmax = softmax,
-    .tanh = hyperbolic_tangent,
-    .mean_rows = mean_rows,
-    .entropy = entropy,
-};
+#define ROW_KERNELS                                                                                                    \
+  .activation_flip = 0, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys,              \
+  .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax,      \
+  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy
+
+const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};
+
+#if E3K_ARM && !defined(__aarch64__)
+/* Armv7's Advanced SIMD flushes subnormal floats to zero, so this tier has the matrix product only. */
+const e3k_table e3k_table_neon = {.isa = E3_ISA_NEON, .name = "neon", .gemm = e3k_gemm_neon, ROW_KERNELS};
+#endif

@@ -2,6 +2,7 @@
  * select.c - which tiers this build has and which of them this CPU can run. The CPU is asked at each call.
  */
 #include "cpu.h"
+#include "kernels_arm.h"
 #include "kernels_x86.h"
 
 typedef struct tier {
@@ -18,6 +19,12 @@ static const tier tiers[] = {
     {&e3k_table_avx2, e3k_cpu_has_avx2},
     {&e3k_table_avxvnni, e3k_cpu_has_avxvnni},
     {&e3k_table_avx512vnni, e3k_cpu_has_avx512vnni},
+#elif E3K_ARM
+    {&e3k_table_neon, e3k_cpu_has_neon},
+#if defined(__aarch64__)
+    {&e3k_table_dotprod, e3k_cpu_has_dotprod},
+    {&e3k_table_i8mm, e3k_cpu_has_i8mm},
+#endif
 #endif
 };
 enum { TIER_COUNT = sizeof tiers / sizeof tiers[0] };

@@ -1,0 +1,235 @@
+#include "cases.h"
+
+#include "memory.h"
+
+enum { ROW_ALIGNMENT = 16, BYTE_ROW_ALIGNMENT = 64 };
+
+static size_t float_stride(random_stream *random, size_t width) {
+  return e3k_round_up(width, ROW_ALIGNMENT) + ROW_ALIGNMENT * random_size(random, 0, 2);
+}
+
+static size_t byte_stride(random_stream *random, size_t width) {
+  return e3k_round_up(width, BYTE_ROW_ALIGNMENT) + BYTE_ROW_ALIGNMENT * random_size(random, 0, 1);
+}
+
+static float *random_floats(random_stream *random, size_t count, float scale) {
+  float *values = guarded(count * sizeof *values);
+  for (size_t i = 0; i < count; i++) values[i] = random_float(random, scale);
+  return values;
+}
+
+/* Rows of different magnitudes with zeros past the width; one in eight is all zero. */
+static float *random_rows(random_stream *random, size_t stride, size_t count, size_t width) {
+  float *rows = guarded(stride * count * sizeof *rows);
+  for (size_t r = 0; r < count; r++) {
+    const size_t magnitude = random_size(random, 0, 7);
+    const float scale = magnitude == 0 ? 0.0f : (float)(1u << (2 * magnitude)) * 0x1p-6f;
+    for (size_t i = 0; i < stride; i++) rows[r * stride + i] = i < width ? random_float(random, scale) : 0.0f;
+  }
+  return rows;
+}
+
+/* Zeros from `width` up to `padded`. */
+static float *random_padded(random_stream *random, size_t width, size_t padded, float scale) {
+  float *values = random_floats(random, padded, scale);
+  for (size_t i = width; i < padded; i++) values[i] = 0.0f;
+  return values;
+}
+
+static void unflip(const e3k_table *table, uint8_t *bytes, size_t stride, size_t count, size_t width) {
+  for (size_t r = 0; r < count; r++) {
+    for (size_t i = 0; i < e3k_round_up(width, ROW_ALIGNMENT); i++) bytes[r * stride + i] ^= table->activation_flip;
+  }
+}
+
+/* Rows are the bytes of probabilities, without flip and compensation, in every fourth case. */
+static void random_product(random_stream *random, const e3k_table *table, e3k_gemm *g) {
+  const int probabilities = random_size(random, 0, 3) == 0;
+  uint8_t *rows = guarded(g->row_count * g->row_stride);
+  for (size_t r = 0; r < g->row_count; r++) {
+    for (size_t k = 0; k < g->inputs; k++) {
+      const int8_t x = random_int8(random);
+      rows[r * g->row_stride + k] = probabilities ? (uint8_t)(x & 127) : (uint8_t)x ^ table->activation_flip;
+    }
+  }
+  uint8_t *panels = guarded(g->panel_count * e3k_panel_bytes(g->inputs));
+  for (size_t p = 0; p < g->panel_count; p++) {
+    int8_t *weights = (int8_t *)(panels + p * e3k_panel_bytes(g->inputs));
+    float *scale = (float *)(void *)(weights + g->inputs * E3K_PANEL_CHANNELS), *bias = scale + E3K_PANEL_CHANNELS;
+    int32_t *compensation = (int32_t *)(void *)(bias + E3K_PANEL_CHANNELS);
+    int32_t sums[E3K_PANEL_CHANNELS] = {0};
+    for (size_t i = 0; i < g->inputs * E3K_PANEL_CHANNELS; i++) {
+      weights[i] = random_int8(random);
+      sums[i / E3K_PANEL_GROUP % E3K_PANEL_CHANNELS] += weights[i];
+    }
+    for (size_t c = 0; c < E3K_PANEL_CHANNELS; c++) {
+      scale[c] = random_float(random, 0.02f);
+      bias[c] = random_float(random, 1.0f);
+      compensation[c] = probabilities ? 0 : 128 * sums[c];
+    }
+  }
+  g->rows = rows;
+  g->panels = panels;
+}
+
+static void gemm(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t extra_inputs = random_size(&random, 0, 15) == 0 ? 2048 : 0;
+  e3k_gemm g = {
+      .row_count = random_size(&random, 1, random_size(&random, 0, 7) == 0 ? 110 : 14),
+      .inputs = 8 * random_size(&random, 1, random_size(&random, 0, 3) == 0 ? 80 : 12) + extra_inputs,
+      .panel_count = random_size(&random, 1, 4),
+      .epilogue = (e3k_epilogue)random_size(&random, E3K_STORE, E3K_ADD_GATED),
+  };
+  g.row_stride = byte_stride(&random, g.inputs);
+  g.out_stride = float_stride(&random, g.panel_count * E3K_PANEL_CHANNELS);
+  g.row_scales = random_floats(&random, g.row_count, 0.05f);
+  random_product(&random, table, &g);
+  uint32_t *out_rows = guarded(g.row_count * sizeof *out_rows);
+  for (size_t r = 0; r < g.row_count; r++) out_rows[r] = (uint32_t)random_size(&random, 0, g.row_count - 1);
+  g.out_rows = out_rows;
+  g.gates = random_floats(&random, g.row_count, 1.0f);
+  g.out = random_floats(&random, g.row_count * g.out_stride, 2.0f);
+  table->gemm(&g);
+  out(context, g.out, g.row_count * g.out_stride * sizeof *g.out);
+}
+
+static void quantize_rows(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 13), width = 16 * random_size(&random, 1, 20);
+  const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
+  const float *rows = random_rows(&random, stride, count, width);
+  uint8_t *bytes = guarded(count * bytes_stride);
+  float *scales = guarded(count * sizeof *scales);
+  const float multiplier = 0.0625f * (float)random_size(&random, 1, 16);
+  table->quantize_rows(rows, stride, count, width, multiplier, bytes, bytes_stride, scales);
+  unflip(table, bytes, bytes_stride, count, width);
+  out(context, bytes, count * bytes_stride);
+  out(context, scales, count * sizeof *scales);
+}
+
+static void layer_norm(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 13), width = random_size(&random, 1, 300);
+  const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
+  const size_t padded = e3k_round_up(width, ROW_ALIGNMENT);
+  float *rows = random_rows(&random, stride, count, width);
+  const float *gamma = random_padded(&random, width, padded, 2.0f), *beta = random_padded(&random, width, padded, 1.0f);
+  const size_t outputs = random_size(&random, 1, 3), in_place = random_size(&random, 0, 1);
+  const size_t with_beta = random_size(&random, 0, 1);
+  float *normalized = outputs & 1 ? in_place ? rows : guarded(count * stride * sizeof *rows) : 0;
+  uint8_t *bytes = outputs & 2 ? guarded(count * bytes_stride) : 0;
+  float *scales = outputs & 2 ? guarded(count * sizeof *scales) : 0;
+  table->layer_norm(rows, stride, count, width, gamma, with_beta ? beta : 0, normalized, stride, bytes, bytes_stride,
+                    scales);
+  if (normalized) out(context, normalized, count * stride * sizeof *normalized);
+  if (bytes) {
+    unflip(table, bytes, bytes_stride, count, width);
+    out(context, bytes, count * bytes_stride);
+    out(context, scales, count * sizeof *scales);
+  }
+}
+
+static void pack_keys(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t tokens = random_size(&random, 1, 70), width = 16 * random_size(&random, 1, 8);
+  const size_t stride = float_stride(&random, width);
+  const float *keys = random_rows(&random, stride, tokens, width);
+  const size_t bytes = (tokens + 15) / 16 * e3k_panel_bytes(width);
+  uint8_t *panels = guarded(bytes);
+  table->pack_keys(keys, stride, tokens, width, panels);
+  out(context, panels, bytes);
+}
+
+static void pack_values(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t tokens = random_size(&random, 1, 70), width = 16 * random_size(&random, 1, 8);
+  const size_t stride = float_stride(&random, width), inputs = e3k_round_up(tokens, 16);
+  const float *values = random_rows(&random, stride, tokens, width);
+  const size_t bytes = width / 16 * e3k_panel_bytes(inputs);
+  uint8_t *panels = guarded(bytes);
+  float *value_scales = guarded(inputs * sizeof *value_scales);
+  table->pack_values(values, stride, tokens, width, panels, value_scales);
+  out(context, panels, bytes);
+  out(context, value_scales, inputs * sizeof *value_scales);
+}
+
+static void softmax_quantize(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 13), width = random_size(&random, 1, 90);
+  const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
+  const size_t padded = e3k_round_up(width, ROW_ALIGNMENT);
+  float *scores = random_floats(&random, count * stride, random_size(&random, 0, 3) == 0 ? 100.0f : 4.0f);
+  float *value_scales = random_padded(&random, width, padded, 0.05f);
+  for (size_t i = 0; i < width; i++) value_scales[i] = value_scales[i] < 0 ? 0.0f - value_scales[i] : value_scales[i];
+  uint8_t *bytes = guarded(count * bytes_stride);
+  float *scales = guarded(count * sizeof *scales);
+  table->softmax_quantize(scores, stride, count, width, value_scales, bytes, bytes_stride, scales);
+  out(context, bytes, count * bytes_stride);
+  out(context, scales, count * sizeof *scales);
+}
+
+static void float_gemm(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t rows = random_size(&random, 1, 21), inputs = random_size(&random, 1, 70);
+  const size_t panels = random_size(&random, 1, 6);
+  const size_t stride = float_stride(&random, inputs), out_stride = float_stride(&random, panels * 16);
+  const float *x = random_rows(&random, stride, rows, inputs);
+  const float *weights = random_floats(&random, panels * inputs * 16, 0.2f);
+  const float *bias = random_floats(&random, panels * 16, 1.0f);
+  const size_t with_bias = random_size(&random, 0, 1);
+  float *y = guarded(rows * out_stride * sizeof *y);
+  table->float_gemm(x, stride, rows, inputs, weights, panels, with_bias ? bias : 0, y, out_stride);
+  out(context, y, rows * out_stride * sizeof *y);
+}
+
+static void softmax(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 9), width = random_size(&random, 1, 90);
+  const size_t stride = float_stride(&random, width);
+  float *rows = random_floats(&random, count * stride, random_size(&random, 0, 3) == 0 ? 200.0f : 4.0f);
+  table->softmax(rows, stride, count, width);
+  out(context, rows, count * stride * sizeof *rows);
+}
+
+static void hyperbolic_tangent(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = 16 * random_size(&random, 1, 20);
+  float *values = random_floats(&random, count, random_size(&random, 0, 3) == 0 ? 60.0f : 2.0f);
+  table->tanh(values, count);
+  out(context, values, count * sizeof *values);
+}
+
+static void mean_rows(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 60), width = random_size(&random, 1, 90);
+  const size_t stride = float_stride(&random, width), padded = e3k_round_up(width, ROW_ALIGNMENT);
+  const float *rows = random_rows(&random, stride, count, width);
+  float *mean = guarded(padded * sizeof *mean);
+  table->mean_rows(rows, stride, count, width, mean);
+  out(context, mean, padded * sizeof *mean);
+}
+
+static void entropy(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t width = random_size(&random, 1, 200);
+  float *probabilities = random_padded(&random, width, e3k_round_up(width, ROW_ALIGNMENT), 1.0f);
+  for (size_t i = 0; i < width; i++) probabilities[i] *= probabilities[i];
+  const float nats = table->entropy(probabilities, width);
+  out(context, &nats, sizeof nats);
+}
+
+const kernel_case kernel_cases[] = {
+    {"gemm", 300, gemm},
+    {"quantize_rows", 60, quantize_rows},
+    {"layer_norm", 100, layer_norm},
+    {"pack_keys", 40, pack_keys},
+    {"pack_values", 40, pack_values},
+    {"softmax_quantize", 100, softmax_quantize},
+    {"float_gemm", 60, float_gemm},
+    {"softmax", 60, softmax},
+    {"tanh", 40, hyperbolic_tangent},
+    {"mean_rows", 40, mean_rows},
+    {"entropy", 100, entropy},
+};
+const size_t kernel_case_count = sizeof kernel_cases / sizeof kernel_cases[0];
