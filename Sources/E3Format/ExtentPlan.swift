@@ -22,6 +22,13 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
     public let alignment: UInt64
   }
 
+  /// The entry of an optional section of `length` bytes.
+  public static func section(_ kind: ExtentKind, length: Int) -> Entry {
+    Entry(
+      kind: kind, block: 0, expert: 0, encoding: .bytes, length: UInt64(length),
+      alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
+  }
+
   /// Number of extents that the shape needs.
   public var count: Int { blockStart(shape.layerCount) + trailingCount }
 

@@ -1,5 +1,4 @@
 import E3Checkpoint
-import Glibc
 
 /// Images to tokens: patches through a linear layer, a class token in front, position embeddings.
 struct Embedding {
@@ -49,24 +48,11 @@ struct Embedding {
     switch config.positionEmbedding {
     case .none: []
     case .learned: try model.values(of: ParameterNames.positionEmbedding)
-    case .sincos2d(let temperature): sincos2d(temperature: temperature)
+    case .sincos2d(let temperature):
+      [Float](repeating: 0, count: config.classifier == .token ? config.hiddenSize : 0)
+        + sincos2dPositions(
+          Grid(height: config.gridHeight, width: config.gridWidth), hiddenSize: config.hiddenSize,
+          temperature: temperature)
     }
-  }
-
-  /// `[sin(x w) | cos(x w) | sin(y w) | cos(y w)]` for the patch in column x and row y, H/4 frequencies w each; zeros for
-  /// the class token. Source: Chen et al., "An Empirical Study of Training Self-Supervised Vision Transformers".
-  private func sincos2d(temperature: Double) -> [Float] {
-    let quarter = config.hiddenSize / 4
-    let frequencies = (0..<quarter).map { pow(temperature, -Double($0) / Double(quarter - 1)) }
-    var values = [Float](repeating: 0, count: config.classifier == .token ? config.hiddenSize : 0)
-    for y in 0..<config.gridHeight {
-      for x in 0..<config.gridWidth {
-        for position in [Double(x), Double(y)] {
-          values += frequencies.map { Float(sin(position * $0)) }
-          values += frequencies.map { Float(cos(position * $0)) }
-        }
-      }
-    }
-    return values
   }
 }

@@ -1,7 +1,37 @@
 import ArgumentParser
+import E3Checkpoint
+import E3Converter
+import Glibc
 
 @main
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "e3-convert", abstract: "Packs checkpoints for the E3 runtime.", subcommands: [ReferenceCommand.self])
+    commandName: "e3-convert",
+    abstract: "Packs checkpoints for the E3 runtime, and looks into what it packed.",
+    discussion: """
+      CHECKPOINT is a V-MoE prefix (or its .index), a .safetensors file or a vit_jax .npz file. CONFIG.json has the field \
+      names of V-MoE.
+      """,
+    version: converterVersion,
+    subcommands: [
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, RandomCommand.self,
+    ])
+
+  /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.
+  static func main() {
+    UnfinishedFile.removeOnSignals()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      // A full disk or a closed pipe behind stdout shows only here.
+      guard fflush(nil) == 0 else {
+        throw CheckpointError(file: "standard output", problem: String(cString: strerror(errno)))
+      }
+    } catch let fault as CheckpointError {
+      writeToStandardError("e3-convert: \(fault)\n")
+      Glibc.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
 }

@@ -23,13 +23,15 @@ struct ModelArguments: ParsableArguments {
       """))
   var capacity = ModelOptions.CapacityMode.none
 
-  /// Opens the model.
-  func open() throws -> SourceModel {
-    let size = imageSize.map { (height: $0.height, width: $0.width) }
-    return try SourceModel(
-      checkpoint: checkpoint, config: config,
-      options: ModelOptions(imageSize: size, ensembleSize: ensembleSize, capacity: capacity))
+  /// What is asked for beyond checkpoint and configuration.
+  var options: ModelOptions {
+    ModelOptions(
+      imageSize: imageSize.map { (height: $0.height, width: $0.width) }, ensembleSize: ensembleSize,
+      capacity: capacity)
   }
+
+  /// Opens the model.
+  func open() throws -> SourceModel { try SourceModel(checkpoint: checkpoint, config: config, options: options) }
 }
 
 extension ModelOptions.CapacityMode: ExpressibleByArgument {}

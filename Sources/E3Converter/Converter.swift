@@ -1,1 +1,0 @@
-import E3Checkpoint

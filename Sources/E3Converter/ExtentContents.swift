@@ -1,0 +1,118 @@
+import E3Checkpoint
+import E3Format
+
+/// Turns the tensors of a model into the bytes of extents, one tensor at a time.
+struct ExtentContents {
+  let model: SourceModel
+  let shape: ModelShape
+
+  /// Writes the extent of `entry`, which the writer has begun.
+  func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(CheckpointError) {
+    let block = ParameterNames.block(entry.block)
+    switch entry.kind {
+    case .patchEmbedding: try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, to: writer)
+    case .positionEmbedding: try writer.write(try positionTable())
+    case .norm0: try writeNorm(block.norm0, to: writer)
+    case .queryKeyValue:
+      for projection in [block.attention.query, block.attention.key, block.attention.value] {
+        try writeHeads(projection, to: writer)
+      }
+    case .queryKeyNorm:
+      try writeHeadNorm(block.attention.queryNorm, to: writer)
+      try writeHeadNorm(block.attention.keyNorm, to: writer)
+    case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
+    case .norm1: try writeNorm(block.norm1, to: writer)
+    case .mlp: try writeMLP(block.mlp, to: writer)
+    case .router: try writeRouter(block.router, to: writer)
+    case .expert: try writeMLP(block.experts, at: entry.expert, to: writer)
+    case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, to: writer)
+    case .mapQuery: try writer.write(try mapQuery())
+    case .mapKeyValue:
+      try writeHeads(ParameterNames.mapAttention.key, to: writer)
+      try writeHeads(ParameterNames.mapAttention.value, to: writer)
+    case .mapKeyNorm: try writeHeadNorm(ParameterNames.mapAttention.keyNorm, to: writer)
+    case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
+    case .mapNorm: try writeNorm(ParameterNames.mapNorm, to: writer)
+    case .mapMLP: try writeMLP(ParameterNames.mapMLP, to: writer)
+    case .preLogits: try writeLinear(ParameterNames.preLogits, shape.hidden, shape.representation, to: writer)
+    case .head: try writeHead(to: writer)
+    default: preconditionFailure("no extent of the plan")
+    }
+  }
+
+  private func writeLinear(
+    _ names: LinearNames, _ inputs: Int, _ outputs: Int, at index: Int? = nil, to writer: ModelFileWriter
+  ) throws(CheckpointError) {
+    let weights = try values(names.kernel, at: index)
+    let bias = try values(names.bias, at: index)
+    try writer.write(packedLinear(weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
+  }
+
+  private func writeMLP(_ names: MLPNames, at index: Int? = nil, to writer: ModelFileWriter) throws(CheckpointError) {
+    try writeLinear(names.dense0, shape.hidden, shape.mlp, at: index, to: writer)
+    try writeLinear(names.dense1, shape.mlp, shape.hidden, at: index, to: writer)
+  }
+
+  /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
+  private func writeHeads(_ names: LinearNames, to writer: ModelFileWriter) throws(CheckpointError) {
+    let weights = try model.values(of: names.kernel)
+    let bias = try model.values(of: names.bias)
+    for head in 0..<shape.headCount {
+      let first = head * shape.headSize
+      try writer.write(
+        packedLinear(
+          weights, offset: first, stride: shape.hidden, inputs: shape.hidden, outputs: shape.headSize, bias: bias,
+          biasOffset: first))
+    }
+  }
+
+  /// The output projection `[A, D, H]`, with D16 inputs for each head.
+  private func writeAttentionOutput(_ names: LinearNames, to writer: ModelFileWriter) throws(CheckpointError) {
+    var weights = try model.values(of: names.kernel)
+    let hidden = shape.hidden
+    if shape.headSize != shape.headSizePadded {
+      var padded = [Float](repeating: 0, count: shape.attentionWidth * hidden)
+      for head in 0..<shape.headCount {
+        let source = head * shape.headSize * hidden
+        let target = head * shape.headSizePadded * hidden
+        for i in 0..<(shape.headSize * hidden) { padded[target + i] = weights[source + i] }
+      }
+      weights = padded
+    }
+    let bias = try model.values(of: names.bias)
+    try writer.write(
+      packedLinear(weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias))
+  }
+
+  private func writeNorm(_ names: NormNames, to writer: ModelFileWriter) throws(CheckpointError) {
+    try writer.write(paddedRows(try model.values(of: names.scale), width: shape.hidden))
+    try writer.write(paddedRows(try model.values(of: names.bias), width: shape.hidden))
+  }
+
+  private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(CheckpointError) {
+    try writer.write(paddedRows(try model.values(of: name), width: shape.headSize))
+  }
+
+  /// `[H, M, Em]` as panels of each member.
+  private func writeRouter(_ name: String, to writer: ModelFileWriter) throws(CheckpointError) {
+    let weights = try model.values(of: name)
+    for member in 0..<shape.memberCount {
+      try writer.write(
+        floatPanels(
+          weights, offset: member * shape.expertsPerMember, stride: shape.expertCount, inputs: shape.hidden,
+          outputs: shape.expertsPerMember))
+    }
+  }
+
+  private func writeHead(to writer: ModelFileWriter) throws(CheckpointError) {
+    let weights = try model.values(of: ParameterNames.head.kernel)
+    try writer.write(
+      floatPanels(weights, stride: shape.classCount, inputs: shape.representation, outputs: shape.classCount))
+    try writer.write(paddedRows(try model.values(of: ParameterNames.head.bias), width: shape.classCount))
+  }
+
+  private func values(_ name: String, at index: Int?) throws(CheckpointError) -> [Float] {
+    if let index { return try model.values(of: name, at: index) }
+    return try model.values(of: name)
+  }
+}

@@ -1,0 +1,94 @@
+import E3Checkpoint
+import E3Format
+
+/// Writes a `.e3` file extent by extent, in the plan's order, with constant memory.
+///
+/// The file gets its name in ``commit()``; until then it cannot be seen, and an abandoned writer leaves nothing.
+final class ModelFileWriter {
+  let shape: ModelShape
+  private let plan: ExtentPlan
+  private let sections: [(kind: ExtentKind, length: Int)]
+  private let file: AtomicFile
+  private var table: [e3_file_extent] = []
+  private var hash = XXH64()
+  private var remaining = 0
+
+  /// Starts a file of `shape`; `sections` are the optional ones, in ascending kind.
+  init(path: String, shape: ModelShape, sections: [(kind: ExtentKind, length: Int)]) throws(CheckpointError) {
+    self.shape = shape
+    self.sections = sections
+    plan = ExtentPlan(shape)
+    file = try AtomicFile(path: path)
+    try pad(to: Int(ExtentPlan.tableEnd(extentCount: extentCount)))
+  }
+
+  /// Entries of the table.
+  var extentCount: Int { plan.count + sections.count }
+
+  /// Starts the next extent; ``write(_:)`` must then be given exactly its bytes.
+  @discardableResult
+  func beginExtent() throws(CheckpointError) -> ExtentPlan.Entry {
+    precondition(table.count < extentCount, "more extents than the plan has")
+    endExtent()
+    let index = table.count
+    let entry: ExtentPlan.Entry
+    if index < plan.count {
+      entry = plan.entry(at: index)
+    } else {
+      let section = sections[index - plan.count]
+      entry = ExtentPlan.section(section.kind, length: section.length)
+    }
+    let offset = ExtentPlan.aligned(UInt64(file.size), to: entry.alignment)
+    try pad(to: Int(offset))
+    table.append(
+      e3_file_extent(
+        kind: UInt32(entry.kind.rawValue), block: UInt32(entry.block), index: UInt32(entry.expert),
+        encoding: UInt32(entry.encoding.rawValue), offset: offset, length: entry.length, checksum: 0))
+    hash = XXH64()
+    remaining = Int(entry.length)
+    return entry
+  }
+
+  /// Appends `bytes` to the current extent.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    precondition(bytes.count <= remaining, "more bytes than the extent has")
+    hash.update(bytes)
+    remaining -= bytes.count
+    try file.write(bytes)
+  }
+
+  /// Appends `values`.
+  func write<Element: BitwiseCopyable>(_ values: [Element]) throws(CheckpointError) {
+    try values.withUnsafeBytes { (bytes) in Result { () throws(CheckpointError) in try write(bytes) } }.get()
+  }
+
+  /// Writes header, configuration and table; the file is then complete but still has no name.
+  func seal() throws(CheckpointError) {
+    endExtent()
+    precondition(table.count == extentCount, "fewer extents than the plan has")
+    var header = e3_file_header()
+    header.magic = UInt64(E3_FILE_MAGIC)
+    header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
+    header.version_minor = UInt32(E3_FILE_VERSION_MINOR)
+    header.file_size = UInt64(file.size)
+    header.extent_count = UInt32(table.count)
+    var head = bytes(of: header) + bytes(of: shape.config) + table.flatMap { bytes(of: $0) }
+    header.checksum = head.withUnsafeBytes { FileHeader.checksum($0) }
+    head.replaceSubrange(..<MemoryLayout<e3_file_header>.size, with: bytes(of: header))
+    try file.overwrite(head, at: 0)
+  }
+
+  /// Gives the file its name, after ``seal()``.
+  func commit() throws(CheckpointError) { try file.commit() }
+
+  private func endExtent() {
+    precondition(remaining == 0, "fewer bytes than the extent has")
+    if !table.isEmpty { table[table.count - 1].checksum = hash.digest }
+  }
+
+  private func pad(to offset: Int) throws(CheckpointError) {
+    try file.write([UInt8](repeating: 0, count: offset - file.size))
+  }
+}
+
+private func bytes<T: BitwiseCopyable>(of value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }

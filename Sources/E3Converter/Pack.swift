@@ -1,0 +1,46 @@
+import E3Checkpoint
+import E3Format
+
+/// Packs a checkpoint as a model file.
+///
+/// Tensors are read, quantised and written one at a time: memory stays under twice the largest tensor plus a constant.
+/// The output appears under its name only when it is complete; the same input always gives the same bytes.
+///
+/// - Parameters:
+///   - path: The checkpoint: a V-MoE prefix or index, a `.safetensors` or a vit_jax `.npz`.
+///   - configPath: The configuration, with V-MoE field names.
+///   - output: The `.e3` file.
+///   - progress: Is told the share of the file that is written, 0 to 1.
+/// - Throws: a checkpoint, configuration, label file or output that cannot be used.
+public func pack(
+  checkpoint path: String, config configPath: String, output: String, options: PackOptions = PackOptions(),
+  progress: (Double) -> Void = { _ in }
+) throws(CheckpointError) {
+  let model = try SourceModel(checkpoint: path, config: configPath, options: options.model)
+  var preprocessing = Preprocessing.standard(for: model.checkpoint.form)
+  preprocessing.resize = options.resize ?? preprocessing.resize
+  preprocessing.value = options.value ?? preprocessing.value
+  let shape = try ModelShape(model.config, preprocessing, file: configPath)
+
+  var sections: [(kind: ExtentKind, content: [UInt8])] = []
+  if let labels = options.labels {
+    let texts = try readLabels(path: labels, classCount: shape.classCount)
+    sections.append((.labels, labelSection(texts)))
+  }
+  sections.append((.provenance, Array(provenance(of: model, configPath: configPath).utf8)))
+
+  let writer = try ModelFileWriter(
+    path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) })
+  let contents = ExtentContents(model: model, shape: shape)
+  let required = ExtentPlan(shape).count
+  for index in 0..<required {
+    try contents.write(try writer.beginExtent(), to: writer)
+    progress(Double(index + 1) / Double(required))
+  }
+  for section in sections {
+    try writer.beginExtent()
+    try writer.write(section.content)
+  }
+  try writer.seal()
+  try writer.commit()
+}

@@ -1,0 +1,41 @@
+import Glibc
+
+/// Shows on stderr how far a long piece of work is: only on a terminal, and only after a second.
+public final class ProgressMeter {
+  private let name: String
+  private let isTerminal: Bool
+  private let start: Double
+  private var shownPercent = -1
+
+  /// `name` says what is under way: `packing model.e3`.
+  public init(_ name: String) {
+    self.name = name
+    isTerminal = isatty(2) == 1
+    start = Self.seconds()
+  }
+
+  deinit {
+    if shownPercent >= 0 { writeToStandardError("\r\u{1B}[K") }
+  }
+
+  /// Tells the share of the work that is done, 0 to 1.
+  public func update(_ share: Double) {
+    let percent = Int(share * 100)
+    guard isTerminal, percent != shownPercent, Self.seconds() - start > 1 else { return }
+    shownPercent = percent
+    writeToStandardError("\r\(name): \(percent) %")
+  }
+
+
+  private static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}
+
+/// Writes `text` to stderr, unbuffered.
+public func writeToStandardError(_ text: String) {
+  var text = text
+  text.withUTF8 { bytes in _ = write(2, bytes.baseAddress, bytes.count) }
+}

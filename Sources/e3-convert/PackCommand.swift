@@ -1,0 +1,27 @@
+import ArgumentParser
+import E3Converter
+
+struct PackCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pack",
+    abstract: "Packs a checkpoint as a model file.",
+    discussion: "The file appears under its name only when it is complete; the same input always gives the same bytes.")
+
+  @OptionGroup var model: ModelArguments
+
+  @Option(name: .shortAndLong, help: "Model file to write.", completion: .file(extensions: ["e3"]))
+  var output: String
+
+  @Option(help: "Text file with one label per line, in the order of the classes.", completion: .file())
+  var labels: String?
+
+  @OptionGroup var preprocessing: PreprocessingArguments
+
+  func run() throws {
+    let options = PackOptions(
+      model: model.options, labels: labels, resize: preprocessing.resize?.resize, value: preprocessing.value)
+    let meter = ProgressMeter("packing \(output)")
+    try pack(
+      checkpoint: model.checkpoint, config: model.config, output: output, options: options, progress: meter.update)
+  }
+}

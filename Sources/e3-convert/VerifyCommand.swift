@@ -1,0 +1,17 @@
+import ArgumentParser
+import E3Converter
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Checks all of a model file: structure, every checksum, the weights, the golden self-test.")
+
+  @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
+  var model: String
+
+  func run() throws {
+    let meter = ProgressMeter("verifying \(model)")
+    let mapped = try verify(model: model, progress: meter.update)
+    print("\(model): \(mapped.file.extentCount) extents, \(mapped.file.size) bytes, all good")
+  }
+}
