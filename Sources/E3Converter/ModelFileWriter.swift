@@ -10,7 +10,8 @@ final class ModelFileWriter {
   private let sections: [(kind: ExtentKind, length: Int)]
   private let file: AtomicFile
   private var table: [e3_file_extent] = []
-  private var hash = XXH64()
+  /// Checksum of the extent being written; nil between extents.
+  private var hash: XXH64?
   private var remaining = 0
 
   /// Starts a file of `shape`; `sections` are the optional ones, in ascending kind.
@@ -52,7 +53,7 @@ final class ModelFileWriter {
   /// Appends `bytes` to the current extent.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
     precondition(bytes.count <= remaining, "more bytes than the extent has")
-    hash.update(bytes)
+    hash?.update(bytes)
     remaining -= bytes.count
     try file.write(bytes)
   }
@@ -78,12 +79,32 @@ final class ModelFileWriter {
     try file.overwrite(head, at: 0)
   }
 
+  /// Replaces the end of the last extent, after ``seal()``; the file must then be sealed again.
+  func replaceEnd<Element: BitwiseCopyable>(with values: [Element]) throws(CheckpointError) {
+    let last = table.count - 1
+    let bytes = values.withUnsafeBytes { Array($0) }
+    try file.overwrite(bytes, at: file.size - bytes.count)
+    let extent = table[last]
+    table[last].checksum = try file.withMappedBytes { all in
+      XXH64.hash(UnsafeRawBufferPointer(rebasing: all[Int(extent.offset)..<Int(extent.offset + extent.length)]))
+    }
+    hash = nil
+  }
+
+  /// The sealed file, mapped; valid during the call.
+  func withMappedBytes<R>(
+    _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> R
+  ) throws(CheckpointError) -> R {
+    try file.withMappedBytes(body)
+  }
+
   /// Gives the file its name, after ``seal()``.
   func commit() throws(CheckpointError) { try file.commit() }
 
   private func endExtent() {
     precondition(remaining == 0, "fewer bytes than the extent has")
-    if !table.isEmpty { table[table.count - 1].checksum = hash.digest }
+    if let hash { table[table.count - 1].checksum = hash.digest }
+    hash = nil
   }
 
   private func pad(to offset: Int) throws(CheckpointError) {

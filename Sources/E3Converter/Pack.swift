@@ -4,6 +4,7 @@ import E3Format
 /// Packs a checkpoint as a model file.
 ///
 /// Tensors are read, quantised and written one at a time: memory stays under twice the largest tensor plus a constant.
+/// The packed model is run once on a fixed image, whose answer becomes the file's golden section.
 /// The output appears under its name only when it is complete; the same input always gives the same bytes.
 ///
 /// - Parameters:
@@ -22,12 +23,15 @@ public func pack(
   preprocessing.value = options.value ?? preprocessing.value
   let shape = try ModelShape(model.config, preprocessing, file: configPath)
 
+  let golden = GoldenInput(shape: shape)
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
   if let labels = options.labels {
     let texts = try readLabels(path: labels, classCount: shape.classCount)
     sections.append((.labels, labelSection(texts)))
   }
   sections.append((.provenance, Array(provenance(of: model, configPath: configPath).utf8)))
+  let pixels = golden.pixels
+  sections.append((.golden, pixels + [UInt8](repeating: 0, count: golden.sectionLength - pixels.count)))
 
   let writer = try ModelFileWriter(
     path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) })
@@ -42,5 +46,20 @@ public func pack(
     try writer.write(section.content)
   }
   try writer.seal()
+  try addGoldenLogits(of: golden, to: writer, path: path)
   try writer.commit()
+}
+
+/// Runs the sealed file on the golden image, stores the logits and lets the runtime confirm them.
+private func addGoldenLogits(
+  of golden: GoldenInput, to writer: ModelFileWriter, path: String
+) throws(CheckpointError) {
+  let logits = try writer.withMappedBytes { (bytes) throws(CheckpointError) in
+    try Int8Session(bytes: bytes, path: path).memberLogits(golden.values)
+  }
+  try writer.replaceEnd(with: logits.flatMap { $0 })
+  try writer.seal()
+  try writer.withMappedBytes { (bytes) throws(CheckpointError) in
+    try Int8Session(bytes: bytes, path: path).selfTest()
+  }
 }

@@ -1,7 +1,7 @@
 import E3Checkpoint
 import E3Format
 
-/// Checks all of a model file: validation, every checksum, the rules of int8 weights.
+/// Checks all of a model file: validation, every checksum, the rules of int8 weights, and the golden input's answer.
 ///
 /// - Parameter progress: Is told the share of the file that is read, 0 to 1.
 /// - Throws: the first breach, naming the extent.
@@ -23,6 +23,7 @@ public func verify(
     }
     progress(Double(index + 1) / Double(model.file.extentCount))
   }
+  if model.file.golden != nil { try Int8Session(bytes: model.bytes, path: path).selfTest() }
   return model
 }
 

@@ -14,7 +14,8 @@ struct Convert: ParsableCommand {
       """,
     version: converterVersion,
     subcommands: [
-      PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, RandomCommand.self,
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, CompareCommand.self,
+      RandomCommand.self,
     ])
 
   /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.

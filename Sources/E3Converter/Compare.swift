@@ -1,0 +1,100 @@
+import E3Checkpoint
+import E3Format
+import E3Reference
+
+/// How far the int8 model is from the float one, over the images of a tensor.
+public struct Comparison: Sendable {
+  /// Images compared.
+  public let images: Int
+  /// Largest and mean difference of a member's logit.
+  public let maxLogitDifference, meanLogitDifference: Float
+  /// Total variation between the mean probabilities, half the sum of the absolute differences: mean and largest.
+  public let meanTotalVariation, maxTotalVariation: Float
+  /// Mean absolute difference of the mutual information in nats.
+  public let meanMutualInformationDifference: Float
+  /// Images whose most probable classes differ.
+  public let disagreeing: [Int]
+
+  /// Share of the images whose most probable classes are equal.
+  public var topAgreement: Float { 1 - Float(disagreeing.count) / Float(images) }
+
+  /// - Precondition: as many predictions on both sides, at least one.
+  init(reference: [Prediction], int8: [Prediction]) {
+    precondition(reference.count == int8.count && !reference.isEmpty)
+    var logitDifferences: (max: Float, sum: Double, count: Int) = (0, 0, 0)
+    var variations: [Float] = []
+    var mutualInformation: Double = 0
+    for (expected, found) in zip(reference, int8) {
+      for (a, b) in zip(expected.memberLogits.joined(), found.memberLogits.joined()) {
+        logitDifferences.max = max(logitDifferences.max, abs(a - b))
+        logitDifferences.sum += Double(abs(a - b))
+        logitDifferences.count += 1
+      }
+      variations.append(zip(expected.probabilities, found.probabilities).reduce(0) { $0 + abs($1.0 - $1.1) } / 2)
+      mutualInformation += Double(abs(expected.mutualInformation - found.mutualInformation))
+    }
+    images = reference.count
+    maxLogitDifference = logitDifferences.max
+    meanLogitDifference = Float(logitDifferences.sum / Double(logitDifferences.count))
+    meanTotalVariation = variations.reduce(0, +) / Float(images)
+    maxTotalVariation = variations.max() ?? 0
+    meanMutualInformationDifference = Float(mutualInformation / Double(images))
+    disagreeing = reference.indices.filter { reference[$0].topClass != int8[$0].topClass }
+  }
+}
+
+/// Runs the float reference on a checkpoint and the int8 runtime on the file packed from it, and compares the answers.
+///
+/// Image size, members and capacity are those of the model file.
+///
+/// - Parameters:
+///   - tensor: A `.npy` file of prepared images, `[N, height, width, channels]`.
+///   - progress: Is told the share of the work that is done, 0 to 1.
+/// - Throws: a file that cannot be used; a model file of another shape than the checkpoint.
+public func compare(
+  checkpoint: String, config: String, model path: String, tensor: String, progress: (Double) -> Void = { _ in }
+) throws(CheckpointError) -> Comparison {
+  let packed = try MappedModel(path: path)
+  let shape = packed.file.shape
+  let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
+  try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
+  let images = try ImageTensor(path: tensor, for: source.config)
+  let session = try Int8Session(bytes: packed.bytes, path: path)
+  var found: [Prediction] = []
+  for image in 0..<images.count {
+    found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
+    progress(Double(image + 1) / Double(images.count) / 2)
+  }
+  return Comparison(reference: try ReferenceModel(source).predict(images), int8: found)
+}
+
+private func requireEqual(
+  _ shape: ModelShape, _ config: ModelConfig, path: String, checkpoint: String
+) throws(CheckpointError) {
+  let preprocessing = Preprocessing(resize: .stretch, value: .range(low: -1, high: 1))
+  let expected = try ModelShape(config, preprocessing, file: checkpoint)
+  let sizes: [(String, (ModelShape) -> Int)] = [
+    ("image height", \.imageHeight), ("image width", \.imageWidth), ("channels", \.channels),
+    ("patch height", \.patchHeight), ("patch width", \.patchWidth), ("hidden size", \.hidden),
+    ("layers", \.layerCount), ("heads", \.headCount), ("MLP size", \.mlp), ("classes", \.classCount),
+    ("representation", \.representation), ("members", \.memberCount), ("experts", \.expertCount),
+    ("selected experts", \.selectedExperts), ("capacity", \.capacity),
+  ]
+  for (name, size) in sizes where size(shape) != size(expected) {
+    throw CheckpointError(
+      file: path, problem: "\(name) is \(size(shape)), expected \(size(expected)) as in \(checkpoint)")
+  }
+  let blocksAgree = (0..<shape.layerCount).allSatisfy { shape.isMoE($0) == expected.isMoE($0) }
+  guard blocksAgree, shape.classifier == expected.classifier, shape.capacityMode == expected.capacityMode,
+    shape.hasQueryKeyNorm == expected.hasQueryKeyNorm, shape.hasPreLogits == expected.hasPreLogits
+  else { throw CheckpointError(file: path, problem: "another architecture than \(checkpoint)") }
+}
+
+extension ModelShape {
+  /// The options that give a checkpoint this shape.
+  fileprivate var modelOptions: ModelOptions {
+    ModelOptions(
+      imageSize: (height: imageHeight, width: imageWidth), ensembleSize: memberCount > 1 ? memberCount : nil,
+      capacity: capacityMode == .none ? .none : .reference)
+  }
+}

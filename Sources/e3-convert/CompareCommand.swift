@@ -1,0 +1,57 @@
+import ArgumentParser
+import E3Checkpoint
+import E3Converter
+
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Compares a packed model with the checkpoint's float32 forward pass.",
+    discussion: "Image size, members and capacity are those of the model file.")
+
+  @Argument(help: "V-MoE prefix or .index, .safetensors or vit_jax .npz.", completion: .file())
+  var checkpoint: String
+
+  @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
+  var model: String
+
+  @Option(help: "Configuration with V-MoE field names.", completion: .file(extensions: ["json"]))
+  var config: String
+
+  @Option(help: "Prepared images: float32 .npy, [N,H,W,channels] in the model's value range.")
+  var tensor: String
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let meter = ProgressMeter("comparing \(model)")
+    let comparison = try compare(
+      checkpoint: checkpoint, config: config, model: model, tensor: tensor, progress: meter.update)
+    print(json ? comparison.json : comparison.text)
+  }
+}
+
+extension Comparison {
+  /// The object of `--json`.
+  fileprivate var json: String {
+    """
+    {"images":\(images),"max_logit_difference":\(maxLogitDifference),"mean_logit_difference":\(meanLogitDifference),\
+    "mean_total_variation":\(meanTotalVariation),"max_total_variation":\(maxTotalVariation),\
+    "mean_mutual_information_difference":\(meanMutualInformationDifference),"top1_agreement":\(topAgreement),\
+    "disagreeing":[\(disagreeing.map(String.init).joined(separator: ","))]}
+    """
+  }
+
+  /// Lines for people.
+  fileprivate var text: String {
+    """
+    images                     \(images)
+    logits, max difference     \(maxLogitDifference)
+    logits, mean difference    \(meanLogitDifference)
+    total variation, mean      \(meanTotalVariation)
+    total variation, max       \(maxTotalVariation)
+    mutual information, mean   \(meanMutualInformationDifference) nats apart
+    top-1 agreement            \(topAgreement)
+    """
+  }
+}
