@@ -1,0 +1,78 @@
+import E3Checkpoint
+import Testing
+
+@Suite("Safetensors") struct SafetensorsTests {
+  /// Opens a file with `header` and `count` data bytes.
+  private func open(_ header: String, dataBytes count: Int, headerSize: UInt64? = nil) throws -> Checkpoint {
+    let folder = try TemporaryFolder()
+    let size = withUnsafeBytes(of: (headerSize ?? UInt64(header.utf8.count)).littleEndian) { Array($0) }
+    let bytes = size + Array(header.utf8) + [UInt8](repeating: 0, count: count)
+    return try Checkpoint(path: folder.write(bytes, to: "model.safetensors"))
+  }
+
+  @Test("tensors written are read back under their names, whole and by slices")
+  func roundTrip() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/model.safetensors"
+    let kernel = (0..<24).map { Float($0) * 0.25 }
+    let writer = try SafetensorsWriter(path: path, tensors: [("a/\"kernel\"", [2, 3, 4]), ("empty", [0]), ("b", [1])])
+    try writer.append(Array(kernel[..<10]))
+    try writer.append(Array(kernel[10...]))
+    try writer.append([-1])
+    try writer.finish()
+    let checkpoint = try Checkpoint(path: path)
+    #expect(checkpoint.tensorNames == ["a/\"kernel\"", "b", "empty"])
+    #expect(try checkpoint.read("a/\"kernel\"") == kernel)
+    #expect(try checkpoint.read("a/\"kernel\"", at: 1) == Array(kernel[12...]))
+    #expect(try checkpoint.read("b") == [-1] && checkpoint.read("empty") == [])
+    #expect(throws: CheckpointError.self) { try checkpoint.read("a/\"kernel\"", at: 2) }
+    #expect(throws: CheckpointError.self) { try checkpoint.read("c") }
+  }
+
+  @Test("an unfinished file leaves nothing behind")
+  func unfinished() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/model.safetensors"
+    do { try SafetensorsWriter(path: path, tensors: [("a", [2])]).append([1]) }
+    #expect(throws: CheckpointError.self) { try Checkpoint(path: path) }
+  }
+
+  @Test("where some names start with params/, only those are parameters")
+  func prefix() throws {
+    let checkpoint = try open(
+      """
+      {"opt/a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"params/a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}
+      """, dataBytes: 8)
+    #expect(checkpoint.tensorNames == ["a"])
+  }
+
+  @Test(
+    "a table that does not fit its data is refused",
+    arguments: [
+      (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4, "does not fill its 4 bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 5, "tensors fill 4 of 5 data bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 3, "leave the 3 data bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "leave the 4 data bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "leave the 4 data bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1e300],"data_offsets":[0,4]}}"#, 4, "bad shape"),
+      (#"{"a":{"dtype":"F32","shape":[9007199254740992,9007199254740992],"data_offsets":[0,4]}}"#, 4, "does not fill"),
+      (#"{"a":{"dtype":"F8","shape":[1],"data_offsets":[0,4]}}"#, 4, "unknown dtype F8"),
+      (#"{"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#, 4, "element type int32, expected float32"),
+      (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "has no dtype"),
+      (
+        #"{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
+        4,
+        "starts at data byte 2, expected 3"
+      ),
+      (#"{"a":1,"a":1}"#, 0, "duplicate JSON key"), ("[]", 0, "expected an object"), ("", 0, "empty"),
+    ])
+  func malformed(_ header: String, _ dataBytes: Int, _ expected: String) throws {
+    let error = try #require(throws: CheckpointError.self) { try open(header, dataBytes: dataBytes) }
+    #expect(error.description.contains(expected), "\(error)")
+  }
+
+  @Test("a header longer than the file is refused", arguments: [3, UInt64(Int64.max), .max])
+  func longHeader(_ size: UInt64) throws {
+    #expect(throws: CheckpointError.self) { try open("{}", dataBytes: 0, headerSize: size) }
+  }
+}
