@@ -2,13 +2,15 @@
  * gemm_dot.inc.h - the int8 matrix product of the x86 tiers, for any vector width and any way to multiply bytes.
  *
  * The including file sets the target attribute and defines
- *     VECTOR_BYTES                  64 or 32
- *     DOT(sums, rows, weights)      sums + products, four bytes by four bytes into each 32-bit sum
- *     ROWS_ARE_UNSIGNED             1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes
- *     WIDE_ROWS, WIDE_PANELS        largest tile for few rows: many panels at once, so that enough sums are in flight
- *     TALL_ROWS, TALL_PANELS        largest tile for many rows
- * A tile of R rows and P panels keeps all its sums in registers: R * P * 64 / VECTOR_BYTES of them, one vector of weights
- * for each of its channels, and one broadcast of 4 inputs of a row.
+ *     VECTOR_BYTES               64 or 32
+ *     LOAD(p), BROADCAST(p)      a vector of weights; four bytes of a row in every lane
+ *     DOT(sums, rows, weights)   adds products to `sums`, four bytes by four bytes into each 32-bit sum
+ *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes
+ *     TALL_ROWS, TALL_PANELS     largest tile
+ *     WIDE_ROWS, WIDE_PANELS     the same for at most WIDE_ROWS rows: more panels, so that enough sums are in flight
+ *     TILES                      TILE(R, P) for every tile that these limits allow, P a power of two
+ * A tile of R rows and P panels keeps all its sums in registers: R * P * 64 / VECTOR_BYTES of them, one vector of
+ * weights for each of its channels, and one broadcast of 4 inputs of a row.
  *
  * With unsigned rows the sums start at -128 * sum(weights), the stored compensation. Row tiles run inside panel groups:
  * weights come from memory once, and while a group is used the next is prefetched.
@@ -36,16 +38,16 @@ typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum {
-  PREFETCH_GROUPS = 8, /* groups of 4 inputs between two rounds of prefetching */
   MAX_TILE_ROWS = TALL_ROWS > WIDE_ROWS ? TALL_ROWS : WIDE_ROWS,
   MAX_TILE_PANELS = TALL_PANELS > WIDE_PANELS ? TALL_PANELS : WIDE_PANELS,
   MAX_TILE_VECTORS = MAX_TILE_PANELS * VECTORS
 };
 
-/* Cache lines that will be wanted soon. A tile takes `lines` of them every PREFETCH_GROUPS. */
+/* Cache lines that will be wanted soon. A tile asks for `lines` of them every `groups` groups of 4 inputs: few at a
+ * time, so that the requests do not queue up before the loads. */
 typedef struct prefetcher {
   const uint8_t *next;
-  size_t lines;
+  size_t lines, groups;
 } prefetcher;
 
 /* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and P panels. */
@@ -65,7 +67,7 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
 
   const uint8_t *w = panels;
   for (size_t groups = g->inputs / 4; groups > 0;) {
-    size_t count = groups < PREFETCH_GROUPS ? groups : PREFETCH_GROUPS;
+    size_t count = groups < soon->groups ? groups : soon->groups;
     groups -= count;
     for (size_t i = 0; i < soon->lines; i++) __builtin_prefetch(soon->next + i * 64, 0, 2);
     soon->next += soon->lines * 64;
@@ -73,11 +75,11 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
       UNROLL for (int half = 0; half < 2; half++) {
         vi weights[MAX_TILE_VECTORS];
         UNROLL for (int v = 0; v < P * VECTORS; v++) {
-          weights[v] = *(const vi_memory *)(w + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES);
+          weights[v] = LOAD(w + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES);
         }
         UNROLL for (int r = 0; r < R; r++) {
-          vi inputs = (vi){0} + *(const int_memory *)(x + r * stride);
-          UNROLL for (int v = 0; v < P * VECTORS; v++) sums[r][v] = DOT(sums[r][v], inputs, weights[v]);
+          vi inputs = BROADCAST(x + r * stride);
+          UNROLL for (int v = 0; v < P * VECTORS; v++) DOT(sums[r][v], inputs, weights[v]);
         }
         w += 64;
         x += 4;
@@ -96,8 +98,8 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
 }
 
 /* The tile of a row count known only at run time. */
-static void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panels, size_t panel_count, float *y,
-                    size_t y_stride, prefetcher *soon) {
+static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panels,
+                                              size_t panel_count, float *y, size_t y_stride, prefetcher *soon) {
 #define TILE(R, P) \
   case (R) * 8 + (P): tile(g, row, panels, y, y_stride, soon, R, P); break;
   switch (rows * 8 + panel_count) {
@@ -119,6 +121,13 @@ static void finish(const e3k_gemm *g, size_t row, size_t rows, size_t column, si
   }
 }
 
+/* Spreads the prefetching of the next `panels` panels at `next` over `tiles` tiles. */
+static prefetcher prefetch(const uint8_t *next, size_t panels, size_t tiles) {
+  if (!next) return (prefetcher){0, 0, SIZE_MAX};
+  size_t groups = 2 * ((tiles + 2 * panels - 1) / (2 * panels));
+  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups};
+}
+
 static void gemm(const e3k_gemm *g) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs);
   const int wide = g->row_count <= WIDE_ROWS;
@@ -133,9 +142,7 @@ static void gemm(const e3k_gemm *g) {
     const uint8_t *first = g->panels + panel * panel_bytes;
     const size_t column = panel * E3K_PANEL_CHANNELS, width = panels * E3K_PANEL_CHANNELS;
     panel += panels;
-    prefetcher soon = {first + panels * panel_bytes, (panels * PREFETCH_GROUPS + tiles - 1) / tiles};
-    if (panel == g->panel_count) soon.next = g->next;
-    if (!soon.next) soon.lines = 0;
+    prefetcher soon = prefetch(panel < g->panel_count ? first + panels * panel_bytes : g->next, panels, tiles);
 
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {

@@ -1,8 +1,9 @@
 /*
  * gemm_s8_avx2.c - the int8 matrix product on AVX2 without VNNI.
  *
- * vpmaddubsw multiplies unsigned by signed bytes and adds pairs with saturation to 16 bits. Its operands here are |x| and
- * w * sign(x), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates.
+ * vpmaddubsw multiplies unsigned by signed bytes and adds pairs with saturation to 16 bits. Its operands here are |x|
+ * and w * sign(x), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates. Widening both
+ * operands to 16 bits for vpmaddwd needs as many instructions and more registers.
  */
 #include "kernels_x86.h"
 
@@ -17,7 +18,9 @@ static inline __attribute__((always_inline)) __m256i dot(__m256i sums, __m256i r
 }
 
 #define VECTOR_BYTES 32
-#define DOT(sums, rows, weights) ((vi)dot((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
+#define LOAD(p) (*(const vi_memory *)(p))
+#define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
+#define DOT(sums, rows, weights) (sums = (vi)dot((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
 #define ROWS_ARE_UNSIGNED 0
 #define WIDE_ROWS 2
 #define WIDE_PANELS 2

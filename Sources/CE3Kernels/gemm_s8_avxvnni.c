@@ -9,7 +9,10 @@
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVXVNNI))), apply_to = function)
 
 #define VECTOR_BYTES 32
-#define DOT(sums, rows, weights) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
+#define LOAD(p) (*(const vi_memory *)(p))
+#define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
+#define DOT(sums, rows, weights) \
+  (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
 #define ROWS_ARE_UNSIGNED 1
 #define WIDE_ROWS 2
 #define WIDE_PANELS 2

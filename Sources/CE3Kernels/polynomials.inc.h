@@ -7,7 +7,7 @@
  *     E3K_TO_F(i)               conversion of the integer value
  *     E3K_SELECT(m, a, b)       m ? a : b, where m is the result of a comparison
  * and gets static functions on E3K_F. Every operation is one IEEE operation in the order written, so all instantiations
- * give the same bits. No intermediate value is subnormal for a normal argument: boards that flush them to zero agree too.
+ * give the same bits.
  * The largest errors, against the exact functions, are listed in KERNELS.md and asserted by the tests.
  */
 

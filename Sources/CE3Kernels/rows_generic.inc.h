@@ -56,13 +56,14 @@ E3K_INLINE void store_bytes(uint8_t *p, u16 integers, uint8_t flip) {
   *(b16_memory *)p = __builtin_convertvector(integers, b16) ^ flip;
 }
 
+#define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+
 /* Folds four vectors at once, each in the canonical order. The result of vector r is in lanes 4r to 4r + 3. */
 #define FOLD4(name, type, combine) \
   E3K_INLINE type name(const type v[BLOCK]) { \
-    type ab = combine(__builtin_shufflevector(v[0], v[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
-                      __builtin_shufflevector(v[0], v[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)); \
-    type cd = combine(__builtin_shufflevector(v[2], v[3], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
-                      __builtin_shufflevector(v[2], v[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)); \
+    type ab = combine(LOW_HALVES(v[0], v[1]), HIGH_HALVES(v[0], v[1])); \
+    type cd = combine(LOW_HALVES(v[2], v[3]), HIGH_HALVES(v[2], v[3])); \
     type all = combine(__builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27), \
                        __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)); \
     all = combine(all, __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
@@ -76,7 +77,8 @@ FOLD4(fold_integers, u16, ADD)
 
 /* Folds one vector in the canonical order. */
 E3K_INLINE float fold_sum(f16 v) {
-  f8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  f8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  f8 a = low + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
   f4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
   f4 c = b + __builtin_shufflevector(b, b, 2, 3, 0, 1);
   return c[0] + c[1];
@@ -99,12 +101,13 @@ E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
 }
 
 /* Rows first .. first + BLOCK - 1 of a matrix; past the end, its last row again. */
-E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count, size_t first) {
+E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count,
+                              size_t first) {
   UNROLL for (size_t n = 0; n < BLOCK; n++) rows[n] = matrix + least(first + n, count - 1) * stride;
 }
 
-static void quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
-                          size_t out_stride, float *scales) {
+static void quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier,
+                          uint8_t *out, size_t out_stride, float *scales) {
   for (size_t r = 0; r < count; r += BLOCK) {
     const float *rows[BLOCK];
     block_of_rows(rows, matrix, stride, count, r);
@@ -203,8 +206,10 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
         sums[n] = sums[n] + (integers - (u16)splat(E3K_ROUND));
         q[n] = (u4)__builtin_convertvector(integers, b16);
       }
-      u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5), ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
-      u4 cd_low = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5), cd_high = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+      u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
+      u4 ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+      u4 cd_low = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5);
+      u4 cd_high = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
       uint8_t *group = panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP;
       *(u4_memory *)(group) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
       *(u4_memory *)(group + 64) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
@@ -296,7 +301,8 @@ static void softmax_quantize(float *scores, size_t stride, size_t count, size_t 
                              uint8_t *out, size_t out_stride, float *scales) {
   size_t r = 0;
 #define ROWS(N) \
-  softmax_quantize_rows(scores + r * stride, stride, width, value_scales, out + r * out_stride, out_stride, scales + r, N)
+  softmax_quantize_rows(scores + r * stride, stride, width, value_scales, out + r * out_stride, out_stride, \
+                        scales + r, N)
   for (; r + BLOCK <= count; r += BLOCK) ROWS(BLOCK);
   for (; r < count; r++) ROWS(1);
 #undef ROWS

@@ -14,7 +14,8 @@ struct DefinitionTests {
     let scores = Matrix(rows: 1, width: width) { _, i in i < x.count ? x[i] : 0 }
     let ones = Buffer<Float>(roundUp(width, 16)) { $0 < width ? 1 : 0 }
     let out = Buffer<UInt8>(roundUp(width, 64)), scale = Buffer<Float>(1)
-    scalar.kernels.softmax_quantize(scores.base, scores.stride, 1, width, ones.base, out.base, roundUp(width, 64), scale.base)
+    scalar.kernels.softmax_quantize(
+      scores.base, scores.stride, 1, width, ones.base, out.base, roundUp(width, 64), scale.base)
     return Array(scores.row(0).prefix(x.count))
   }
 
@@ -57,7 +58,9 @@ struct DefinitionTests {
 
   @Test("GELU is within 6e-7 of its tanh form, exact zero at zero, and the identity far right")
   func geluAccuracy() {
-    func exact(_ x: Double) -> Double { 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))) }
+    func exact(_ x: Double) -> Double {
+      0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    }
     let x = (0..<16_000).map { 24 * Float($0) / 16_000 - 12 }
     #expect(zip(x, gelu(x)).allSatisfy { abs(Double($1) - exact(Double($0))) < 6e-7 })
     let edges = gelu([0, 10, 1000, 1e30, -1000, -1e30])

@@ -21,7 +21,8 @@ struct Product {
     var generator = random
     activations = Buffer(rows * stride) { i in
       if i % stride >= inputs { return 0 }
-      return extreme ? ((i / stride) % 3 == 0 || generator.next() & 1 == 0 ? 127 : -127) : Int8(generator.int(-127...127))
+      return extreme
+        ? ((i / stride) % 3 == 0 || generator.next() & 1 == 0 ? 127 : -127) : Int8(generator.int(-127...127))
     }
     rowScales = Buffer(rows) { _ in abs(generator.float(0.01)) }
     gates = Buffer(rows) { _ in abs(generator.float()) }
@@ -90,13 +91,14 @@ struct GemmTests {
   @Test("every tier gives the definition's bits, whatever the shape, epilogue and operands", arguments: tiers)
   func tiersAgree(tier: Tier) {
     var random = Random(2)
-    var shapes: [(rows: Int, inputs: Int, outputs: Int)] = (1...20).map { ($0, 8 * random.int(1...12), random.int(1...144)) }
-    shapes += (1...9).map { (random.int(1...30), 8 + 8 * random.int(0...40), 16 * $0) }
-    shapes += [(1, 8, 1), (13, 512, 64), (50, 64, 64), (29, 72, 130), (7, 3072, 16), (197, 16, 80)]
+    var shapes: [(rows: Int, inputs: Int, outputs: Int)] = []
+    shapes += (1...29).map { ($0, 8 * random.int(1...8), random.int(1...60)) }
+    shapes += (1...9).map { (random.int(1...30), 8 * random.int(1...16), 16 * $0) }
+    shapes += [(1, 8, 1), (13, 512, 48), (50, 64, 64), (7, 3072, 16), (197, 16, 16)]
     for shape in shapes {
       for extreme in [false, true] {
         let product = Product(rows: shape.rows, inputs: shape.inputs, outputs: shape.outputs, extreme: extreme, &random)
-        for epilogue in epilogues {
+        for epilogue in extreme ? [E3K_STORE] : epilogues {
           #expect(
             product.run(tier, epilogue).bytes == product.run(scalar, epilogue).bytes,
             "\(tier) \(shape) epilogue \(epilogue.rawValue)")

@@ -123,7 +123,8 @@ struct RowKernelTests {
           func run(_ tier: Tier) -> [UInt8] {
             let out = Buffer<Float>(count * (panels * 16 + 16))
             tier.kernels.float_gemm(
-              x.base, x.stride, count, inputs, weights.base, panels, hasBias ? bias.base : nil, out.base, panels * 16 + 16)
+              x.base, x.stride, count, inputs, weights.base, panels, hasBias ? bias.base : nil, out.base,
+              panels * 16 + 16)
             return out.bytes
           }
           #expect(run(tier) == run(scalar), "\(tier) \(count) x \(inputs) x \(panels) panels")
