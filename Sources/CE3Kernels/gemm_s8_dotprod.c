@@ -42,21 +42,25 @@
 #define ADVANCE_2 "cmp %[next], %[inputs]\n"
 #define ADVANCE_3 "csel %[at], %[next], %[at], lo\n"
 
+/* A step's share of the panel after this one. */
+#define PREFETCH_1 "prfm pldl2keep, [%[soon]]\n"
+#define PREFETCH_2 "add %[soon], %[soon], %[advance]\n"
+
 /* The eight vectors of a step with 8, 4 or 2 weight registers. The last step's loads end in the panel's tail. */
-#define STEP_8(ROWS)                                                     \
-  VECTOR(ROWS, 0, 0, 0, 128) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 144) ADVANCE_2 \
-  VECTOR(ROWS, 2, 2, 0, 160) ADVANCE_3 VECTOR(ROWS, 3, 3, 0, 176)          \
-  VECTOR(ROWS, 0, 4, 1, 192) VECTOR(ROWS, 1, 5, 1, 208)                    \
+#define STEP_8(ROWS)                                                          \
+  VECTOR(ROWS, 0, 0, 0, 128) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 144) ADVANCE_2   \
+  VECTOR(ROWS, 2, 2, 0, 160) ADVANCE_3 VECTOR(ROWS, 3, 3, 0, 176)             \
+  VECTOR(ROWS, 0, 4, 1, 192) PREFETCH_1 VECTOR(ROWS, 1, 5, 1, 208) PREFETCH_2 \
   VECTOR(ROWS, 2, 6, 1, 224) LAST_VECTOR(ROWS, 3, 7, 1, 240)
-#define STEP_4(ROWS)                                                     \
-  VECTOR(ROWS, 0, 0, 0, 64) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 80) ADVANCE_2   \
-  VECTOR(ROWS, 2, 2, 0, 96) ADVANCE_3 VECTOR(ROWS, 3, 3, 0, 112)           \
-  VECTOR(ROWS, 0, 0, 1, 128) VECTOR(ROWS, 1, 1, 1, 144)                    \
+#define STEP_4(ROWS)                                                          \
+  VECTOR(ROWS, 0, 0, 0, 64) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 80) ADVANCE_2     \
+  VECTOR(ROWS, 2, 2, 0, 96) ADVANCE_3 VECTOR(ROWS, 3, 3, 0, 112)              \
+  VECTOR(ROWS, 0, 0, 1, 128) PREFETCH_1 VECTOR(ROWS, 1, 1, 1, 144) PREFETCH_2 \
   VECTOR(ROWS, 2, 2, 1, 160) LAST_VECTOR(ROWS, 3, 3, 1, 176)
-#define STEP_2(ROWS)                                                     \
-  VECTOR(ROWS, 0, 0, 0, 32) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 48) ADVANCE_2   \
-  VECTOR(ROWS, 2, 0, 0, 64) ADVANCE_3 VECTOR(ROWS, 3, 1, 0, 80)            \
-  VECTOR(ROWS, 0, 0, 1, 96) VECTOR(ROWS, 1, 1, 1, 112)                     \
+#define STEP_2(ROWS)                                                          \
+  VECTOR(ROWS, 0, 0, 0, 32) ADVANCE_1 VECTOR(ROWS, 1, 1, 0, 48) ADVANCE_2     \
+  VECTOR(ROWS, 2, 0, 0, 64) ADVANCE_3 VECTOR(ROWS, 3, 1, 0, 80)               \
+  VECTOR(ROWS, 0, 0, 1, 96) PREFETCH_1 VECTOR(ROWS, 1, 1, 1, 112) PREFETCH_2  \
   VECTOR(ROWS, 2, 0, 1, 128) LAST_VECTOR(ROWS, 3, 1, 1, 144)
 
 /* Operands of the loop. */
@@ -69,7 +73,8 @@
 
 #define TILE(row_count, ahead)                                                                                      \
   __attribute__((target("dotprod"))) static void tile_##row_count(                                                  \
-      const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs, e3k_arm_sums *sums) {             \
+      const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs, e3k_arm_sums *sums,               \
+      e3k_arm_prefetch *soon) {                                                                                     \
     int32x4_t s[row_count][4];                                                                                      \
     int8x8_t x[row_count];                                                                                          \
     int8x16_t w[ahead];                                                                                             \
@@ -84,8 +89,8 @@
                      "add %[weights], %[weights], #128\n"                                                           \
                      "b.lo 1b\n"                                                                                    \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) WEIGHTS_##ahead, [weights] "+r"(weights),    \
-                       [at] "+r"(at), [next] "=&r"(next)                                                            \
-                     : ROWS_##row_count(ROW) [inputs] "r"(inputs)                                                   \
+                       [at] "+r"(at), [next] "=&r"(next), [soon] "+r"(soon->next)                                   \
+                     : ROWS_##row_count(ROW) [inputs] "r"(inputs), [advance] "r"(soon->advance)                     \
                      : "cc", "memory");                                                                             \
     for (size_t r = 0; r < row_count; r++) {                                                                        \
       for (size_t j = 0; j < 4; j++) vst1q_s32(&sums[r][4 * j], s[r][j]);                                           \
@@ -101,6 +106,6 @@ TILE(6, 2)
 
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
 
-void e3k_gemm_dotprod(const e3k_gemm *g) { e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0]); }
+void e3k_gemm_dotprod(const e3k_gemm *g) { e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 1); }
 
 #endif

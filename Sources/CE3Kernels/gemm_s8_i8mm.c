@@ -54,7 +54,7 @@ INLINE void store(int32_t *sums, int32x4_t values, bool add) {
  * multiplied twice; `sums` has room for the copy.
  */
 I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,
-                      e3k_arm_sums *sums, bool add, const int pair_count) {
+                      e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon, const int pair_count) {
   int32x4_t sum[MAX_PAIRS][CHANNEL_PAIRS];
   const int8_t *even[MAX_PAIRS], *odd[MAX_PAIRS];
   UNROLL for (int p = 0; p < pair_count; p++) {
@@ -62,6 +62,8 @@ I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, c
     odd[p] = (size_t)(2 * p + 1) < row_count ? even[p] + row_stride : even[p];
     UNROLL for (int c = 0; c < CHANNEL_PAIRS; c++) sum[p][c] = vdupq_n_s32(0);
   }
+  const uint8_t *next = soon->next;
+  const size_t advance = soon->advance;
   for (size_t k = 0; k < inputs; k += 8) {
     int8x16_t x[MAX_PAIRS];
     UNROLL for (int p = 0; p < pair_count; p++) x[p] = vcombine_s8(vld1_s8(even[p] + k), vld1_s8(odd[p] + k));
@@ -70,7 +72,10 @@ I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, c
       UNROLL for (int p = 0; p < pair_count; p++) sum[p][c] = vmmlaq_s32(sum[p][c], x[p], w);
     }
     zipped += 128;
+    __builtin_prefetch(next, 0, 2);
+    next += advance;
   }
+  soon->next = next;
   UNROLL for (int p = 0; p < pair_count; p++) {
     UNROLL for (int c = 0; c < CHANNEL_PAIRS; c += 2) {
       const int64x2_t left = vreinterpretq_s64_s32(sum[p][c]), right = vreinterpretq_s64_s32(sum[p][c + 1]);
@@ -80,30 +85,29 @@ I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, c
   }
 }
 
+typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,
+                         e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon);
+
 #define TILE(pair_count)                                                                                            \
-  I8MM __attribute__((noinline)) static void tile_##pair_count(                                                     \
-      const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,                 \
-      e3k_arm_sums *sums, bool add) {                                                                               \
-    tile(rows, row_stride, row_count, zipped, inputs, sums, add, pair_count);                                       \
+  I8MM static void tile_##pair_count(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, \
+                                     size_t inputs, e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon) {         \
+    tile(rows, row_stride, row_count, zipped, inputs, sums, add, soon, pair_count);                                 \
   }
 TILE(1)
 TILE(2)
 TILE(3)
+static zipped_tile *const tiles[MAX_PAIRS] = {tile_1, tile_2, tile_3};
 
 /* All tiles of the rows first_row ..< first_row + row_count over one block of inputs, zipped. */
 static void multiply_block(const e3k_gemm *g, size_t first_row, size_t row_count, size_t first_input, size_t inputs,
-                           const int8_t *zipped, e3k_arm_sums *sums) {
+                           const int8_t *zipped, e3k_arm_sums *sums, e3k_arm_prefetch *soon) {
   const size_t pair_count = (row_count + 1) / 2, tile_count = (pair_count + MAX_PAIRS - 1) / MAX_PAIRS;
   for (size_t t = 0; t < tile_count; t++) {
     const size_t pair = e3k_arm_tile_start(pair_count, t, tile_count);
     const size_t next_pair = e3k_arm_tile_start(pair_count, t + 1, tile_count);
     const size_t row = 2 * pair, rows_left = row_count - row;
     const int8_t *rows = e3k_arm_rows(g, first_row + row) + first_input;
-    switch (next_pair - pair) {
-      case 1: tile_1(rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0); break;
-      case 2: tile_2(rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0); break;
-      default: tile_3(rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0); break;
-    }
+    tiles[next_pair - pair - 1](rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0, soon);
   }
 }
 
@@ -114,16 +118,18 @@ void e3k_gemm_i8mm(const e3k_gemm *g) {
   }
   int8_t zipped[BLOCK_INPUTS * E3K_PANEL_CHANNELS];
   e3k_arm_sums sums[BLOCK_ROWS];
+  const size_t tile_count = (g->row_count + 2 * MAX_PAIRS - 1) / (2 * MAX_PAIRS);
   const size_t part_count = (g->row_count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   for (size_t p = 0; p < g->panel_count; p++) {
     const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
+    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (g->inputs / 8));
     for (size_t part = 0; part < part_count; part++) {
       const size_t first_row = e3k_arm_tile_start(g->row_count, part, part_count);
       const size_t row_count = e3k_arm_tile_start(g->row_count, part + 1, part_count) - first_row;
       for (size_t k = 0; k < g->inputs; k += BLOCK_INPUTS) {
         const size_t inputs = g->inputs - k < BLOCK_INPUTS ? g->inputs - k : BLOCK_INPUTS;
         zip_weights(weights + k * E3K_PANEL_CHANNELS, inputs, zipped);
-        multiply_block(g, first_row, row_count, k, inputs, zipped, sums);
+        multiply_block(g, first_row, row_count, k, inputs, zipped, sums, &soon);
       }
       e3k_arm_epilogue(g, p, first_row, row_count, (const e3k_arm_sums *)sums);
     }

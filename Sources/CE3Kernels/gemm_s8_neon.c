@@ -37,6 +37,7 @@
 #define LOAD_F(r) "add %[from" #r "], %[row" #r "], %[at]\n" "ld1r {%[f" #r "].2s}, [%[from" #r "]], #4\n"
 #define LOAD_G(r) "ld1r {%[g" #r "].2s}, [%[from" #r "]]\n"
 #define ADVANCE "add %[next], %[at], #8\n" "cmp %[next], %[inputs]\n" "csel %[at], %[next], %[at], lo\n"
+#define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
 #define REPEAT "add %[weights], %[weights], #128\n" "b.lo 1b\n"
 #else
 #define MULTIPLY(r, v) "vmull.s8 %q[t" #r #v "], %P[a" #v "], %P[f" #r "]\n"
@@ -47,6 +48,7 @@
 #define LOAD_F(r) "add %[from" #r "], %[row" #r "], %[at]\n" "vld1.32 {%P[f" #r "][]}, [%[from" #r "]]!\n"
 #define LOAD_G(r) "vld1.32 {%P[g" #r "][]}, [%[from" #r "]]\n"
 #define ADVANCE "add %[next], %[at], #8\n" "cmp %[next], %[inputs]\n" "it lo\n" "movlo %[at], %[next]\n"
+#define PREFETCH "pld [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
 #define REPEAT "add %[weights], %[weights], #128\n" "blo 1b\n"
 #endif
 #define MULTIPLY_ADD_LOAD(r, v) MULTIPLY_ADD(r, v) LOAD_G(r)
@@ -75,10 +77,10 @@
   ROWS(MULTIPLY_ADD, 2) LOAD_B(2, next+16) ROWS(MULTIPLY_ADD##LOAD, 3) LOAD_B(3, next+24)
 
 /* The step's four vectors, 4, 2 or 1 at a time. */
-#define STEP_4(ROWS) ADVANCE BLOCK_4(ROWS, _LOAD, 128)
-#define STEP_2(ROWS) BLOCK_2(ROWS, , 2, 3, 16) ADVANCE BLOCK_2(ROWS, _LOAD, 0, 1, 128)
+#define STEP_4(ROWS) PREFETCH ADVANCE BLOCK_4(ROWS, _LOAD, 128)
+#define STEP_2(ROWS) PREFETCH BLOCK_2(ROWS, , 2, 3, 16) ADVANCE BLOCK_2(ROWS, _LOAD, 0, 1, 128)
 #define STEP_1(ROWS)                                                                             \
-  BLOCK_1(ROWS, , 3, 8) BLOCK_1(ROWS, , 0, 16) BLOCK_1(ROWS, , 1, 24) ADVANCE BLOCK_1(ROWS, _LOAD, 2, 128)
+  BLOCK_1(ROWS, , 3, 8) PREFETCH BLOCK_1(ROWS, , 0, 16) BLOCK_1(ROWS, , 1, 24) ADVANCE BLOCK_1(ROWS, _LOAD, 2, 128)
 
 /* Operands. */
 #define SUMS(r) [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),
@@ -105,7 +107,7 @@ static inline int8x8_t load_group(const int8_t *inputs) {
 
 #define TILE(row_count, vectors)                                                                                    \
   static void half_tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,    \
-                                    e3k_arm_sums *sums, size_t channel) {                                           \
+                                    e3k_arm_sums *sums, size_t channel, e3k_arm_prefetch *soon) {                   \
     int32x4_t s[row_count][4];                                                                                      \
     int16x8_t t[row_count][vectors];                                                                                \
     int8x8_t a[vectors], b[vectors], f[row_count], g[row_count];                                                    \
@@ -124,8 +126,8 @@ static inline int8x8_t load_group(const int8_t *inputs) {
     }                                                                                                               \
     __asm__ volatile("1:\n" STEP_##vectors(ROWS_##row_count) REPEAT                                                 \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) VECTORS_##vectors(ROWS_##row_count)          \
-                       [weights] "+r"(weights), [at] "+r"(at), [next] "=&r"(next)                                   \
-                     : ROWS_##row_count(ROW) [inputs] "r"(inputs)                                                   \
+                       [weights] "+r"(weights), [at] "+r"(at), [next] "=&r"(next), [soon] "+r"(soon->next)          \
+                     : ROWS_##row_count(ROW) [inputs] "r"(inputs), [advance] "r"(soon->advance)                     \
                      : "cc", "memory");                                                                             \
     for (size_t r = 0; r < row_count; r++) {                                                                        \
       for (size_t v = 0, j = 4 - vectors; v < vectors; v++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][v]);           \
@@ -134,9 +136,9 @@ static inline int8x8_t load_group(const int8_t *inputs) {
     }                                                                                                               \
   }                                                                                                                 \
   static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,         \
-                               e3k_arm_sums *sums) {                                                                \
-    half_tile_##row_count(rows, row_stride, weights, inputs, sums, 0);                                              \
-    half_tile_##row_count(rows, row_stride, weights, inputs, sums, E3K_PANEL_CHANNELS / 2);                         \
+                               e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                        \
+    half_tile_##row_count(rows, row_stride, weights, inputs, sums, 0, soon);                                        \
+    half_tile_##row_count(rows, row_stride, weights, inputs, sums, E3K_PANEL_CHANNELS / 2, soon);                   \
   }
 
 TILE(1, 4)
@@ -149,6 +151,6 @@ static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4};
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};
 #endif
 
-void e3k_gemm_neon(const e3k_gemm *g) { e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0]); }
+void e3k_gemm_neon(const e3k_gemm *g) { e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 2); }
 
 #endif

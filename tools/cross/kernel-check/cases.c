@@ -90,6 +90,7 @@ static void gemm(const e3k_table *table, uint64_t seed, record *out, void *conte
   g.out_rows = out_rows;
   g.gates = random_floats(&random, g.row_count, 1.0f);
   g.out = random_floats(&random, g.row_count * g.out_stride, 2.0f);
+  g.next = random_size(&random, 0, 1) == 0 ? g.panels : 0;
   table->gemm(&g);
   out(context, g.out, g.row_count * g.out_stride * sizeof *g.out);
 }
@@ -231,5 +232,6 @@ const kernel_case kernel_cases[] = {
     {"tanh", 40, hyperbolic_tangent},
     {"mean_rows", 40, mean_rows},
     {"entropy", 100, entropy},
+    {"prepare_lines", 60, prepare_lines},
 };
 const size_t kernel_case_count = sizeof kernel_cases / sizeof kernel_cases[0];

@@ -17,6 +17,9 @@ typedef struct kernel_case {
   void (*run)(const e3k_table *table, uint64_t seed, record *out, void *context);
 } kernel_case;
 
+/* Camera pixels to the first layer's inputs: no tier has its own, but every architecture computes the same bits. */
+void prepare_lines(const e3k_table *table, uint64_t seed, record *out, void *context);
+
 extern const kernel_case kernel_cases[];
 extern const size_t kernel_case_count;
 

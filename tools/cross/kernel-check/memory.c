@@ -41,9 +41,8 @@ static struct {
 } blocks[MAX_BLOCKS];
 static int block_count;
 
-void *guarded(size_t bytes) {
-  const size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (bytes + 63) / 64 * 64;
-  const size_t mapped = (used + page - 1) / page * page;
+void *guarded_bytes(size_t bytes) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), mapped = (bytes + page - 1) / page * page;
   uint8_t *start = mmap(0, mapped + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED || block_count == MAX_BLOCKS || mprotect(start + mapped, page, PROT_NONE) != 0) {
     fputs("kernel-check: out of memory\n", stderr);
@@ -52,8 +51,10 @@ void *guarded(size_t bytes) {
   blocks[block_count].start = start;
   blocks[block_count++].bytes = mapped + page;
   memset(start, 0xa5, mapped);
-  return start + mapped - used;
+  return start + mapped - bytes;
 }
+
+void *guarded(size_t bytes) { return guarded_bytes((bytes + 63) / 64 * 64); }
 
 void release_memory(void) {
   while (block_count > 0) {

@@ -28,6 +28,9 @@ int8_t random_int8(random_stream *random);
  * behind it ends the check. Filled with 0xa5. Never fails; released by `release_memory` together with all other.
  */
 void *guarded(size_t bytes);
+
+/* The same, not rounded and not aligned. */
+void *guarded_bytes(size_t bytes);
 void release_memory(void);
 
 #endif
