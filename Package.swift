@@ -13,8 +13,9 @@ let board: [Target] = [
     name: "CE3Pictures",
     linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")]),
   .target(
-    name: "E3Run", dependencies: ["CE3", "CE3Pictures", "CE3System", "E3Runtime"], swiftSettings: implementsC),
-  .executableTarget(name: "e3-run", dependencies: ["E3Run"]),
+    name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"], swiftSettings: implementsC),
+  .executableTarget(name: "e3-run", dependencies: ["CE3System", "E3Commands"]),
+  .executableTarget(name: "e3-bench", dependencies: ["CE3System", "E3Commands"]),
 ]
 
 let host: [Target] = [
@@ -50,6 +51,7 @@ let package = Package(
   products: [
     .executable(name: "e3-convert", targets: ["e3-convert"]),
     .executable(name: "e3-run", targets: ["e3-run"]),
+    .executable(name: "e3-bench", targets: ["e3-bench"]),
     .library(name: "e3", type: .static, targets: ["E3Runtime"]),
   ],
   dependencies: [

@@ -17,7 +17,7 @@ static int open_read(const char *path) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
-static int map_descriptor(int descriptor, e3c_file *file) {
+static int map_descriptor(int descriptor, int protection, e3c_file *file) {
   struct stat status;
   if (fstat(descriptor, &status)) return errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
@@ -25,19 +25,23 @@ static int map_descriptor(int descriptor, e3c_file *file) {
   if ((uint64_t)status.st_size > (uint64_t)PTRDIFF_MAX) return EFBIG;
   *file = (e3c_file){NULL, (size_t)status.st_size};
   if (file->size == 0) return 0;
-  void *bytes = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  void *bytes = mmap(NULL, file->size, protection, MAP_PRIVATE, descriptor, 0);
   if (bytes == MAP_FAILED) return errno;
   file->bytes = bytes;
   return 0;
 }
 
-int e3c_map_file(const char *path, e3c_file *file) {
+static int map_path(const char *path, int protection, e3c_file *file) {
   const int descriptor = open_read(path);
   if (descriptor < 0) return -descriptor;
-  const int error = map_descriptor(descriptor, file);
+  const int error = map_descriptor(descriptor, protection, file);
   close(descriptor);
   return error;
 }
+
+int e3c_map_file(const char *path, e3c_file *file) { return map_path(path, PROT_READ, file); }
+
+int e3c_map_file_copy(const char *path, e3c_file *file) { return map_path(path, PROT_READ | PROT_WRITE, file); }
 
 void e3c_unmap_file(const e3c_file *file) {
   if (file->bytes) munmap((void *)file->bytes, file->size);

@@ -9,6 +9,7 @@
 #include "e3_command.h"
 
 static int first_error;
+static const char *command_name = "";
 
 static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stdout; }
 
@@ -17,7 +18,12 @@ static void check(int stream, int failed) {
   if (failed && stream == E3C_STDOUT && first_error == 0) first_error = errno ? errno : EIO;
 }
 
-void e3c_start(void) { signal(SIGPIPE, SIG_IGN); }
+void e3c_start(const char *name) {
+  command_name = name;
+  signal(SIGPIPE, SIG_IGN);
+}
+
+const char *e3c_name(void) { return command_name; }
 
 void e3c_put(int stream, const char *bytes, size_t count) {
   if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);

@@ -14,35 +14,38 @@ extension ModelShape {
   ///   keys and values: attention is `c * (2 T H^2 + 2 H^2 + 2 T H)` and n = 1 in the MLP or MoE;
   /// - map head, for each of the M (or 1) outputs: `2 T H^2 + 2 T H + H^2 + 2 H F`;
   /// - `pre_logits` and head for each output: `H R + R C`, or `H C`.
-  public var multiplyAccumulates: UInt64 {
+  public var multiplyAccumulates: UInt64 { stageCosts.total }
+
+  /// ``multiplyAccumulates`` by stage, as the profile of a session has them.
+  public var stageCosts: StageCosts {
     let (t, h, f, m) = (UInt64(tokenCount), UInt64(hidden), UInt64(mlp), UInt64(memberCount))
-    var total = MACCount()
-    total.add(UInt64(patchCount), UInt64(patchInputs), h)
+    var costs = StageCosts()
+    costs.embedding.add(UInt64(patchCount), UInt64(patchInputs), h)
     let first = firstMoEBlock ?? layerCount
     for block in 0..<layerCount {
       let copies = block <= first ? 1 : m
       let rows = readsOnlyFirstToken(ofBlock: block) ? 1 : t
-      total.add(copies, 2 * t * h, h)  // keys, values
-      total.add(copies, 2 * rows * h, h)  // queries, output projection
-      total.add(copies, 2 * rows * t, h)  // scores, weighted values
+      costs.attention.add(copies, 2 * t * h, h)  // keys, values
+      costs.attention.add(copies, 2 * rows * h, h)  // queries, output projection
+      costs.attention.add(copies, 2 * rows * t, h)  // scores, weighted values
       if isMoE(block) {
-        total.add(m * rows, h, UInt64(expertsPerMember))
+        costs.routing.add(m * rows, h, UInt64(expertsPerMember))
         var assignments = m * rows * UInt64(selectedExperts)
         if capacityMode != .none { assignments = min(assignments, UInt64(expertCount) * UInt64(capacity)) }
-        total.add(assignments, 2 * h, f)
+        costs.experts.add(assignments, 2 * h, f)
       } else {
-        total.add(copies * rows, 2 * h, f)
+        costs.mlp.add(copies * rows, 2 * h, f)
       }
     }
     if classifier == .map {
-      total.add(m, 2 * t * h, h)
-      total.add(m, 2 * t, h)
-      total.add(m, h, h)
-      total.add(m, 2 * h, f)
+      costs.head.add(m, 2 * t * h, h)
+      costs.head.add(m, 2 * t, h)
+      costs.head.add(m, h, h)
+      costs.head.add(m, 2 * h, f)
     }
-    if hasPreLogits { total.add(m, h, UInt64(representation)) }
-    total.add(m, UInt64(representation), UInt64(classCount))
-    return total.value
+    if hasPreLogits { costs.head.add(m, h, UInt64(representation)) }
+    costs.head.add(m, UInt64(representation), UInt64(classCount))
+    return costs
   }
 
   /// Whether nothing but token 0 leaves `block`: its queries, output projection, MLP and routing are needed for that one
@@ -53,9 +56,31 @@ extension ModelShape {
   }
 }
 
+/// Multiply-accumulates of one frame in each stage.
+public struct StageCosts: BitwiseCopyable, Sendable {
+  public internal(set) var embedding = MACCount()
+  public internal(set) var attention = MACCount()
+  public internal(set) var mlp = MACCount()
+  public internal(set) var routing = MACCount()
+  public internal(set) var experts = MACCount()
+  public internal(set) var head = MACCount()
+
+  /// Of all stages, saturating.
+  public var total: UInt64 {
+    var sum = MACCount()
+    sum.add(embedding.value, 1, 1)
+    sum.add(attention.value, 1, 1)
+    sum.add(mlp.value, 1, 1)
+    sum.add(routing.value, 1, 1)
+    sum.add(experts.value, 1, 1)
+    sum.add(head.value, 1, 1)
+    return sum.value
+  }
+}
+
 /// A saturating sum of products.
-private struct MACCount {
-  var value: UInt64 = 0
+public struct MACCount: BitwiseCopyable, Sendable {
+  public private(set) var value: UInt64 = 0
 
   mutating func add(_ a: UInt64, _ b: UInt64, _ c: UInt64) {
     let (ab, high) = a.multipliedReportingOverflow(by: b)

@@ -20,7 +20,7 @@ struct Encoder {
     mark(.embedding)
     var sequences = 1
     for block in 0..<shape.layerCount {
-      let firstTokenOnly = block == shape.layerCount - 1 && needsFirstTokenOnly
+      let firstTokenOnly = shape.readsOnlyFirstToken(ofBlock: block)
       attention(block: block, sequences: sequences, firstTokenOnly: firstTokenOnly)
       mark(.attention)
       let tokens = firstTokenOnly ? 1 : shape.tokenCount
@@ -38,13 +38,6 @@ struct Encoder {
     pool()
     classify()
     mark(.head)
-  }
-
-  /// Whether the classifier reads one token and no other token can change it in the last block. Under a capacity the
-  /// tokens of a MoE block compete for slots, so all of them must be routed there.
-  private var needsFirstTokenOnly: Bool {
-    guard shape.classifier == .token || shape.classifier == .first else { return false }
-    return shape.capacityMode == .none || !shape.isMoE(shape.layerCount - 1)
   }
 
   /// The rows of the residual stream that are still needed.

@@ -17,8 +17,12 @@ extern "C" {
 
 enum { E3C_STDOUT = 1, E3C_STDERR = 2 };
 
-/* Call once, first: a reader of standard output that goes away is an error of e3c_flush, not a signal. */
-void e3c_start(void);
+/* Call once, first, with the command's name: errors begin with it. A reader of standard output that goes away is from
+ * then on an error of e3c_flush, not a signal. */
+void e3c_start(const char *name);
+
+/* The name given to e3c_start. */
+const char *e3c_name(void);
 
 void e3c_put(int stream, const char *bytes, size_t count);
 void e3c_put_unsigned(int stream, uint64_t value);
@@ -51,6 +55,9 @@ typedef struct e3c_file {
 
 /* Maps a regular file. Returns 0 or an errno; ENODEV for what is no regular file. */
 int e3c_map_file(const char *path, e3c_file *file);
+
+/* The same, but the bytes may be written: only this process sees that. */
+int e3c_map_file_copy(const char *path, e3c_file *file);
 void e3c_unmap_file(const e3c_file *file);
 
 /* Zeroed memory of its own pages, or null. */
@@ -66,6 +73,24 @@ ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count);
 
 /* Reads what is there, at least one byte unless at the end (0). Returns the bytes read, or minus an errno. */
 ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count);
+
+/* -------------------------------------------------------------------------------------------------- measuring */
+
+/* Resident bytes of this process: of mapped files, and of memory of its own. Returns 0 or an errno. */
+int e3c_resident_bytes(uint64_t *of_files, uint64_t *own);
+
+/* Asks the kernel to drop the file's pages from its cache; pages that are mapped stay. Returns 0 or an errno. */
+int e3c_drop_cached(const char *path);
+
+/* Runs this program anew with `arguments` (null-terminated, without the program's name) and reads the monotonic time that
+ * it writes with e3c_report_now. Nanoseconds from just before fork to that time; or minus an errno. */
+int64_t e3c_time_child(const char *const *arguments);
+
+/* Writes the monotonic time for e3c_time_child. Returns 0 or an errno. */
+int e3c_report_now(void);
+
+/* Sorts ascending. */
+void e3c_sort(uint64_t *values, size_t count);
 
 /* ------------------------------------------------------------------------------------------------ clock, options */
 

@@ -21,9 +21,10 @@ struct MappedFile: ~Copyable {
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 
-  init(_ path: UnsafePointer<CChar>) throws(Failure) {
+  /// - Parameter writable: the bytes may be changed in memory; the file stays as it is.
+  init(_ path: UnsafePointer<CChar>, writable: Bool = false) throws(Failure) {
     var file = e3c_file()
-    let error = e3c_map_file(path, &file)
+    let error = writable ? e3c_map_file_copy(path, &file) : e3c_map_file(path, &file)
     guard error == 0 else { throw .report(path, errno: error) }
     self.file = file
   }

@@ -1,12 +1,21 @@
 import CE3
 import CE3System
 
+/// How a session is to run.
+struct SessionSetup {
+  var threads = 1
+  var isa = e3_isa(E3_ISA_AUTO)
+  /// CPU of each thread; nil: the system places them.
+  var cpus: UnsafePointer<UInt16>?
+}
+
 /// A model file and one session of it.
 struct Model: ~Copyable {
   let path: UnsafePointer<CChar>
   let info: e3_model_info
   let isa: e3_isa
   let threads: Int
+  let arenaBytes: Int
   private let file: MappedFile
   /// One `e3_model`; the session refers to it.
   private let model: Memory
@@ -14,8 +23,12 @@ struct Model: ~Copyable {
   private let session: OpaquePointer
 
   /// Maps and validates the file and creates the session.
-  init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
-    let file = try MappedFile(path)
+  init(_ path: UnsafePointer<CChar>, _ setup: SessionSetup) throws(Failure) {
+    try self.init(path, MappedFile(path), setup)
+  }
+
+  /// Validates a file that is already mapped and creates the session.
+  init(_ path: UnsafePointer<CChar>, _ file: consuming MappedFile, _ setup: SessionSetup) throws(Failure) {
     guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
     let handle = model.start.assumingMemoryBound(to: e3_model.self)
     try Self.check(path, e3_model_open(file.bytes.baseAddress, file.bytes.count, handle))
@@ -26,8 +39,14 @@ struct Model: ~Copyable {
 
     var choices = e3_session_options()
     choices.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
-    choices.threads = UInt32(options.threads)
-    choices.isa = options.isa
+    choices.threads = UInt32(setup.threads)
+    choices.isa = setup.isa
+    if let cpus = setup.cpus {
+      choices.pin_threads = 1
+      withUnsafeMutableBytes(of: &choices.cpus) {
+        $0.copyMemory(from: UnsafeRawBufferPointer(start: cpus, count: 2 * setup.threads))
+      }
+    }
     var bytes = 0
     var alignment = 0
     try Self.check(nil, e3_session_query(handle, &choices, &bytes, &alignment))
@@ -43,7 +62,8 @@ struct Model: ~Copyable {
     self.path = path
     self.info = info
     self.isa = isa
-    threads = options.threads
+    threads = setup.threads
+    arenaBytes = bytes
     self.session = session
     self.file = file
     self.model = model
@@ -77,6 +97,14 @@ extension Model {
 
   /// The status of the model's golden self-test.
   func selfTest() -> e3_status { e3_session_self_test(session) }
+
+  /// Where the time of the last run went.
+  var profile: e3_profile {
+    var profile = e3_profile()
+    profile.struct_size = UInt32(MemoryLayout<e3_profile>.size)
+    _ = e3_session_get_profile(session, &profile)
+    return profile
+  }
 
   /// The file's text for a class; nil when it has none.
   func label(_ index: UInt32) -> UnsafeRawBufferPointer? {

@@ -4,16 +4,15 @@ import CE3System
 /// The command `e3-run`. Returns its exit status.
 @c(e3_run_main)
 public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
-  e3c_start()
   var status: Int32 = 0
   do throws(Failure) {
     let options = try Options(count, arguments)
     switch options.task {
     case .help: TextStream.output.write(helpText)
-    case .version: writeVersion()
+    case .version: TextStream.output.writeVersion()
     default:
       guard let path = arguments[options.firstOperand] else { throw .usage("a MODEL.e3 is missing") }
-      var run = Run(model: try Model(path, options), options: options)
+      var run = Run(model: try Model(path, options.session), options: options)
       switch options.task {
       case .selfTest: try run.selfTest()
       case .tensor: try run.tensor()
@@ -27,10 +26,4 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
   // A run that saw standard output fail has said so already.
   if status == 0, TextStream.output.flush() != 0 { status = Run.reportOutput().exitStatus }
   return status
-}
-
-private func writeVersion() {
-  TextStream.output.write("e3-run ")
-  TextStream.output.write(cString: e3_version_text())
-  TextStream.output.write("\n")
 }

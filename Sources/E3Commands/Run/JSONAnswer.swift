@@ -10,7 +10,7 @@ struct JSONAnswer {
     key("{\"frame\":")
     stream.write(frame)
     key(",\"source\":")
-    string(CString.bytes(source))
+    JSONStream(stream: stream).text(CString.bytes(source))
     writeTop(result, model, top)
     key(",\"probabilities\":")
     floats(result.probabilities, Int(result.classes))
@@ -37,7 +37,7 @@ struct JSONAnswer {
       isFirst = false
       stream.write(index)
       key(",\"label\":")
-      if let label = model.label(index) { string(label) } else { key("null") }
+      if let label = model.label(index) { JSONStream(stream: stream).text(label) } else { key("null") }
       key(",\"probability\":")
       e3c_put_float(stream.stream, result.probabilities[Int(index)])
       key("}")
@@ -81,32 +81,6 @@ struct JSONAnswer {
       e3c_put_float(stream.stream, values[index])
     }
     key("]")
-  }
-
-  /// A JSON string. Bytes that are not UTF-8, as a path may have, become the replacement character.
-  private func string(_ bytes: UnsafeRawBufferPointer) {
-    key("\"")
-    var index = 0
-    while index < bytes.count {
-      let length = UTF8Text.sequenceLength(bytes, index)
-      switch (length, bytes[index]) {
-      case (0, _): key("\u{FFFD}")
-      case (_, UInt8(ascii: "\"")): key("\\\"")
-      case (_, UInt8(ascii: "\\")): key("\\\\")
-      case (_, 0..<0x20), (_, 0x7F):
-        key("\\u00")
-        stream.write(byte: Self.digit(bytes[index] >> 4))
-        stream.write(byte: Self.digit(bytes[index] & 15))
-      default:
-        for offset in 0..<length { stream.write(byte: bytes[index + offset]) }
-      }
-      index += max(length, 1)
-    }
-    key("\"")
-  }
-
-  private static func digit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 }
 

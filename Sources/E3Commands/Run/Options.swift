@@ -11,8 +11,7 @@ struct Options {
   var task = Task.frames
   var json = false
   var top = 5
-  var threads = 1
-  var isa = e3_isa(E3_ISA_AUTO)
+  var session = SessionSetup()
   /// Frames to answer before stopping; nil: all.
   var frameLimit: Int?
   /// Of raw streams; nil: FRAME is a picture.
@@ -42,16 +41,16 @@ struct Options {
         names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
       }
       if code == Int32(E3C_OPTIONS_END) { break }
-      guard code >= 0, let name = Name(rawValue: code) else { throw Self.failure(code, argument) }
+      guard code >= 0, let name = Name(rawValue: code) else { throw OptionValue.failure(code, argument) }
       switch name {
       case .json: json = true
-      case .top: top = try Self.number(argument, 1...1_000_000, "--top takes a number from 1, not")
-      case .threads: threads = try Self.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
-      case .isa: isa = try Self.isa(argument)
+      case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes a number from 1, not")
+      case .threads: session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .isa: session.isa = try OptionValue.isa(argument)
       case .size: size = try Self.size(argument)
       case .pixelFormat: pixels = try Self.pixels(argument)
-      case .stride: stride = try Self.number(argument, 1...999_999_999, "--stride takes bytes, not")
-      case .frames: frameLimit = try Self.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
+      case .stride: stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes bytes, not")
+      case .frames: frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
       case .tensor:
         tensor = argument
         task = .tensor
@@ -87,29 +86,6 @@ struct Options {
 // MARK: Arguments of options
 
 extension Options {
-  private static func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
-    switch Int(code) {
-    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing after", typed)
-    case Int(E3C_OPTION_TAKES_NONE): .usage("no argument is taken by", typed)
-    default: .usage("unknown option", typed)
-    }
-  }
-
-  private static func number(
-    _ argument: UnsafePointer<CChar>?, _ range: ClosedRange<Int>, _ text: StaticString
-  ) throws(Failure) -> Int {
-    guard let argument, let number = CString.number(argument), range.contains(number.value)
-    else { throw .usage(text, argument) }
-    return number.value
-  }
-
-  private static func isa(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3_isa {
-    var isa = e3_isa(E3_ISA_AUTO)
-    guard let argument, e3_isa_from_name(argument, &isa) == 0
-    else { throw .usage("--isa takes scalar, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm, not", argument) }
-    return isa
-  }
-
   /// `WIDTHxHEIGHT`.
   private static func size(_ argument: UnsafePointer<CChar>?) throws(Failure) -> (width: Int, height: Int) {
     let sides = 1...Int(E3_MAX_FRAME_SIDE)

@@ -1,7 +1,7 @@
 import CE3
 import CE3System
 
-/// Something went wrong and was already reported on standard error, as one line `e3-run: FILE: what is wrong`.
+/// Something went wrong and was already reported on standard error, as one line `COMMAND: FILE: what is wrong`.
 enum Failure: Error {
   /// A file, a frame or the system: exit status 1.
   case failed
@@ -22,7 +22,8 @@ extension Failure {
     _ file: UnsafePointer<CChar>?, _ text: StaticString, details: (TextStream) -> Void = { _ in }
   ) -> Failure {
     let errors = TextStream.errors
-    errors.write("e3-run: ")
+    errors.write(cString: e3c_name())
+    errors.write(": ")
     if let file {
       errors.write(cString: file)
       errors.write(": ")
@@ -56,7 +57,9 @@ extension Failure {
         errors.write(cString: typed)
         errors.write("'")
       }
-      errors.write("; e3-run --help explains")
+      errors.write("; ")
+      errors.write(cString: e3c_name())
+      errors.write(" --help explains")
     }
     return .usage
   }

@@ -1,3 +1,4 @@
+import CE3
 import CE3System
 
 /// Standard output or standard error. Failures of standard output are remembered and come out of `flush`.
@@ -32,6 +33,14 @@ struct TextStream {
 
   func write(_ text: StaticString, times count: Int) {
     for _ in 0..<max(count, 0) { write(text) }
+  }
+
+  /// The command's name and the library's version.
+  func writeVersion() {
+    write(cString: e3c_name())
+    write(" ")
+    write(cString: e3_version_text())
+    write("\n")
   }
 
   /// Writes what is buffered; 0, or the errno of the first failure.

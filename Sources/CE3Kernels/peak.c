@@ -1,0 +1,187 @@
+/*
+ * peak.c - loops that only multiply, and one that only reads. See e3_kernels_peak.h.
+ */
+#include "e3_kernels_peak.h"
+
+#include "tiers.h"
+
+#if E3K_X86
+#include <immintrin.h>
+#elif E3K_ARM
+#include <arm_neon.h>
+#endif
+
+/* Twelve accumulators hide the latency of two multipliers of up to six cycles. The empty assembly makes each value one
+ * that the compiler knows nothing about. */
+#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+enum { ACCUMULATORS = 12 };
+
+#if E3K_X86
+#define OPAQUE(value) __asm__ __volatile__("" : "+v"(value))
+#define OPAQUE_VEX(value) __asm__ __volatile__("" : "+x"(value))
+
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static void peak_avx512vnni(uint64_t rounds) {
+  __m512i x = _mm512_set1_epi8(3), w = _mm512_set1_epi8(5), sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm512_setzero_si512();
+  OPAQUE(x);
+  OPAQUE(w);
+  for (uint64_t round = 0; round < rounds; round++) {
+#define STEP(i) sums[i] = _mm512_dpbusd_epi32(sums[i], x, w);
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+
+__attribute__((target("avx2,avxvnni"))) static void peak_avxvnni(uint64_t rounds) {
+  __m256i x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5), sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm256_setzero_si256();
+  OPAQUE_VEX(x);
+  OPAQUE_VEX(w);
+  for (uint64_t round = 0; round < rounds; round++) {
+#define STEP(i) sums[i] = _mm256_dpbusd_avx_epi32(sums[i], x, w);
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE_VEX(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+
+__attribute__((target("avx2"))) static void peak_avx2(uint64_t rounds) {
+  __m256i x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5), ones = _mm256_set1_epi16(1), sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm256_setzero_si256();
+  OPAQUE_VEX(x);
+  OPAQUE_VEX(ones);
+  for (uint64_t round = 0; round < rounds; round++) {
+    /* As in gemm_s8_avx2.c: signs, products of pairs, sums of pairs, sums. |x| is made once for several of these. */
+#define STEP(i)                                                                                               \
+  OPAQUE_VEX(w);                                                                                              \
+  sums[i] = _mm256_add_epi32(                                                                                 \
+      sums[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, _mm256_sign_epi8(w, x)), ones));
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE_VEX(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+
+uint64_t e3k_peak_macs(uint32_t isa, uint64_t rounds) {
+  if (!e3k_select(isa)) return 0;
+  switch (isa) {
+    case E3_ISA_AVX512VNNI: peak_avx512vnni(rounds); return rounds * ACCUMULATORS * 64;
+    case E3_ISA_AVXVNNI: peak_avxvnni(rounds); return rounds * ACCUMULATORS * 32;
+    case E3_ISA_AVX2: peak_avx2(rounds); return rounds * ACCUMULATORS * 32;
+    default: return 0;
+  }
+}
+
+#elif E3K_ARM
+#define OPAQUE(value) __asm__ __volatile__("" : "+w"(value))
+
+static void peak_neon(uint64_t rounds) {
+  int8x8_t x = vdup_n_s8(3), w = vdup_n_s8(5);
+  int32x4_t sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
+  for (uint64_t round = 0; round < rounds; round++) {
+    /* Two products fit 16 bits: smull, smlal, and one pairwise addition into 32. */
+#define STEP(i)     \
+  OPAQUE(x);        \
+  OPAQUE(w);        \
+  sums[i] = vpadalq_s16(sums[i], vmlal_s8(vmull_s8(x, w), x, w));
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+
+#if defined(__aarch64__)
+__attribute__((target("dotprod"))) static void peak_dotprod(uint64_t rounds) {
+  int8x16_t x = vdupq_n_s8(3), w = vdupq_n_s8(5);
+  int32x4_t sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
+  OPAQUE(x);
+  OPAQUE(w);
+  for (uint64_t round = 0; round < rounds; round++) {
+#define STEP(i) sums[i] = vdotq_s32(sums[i], x, w);
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+
+__attribute__((target("i8mm"))) static void peak_i8mm(uint64_t rounds) {
+  int8x16_t x = vdupq_n_s8(3), w = vdupq_n_s8(5);
+  int32x4_t sums[ACCUMULATORS];
+  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
+  OPAQUE(x);
+  OPAQUE(w);
+  for (uint64_t round = 0; round < rounds; round++) {
+#define STEP(i) sums[i] = vmmlaq_s32(sums[i], x, w);
+    EACH(STEP)
+#undef STEP
+#define STEP(i) OPAQUE(sums[i]);
+    EACH(STEP)
+#undef STEP
+  }
+}
+#endif
+
+uint64_t e3k_peak_macs(uint32_t isa, uint64_t rounds) {
+  if (!e3k_select(isa)) return 0;
+  switch (isa) {
+    case E3_ISA_NEON: peak_neon(rounds); return rounds * ACCUMULATORS * 16;
+#if defined(__aarch64__)
+    case E3_ISA_DOTPROD: peak_dotprod(rounds); return rounds * ACCUMULATORS * 16;
+    case E3_ISA_I8MM: peak_i8mm(rounds); return rounds * ACCUMULATORS * 32;
+#endif
+    default: return 0;
+  }
+}
+
+#else
+
+uint64_t e3k_peak_macs(uint32_t isa, uint64_t rounds) {
+  (void)isa;
+  (void)rounds;
+  return 0;
+}
+#endif
+
+/* Plain vectors, eight of them side by side: wide enough to wait for memory only. */
+#if E3K_X86
+__attribute__((target("avx2"))) static uint64_t read_avx2(const uint8_t *bytes, size_t count) {
+  __m256i sums[8];
+  for (int i = 0; i < 8; i++) sums[i] = _mm256_setzero_si256();
+  for (size_t at = 0; at < count; at += 256) {
+    for (int i = 0; i < 8; i++) {
+      sums[i] = _mm256_xor_si256(sums[i], _mm256_load_si256((const __m256i *)(bytes + at + 32 * i)));
+    }
+  }
+  for (int i = 1; i < 8; i++) sums[0] = _mm256_xor_si256(sums[0], sums[i]);
+  uint64_t parts[4];
+  _mm256_storeu_si256((__m256i *)parts, sums[0]);
+  return parts[0] ^ parts[1] ^ parts[2] ^ parts[3];
+}
+#endif
+
+uint64_t e3k_read_all(const void *memory, size_t bytes) {
+#if E3K_X86
+  if (e3k_select(E3_ISA_AVX2)) return read_avx2(memory, bytes);
+#endif
+  const uint64_t *words = memory;
+  uint64_t sums[8] = {0};
+  for (size_t at = 0; at < bytes / sizeof *words; at += 8) {
+    for (int i = 0; i < 8; i++) sums[i] ^= words[at + i];
+  }
+  uint64_t all = 0;
+  for (int i = 0; i < 8; i++) all ^= sums[i];
+  return all;
+}

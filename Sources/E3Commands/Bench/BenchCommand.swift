@@ -1,0 +1,44 @@
+import CE3
+import CE3System
+
+/// The command `e3-bench`. Returns its exit status.
+@c(e3_bench_main)
+public func benchCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
+  do throws(Failure) {
+    let options = try BenchOptions(count, arguments)
+    switch options.task {
+    case .help: TextStream.output.write(benchHelpText)
+    case .version: TextStream.output.writeVersion()
+    case .kernels: try KernelBench(options).run()
+    case .firstFrame: try ModelBench.answerFirstFrame(options)
+    case .model: try ModelBench(options).run()
+    }
+    let error = TextStream.output.flush()
+    if error != 0 { throw .report(nil, "standard output: ") { $0.write(cString: e3c_error_text(error)) } }
+    return 0
+  } catch {
+    return error.exitStatus
+  }
+}
+
+/// What `--help` prints.
+private var benchHelpText: StaticString {
+  """
+  Measure the E3 runtime on this machine.
+
+  usage: e3-bench MODEL.e3 [options]     latency, stages and cold start of a model
+         e3-bench --kernels [options]    matrix products of common shapes against the core's measured peak
+
+    --json            one JSON object
+    --threads N       threads that compute, 1 to 64 (1)
+    --cpus A,B,...    bind thread i to the i-th CPU
+    --isa NAME        kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
+    --seconds N       time to spend on the repeats (5)
+    --first-frame     answer one frame and exit: what the cold start measures
+    --help, --version
+
+  Throughput and its share of the peak are those of the fastest repeat, and the peak is the best of many loops that only
+  multiply, so that what else the machine does weighs on neither. Percentiles are over all repeats.
+
+  """
+}

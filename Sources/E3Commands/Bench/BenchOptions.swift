@@ -1,0 +1,85 @@
+import CE3
+import CE3System
+
+/// What the command line of `e3-bench` asks for.
+struct BenchOptions {
+  enum Task {
+    case model, kernels, firstFrame, help, version
+  }
+
+  var task = Task.model
+  var json = false
+  var session = SessionSetup()
+  var seconds = 5
+  /// MODEL as it was typed.
+  var path: UnsafePointer<CChar>?
+  /// CPU list as it was typed, for the child that measures the cold start.
+  var cpuList: UnsafePointer<CChar>?
+  private var cpus = e3_session_options().cpus
+
+  private static var names: StaticString { "json threads= cpus= isa= seconds= kernels first-frame help version" }
+
+  private enum Name: Int32 {
+    case json, threads, cpus, isa, seconds, kernels, firstFrame, help, version
+  }
+
+  /// Parses and checks the command line.
+  init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
+    while true {
+      var argument: UnsafePointer<CChar>?
+      let code = Self.names.withUTF8Buffer { names in
+        names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
+      }
+      if code == Int32(E3C_OPTIONS_END) { break }
+      guard code >= 0, let name = Name(rawValue: code) else { throw OptionValue.failure(code, argument) }
+      switch name {
+      case .json: json = true
+      case .threads:
+        session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .cpus: cpuList = argument
+      case .isa: session.isa = try OptionValue.isa(argument)
+      case .seconds: seconds = try OptionValue.number(argument, 1...3600, "--seconds takes 1 to 3600, not")
+      case .kernels: task = .kernels
+      case .firstFrame: task = .firstFrame
+      case .help: task = .help
+      case .version: task = .version
+      }
+      if task == .help || task == .version { return }
+    }
+    if cpuList != nil { try parseCPUs() }
+    let operand = Int(e3c_first_operand())
+    let expected = task == .kernels ? 0 : 1
+    guard Int(count) - operand >= expected else { throw .usage("a MODEL.e3 is missing") }
+    guard Int(count) - operand == expected else { throw .usage("one operand too many:", arguments[operand + expected]) }
+    if expected == 1 { path = arguments[operand].map { UnsafePointer($0) } }
+  }
+
+  /// One number for each thread, commas between them.
+  private mutating func parseCPUs() throws(Failure) {
+    guard var text = cpuList else { return }
+    for thread in 0..<session.threads {
+      let isLast = thread == session.threads - 1
+      let separator: UInt8 = isLast ? 0 : UInt8(ascii: ",")
+      guard let number = CString.number(text, until: separator), number.value < 1024,
+        isLast || text[number.length] != 0
+      else { throw .usage("--cpus takes one CPU number for each thread, not", cpuList) }
+      withUnsafeMutableBytes(of: &cpus) {
+        $0.storeBytes(of: UInt16(number.value), toByteOffset: 2 * thread, as: UInt16.self)
+      }
+      text += number.length + 1
+    }
+  }
+
+  /// The session's setup, with the CPUs where they were given.
+  func withSetup<Value: ~Copyable>(
+    _ body: (SessionSetup) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    guard cpuList != nil else { return try body(session) }
+    var cpus = cpus
+    var setup = session
+    return try withUnsafeMutablePointer(to: &cpus) { pointer throws(Failure) in
+      setup.cpus = UnsafePointer(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt16.self))
+      return try body(setup)
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import CE3
+import CE3Kernels
+import CE3System
+
+/// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
+///
+/// Hot: the weights were used just before. Cold: each repeat multiplies with other weights, from more memory than the
+/// caches hold.
+struct KernelBench: ~Copyable {
+  /// Weights to choose from when they are to be cold.
+  private static var poolBytes: Int { 256 << 20 }
+  private static var largestOutput: Int { 3072 }
+
+  private let options: BenchOptions
+  private let table: UnsafePointer<e3k_table>
+  private let pool: Memory
+  private let rows: Memory
+  private let output: Memory
+
+  init(_ options: BenchOptions) throws(Failure) {
+    guard let table = e3k_select(options.session.isa) else {
+      throw .report(nil, status: e3_status(E3_ERROR_ISA_UNAVAILABLE))
+    }
+    guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: 256 * 4096),
+      let output = Memory(count: 4 * 256 * Self.largestOutput)
+    else { throw .report(nil, "out of memory") }
+    self.options = options
+    self.table = table
+    self.pool = pool
+    self.rows = rows
+    self.output = output
+    fill()
+  }
+
+  func run() throws(Failure) {
+    let peak = Peak(isa: table.pointee.isa)
+    let bandwidth = ReadBandwidth(over: pool)
+    let out = JSONStream(stream: .output)
+    if options.json {
+      out.raw("{\"isa\":\"")
+      out.stream.write(cString: table.pointee.name)
+      out.raw("\"")
+      out.number("peak_gmac_per_s", peak.gmacPerSecond, decimals: 2)
+      out.number("read_gb_per_s", bandwidth.gigabytesPerSecond, decimals: 2)
+      out.key("shapes")
+    } else {
+      out.stream.write(cString: table.pointee.name)
+      out.raw(": peak ")
+      e3c_put_fixed(out.stream.stream, peak.gmacPerSecond, 1, 0)
+      out.raw(" GMAC/s, reads ")
+      e3c_put_fixed(out.stream.stream, bandwidth.gigabytesPerSecond, 1, 0)
+      out.raw(" GB/s\n  rows  inputs  outputs   hot GMAC/s  % of peak   cold GMAC/s  % of reads\n")
+    }
+    var isFirst = true
+    let rowCounts: InlineArray<10, Int> = [1, 2, 4, 8, 13, 16, 25, 50, 100, 197]
+    let layers: InlineArray<4, Layer> = [
+      Layer(inputs: 512, outputs: 2048), Layer(inputs: 2048, outputs: 512), Layer(inputs: 768, outputs: 3072),
+      Layer(inputs: 3072, outputs: 768),
+    ]
+    for row in rowCounts.indices {
+      for layer in layers.indices {
+        let shape = Shape(rows: rowCounts[row], inputs: layers[layer].inputs, outputs: layers[layer].outputs)
+        let (hot, cold) = (measure(shape, cold: false), measure(shape, cold: true))
+        if options.json {
+          out.raw(isFirst ? "[" : ",")
+          shape.writeJSON(out, hot: hot, cold: cold, peak: peak)
+        } else {
+          shape.writeText(out.stream, hot: hot, cold: cold, peak: peak, bandwidth: bandwidth)
+        }
+        isFirst = false
+      }
+    }
+    if options.json { out.raw("]}\n") }
+  }
+
+  /// Random weights with plausible scales in every panel of every shape: the tails of panels differ with the inputs, so
+  /// the pool holds small integers and the scales are read from them as tiny numbers, which cost the same.
+  private func fill() {
+    var state: UInt64 = 1
+    let words = pool.start.bindMemory(to: UInt64.self, capacity: pool.count / 8)
+    for index in 0..<pool.count / 8 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      words[index] = (state >> 3) & 0x3f3f_3f3f_3f3f_3f3f  // bytes 0...63: as floats about 1e-10 to 0.7
+    }
+    rows.start.copyMemory(from: pool.start, byteCount: rows.count)
+  }
+
+  /// Seconds of the fastest product.
+  private func measure(_ shape: Shape, cold: Bool) -> Double {
+    let panelBytes = e3k_panel_bytes(shape.inputs)
+    let layerBytes = panelBytes * (shape.outputs / 16)
+    let layers = cold ? pool.count / layerBytes : 1
+    let scales = rows.start.assumingMemoryBound(to: Float.self)
+    var fastest = UInt64.max
+    var layer = 0
+    let end = e3c_now() + UInt64(options.seconds) * 1_000_000_000 / 50
+    var repeats = 0
+    while repeats < 5 || e3c_now() < end {
+      var arguments = e3k_gemm()
+      arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
+      arguments.row_stride = (shape.inputs + 63) / 64 * 64
+      arguments.row_scales = UnsafePointer(scales)
+      arguments.row_count = shape.rows
+      arguments.inputs = shape.inputs
+      arguments.panels = UnsafePointer(pool.start.assumingMemoryBound(to: UInt8.self)) + layer * layerBytes
+      arguments.panel_count = shape.outputs / 16
+      arguments.out = output.start.assumingMemoryBound(to: Float.self)
+      arguments.out_stride = shape.outputs
+      arguments.epilogue = E3K_STORE
+      let start = e3c_now()
+      table.pointee.gemm(&arguments)
+      fastest = min(fastest, e3c_now() - start)
+      layer = (layer + 1) % layers
+      repeats += 1
+    }
+    return Double(fastest) / 1e9
+  }
+
+  private struct Layer {
+    let inputs: Int
+    let outputs: Int
+  }
+
+  private struct Shape {
+    let rows: Int
+    let inputs: Int
+    let outputs: Int
+
+    private var gmac: Double { Double(rows * inputs * outputs) / 1e9 }
+    private var weightGigabytes: Double { Double(e3k_panel_bytes(inputs) * (outputs / 16)) / 1e9 }
+
+    func writeJSON(_ out: JSONStream, hot: Double, cold: Double, peak: Peak) {
+      out.open("rows")
+      out.fixed(Double(rows), decimals: 0)
+      out.number("inputs", Double(inputs), decimals: 0)
+      out.number("outputs", Double(outputs), decimals: 0)
+      out.number("hot_gmac_per_s", gmac / hot, decimals: 2)
+      out.number("cold_gmac_per_s", gmac / cold, decimals: 2)
+      out.number("hot_share", gmac / hot / peak.gmacPerSecond, decimals: 4)
+      out.number("cold_read_gb_per_s", weightGigabytes / cold, decimals: 2)
+      out.raw("}")
+    }
+
+    func writeText(_ out: TextStream, hot: Double, cold: Double, peak: Peak, bandwidth: ReadBandwidth) {
+      e3c_put_fixed(out.stream, Double(rows), 0, 6)
+      e3c_put_fixed(out.stream, Double(inputs), 0, 8)
+      e3c_put_fixed(out.stream, Double(outputs), 0, 9)
+      e3c_put_fixed(out.stream, gmac / hot, 1, 13)
+      e3c_put_fixed(out.stream, 100 * gmac / hot / peak.gmacPerSecond, 1, 11)
+      e3c_put_fixed(out.stream, gmac / cold, 1, 14)
+      e3c_put_fixed(out.stream, 100 * weightGigabytes / cold / bandwidth.gigabytesPerSecond, 1, 12)
+      out.write("\n")
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import CE3
+import CE3Kernels
+import CE3System
+
+/// What one core can do at best, measured now.
+struct Peak {
+  /// Billions of int8 multiply-accumulates a second from registers; NaN where the tier has no such loop (scalar).
+  let gmacPerSecond: Double
+
+  /// The best of 40 loops of about two milliseconds.
+  init(isa: e3_isa) {
+    var best = Double.nan
+    for _ in 0..<40 {
+      let start = e3c_now()
+      let macs = e3k_peak_macs(isa, 400_000)
+      let elapsed = e3c_now() - start
+      guard macs > 0, elapsed > 0 else { break }
+      let rate = Double(macs) / Double(elapsed)
+      best = best.isNaN ? rate : max(best, rate)
+    }
+    gmacPerSecond = best
+  }
+}
+
+/// Bytes from memory that one core reads in a second, in billions: the best of 8 passes over more than the caches hold.
+struct ReadBandwidth {
+  let gigabytesPerSecond: Double
+
+  /// - Parameter memory: larger than the last-level cache; already written to.
+  init(over memory: borrowing Memory) {
+    let bytes = memory.count / 512 * 512
+    var best = 0.0
+    var sink: UInt64 = 0
+    for _ in 0..<8 {
+      let start = e3c_now()
+      sink ^= e3k_read_all(memory.start, bytes)
+      best = max(best, Double(bytes) / Double(max(e3c_now() - start, 1)))
+    }
+    withUnsafeBytes(of: sink) { _ in }
+    gigabytesPerSecond = best
+  }
+}
