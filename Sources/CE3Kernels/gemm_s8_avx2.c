@@ -1,8 +1,8 @@
 /*
  * gemm_s8_avx2.c - the int8 matrix product on AVX2 without VNNI.
  *
- * vpmaddubsw multiplies unsigned by signed bytes and adds pairs with saturation to 16 bits. Its operands here are |x|
- * and w * sign(x), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates. Widening both
+ * vpmaddubsw multiplies unsigned by signed bytes and adds pairs with saturation to 16 bits. Its operands here are |w|
+ * and x * sign(w), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates. Widening both
  * operands to 16 bits for vpmaddwd needs as many instructions and more registers.
  */
 #include "kernels_x86.h"
@@ -13,7 +13,7 @@
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX2))), apply_to = function)
 
 static inline __attribute__((always_inline)) __m256i dot(__m256i sums, __m256i rows, __m256i weights) {
-  __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(rows), _mm256_sign_epi8(weights, rows));
+  __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(rows, weights));
   return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 

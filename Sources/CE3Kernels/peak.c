@@ -51,16 +51,15 @@ __attribute__((target("avx2,avxvnni"))) static void peak_avxvnni(uint64_t rounds
 }
 
 __attribute__((target("avx2"))) static void peak_avx2(uint64_t rounds) {
-  __m256i x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5), ones = _mm256_set1_epi16(1), sums[ACCUMULATORS];
+  __m256i x = _mm256_set1_epi16(3), w = _mm256_set1_epi16(5), sums[ACCUMULATORS];
   for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm256_setzero_si256();
   OPAQUE_VEX(x);
-  OPAQUE_VEX(ones);
   for (uint64_t round = 0; round < rounds; round++) {
-    /* As in gemm_s8_avx2.c: signs, products of pairs, sums of pairs, sums. |x| is made once for several of these. */
-#define STEP(i)                                                                                               \
-  OPAQUE_VEX(w);                                                                                              \
-  sums[i] = _mm256_add_epi32(                                                                                 \
-      sums[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, _mm256_sign_epi8(w, x)), ones));
+    /* Bytes already widened to 16 bits, products of pairs, sums: a little faster than the four instructions of
+     * gemm_s8_avx2.c for twice as many bytes. */
+#define STEP(i)  \
+  OPAQUE_VEX(w); \
+  sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(x, w));
     EACH(STEP)
 #undef STEP
 #define STEP(i) OPAQUE_VEX(sums[i]);
@@ -74,7 +73,7 @@ uint64_t e3k_peak_macs(uint32_t isa, uint64_t rounds) {
   switch (isa) {
     case E3_ISA_AVX512VNNI: peak_avx512vnni(rounds); return rounds * ACCUMULATORS * 64;
     case E3_ISA_AVXVNNI: peak_avxvnni(rounds); return rounds * ACCUMULATORS * 32;
-    case E3_ISA_AVX2: peak_avx2(rounds); return rounds * ACCUMULATORS * 32;
+    case E3_ISA_AVX2: peak_avx2(rounds); return rounds * ACCUMULATORS * 16;
     default: return 0;
   }
 }
