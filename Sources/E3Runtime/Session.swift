@@ -96,6 +96,9 @@ struct Session {
     var arena = Arena(memory, count: needed)
     let parts = Parts(model.shape, options: options, in: &arena)
     parts.profile.initialize(to: Profile())
+    // Quantisation reads whole padded rows, and no frame ever writes their padding.
+    let patches = parts.space.patches
+    patches.start.update(repeating: 0, count: patches.count * patches.stride)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,

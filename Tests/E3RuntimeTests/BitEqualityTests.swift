@@ -34,6 +34,24 @@ struct BitEqualityTests {
     #expect(try session.answer(model.image(seed: 1)) == first)
   }
 
+  @Test("whatever bytes the arena held before the session", arguments: awkwardConfigs.indices)
+  func noMemoryOfTheArena(index: Int) throws {
+    var config = awkwardConfigs[index].config
+    // 7 * 7 * 1 inputs of a patch: a row that ends in padding.
+    (config.patch_height, config.patch_width, config.channels) = (7, 7, 1)
+    (config.image_height, config.image_width) = (28, 28)
+    config.resize = 0
+    config.resize_side = 0
+    for config in [config, awkwardConfigs[index].config] {
+      let model = try OpenModel(config)
+      // As floats: zeros, 800 and NaN.
+      let answers = try [0x00, 0x44, 0xFF].map { fill in
+        try OpenSession(model, sessionOptions(), arenaFill: fill).answer(model.image(seed: 1))
+      }
+      #expect(answers.allSatisfy { $0 == answers[0] })
+    }
+  }
+
   @Test("whether the last block computes every token or only the one that the classifier reads")
   func lastBlockSaving() throws {
     var config = awkwardConfigs[1].config

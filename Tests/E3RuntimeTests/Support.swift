@@ -80,7 +80,7 @@ final class OpenSession {
   let size: Int
   var handle: OpaquePointer?
 
-  init(_ model: OpenModel, _ options: e3_session_options) throws {
+  init(_ model: OpenModel, _ options: e3_session_options, arenaFill: UInt8 = 0xA5) throws {
     self.model = model
     var options = options
     var alignment = 0
@@ -88,7 +88,8 @@ final class OpenSession {
     try check(e3_session_query(&model.handle, &options, &bytes, &alignment))
     size = bytes
     arena = .allocate(byteCount: bytes + Self.guardBytes, alignment: alignment)
-    arena.initializeMemory(as: UInt8.self, repeating: 0xA5)
+    arena.initializeMemory(as: UInt8.self, repeating: arenaFill)
+    for index in size..<arena.count { arena[index] = 0xA5 }
     try check(e3_session_create(&model.handle, &options, arena.baseAddress, bytes, &handle))
   }
 
