@@ -1,8 +1,11 @@
 /// A box inside an array: one range per axis. A scalar's region has none.
-struct ArrayRegion: Hashable {
+struct ArrayRegion: Hashable, Sendable, CustomStringConvertible {
   let axes: [Range<Int>]
 
   var shape: [Int] { axes.map(\.count) }
+
+  /// As Python writes slices: `[0:2, 4:8]`.
+  var description: String { "[\(axes.map { "\($0.lowerBound):\($0.upperBound)" }.joined(separator: ", "))]" }
 
   /// Whether the region lies inside an array of `shape`.
   func fits(in shape: [Int]) -> Bool {

@@ -8,7 +8,7 @@
 /// Tensor names are those of V-MoE's parameter tree, joined with `/`, without a leading `params/` and whatever the form
 /// (`Encoder/encoderblock_0/SelfAttention/query/kernel`). Only parameters are listed, never optimizer state. Files are
 /// mapped; opening reads their tables alone. Reading holds the values of the request and a few megabytes of the file.
-public struct Checkpoint {
+public struct Checkpoint: Sendable {
   public enum Form: String, Sendable {
     case vmoe = "V-MoE"
     case safetensors

@@ -1,8 +1,11 @@
 import Glibc
 
 /// A file mapped read-only. Its pages can be given back to the system after use, so that reading a checkpoint that
-/// is larger than memory never holds more than the pages in use.
-final class MappedFile {
+/// is larger than memory never holds more than the pages in use. As with every mapping, a file that another process
+/// shortens meanwhile ends this one.
+///
+/// Sendable: the bytes are only ever read.
+final class MappedFile: @unchecked Sendable {
   let path: String
   /// The whole file. Valid as long as this object lives.
   let bytes: UnsafeRawBufferPointer

@@ -1,6 +1,6 @@
 /// A model as a checkpoint and a configuration give it: the resolved configuration, and the weights in its shapes, read
 /// one at a time.
-public struct SourceModel {
+public struct SourceModel: Sendable {
   public let config: ModelConfig
   public let checkpoint: Checkpoint
   private let sourceGrid: Grid

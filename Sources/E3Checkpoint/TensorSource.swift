@@ -1,5 +1,5 @@
 /// Where the values of one tensor lie in a checkpoint's files.
-protocol TensorSource {
+protocol TensorSource: Sendable {
   var shape: [Int] { get }
   var elementType: ElementType { get }
 
@@ -8,7 +8,7 @@ protocol TensorSource {
 }
 
 /// A run of elements in a mapped file.
-struct MappedElements {
+struct MappedElements: Sendable {
   let file: MappedFile
   let byteOffset: Int
   let elementType: ElementType

@@ -23,7 +23,7 @@ func readVMoE(prefix: String) throws(CheckpointError) -> [String: any TensorSour
     for (region, shard) in leaf.slices where found[region] == nil {
       throw CheckpointError(
         file: "\(prefix).data-\(padded(shard))-of-\(padded(index.shardCount))", tensor: leaf.name,
-        problem: "slice \(region.axes) is missing")
+        problem: "slice \(region) is missing")
     }
     // Slices tile the array and each was found, so every element has exactly one place.
     tensors[leaf.name] = ChunkedTensor(
@@ -63,14 +63,16 @@ private func readShard(
       guard expected.contains(chunk.region) else {
         throw CheckpointError(
           file: file.path, tensor: leaf.name,
-          problem: "slice \(chunk.region.axes) is not one that the index places here")
+          problem: "slice \(chunk.region) is not one that the index places here")
       }
       guard chunks[leafNumber, default: [:]].updateValue(chunk, forKey: chunk.region) == nil else {
-        throw CheckpointError(file: file.path, tensor: leaf.name, problem: "slice \(chunk.region.axes) is stored twice")
+        throw CheckpointError(file: file.path, tensor: leaf.name, problem: "slice \(chunk.region) is stored twice")
       }
     }
   }
   guard hasKey, reader.isAtEnd else { throw reader.fault("not a whole V-MoE data file") }
+  // Headers lie between gigabytes of values, which the system may have read along with them.
+  file.release(0..<file.bytes.count)
 }
 
 /// Reads `[[array, …], slice]`, whose 1-d arrays joined fill the slice.
@@ -102,9 +104,9 @@ private func readChunk(_ reader: inout MessagePackReader, of leaf: VMoEIndex.Lea
   }
   let payload = try reader.readExtension(sliceCode)
   let region = try VMoEIndex.readRegion(reader.nested(payload))
-  guard region.fits(in: leaf.shape) else { throw fault("slice \(region.axes) leaves the shape \(leaf.shape)") }
+  guard region.fits(in: leaf.shape) else { throw fault("slice \(region) leaves the shape \(leaf.shape)") }
   guard elementCount(of: region.shape) == total else {
-    throw fault("\(total) elements for the slice \(region.axes), expected \(elementCount(of: region.shape) ?? 0)")
+    throw fault("\(total) elements for the slice \(region), expected \(elementCount(of: region.shape) ?? 0)")
   }
   return Chunk(region: region, pieces: pieces)
 }

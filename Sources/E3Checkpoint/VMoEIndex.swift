@@ -18,7 +18,7 @@ struct VMoEIndex {
   private static let shapedArrayCode: Int8 = 4
   private static let indexInfoCode: Int8 = 8
   private static let depthLimit = 32
-  private static let sliceLimit = 1 << 14
+  private static let sliceLimit = 1 << 12
 
   init(_ file: MappedFile) throws(CheckpointError) {
     var reader = MessagePackReader(file.bytes, file: file.path)
@@ -143,7 +143,7 @@ struct VMoEIndex {
     for _ in 0..<sliceCount {
       let payload = try reader.readBinary()
       let region = try readRegion(reader.nested(payload))
-      guard region.fits(in: shape) else { throw fault("slice \(region.axes) leaves the shape \(shape)") }
+      guard region.fits(in: shape) else { throw fault("slice \(region) leaves the shape \(shape)") }
       regions.append(region)
     }
     let shards = try reader.readIntegers()

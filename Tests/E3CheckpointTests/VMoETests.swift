@@ -135,7 +135,7 @@ private indirect enum Pack: Sendable {
   func badData() throws {
     let whole = [0..<2, 0..<3]
     let cases: [([(String, Pack)], String)] = [
-      ([], "tensor w: slice [Range(0..<2), Range(0..<3)] is missing"),
+      ([], "tensor w: slice [0:2, 0:3] is missing"),
       ([("0", .list([.chunk([Self.six], whole), .chunk([Self.six], whole)]))], "is stored twice"),
       ([("0", .list([.chunk([[1, 2, 3]], [0..<1, 0..<3])]))], "is not one that the index places here"),
       ([("0", .list([.chunk([[1, 2]], whole)]))], "2 elements for the slice"),
