@@ -1,5 +1,7 @@
+import CE3
 import E3TestSupport
 import Foundation
+import Testing
 
 /// What a run of the command left behind.
 struct Outcome {
@@ -14,6 +16,11 @@ struct Outcome {
   var objects: [[String: Any]] {
     get throws { try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any] } }
   }
+
+  /// The first line of standard output as a JSON object.
+  var object: [String: Any] {
+    get throws { try #require(objects.first, "\(errors)") }
+  }
 }
 
 /// Where the command was built: beside the test bundle, or what `E3_RUN` names (the same tests for another build).
@@ -22,29 +29,57 @@ let commandURL: URL = {
   return Bundle.main.bundleURL.appendingPathComponent("e3-run")
 }()
 
+/// The library's text of a status.
+func statusText(_ status: Int) -> String { String(cString: e3_status_text(e3_status(status))) }
+
 /// Runs `e3-run` with the arguments, standard input and additions to the environment.
 func run(_ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:]) throws -> Outcome {
-  let process = Process()
-  process.executableURL = commandURL
-  process.arguments = arguments
-  process.environment = ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }
-  let (standardInput, output, errors) = (Pipe(), Pipe(), Pipe())
-  process.standardInput = standardInput
-  process.standardOutput = output
-  process.standardError = errors
-  try process.run()
-  let writer = Thread {
-    // The command may stop reading early.
-    try? standardInput.fileHandleForWriting.write(contentsOf: Data(input))
-    try? standardInput.fileHandleForWriting.close()
+  let (standardInput, output, errors) = (try Scratch(input), try Scratch(), try Scratch())
+  let status = try spawn(
+    arguments, environment: environment, descriptors: [standardInput.descriptor, output.descriptor, errors.descriptor])
+  return Outcome(status: status, output: output.text, errors: errors.text)
+}
+
+/// Starts `e3-run` with the descriptors as its standard ones and returns its exit status, or minus the signal that ended it.
+func spawn(_ arguments: [String], environment: [String: String] = [:], descriptors: [Int32]) throws -> Int32 {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  for (number, descriptor) in descriptors.enumerated() {
+    posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
   }
-  writer.start()
-  let outputData = output.fileHandleForReading.readDataToEndOfFile()
-  let errorData = errors.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
-  return Outcome(
-    status: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
-    errors: String(decoding: errorData, as: UTF8.self))
+  let words = ([commandURL.path] + arguments).map { strdup($0) }
+  let variables = ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }.map { strdup("\($0)=\($1)") }
+  defer { (words + variables).forEach { free($0) } }
+  var process = pid_t()
+  let error = posix_spawn(&process, commandURL.path, &actions, nil, words + [nil], variables + [nil])
+  if error != 0 { throw POSIXError(POSIXErrorCode(rawValue: error)!) }
+  var status: Int32 = 0
+  while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+  return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
+}
+
+/// A file without a name, for one standard descriptor of a command.
+final class Scratch {
+  let descriptor: Int32
+
+  init(_ contents: [UInt8] = []) throws {
+    var template = Array("/tmp/e3-run-tests-XXXXXX".utf8CString)
+    descriptor = mkstemp(&template)
+    if descriptor < 0 { throw POSIXError(.EIO) }
+    unlink(template)
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    try FileHandle(fileDescriptor: descriptor).write(contentsOf: Data(contents))
+    lseek(descriptor, 0, SEEK_SET)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Everything in the file.
+  var text: String {
+    lseek(descriptor, 0, SEEK_SET)
+    return String(decoding: FileHandle(fileDescriptor: descriptor).readDataToEndOfFile(), as: UTF8.self)
+  }
 }
 
 /// A folder that is removed with the last reference to it.

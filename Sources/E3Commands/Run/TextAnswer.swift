@@ -38,7 +38,7 @@ struct TextAnswer {
       }
       let probability = result.probabilities[Int(index)]
       e3c_put_fixed(stream.stream, Double(probability) * 100, 1, 8)
-      stream.write(" %  ")
+      stream.write(" %")
       writeBar(probability)
       stream.write("\n")
     }
@@ -70,6 +70,8 @@ struct TextAnswer {
   /// A bar whose length is the probability, in eighths of a character where blocks can be drawn.
   private func writeBar(_ probability: Float) {
     let eighths = Int(min(max(probability, 0), 1) * Float(Self.barWidth * 8) + 0.5)
+    if eighths == 0 { return }
+    stream.write("  ")
     guard isUTF8 else {
       stream.write("#", times: (eighths + 4) / 8)
       return
@@ -87,9 +89,9 @@ struct TextAnswer {
     }
   }
 
-  /// Writes a label's characters, control characters as `?`, and returns how many there are.
+  /// Writes a label, which holds no control characters (FORMAT.md), and returns how many characters it has.
   private func writeLabel(_ label: UnsafeRawBufferPointer) -> Int {
-    for byte in label { stream.write(byte: byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+    for byte in label { stream.write(byte: byte) }
     return Self.characters(label)
   }
 

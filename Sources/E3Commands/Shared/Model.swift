@@ -29,6 +29,7 @@ struct Model: ~Copyable {
 
   /// Validates a file that is already mapped and creates the session.
   init(_ path: UnsafePointer<CChar>, _ file: consuming MappedFile, _ setup: SessionSetup) throws(Failure) {
+    guard file.bytes.count > 0 else { throw .report(path, "the file is empty") }
     guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
     let handle = model.start.assumingMemoryBound(to: e3_model.self)
     try Self.check(path, e3_model_open(file.bytes.baseAddress, file.bytes.count, handle))

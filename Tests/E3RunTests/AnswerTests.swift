@@ -1,0 +1,142 @@
+import CE3
+import Foundation
+import Testing
+
+/// The value at a path of keys of a JSON object.
+private func number(_ object: [String: Any], _ key: String) -> Double? { (object[key] as? NSNumber)?.doubleValue }
+
+private func numbers(_ value: Any?) -> [Double] { (value as? [NSNumber] ?? []).map(\.doubleValue) }
+
+@Suite("e3-run: answers")
+struct AnswerTests {
+  let folder: TemporaryFolder
+  let model: String
+  let picture = pictureFolder.appendingPathComponent("rgb8.png").path
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.model()
+  }
+
+  @Test("--json prints one object per frame with exactly the documented fields")
+  func fields() throws {
+    let outcome = try run([model, picture, picture, "--json", "--top", "2"])
+    #expect(outcome.status == 0)
+    #expect(outcome.errors.isEmpty)
+    let objects = try outcome.objects
+    #expect(objects.count == 2)
+    for (index, object) in objects.enumerated() {
+      #expect(
+        Set(object.keys) == [
+          "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "prediction_set",
+          "latency_ms",
+        ])
+      #expect(number(object, "frame") == Double(index))
+      #expect(object["source"] as? String == picture)
+      let uncertainty = try #require(object["uncertainty"] as? [String: Any])
+      #expect(
+        Set(uncertainty.keys) == [
+          "total_entropy", "expected_entropy", "mutual_information", "disagreement", "distance",
+        ])
+      #expect(uncertainty["distance"] is NSNull, "the model carries no statistics")
+      #expect(["accept", "unsure", "unknown"].contains(object["decision"] as? String))
+      #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
+      #expect(number(object, "latency_ms")! >= 0)
+    }
+  }
+
+  @Test("the numbers of an answer agree with each other")
+  func consistency() throws {
+    let object = try run([model, picture, "--json"]).object
+    let probabilities = numbers(object["probabilities"])
+    #expect(probabilities.count == 3)
+    #expect(abs(probabilities.reduce(0, +) - 1) < 1e-5)
+    let members = try #require(object["members"] as? [[String: Any]])
+    #expect(members.count == 2)
+    for member in members { #expect(Set(member.keys) == ["logits", "probabilities"]) }
+    let memberProbabilities = members.map { numbers($0["probabilities"]) }
+    for index in 0..<3 {
+      #expect(abs(probabilities[index] - (memberProbabilities[0][index] + memberProbabilities[1][index]) / 2) < 1e-6)
+    }
+    let top = try #require(object["top"] as? [[String: Any]])
+    let ranked = (0..<3).sorted { probabilities[$0] > probabilities[$1] }
+    #expect(top.map { $0["index"] as? Int } == ranked)
+    #expect(top.map { number($0, "probability") } == ranked.map { probabilities[$0] })
+    #expect(top.map { $0["label"] as? String } == ranked.map { ["cat", "Čeština", ""][$0] })
+  }
+
+  @Test("floats are printed so that they read back as the same float")
+  func roundTrip() throws {
+    let object = try run([model, picture, "--json"]).object
+    for value in numbers(object["probabilities"]) {
+      #expect("\(value)".count <= "\(Float(value))".count + 12)
+      #expect(Float("\(value)") == Float(value))
+    }
+    // The exact text: nine digits at most.
+    let line = try run([model, picture, "--json"]).output
+    let list = try #require(line.firstRange(of: /"probabilities":\[([^\]]*)\]/)).lowerBound
+    for text in line[list...].split(separator: "[")[1].split(separator: "]")[0].split(separator: ",") {
+      #expect(text.filter(\.isNumber).count <= 10)
+    }
+  }
+
+  @Test("threads and instruction sets do not change a bit of the answer")
+  func sameBits() throws {
+    func answer(_ options: [String]) throws -> Substring {
+      let outcome = try run([model, picture, "--json"] + options)
+      #expect(outcome.status == 0, "\(options): \(outcome.errors)")
+      return outcome.output.prefix { $0 != "\n" }.components(separatedBy: ",\"latency_ms\"")[0][...]
+    }
+    let expected = try answer([])
+    for options in [["--isa", "scalar"], ["--threads", "4"], ["--threads=2", "--isa=scalar"]] {
+      #expect(try answer(options) == expected)
+    }
+  }
+
+  @Test("labels and paths with quotes and control characters are valid JSON")
+  func escapes() throws {
+    let label = "a\"b\\c"
+    let model = try folder.model { $0.labels = [label, label, label] }
+    let name = "qu\"ote\tüñ.png"
+    let path = try folder.file(name, pictureBytes("grey8.png"))
+    let object = try run([model, path, "--json"]).object
+    #expect((object["source"] as? String)?.hasSuffix(name) == true)
+    #expect((object["top"] as? [[String: Any]])?.first?["label"] as? String == label)
+  }
+
+  @Test("a model without labels prints null, and only indices in the text")
+  func unlabelled() throws {
+    let model = try folder.model { $0.labels = nil }
+    let object = try run([model, picture, "--json", "--top", "1"]).object
+    let top = try #require(object["top"] as? [[String: Any]])
+    #expect(top.count == 1)
+    #expect(top[0]["label"] is NSNull)
+  }
+
+  @Test("the text says the decision, the ranked classes with bars, and the uncertainty")
+  func text() throws {
+    let outcome = try run([model, picture])
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 5)
+    let decision = #/.*rgb8\.png: (accept|unsure) \([0-9.]+ ms\)/#
+    #expect(lines[0].wholeMatch(of: decision) != nil)
+    let ranked = #/  [0-2]  (cat    |Čeština|       ) +[0-9.]+ %  [█▏▎▍▌▋▊▉]+/#
+    #expect(lines[1].wholeMatch(of: ranked) != nil)
+    let uncertainty =
+      #/  uncertainty [0-9.]+ nats: [0-9.]+ in the image \+ [0-9.]+ between 2 members, disagreement [0-9]+ %/#
+    #expect(lines[4].wholeMatch(of: uncertainty) != nil)
+    let ascii = try run([model, picture], environment: ["LC_ALL": "C"]).output
+    #expect(ascii.contains("#"))
+    #expect(!ascii.contains("█"))
+  }
+
+  @Test("a model's own golden input can be checked")
+  func selfTest() throws {
+    // The sample's stored answer is made up, so the honest result is a mismatch with its own text.
+    let outcome = try run([model, "--self-test"])
+    #expect(outcome.status == 1)
+    #expect(outcome.errors == "e3-run: \(model): \(statusText(E3_ERROR_GOLDEN_MISMATCH))\n")
+    let plain = try folder.model { $0.golden = false }
+    #expect(try run([plain, "--self-test"]).errors.contains(statusText(E3_ERROR_NO_GOLDEN)))
+  }
+}

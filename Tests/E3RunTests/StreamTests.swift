@@ -1,0 +1,135 @@
+import Foundation
+import Testing
+
+@Suite("e3-run: raw streams")
+struct StreamTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.model()
+  }
+
+  /// The probabilities of every frame.
+  private func answers(_ outcome: Outcome) throws -> [[Double]] {
+    try outcome.objects.map { ($0["probabilities"] as! [NSNumber]).map(\.doubleValue) }
+  }
+
+  /// Reproducible bytes that look like nothing.
+  private func noise(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
+  }
+
+  @Test("an rgb24 stream gives the answers of the same pixels as pictures")
+  func rgb() throws {
+    let frames = (0..<3).map { Array(noise(12 * 10 * 3 * 3)[($0 * 360)..<($0 * 360 + 360)]) }
+    let pictures = try frames.enumerated().map { index, pixels in
+      try folder.file("\(index).ppm", Array("P6 12 10 255\n".utf8) + pixels)
+    }
+    let expected = try answers(run([model, "--json"] + pictures))
+    let options = ["--pixel-format", "rgb24", "--size", "12x10", "--json"]
+    let streamed = try run([model, "-"] + options, input: Array(frames.joined()))
+    #expect(streamed.status == 0)
+    #expect(try answers(streamed) == expected)
+    #expect(try streamed.objects.map { $0["frame"] as? Int } == [0, 1, 2])
+    let file = try folder.file("stream.rgb", Array(frames.joined()))
+    #expect(try answers(run([model, file] + options)) == expected)
+    // Longer lines: five bytes after each that are not pixels.
+    let padded = frames.flatMap { frame in
+      stride(from: 0, to: 360, by: 36).flatMap { frame[$0..<$0 + 36] + [9, 9, 9, 9, 9] }
+    }
+    #expect(try answers(run([model, "-", "--stride", "41"] + options, input: padded)) == expected)
+  }
+
+  @Test("a frame takes the bytes of its format", arguments: [("gray8", 120), ("yuyv", 240), ("nv12", 180)])
+  func formats(format: String, bytes: Int) throws {
+    let options = ["--pixel-format", format, "--size", "12x10", "--json"]
+    let two = try run([model, "-"] + options, input: noise(2 * bytes))
+    #expect(two.status == 0)
+    #expect(two.lines.count == 2)
+    let short = try run([model, "-"] + options, input: noise(2 * bytes - 1))
+    #expect(short.status == 1)
+    #expect(short.lines.count == 1, "the whole frame before the cut is answered")
+    #expect(short.errors == "e3-run: -: the stream ends inside frame 1 (\(bytes - 1) of \(bytes) bytes)\n")
+  }
+
+  @Test("--frames stops early, however much follows")
+  func limit() throws {
+    let options = ["--pixel-format", "gray8", "--size", "12x10", "--json", "--frames", "2"]
+    let outcome = try run([model, "-"] + options, input: noise(120 * 5000))
+    #expect(outcome.status == 0)
+    #expect(outcome.lines.count == 2)
+  }
+
+  @Test("an empty stream is no error and no answer")
+  func empty() throws {
+    for format in [["--pixel-format", "gray8", "--size", "12x10"], ["--pixel-format", "mjpeg"]] {
+      let outcome = try run([model, "-"] + format)
+      #expect(outcome.status == 0)
+      #expect(outcome.output.isEmpty)
+    }
+  }
+
+  @Test("mjpeg pictures are found one after the other, with padding between them")
+  func mjpeg() throws {
+    let names = ["colour-420.jpg", "grey.jpg", "progressive.jpg", "orientation-6.jpg"]
+    let paths = names.map { pictureFolder.appendingPathComponent($0).path }
+    let expected = try answers(run([model, "--json"] + paths))
+    let stream: [UInt8] = try names.map { try pictureBytes($0) + [0, 0, 0xFF, 0] }.reduce([], +)
+    let outcome = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: stream)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try answers(outcome) == expected)
+  }
+
+  @Test("a damaged mjpeg picture is reported and the next one is answered")
+  func damagedPicture() throws {
+    var damaged = try pictureBytes("colour-444.jpg")
+    for index in damaged.count - 150..<damaged.count - 2 { damaged[index] = 0 }
+    let good = try pictureBytes("grey.jpg")
+    let outcome = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + damaged + good)
+    #expect(outcome.status == 1)
+    #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2])
+    #expect(outcome.errors.hasPrefix("e3-run: -: picture 1: corrupt or unsupported JPEG: "))
+    #expect(outcome.errors.filter { $0 == "\n" }.count == 1)
+    let cut = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + good.dropLast(3))
+    #expect(cut.status == 1)
+    #expect(cut.lines.count == 1)
+    #expect(cut.errors == "e3-run: -: the stream ends inside picture 1\n")
+  }
+
+  @Test("a bad frame among several is reported, and the others are answered")
+  func badFrame() throws {
+    let good = pictureFolder.appendingPathComponent("grey.jpg").path
+    let cut = try folder.file("cut.jpg", Array(pictureBytes("grey.jpg").dropLast(40)))
+    let outcome = try run([model, good, cut, folder.url.path + "/missing.png", good, "--json"])
+    #expect(outcome.status == 1)
+    #expect(outcome.lines.count == 2)
+    let errors = outcome.errors.split(separator: "\n")
+    #expect(errors.count == 2)
+    #expect(errors[0].hasPrefix("e3-run: \(cut): "))
+    #expect(errors[1] == "e3-run: \(folder.url.path)/missing.png: No such file or directory")
+  }
+
+  @Test("a reader that goes away, or a full disk, ends the run with one line")
+  func outputFails() throws {
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let arguments = [model] + [String](repeating: picture, count: 100)
+    let (input, errors) = (try Scratch(), try Scratch())
+    // A named pipe whose reader is gone; other commands that start meanwhile inherit neither end.
+    let path = folder.url.path + "/pipe"
+    #expect(mkfifo(path, 0o600) == 0)
+    let reader = open(path, O_RDWR | O_CLOEXEC)
+    let writer = open(path, O_WRONLY | O_CLOEXEC)
+    close(reader)
+    let status = try spawn(arguments, descriptors: [input.descriptor, writer, errors.descriptor])
+    close(writer)
+    #expect(status == 1)
+    #expect(errors.text == "e3-run: standard output: Broken pipe\n")
+
+    let (full, fullErrors) = (open("/dev/full", O_WRONLY | O_CLOEXEC), try Scratch())
+    #expect(try spawn(arguments, descriptors: [input.descriptor, full, fullErrors.descriptor]) == 1)
+    close(full)
+    #expect(fullErrors.text == "e3-run: standard output: No space left on device\n")
+  }
+}

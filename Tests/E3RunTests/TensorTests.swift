@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+
+/// The bytes of a `.npy` file.
+func npy(
+  _ descriptor: String, _ shape: [Int], _ data: [UInt8], order: String = "False", version: UInt8 = 1, padding: Int = 0
+) -> [UInt8] {
+  let list = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
+  var header = "{'descr': '\(descriptor)', 'fortran_order': \(order), 'shape': (\(list)), }"
+  header += String(repeating: " ", count: padding) + "\n"
+  let length = header.utf8.count
+  var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [version, 0, UInt8(length & 255), UInt8(length >> 8)]
+  if version > 1 { bytes += [0, 0] }
+  return bytes + Array(header.utf8) + data
+}
+
+/// Little-endian bytes.
+func bytes(_ values: [Float]) -> [UInt8] { values.withUnsafeBytes(Array.init) }
+
+@Suite("e3-run: tensors")
+struct TensorTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.model()
+  }
+
+  /// Images of the sample model, 7x9 colour.
+  private func images(_ count: Int) -> [Float] { (0..<count * 189).map { Float($0 % 101) / 50 - 1 } }
+
+  private func answers(_ outcome: Outcome) throws -> [[Double]] {
+    try outcome.objects.map { ($0["probabilities"] as! [NSNumber]).map(\.doubleValue) }
+  }
+
+  @Test("a batch is answered image by image, wherever its header ends")
+  func batch() throws {
+    let batch = try folder.file("batch.npy", npy("<f4", [3, 7, 9, 3], bytes(images(3))))
+    let outcome = try run([model, "--tensor", batch, "--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let expected = try answers(outcome)
+    #expect(expected.count == 3)
+    for padding in 1...3 {
+      let shifted = npy("<f4", [3, 7, 9, 3], bytes(images(3)), version: 2, padding: padding)
+      #expect(try answers(run([model, "--tensor", folder.file("shifted.npy", shifted), "--json"])) == expected)
+    }
+    for index in 0..<3 {
+      let image = Array(images(3)[index * 189..<index * 189 + 189])
+      let path = try folder.file("image.npy", npy("<f4", [7, 9, 3], bytes(image)))
+      #expect(try answers(run([model, "--tensor", path, "--json"])) == [expected[index]])
+    }
+    #expect(try run([model, "--tensor", batch, "--frames", "2", "--json"]).lines.count == 2)
+  }
+
+  @Test("bytes are pixels and go through the preprocessing recipe")
+  func pixels() throws {
+    let pixels = (0..<378).map { UInt8($0 % 251) }
+    let path = try folder.file("pixels.npy", npy("|u1", [2, 7, 9, 3], pixels))
+    let pictures = try (0..<2).map {
+      try folder.file("\($0).ppm", Array("P6 9 7 255\n".utf8) + pixels[$0 * 189..<$0 * 189 + 189])
+    }
+    #expect(try answers(run([model, "--tensor", path, "--json"])) == answers(run([model, "--json"] + pictures)))
+  }
+
+  @Test("an image with a NaN is reported and the others are answered")
+  func notFinite() throws {
+    var values = images(3)
+    values[200] = .nan
+    let path = try folder.file("nan.npy", npy("<f4", [3, 7, 9, 3], bytes(values)))
+    let outcome = try run([model, "--tensor", path, "--json"])
+    #expect(outcome.status == 1)
+    #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2])
+    #expect(outcome.errors.hasPrefix("e3-run: \(path): frame 1: "))
+  }
+
+  @Test("what is no array of images for this model is refused with its reason")
+  func refused() throws {
+    let one = bytes(images(1))
+    let cases: [([UInt8], String)] = [
+      ([], "not a .npy file"),
+      (Array("P6 9 7 255\n".utf8) + one, "not a .npy file"),
+      (Array(npy("<f4", [7, 9, 3], one).prefix(30)), "a truncated .npy file, or an unknown version of the format"),
+      (npy("<f4", [7, 9, 3], one, version: 9), "a truncated .npy file, or an unknown version of the format"),
+      (npy("<f8", [7, 9, 3], one + one), "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"),
+      (npy(">f4", [7, 9, 3], one), "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"),
+      (npy("<f4", [7, 9, 3], one, order: "True"), "the array is not in C order"),
+      (npy("<f4", [189], one), "the shape is not [N, height, width, channels] or [height, width, channels]"),
+      (npy("<f4", [1, 1, 7, 9, 3], one), "the shape is not [N, height, width, channels] or [height, width, channels]"),
+      (npy("<f4", [9, 7, 3], one), "the shape is (9, 7, 3), the model takes images of (7, 9, 3)"),
+      (npy("<f4", [2, 7, 9, 1], one), "the shape is (2, 7, 9, 1), the model takes images of (7, 9, 3)"),
+      (npy("<f4", [2, 7, 9, 3], one), "the file is shorter than its header says"),
+      (npy("<f4", [999_999_999, 7, 9, 3], one), "the file is shorter than its header says"),
+      (Array(npy("<f4", [7, 9, 3], one).dropLast()), "the file is shorter than its header says"),
+    ]
+    for (bytes, text) in cases {
+      let path = try folder.file("bad.npy", bytes)
+      let outcome = try run([model, "--tensor", path, "--json"])
+      #expect(outcome.status == 1)
+      #expect(outcome.output.isEmpty)
+      #expect(outcome.errors == "e3-run: \(path): \(text)\n")
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import CE3
+import Foundation
+import Testing
+
+@Suite("e3-run: command line")
+struct UsageTests {
+  @Test("--help and --version answer on standard output, whatever else is there")
+  func help() throws {
+    let help = try run(["--help"])
+    #expect(help.status == 0)
+    #expect(help.errors.isEmpty)
+    #expect(help.output.contains("usage: e3-run MODEL.e3 FRAME... [options]"))
+    #expect(help.output.split(separator: "\n").allSatisfy { $0.count <= 120 })
+    #expect(try run(["nothing.e3", "--help"]).output == help.output)
+    let version = try run(["--version"])
+    #expect(version.status == 0)
+    #expect(version.output == "e3-run \(String(cString: e3_version_text()))\n")
+  }
+
+  @Test(
+    "a mistake on the command line is one line on standard error and status 2",
+    arguments: [
+      ([], "a MODEL.e3 is missing"),
+      (["m.e3"], "a FRAME is missing"),
+      (["m.e3", "f.png", "--nonsense"], "unknown option '--nonsense'"),
+      (["-x", "m.e3"], "unknown option '-x'"),
+      (["m.e3", "f.png", "--top"], "an argument is missing after '--top'"),
+      (["--json=yes", "m.e3", "f.png"], "no argument is taken by '--json=yes'"),
+      (["m.e3", "f.png", "--top", "0"], "--top takes a number from 1, not '0'"),
+      (["m.e3", "f.png", "--top", "5x"], "--top takes a number from 1, not '5x'"),
+      (["m.e3", "f.png", "--threads", "65"], "--threads takes 1 to 64, not '65'"),
+      (["m.e3", "f.png", "--threads", "99999999999999999999"], "--threads takes 1 to 64, not '99999999999999999999'"),
+      (
+        ["m.e3", "f.png", "--isa", "sse9"],
+        "--isa takes scalar, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm, not 'sse9'"
+      ),
+      (["m.e3", "-"], "standard input needs --pixel-format, and --size unless it is mjpeg"),
+      (["m.e3", "-", "--pixel-format", "rgb24"], "--pixel-format needs --size WxH"),
+      (["m.e3", "-", "--size", "4x4"], "--size and --stride need --pixel-format"),
+      (
+        ["m.e3", "-", "--pixel-format", "bgr", "--size", "4x4"],
+        "--pixel-format takes rgb24, gray8, yuyv, nv12 or mjpeg, not 'bgr'"
+      ),
+      (["m.e3", "-", "--pixel-format", "yuyv", "--size", "5x4"], "this pixel format needs an even --size"),
+      (["m.e3", "-", "--pixel-format", "nv12", "--size", "4x5"], "this pixel format needs an even --size"),
+      (
+        ["m.e3", "-", "--pixel-format", "gray8", "--size", "4x4", "--stride", "3"],
+        "--stride is shorter than a line of pixels"
+      ),
+      (["m.e3", "-", "--pixel-format", "mjpeg", "--stride", "3"], "--stride is of no use with mjpeg"),
+      (["m.e3", "f.png", "--tensor", "t.npy"], "no FRAME is taken here: 'f.png'"),
+      (["m.e3", "f.png", "--self-test"], "no FRAME is taken here: 'f.png'"),
+    ])
+  func mistakes(arguments: [String], text: String) throws {
+    let outcome = try run(arguments)
+    #expect(outcome.status == 2)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors == "e3-run: \(text); e3-run --help explains\n")
+  }
+
+  @Test(
+    "a size is two sides with an x between them",
+    arguments: ["4", "4x", "x4", "0x4", "4x0", "4x4x4", "16385x1", "4X4"])
+  func sizes(text: String) throws {
+    let outcome = try run(["m.e3", "-", "--pixel-format", "gray8", "--size", text])
+    #expect(outcome.status == 2)
+    let reason = "--size takes WIDTHxHEIGHT, sides from 1 to 16384, not '\(text)'"
+    #expect(outcome.errors == "e3-run: \(reason); e3-run --help explains\n")
+  }
+
+  @Test("a model that cannot be used is named with its reason, status 1")
+  func badModels() throws {
+    let folder = try TemporaryFolder()
+    let model = try folder.model()
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: model)))
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let cases: [(String, String)] = [
+      (try folder.file("empty.e3", []), "the file is empty"),
+      (try folder.file("cut.e3", Array(bytes.dropLast())), statusText(E3_ERROR_FILE_TRUNCATED)),
+      (try folder.file("foreign.e3", Array("no model file".utf8) + bytes), statusText(E3_ERROR_FILE_MAGIC)),
+      (folder.url.path, "Is a directory"),
+      (folder.url.path + "/none.e3", "No such file or directory"),
+      ("/dev/null", "No such device"),
+    ]
+    for (path, text) in cases {
+      let outcome = try run([path, picture])
+      #expect(outcome.status == 1)
+      #expect(outcome.output.isEmpty)
+      #expect(outcome.errors == "e3-run: \(path): \(text)\n")
+    }
+  }
+
+  @Test("an instruction set that this CPU lacks is refused: no CPU has both of these")
+  func foreignISA() throws {
+    let folder = try TemporaryFolder()
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let outcomes = try ["neon", "avx2"].map { try run([folder.model(), picture, "--isa", $0]) }
+    let refused = outcomes.filter { $0.status != 0 }
+    #expect(!refused.isEmpty)
+    for outcome in refused {
+      #expect(outcome.status == 1)
+      let reasons = [E3_ERROR_ISA_UNKNOWN, E3_ERROR_ISA_UNAVAILABLE].map { "e3-run: \(statusText($0))\n" }
+      #expect(reasons.contains(outcome.errors))
+    }
+  }
+}
