@@ -42,7 +42,9 @@ let tests: [Target] = [
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
-  .testTarget(name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"], exclude: ["Data"]),
+  .testTarget(
+    name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"],
+    exclude: ["Data"]),
   .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Runtime", "E3TestSupport"]),
 ]
 
