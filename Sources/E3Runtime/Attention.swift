@@ -116,6 +116,7 @@ extension Encoder {
     worker.barrier()
 
     let projection = model.linear(.queryKeyValue, block: block)
+    let output = model.linear(.attentionOutput, block: block)
     let projected = space.queryKeyValue.rows(0..<all.count)
     let queryPanels = width / 16
     if firstTokenOnly {
@@ -129,7 +130,8 @@ extension Encoder {
         epilogue: E3K_STORE, into: projected.every(tokens))
     } else {
       kernels.linear(
-        quantized, projection, panels: worker.panels(projection.panelCount), epilogue: E3K_STORE, into: projected)
+        quantized, projection, panels: worker.panels(projection.panelCount), epilogue: E3K_STORE, into: projected,
+        next: worker.firstPanel(of: output))
     }
     worker.barrier()
 
@@ -155,9 +157,10 @@ extension Encoder {
     kernels.quantize(contexts.rows(share), width: width, into: contextQuantized.rows(share))
     worker.barrier()
 
-    let output = model.linear(.attentionOutput, block: block)
+    let next = shape.isMoE(block) ? model.expert(block: block, index: 0) : model.mlp(block: block)
     kernels.linear(
-      contextQuantized, output, panels: worker.panels(output.panelCount), epilogue: E3K_ADD, into: active)
+      contextQuantized, output, panels: worker.panels(output.panelCount), epilogue: E3K_ADD, into: active,
+      next: worker.firstPanel(of: next.expand))
     worker.barrier()
   }
 }

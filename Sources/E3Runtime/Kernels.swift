@@ -8,18 +8,21 @@ struct Kernels {
   init(_ table: UnsafePointer<e3k_table>) { self.table = table }
 
   /// output[:, 16 * panels] = epilogue(input · layer), for the panels in `panels` only.
+  ///
+  /// - Parameter next: the weights that this thread multiplies with afterwards, to be fetched meanwhile; a hint.
   func linear(
-    _ input: QuantizedRows, _ layer: LinearView, panels: Range<Int>, epilogue: e3k_epilogue, into output: FloatRows
+    _ input: QuantizedRows, _ layer: LinearView, panels: Range<Int>, epilogue: e3k_epilogue, into output: FloatRows,
+    next: UnsafePointer<UInt8>? = nil
   ) {
     product(
       input, layer.panels + panels.lowerBound * layer.panelBytes, inputs: layer.inputs, panelCount: panels.count,
-      epilogue: epilogue, into: output.columns(from: panels.lowerBound * 16))
+      epilogue: epilogue, into: output.columns(from: panels.lowerBound * 16), next: next)
   }
 
   /// residual[rows[i]] += gates[i] * (input[i] · layer), for the panels in `panels` only.
   func linearGated(
     _ input: QuantizedRows, _ layer: LinearView, panels: Range<Int>, gates: UnsafePointer<Float>,
-    rows: UnsafePointer<UInt32>, into residual: FloatRows
+    rows: UnsafePointer<UInt32>, into residual: FloatRows, next: UnsafePointer<UInt8>?
   ) {
     guard input.count > 0, !panels.isEmpty else { return }
     var arguments = e3k_gemm()
@@ -34,6 +37,7 @@ struct Kernels {
     arguments.out_stride = residual.stride
     arguments.out_rows = rows
     arguments.gates = gates
+    arguments.next = next
     arguments.epilogue = E3K_ADD_GATED
     table.pointee.gemm(&arguments)
   }
@@ -41,7 +45,7 @@ struct Kernels {
   /// The same product over panels that were packed at run time (keys, values).
   func product(
     _ input: QuantizedRows, _ panels: UnsafePointer<UInt8>, inputs: Int, panelCount: Int, epilogue: e3k_epilogue,
-    into output: FloatRows
+    into output: FloatRows, next: UnsafePointer<UInt8>? = nil
   ) {
     guard input.count > 0, panelCount > 0 else { return }
     var arguments = e3k_gemm()
@@ -54,6 +58,7 @@ struct Kernels {
     arguments.panel_count = panelCount
     arguments.out = output.start
     arguments.out_stride = output.stride
+    arguments.next = next
     arguments.epilogue = epilogue
     table.pointee.gemm(&arguments)
   }

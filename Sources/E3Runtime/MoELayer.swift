@@ -82,9 +82,10 @@ extension Encoder {
       let places = tables.places(of: expert)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).expand
+      let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).expand }
       kernels.linear(
         gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_GELU,
-        into: space.hidden.rows(places))
+        into: space.hidden.rows(places), next: next.map(worker.firstPanel(of:)))
     }
     worker.barrier()
 
@@ -93,9 +94,11 @@ extension Encoder {
       let places = tables.places(of: expert)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).contract
+      let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).contract }
       kernels.linearGated(
         hidden.rows(places), layer, panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
-        rows: tables.rows + places.lowerBound, into: rows)
+        rows: tables.rows + places.lowerBound, into: rows,
+        next: next.map(worker.firstPanel(of:)) ?? firstPanel(ofBlock: block + 1))
     }
     worker.barrier()
   }

@@ -135,6 +135,12 @@ extension RoutingTables {
     }
   }
 
+  /// The next expert that has assignments.
+  func nextUsed(after expert: Int, of shape: ModelShape) -> Int? {
+    for next in expert + 1..<max(shape.expertCount, expert + 1) where !places(of: next).isEmpty { return next }
+    return nil
+  }
+
   /// Places of an expert's assignments.
   func places(of expert: Int) -> Range<Int> { Int(starts[expert])..<Int(starts[expert + 1]) }
 }

@@ -1,4 +1,5 @@
 import CE3System
+import E3Format
 
 /// One member of the team that runs an inference. All members run the same code; each takes its share of every stage.
 ///
@@ -17,6 +18,11 @@ struct Worker {
     let lower = min(units / count * index + min(index, units % count), units) * unit
     let upper = lower + (units / count + (index < units % count ? 1 : 0)) * unit
     return min(lower, total)..<min(upper, total)
+  }
+
+  /// First of this member's panels of `layer`: what to fetch before the layer's turn comes.
+  func firstPanel(of layer: LinearView) -> UnsafePointer<UInt8> {
+    layer.panels + panels(layer.panelCount).lowerBound * layer.panelBytes
   }
 
   /// This member's panels of a linear layer: blocks of 4, the width of the kernels' tile, unless there are too few.
