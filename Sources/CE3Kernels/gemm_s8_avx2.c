@@ -2,8 +2,8 @@
  * gemm_s8_avx2.c - the int8 matrix product on AVX2 without VNNI.
  *
  * vpmaddubsw multiplies unsigned by signed bytes and adds pairs with saturation to 16 bits. Its operands here are |w|
- * and x * sign(w), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates. Widening both
- * operands to 16 bits for vpmaddwd needs as many instructions and more registers.
+ * and x * sign(w), both within 127, so a pair is at most 2 * 127 * 127 = 32258 and nothing ever saturates. Widening
+ * both operands to 16 bits for vpmaddwd needs as many instructions and more registers.
  */
 #include "kernels_x86.h"
 

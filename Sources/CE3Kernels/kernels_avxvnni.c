@@ -7,6 +7,7 @@
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVXVNNI))), apply_to = function)
 
 #define E3K_FLIP 0x80
+#define E3K_WIDE_LANES 32
 #include "rows_generic.inc.h"
 
 const e3k_table e3k_table_avxvnni = {

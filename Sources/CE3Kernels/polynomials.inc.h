@@ -6,28 +6,33 @@
  *     E3K_AS_U(x), E3K_AS_F(u)  reinterpretation of the bits
  *     E3K_TO_F(i)               conversion of the integer value
  *     E3K_SELECT(m, a, b)       m ? a : b, where m is the result of a comparison
+ * and, where it includes this file twice,
+ *     E3K_NAME(f)               the name of function f, otherwise e3k_f,
  * and gets static functions on E3K_F. Every operation is one IEEE operation in the order written, so all instantiations
- * give the same bits.
- * The largest errors, against the exact functions, are listed in KERNELS.md and asserted by the tests.
+ * give the same bits. The largest errors, against the exact functions, are listed in KERNELS.md and asserted by the tests.
  */
+
+#ifndef E3K_NAME
+#define E3K_NAME(f) e3k_##f
+#endif
 
 #define E3K_INLINE static inline __attribute__((always_inline, unused))
 
 /* Adding it rounds to the nearest integer, ties to even, which the low bits of the sum then hold. */
 #define E3K_ROUND 12582912.0f
 
-E3K_INLINE E3K_F e3k_max(E3K_F a, E3K_F b) { return E3K_SELECT(a > b, a, b); }
-E3K_INLINE E3K_F e3k_min(E3K_F a, E3K_F b) { return E3K_SELECT(a < b, a, b); }
-E3K_INLINE E3K_F e3k_abs(E3K_F x) { return E3K_AS_F(E3K_AS_U(x) & 0x7fffffffu); }
+E3K_INLINE E3K_F E3K_NAME(max)(E3K_F a, E3K_F b) { return E3K_SELECT(a > b, a, b); }
+E3K_INLINE E3K_F E3K_NAME(min)(E3K_F a, E3K_F b) { return E3K_SELECT(a < b, a, b); }
+E3K_INLINE E3K_F E3K_NAME(abs)(E3K_F x) { return E3K_AS_F(E3K_AS_U(x) & 0x7fffffffu); }
 
 /* value * 2^n, where `rounded` is n + E3K_ROUND and the result is a normal number. */
-E3K_INLINE E3K_F e3k_scale(E3K_F value, E3K_F rounded) {
+E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F rounded) {
   return E3K_AS_F(E3K_AS_U(value) + (E3K_AS_U(rounded) << 23));
 }
 
 /* e^x for x clamped to -80..80, where neither the result nor its reciprocal, nor a 10^4th of it, is subnormal. */
-E3K_INLINE E3K_F e3k_exp(E3K_F x) {
-  x = e3k_max(e3k_min(x, (E3K_F){0} + 80.0f), (E3K_F){0} - 80.0f);
+E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
+  x = E3K_NAME(max)(E3K_NAME(min)(x, (E3K_F){0} + 80.0f), (E3K_F){0} - 80.0f);
   E3K_F rounded = x * 1.44269504f + E3K_ROUND;
   E3K_F n = rounded - E3K_ROUND;
   E3K_F r = x - n * 0.693359375f; /* ln 2 in two parts; the first has 9 bits, so its product with n is exact */
@@ -38,38 +43,38 @@ E3K_INLINE E3K_F e3k_exp(E3K_F x) {
   q = q * r + 0.499999934f;
   E3K_F p = q * (r * r) + r;
   p = p + 1.0f;
-  return e3k_scale(p, rounded);
+  return E3K_NAME(scale)(p, rounded);
 }
 
 /* GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x / (1 + 2^t) with
  * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3). The polynomial for 2^f has a relative error of 3.6e-6. */
-E3K_INLINE E3K_F e3k_gelu(E3K_F x) {
+E3K_INLINE E3K_F E3K_NAME(gelu)(E3K_F x) {
   E3K_F t = x * (x * x * -0.102943240f - 2.30220820f);
-  t = e3k_max(e3k_min(t, (E3K_F){0} + 115.0f), (E3K_F){0} - 115.0f);
+  t = E3K_NAME(max)(E3K_NAME(min)(t, (E3K_F){0} + 115.0f), (E3K_F){0} - 115.0f);
   E3K_F rounded = t + E3K_ROUND;
   E3K_F f = t - (rounded - E3K_ROUND);
   E3K_F p = f * 0.00978291267f + 0.0559768836f;
   p = p * f + 0.240207111f;
   p = p * f + 0.693113604f;
   p = p * f + 1.0f;
-  return x / (e3k_scale(p, rounded) + 1.0f);
+  return x / (E3K_NAME(scale)(p, rounded) + 1.0f);
 }
 
 /* tanh x: an odd polynomial below 0.625, 1 - 2 / (e^(2|x|) + 1) above. */
-E3K_INLINE E3K_F e3k_tanh(E3K_F x) {
+E3K_INLINE E3K_F E3K_NAME(tanh)(E3K_F x) {
   E3K_F z = x * x;
   E3K_F p = z * -0.00570422711f + 0.0206384345f;
   p = p * z - 0.0537395240f;
   p = p * z + 0.133314400f;
   p = p * z - 0.333332819f;
   E3K_F near = p * z * x + x;
-  E3K_F far = 1.0f - 2.0f / (e3k_exp(e3k_abs(x) * 2.0f) + 1.0f);
+  E3K_F far = 1.0f - 2.0f / (E3K_NAME(exp)(E3K_NAME(abs)(x) * 2.0f) + 1.0f);
   far = E3K_AS_F(E3K_AS_U(far) | (E3K_AS_U(x) & 0x80000000u));
-  return E3K_SELECT(e3k_abs(x) < 0.625f, near, far);
+  return E3K_SELECT(E3K_NAME(abs)(x) < 0.625f, near, far);
 }
 
 /* Natural logarithm of a normal positive x = 2^n (1 + f), where 1 + f lies between sqrt(1/2) and sqrt(2). */
-E3K_INLINE E3K_F e3k_log(E3K_F x) {
+E3K_INLINE E3K_F E3K_NAME(log)(E3K_F x) {
   E3K_U bits = E3K_AS_U(x) - 0x3f3504f3u;
   E3K_F n = E3K_TO_F((E3K_I)bits >> 23);
   E3K_F f = E3K_AS_F((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
@@ -86,6 +91,6 @@ E3K_INLINE E3K_F e3k_log(E3K_F x) {
 }
 
 /* -p ln p is the summand of an entropy; this is p ln p, and 0 where p is 0. */
-E3K_INLINE E3K_F e3k_p_log_p(E3K_F p) {
-  return E3K_SELECT(p >= 1.17549435e-38f, p * e3k_log(p), (E3K_F){0});
+E3K_INLINE E3K_F E3K_NAME(p_log_p)(E3K_F p) {
+  return E3K_SELECT(p >= 1.17549435e-38f, p * E3K_NAME(log)(p), (E3K_F){0});
 }

@@ -4,9 +4,10 @@
  * A vector type of 16 floats is one AVX-512 register, two of AVX or four of NEON: the compiler splits it. Each tier
  * includes this file inside an attribute push with its target, so all of them perform the operations of
  * kernels_scalar.c, lane for lane, in the canonical order. The including file defines E3K_FLIP, the tier's
- * activation_flip.
+ * activation_flip, and E3K_WIDE_LANES, the lanes of four of its registers.
  *
- * Rows are taken in blocks: the horizontal folds of four rows then share their shuffles, and their latencies overlap.
+ * Rows are taken in blocks of four, whose horizontal folds share their shuffles, and where rows are short in chunks of
+ * blocks: a pass over a whole chunk goes before the next, so that the latency of folds and divisions is hidden.
  */
 #include "tiers.h"
 
@@ -32,13 +33,38 @@ typedef uint8_t b16_memory __attribute__((vector_size(16), aligned(1), may_alias
 #define E3K_SELECT(m, a, b) ((f16)(((u16)(m) & (u16)(a)) | (~(u16)(m) & (u16)(b))))
 #include "polynomials.inc.h"
 
+/* The same on four registers at once: the steps of a polynomial wait for each other, those of four side by side do
+ * not. */
+typedef float wide __attribute__((vector_size(4 * E3K_WIDE_LANES)));
+typedef int32_t wide_i __attribute__((vector_size(4 * E3K_WIDE_LANES)));
+typedef uint32_t wide_u __attribute__((vector_size(4 * E3K_WIDE_LANES)));
+typedef float wide_memory __attribute__((vector_size(4 * E3K_WIDE_LANES), aligned(4), may_alias));
+
+#undef E3K_F
+#undef E3K_U
+#undef E3K_I
+#undef E3K_AS_U
+#undef E3K_AS_F
+#undef E3K_TO_F
+#undef E3K_SELECT
+#undef E3K_NAME
+#define E3K_F wide
+#define E3K_U wide_u
+#define E3K_I wide_i
+#define E3K_AS_U(x) ((wide_u)(x))
+#define E3K_AS_F(u) ((wide)(u))
+#define E3K_TO_F(i) __builtin_convertvector(i, wide)
+#define E3K_SELECT(m, a, b) ((wide)(((wide_u)(m) & (wide_u)(a)) | (~(wide_u)(m) & (wide_u)(b))))
+#define E3K_NAME(f) wide_##f
+#include "polynomials.inc.h"
+
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { LANES = 16, BLOCK = 4 };
+enum { LANES = 16, BLOCK = 4, CHUNK = 16 };
 
 E3K_INLINE f16 load(const float *p) { return *(const f16_memory *)p; }
 E3K_INLINE void store(float *p, f16 v) { *(f16_memory *)p = v; }
-E3K_INLINE f16 splat(float x) { return (f16){0} + x; }
+E3K_INLINE f16 splat(float x) { return x - (f16){0}; } /* x - 0 is x for every x; x + 0 is not */
 E3K_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* All ones in the first `count` lanes. */
@@ -47,6 +73,7 @@ E3K_INLINE u16 first_lanes(size_t count) {
   return (u16)(lane < ((u16){0} + (uint32_t)least(count, LANES)));
 }
 
+E3K_INLINE f16 select(u16 mask, f16 a, f16 b) { return (f16)((mask & (u16)a) | (~mask & (u16)b)); }
 E3K_INLINE f16 masked(f16 v, u16 mask) { return (f16)((u16)v & mask); }
 
 /* Integers nearest to |x| < 2^22: the low bits. */
@@ -91,6 +118,9 @@ E3K_INLINE f16 quantisers(f16 a, f16 *scale) {
   return masked(127.0f / a, used);
 }
 
+/* What the folded blocks of a chunk hold for one of its rows. */
+E3K_INLINE float lane_of_row(const f16 *blocks, size_t row) { return ((const float *)blocks)[row * BLOCK]; }
+
 /* Absolute maxima of `rows` over `width` columns, folded. */
 E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
   f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
@@ -108,16 +138,23 @@ E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, siz
 
 static void quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier,
                           uint8_t *out, size_t out_stride, float *scales) {
-  for (size_t r = 0; r < count; r += BLOCK) {
-    const float *rows[BLOCK];
-    block_of_rows(rows, matrix, stride, count, r);
-    f16 scale, factor = quantisers(absolute_maxima(rows, width), &scale);
-    scale = scale * multiplier;
-    for (size_t n = 0; n < least(BLOCK, count - r); n++) {
-      uint8_t *bytes = out + (r + n) * out_stride;
-      scales[r + n] = scale[4 * n];
-      f16 f = splat(factor[4 * n]);
-      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(rows[n] + i) * f), E3K_FLIP);
+  const size_t most = width <= 512 ? CHUNK : BLOCK; /* rows that stay in the first-level cache between the passes */
+  for (size_t first = 0; first < count; first += most) {
+    const size_t end = least(first + most, count);
+    f16 scale[CHUNK / BLOCK], factor[CHUNK / BLOCK];
+    for (size_t r = first; r < end; r += BLOCK) {
+      const float *rows[BLOCK];
+      block_of_rows(rows, matrix, stride, count, r);
+      size_t block = (r - first) / BLOCK;
+      factor[block] = quantisers(absolute_maxima(rows, width), &scale[block]);
+      scale[block] = scale[block] * multiplier;
+    }
+    for (size_t r = first; r < end; r++) {
+      const float *row = matrix + r * stride;
+      uint8_t *bytes = out + r * out_stride;
+      scales[r] = lane_of_row(scale, r - first);
+      f16 f = splat(lane_of_row(factor, r - first));
+      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(row + i) * f), E3K_FLIP);
     }
   }
 }
@@ -256,69 +293,82 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
   }
 }
 
-/* Largest of the first `width` values of each of N rows, folded. */
-E3K_INLINE f16 maxima(const float *x, size_t stride, size_t width, const size_t N) {
+/* Largest of the first `width` values of each of four rows, folded. */
+E3K_INLINE f16 maxima(const float *const rows[BLOCK], size_t width) {
   f16 m[BLOCK];
-  u16 last = first_lanes((width - 1) % LANES + 1);
-  size_t end = (width - 1) / LANES * LANES;
-  UNROLL for (size_t n = 0; n < BLOCK; n++) {
-    m[n] = n < N ? E3K_SELECT(last, load(x + n * stride + end), splat(x[n * stride])) : (f16){0};
-  }
+  const size_t end = (width - 1) / LANES * LANES;
+  const u16 last = first_lanes(width - end);
+  UNROLL for (int n = 0; n < BLOCK; n++) m[n] = select(last, load(rows[n] + end), splat(rows[n][0]));
   for (size_t i = 0; i < end; i += LANES) {
-    UNROLL for (size_t n = 0; n < N; n++) m[n] = e3k_max(load(x + n * stride + i), m[n]);
+    UNROLL for (int n = 0; n < BLOCK; n++) m[n] = e3k_max(load(rows[n] + i), m[n]);
   }
   return fold_maxima(m);
 }
 
-E3K_INLINE void softmax_quantize_rows(float *x, size_t stride, size_t width, const float *value_scales, uint8_t *out,
-                                      size_t out_stride, float *scales, const size_t N) {
-  f16 m = maxima(x, stride, width, N), ms[BLOCK];
-  f16 sum[BLOCK] = {{0}, {0}, {0}, {0}}, a[BLOCK] = {{0}, {0}, {0}, {0}};
-  UNROLL for (size_t n = 0; n < N; n++) ms[n] = splat(m[4 * n]);
-  for (size_t i = 0; i < width; i += LANES) {
-    u16 mask = first_lanes(width - i);
-    f16 value_scale = load(value_scales + i);
-    UNROLL for (size_t n = 0; n < N; n++) {
-      f16 e = masked(e3k_exp(load(x + n * stride + i) - ms[n]), mask);
-      sum[n] = sum[n] + e;
-      f16 w = e * value_scale;
-      a[n] = e3k_max(w, a[n]);
-      store(x + n * stride + i, w);
-    }
+/* x = e^(x - max) for a row of `width` values and what lies between them and the next multiple of 16. */
+E3K_INLINE void exponentials(float *x, size_t width, float max) {
+  size_t i = 0;
+  for (; i + E3K_WIDE_LANES < width + LANES; i += E3K_WIDE_LANES) {
+    *(wide_memory *)(x + i) = wide_exp(*(const wide_memory *)(x + i) - max);
   }
-  f16 scale, factor = quantisers(fold_maxima(a), &scale);
-  scale = scale / fold_sums(sum);
-  UNROLL for (size_t n = 0; n < N; n++) {
-    scales[n] = scale[4 * n];
-    f16 f = splat(factor[4 * n]);
-    for (size_t i = 0; i < width; i += LANES) {
-      store_bytes(out + n * out_stride + i, rounded(load(x + n * stride + i) * f), 0);
-    }
-  }
+  for (; i < width; i += LANES) store(x + i, e3k_exp(load(x + i) - max));
 }
 
 static void softmax_quantize(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
                              uint8_t *out, size_t out_stride, float *scales) {
-  size_t r = 0;
-#define ROWS(N) \
-  softmax_quantize_rows(scores + r * stride, stride, width, value_scales, out + r * out_stride, out_stride, \
-                        scales + r, N)
-  for (; r + BLOCK <= count; r += BLOCK) ROWS(BLOCK);
-  for (; r < count; r++) ROWS(1);
-#undef ROWS
+  const size_t tail = width / LANES * LANES;
+  const u16 last = first_lanes(width - tail);
+  for (size_t first = 0; first < count; first += CHUNK) {
+    const size_t end = least(first + CHUNK, count);
+    f16 max[CHUNK / BLOCK];
+    for (size_t r = first; r < end; r += BLOCK) {
+      const float *rows[BLOCK];
+      block_of_rows(rows, scores, stride, count, r);
+      max[(r - first) / BLOCK] = maxima(rows, width);
+    }
+    for (size_t r = first; r < end; r++) exponentials(scores + r * stride, width, lane_of_row(max, r - first));
+
+    f16 sum[CHUNK] = {0}, a[CHUNK] = {0};
+    for (size_t r = first; r < end; r++) {
+      float *row = scores + r * stride;
+      f16 row_sum = {0}, row_a = {0};
+      for (size_t i = 0; i < width; i += LANES) {
+        f16 e = load(row + i);
+        if (i == tail) e = masked(e, last);
+        f16 w = e * load(value_scales + i);
+        row_sum = row_sum + e;
+        row_a = e3k_max(w, row_a);
+        store(row + i, w);
+      }
+      sum[r - first] = row_sum;
+      a[r - first] = row_a;
+    }
+
+    f16 scale[CHUNK / BLOCK], factor[CHUNK / BLOCK];
+    for (size_t block = 0; block < CHUNK / BLOCK; block++) {
+      factor[block] = quantisers(fold_maxima(a + block * BLOCK), &scale[block]);
+      scale[block] = scale[block] / fold_sums(sum + block * BLOCK);
+    }
+    for (size_t r = first; r < end; r++) {
+      const float *row = scores + r * stride;
+      scales[r] = lane_of_row(scale, r - first);
+      f16 f = splat(lane_of_row(factor, r - first));
+      for (size_t i = 0; i < width; i += LANES) {
+        store_bytes(out + r * out_stride + i, rounded(load(row + i) * f), 0);
+      }
+    }
+  }
 }
 
 static void softmax(float *rows, size_t stride, size_t count, size_t width) {
   for (size_t r = 0; r < count; r++) {
     float *x = rows + r * stride;
-    f16 m = splat(maxima(x, stride, width, 1)[0]), sum = {0};
-    for (size_t i = 0; i < width; i += LANES) {
-      f16 e = masked(e3k_exp(load(x + i) - m), first_lanes(width - i));
-      sum = sum + e;
-      store(x + i, e);
-    }
+    const float *const same[BLOCK] = {x, x, x, x};
+    exponentials(x, width, maxima(same, width)[0]);
+    f16 sum = {0};
+    for (size_t i = 0; i < width; i += LANES) sum = sum + masked(load(x + i), first_lanes(width - i));
     float total = fold_sum(sum);
-    for (size_t i = 0; i < width; i += LANES) store(x + i, load(x + i) / total);
+    for (size_t i = 0; i < width; i += LANES) store(x + i, masked(load(x + i), first_lanes(width - i)) / total);
   }
 }
 
