@@ -41,7 +41,11 @@ let tests: [Target] = [
   .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
-  .testTarget(name: "E3ConverterTests", dependencies: ["E3Converter", "E3Checkpoint", "E3Format"]),
+  .testTarget(
+    name: "E3ConverterTests",
+    dependencies: [
+      "E3Checkpoint", "E3Converter", "E3Format", "E3Goldens", "E3Reference", "E3TestSupport", "e3-convert",
+    ]),
   .testTarget(
     name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"],
     exclude: ["Data"]),

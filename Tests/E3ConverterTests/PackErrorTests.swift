@@ -1,0 +1,115 @@
+import Foundation
+import Testing
+
+@testable import E3Checkpoint
+@testable import E3Converter
+
+/// Bad input gives one line that names the file, the tensor and the expectation, and never a partial output.
+@Suite("Packing bad input")
+struct PackErrorTests {
+  private let folder: TemporaryFolder
+  private let checkpoint: String
+  private let config: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    (checkpoint, config) = try folder.randomModel(SampleConfig.ensemble)
+  }
+
+  /// Packs and expects a one-line message with all of `parts`; the output must not exist.
+  private func expectFault(
+    _ checkpoint: String, options: PackOptions = PackOptions(), _ parts: String...,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let message = fault {
+      try pack(checkpoint: checkpoint, config: config, output: folder["model.e3"], options: options)
+    }
+    #expect(message != nil, sourceLocation: sourceLocation)
+    for part in parts { #expect(message?.contains(part) == true, "\(message ?? "")", sourceLocation: sourceLocation) }
+    #expect(message?.contains("\n") == false, sourceLocation: sourceLocation)
+    #expect(!folder.names.contains { $0.contains("model.e3") }, "\(folder.names)", sourceLocation: sourceLocation)
+  }
+
+  @Test("a weight that is not finite", arguments: [Float.nan, .infinity])
+  func notFinite(value: Float) throws {
+    let name = "Encoder/encoderblock_2/Moe/Mlp/Dense_1/kernel"
+    let edited = try folder.editedCheckpoint(checkpoint) { tensor, _, values in
+      if tensor == name { values[values.count - 1] = value }
+    }
+    expectFault(edited, edited, name, "finite")
+  }
+
+  @Test("a missing tensor")
+  func missing() throws {
+    let name = "Encoder/encoderblock_1/LayerNorm_1/bias"
+    let edited = try folder.editedCheckpoint(checkpoint) { tensor, _, _ in if tensor == name { tensor = nil } }
+    expectFault(edited, edited, name, "missing", "[15]")
+  }
+
+  @Test("a tensor of another shape")
+  func shape() throws {
+    let name = "Encoder/encoderblock_1/Mlp/Dense_0/kernel"
+    let edited = try folder.editedCheckpoint(checkpoint) { tensor, shape, values in
+      if tensor == name { (shape, values) = ([15, 20], Array(values[..<300])) }
+    }
+    expectFault(edited, edited, name, "[15, 20]", "[15, 21]")
+  }
+
+  @Test("a tensor that the model does not have")
+  func unknown() throws {
+    let edited = try folder.editedCheckpoint(checkpoint, adding: [("Encoder/surprise/kernel", [2, 3])]) { _, _, _ in }
+    expectFault(edited, edited, "Encoder/surprise/kernel", "no such tensor")
+  }
+
+  @Test("a truncated, a foreign and a missing checkpoint")
+  func damaged() throws {
+    let bytes = try folder.bytes("random.safetensors")
+    try folder.write(Array(bytes[..<(bytes.count / 2)]), to: "cut.safetensors")
+    expectFault(folder["cut.safetensors"], folder["cut.safetensors"])
+    let foreign = try folder.write("not a checkpoint at all", to: "foreign.safetensors")
+    expectFault(foreign, foreign)
+    expectFault(folder["none.safetensors"], folder["none.safetensors"], "No such file")
+  }
+
+  @Test("a configuration that contradicts the weights")
+  func contradiction() throws {
+    _ = try folder.write(
+      SampleConfig.ensemble.replacing("\"mlp_dim\":21", with: "\"mlp_dim\":22"), to: "config.json")
+    expectFault(checkpoint, "mlp_dim", "22")
+  }
+
+  @Test("labels: too few, not UTF-8, with control characters, not there")
+  func labels() throws {
+    let few = try folder.write("a\nb\nc\nd\n", to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: few), "\(few): 4 labels, expected one for each of 5 classes")
+    try folder.write([0x61, 0x0A, 0xFF, 0x0A], to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: few), "\(few): not UTF-8 text")
+    _ = try folder.write("a\nb\tc\nd\ne\nf\n", to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: few), "\(few): label 1 holds a control character")
+    expectFault(checkpoint, options: PackOptions(labels: folder["none.txt"]), "none.txt: No such file")
+  }
+
+  @Test("routing groups of several images cannot be packed")
+  func groups() throws {
+    _ = try folder.write(
+      SampleConfig.ensemble.replacing("\"group_size\":21", with: "\"group_size\":42"), to: "config.json")
+    expectFault(checkpoint, options: PackOptions(model: ModelOptions(capacity: .config)), config, "42", "one image")
+  }
+
+  @Test("weights so large that the network overflows")
+  func overflow() throws {
+    let edited = try folder.editedCheckpoint(checkpoint) { tensor, _, values in
+      if tensor == "head/kernel" { values = values.map { $0 * 1e38 } }
+    }
+    expectFault(edited, edited, "NaN or an infinity")
+  }
+
+  @Test("an output that cannot be written, and one that exists and stays")
+  func output() throws {
+    let message = fault { try pack(checkpoint: checkpoint, config: config, output: folder["none/model.e3"]) }
+    #expect(message == "\(folder["none/model.e3"]): No such file or directory")
+    try folder.write([1, 2, 3], to: "kept.e3")
+    _ = fault { try pack(checkpoint: folder["none.safetensors"], config: config, output: folder["kept.e3"]) }
+    #expect(try folder.bytes("kept.e3") == [1, 2, 3])
+  }
+}
