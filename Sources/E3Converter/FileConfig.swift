@@ -65,7 +65,8 @@ extension e3_file_config {
     }
     guard let limit = experts.capacity else { return }
     guard limit.groupSize == model.tokenCount * model.memberCount else {
-      throw FieldRange(problem: "--capacity config routes \(limit.groupSize) tokens together, expected one image: reference")
+      throw FieldRange(
+        problem: "--capacity config routes \(limit.groupSize) tokens together, expected one image: reference")
     }
     let mode: CapacityMode = limit.batchPriority ? .priority : .vanilla
     capacity_mode = UInt32(mode.rawValue)
@@ -99,8 +100,9 @@ extension e3_file_config {
     }
   }
 
-  private func perChannel(_ values: [Float], _ name: String, _ channels: Int) throws(FieldRange) -> (Float, Float, Float)
-  {
+  private func perChannel(_ values: [Float], _ name: String, _ channels: Int) throws(FieldRange) -> (
+    Float, Float, Float
+  ) {
     guard values.count == 1 || values.count == channels else {
       throw FieldRange(problem: "--value-norm has \(values.count) values of \(name), expected 1 or \(channels)")
     }

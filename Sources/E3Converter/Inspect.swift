@@ -12,7 +12,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
     ("config", .object(configFields(shape))),
     ("shapes", .object(shapeFields(shape).map { ($0.0, .integer($0.1)) })),
     ("labels", file.labelCount == 0 ? .null : .array(labels(file).map(JSONText.text))),
-    ("provenance", file.provenance.map { .text(String(decoding: $0, as: UTF8.self)) } ?? .null),
+    ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
     ("extents", .array((0..<file.extentCount).map { extentJSON(file.extent(at: $0)) })),
   ]).description
@@ -30,8 +30,11 @@ public func inspectionText(of model: MappedModel) -> String {
   lines += ["", "labels"]
   lines += file.labelCount == 0 ? ["  none"] : labels(file).prefix(10).enumerated().map { "  \($0.0): \($0.1)" }
   if file.labelCount > 10 { lines.append("  … \(file.labelCount) in all") }
-  lines += ["", "provenance", "  " + (file.provenance.map { String(decoding: $0, as: UTF8.self) } ?? "none")]
-  lines += ["", "self-test", file.golden == nil ? "  none" : "  golden image with \(shape.memberCount) x \(shape.classCount) logits"]
+  lines += ["", "provenance", "  " + (file.provenance.flatMap(compactJSONObject) ?? "none")]
+  lines += [
+    "", "self-test",
+    file.golden == nil ? "  none" : "  golden image with \(shape.memberCount) x \(shape.classCount) logits",
+  ]
   lines += ["", "extents"]
   lines.append("  " + ["    offset", "      bytes", "encoding", "checksum        ", "name"].joined(separator: "  "))
   for index in 0..<file.extentCount {

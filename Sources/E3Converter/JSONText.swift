@@ -8,6 +8,8 @@ indirect enum JSONText {
   case flag(Bool)
   case array([JSONText])
   case object([(String, JSONText)])
+  /// JSON text that is already in one line.
+  case verbatim(String)
   case null
 
   /// The value in one line.
@@ -22,6 +24,7 @@ indirect enum JSONText {
     case .array(let values): return "[" + values.map(\.description).joined(separator: ",") + "]"
     case .object(let members):
       return "{" + members.map { jsonString($0.0) + ":" + $0.1.description }.joined(separator: ",") + "}"
+    case .verbatim(let text): return text
     case .null: return "null"
     }
   }

@@ -31,8 +31,9 @@ public final class MappedModel {
     do throws(E3Error) {
       file = try ModelFile(validating: bytes)
     } catch {
+      let problem = error.text + Self.detail(bytes, error)
       munmap(base, bytes.count)
-      throw CheckpointError(file: path, problem: error.text + Self.detail(bytes, error))
+      throw CheckpointError(file: path, problem: problem)
     }
   }
 
@@ -47,7 +48,8 @@ public final class MappedModel {
     case .fileTruncated: return ": \(bytes.count) bytes"
     case .fileVersion:
       let header = bytes.loadUnaligned(as: e3_file_header.self)
-      return ": \(header.version_major).\(header.version_minor), expected \(E3_FILE_VERSION_MAJOR)"
+      return
+        ": \(header.version_major).\(header.version_minor), expected \(E3_FILE_VERSION_MAJOR).\(E3_FILE_VERSION_MINOR)"
     case .fileConfig:
       let config = bytes.loadUnaligned(
         fromByteOffset: MemoryLayout<e3_file_header>.size, as: e3_file_config.self)

@@ -17,7 +17,14 @@ extension ExtentContents {
     }
     if shape.hasClassToken {
       let token = try model.values(of: ParameterNames.classToken)
-      for i in 0..<hidden { rows[i] += token[i] }
+      for i in 0..<hidden {
+        rows[i] += token[i]
+        guard rows[i].isFinite else {
+          throw CheckpointError(
+            file: model.checkpoint.path, tensor: ParameterNames.classToken,
+            problem: "its sum with the position embedding overflows at index \(i)")
+        }
+      }
     }
     return paddedRows(rows, width: hidden)
   }

@@ -26,7 +26,6 @@ public final class ProgressMeter {
     writeToStandardError("\r\(name): \(percent) %")
   }
 
-
   private static func seconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

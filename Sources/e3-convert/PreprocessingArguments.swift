@@ -9,7 +9,8 @@ struct PreprocessingArguments: ParsableArguments {
   @Option(help: "Pixel values for bytes 0 and 255: LOW,HIGH (default for V-MoE and safetensors: -1,1).")
   var valueRange: ValueRange?
 
-  @Option(help: "Pixel values are (x - MEAN) / STD: MEAN,STD or one pair per channel (default for vit_jax: 127.5,127.5).")
+  @Option(
+    help: "Pixel values are (x - MEAN) / STD: MEAN,STD or one pair per channel (default for vit_jax: 127.5,127.5).")
   var valueNorm: ValueNorm?
 
   func validate() throws {

@@ -99,9 +99,19 @@ struct PackErrorTests {
   @Test("weights so large that the network overflows")
   func overflow() throws {
     let edited = try folder.editedCheckpoint(checkpoint) { tensor, _, values in
-      if tensor == "head/kernel" { values = values.map { $0 * 1e38 } }
+      // Nine ones times 3e38.
+      if tensor == "pre_logits/bias" { values = values.map { _ in 100 } }
+      if tensor == "head/kernel" { values = values.map { _ in 3e38 } }
     }
     expectFault(edited, edited, "NaN or an infinity")
+  }
+
+  @Test("a class token whose position overflows")
+  func classToken() throws {
+    let edited = try folder.editedCheckpoint(checkpoint) { tensor, _, values in
+      if tensor == "cls" || tensor == "Encoder/posembed_input/pos_embedding" { values = values.map { _ in 3e38 } }
+    }
+    expectFault(edited, edited, "tensor cls", "overflows")
   }
 
   @Test("an output that cannot be written, and one that exists and stays")

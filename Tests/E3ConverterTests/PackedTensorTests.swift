@@ -94,7 +94,9 @@ struct PackedTensorTests {
       let view = file.router(block: 2, member: member)
       for input in 0..<15 {
         let row = (0..<16).map { view.panels[input * 16 + $0] }
-        #expect(row == [router[input * 6 + member * 2], router[input * 6 + member * 2 + 1]] + [Float](repeating: 0, count: 14))
+        #expect(
+          row == [router[input * 6 + member * 2], router[input * 6 + member * 2 + 1]] + [Float](repeating: 0, count: 14)
+        )
       }
     }
     let norm = file.floats(.norm1, block: 0)

@@ -1,0 +1,18 @@
+/// The JSON object `text` in one line without spaces; nil when it is no JSON object.
+package func compactJSONObject(_ text: UnsafeRawBufferPointer) -> String? {
+  guard let value = try? JSON(parsing: text, file: ""), case .object = value else { return nil }
+  return value.compact
+}
+
+extension JSON {
+  fileprivate var compact: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): value ? "true" : "false"
+    case .number(let value): integer.map { "\($0)" } ?? (value.isFinite ? "\(value)" : "null")
+    case .string(let text): jsonString(text)
+    case .array(let elements): "[\(elements.map(\.compact).joined(separator: ","))]"
+    case .object(let members): "{\(members.map { "\(jsonString($0.key)):\($0.value.compact)" }.joined(separator: ","))}"
+    }
+  }
+}
