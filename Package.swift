@@ -10,8 +10,9 @@ let board: [Target] = [
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3System", "E3Format"], swiftSettings: implementsC),
   .target(
-    name: "CE3Pictures",
-    linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")]),
+    name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
+    linkerSettings: readsPictures
+      ? [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
     name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"], swiftSettings: implementsC),
   .executableTarget(name: "e3-run", dependencies: ["CE3System", "E3Commands"]),
@@ -71,3 +72,6 @@ var implementsC: [SwiftSetting] { [.enableExperimentalFeature("CImplementation")
 
 /// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug builds as well.
 var kernelFlags: [CSetting] { [.unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }
+
+/// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).
+var readsPictures: Bool { Context.environment["E3_PICTURES"] != "none" }

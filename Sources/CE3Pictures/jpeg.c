@@ -1,3 +1,5 @@
+#ifndef E3P_NO_JPEG_PNG
+
 #include <stdlib.h>
 #include <turbojpeg.h>
 
@@ -41,3 +43,5 @@ int e3p_jpeg_decode(const uint8_t *data, size_t size, const e3p_header *header, 
   free(stored);
   return failed;
 }
+
+#endif

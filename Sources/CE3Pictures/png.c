@@ -1,3 +1,5 @@
+#ifndef E3P_NO_JPEG_PNG
+
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -110,3 +112,5 @@ int e3p_png_decode(const uint8_t *data, size_t size, const e3p_header *header, u
   png_destroy_read_struct(&reading.png, &reading.info, NULL);
   return failed;
 }
+
+#endif

@@ -63,9 +63,7 @@ struct BenchOptions {
       guard let number = CString.number(text, until: separator), number.value < 1024,
         isLast || text[number.length] != 0
       else { throw .usage("--cpus takes one CPU number for each thread, not", cpuList) }
-      withUnsafeMutableBytes(of: &cpus) {
-        $0.storeBytes(of: UInt16(number.value), toByteOffset: 2 * thread, as: UInt16.self)
-      }
+      withUnsafeMutableBytes(of: &cpus) { $0.bindMemory(to: UInt16.self)[thread] = UInt16(number.value) }
       text += number.length + 1
     }
   }

@@ -20,7 +20,9 @@ struct TextStream {
     e3c_put(stream, text, CString.length(text))
   }
 
-  func write(_ value: some UnsignedInteger) { e3c_put_unsigned(stream, UInt64(truncatingIfNeeded: value)) }
+  func write(_ value: UInt64) { e3c_put_unsigned(stream, value) }
+
+  func write(_ value: UInt32) { e3c_put_unsigned(stream, UInt64(value)) }
 
   func write(_ value: Int) {
     if value < 0 { write("-") }

@@ -1,0 +1,26 @@
+/* The readers of a build without the libraries behind JPEG and PNG. */
+#ifdef E3P_NO_JPEG_PNG
+
+#include "internal.h"
+
+int e3p_jpeg_decode(const uint8_t *data, size_t size, const e3p_header *header, uint8_t *pixels, char *message) {
+  (void)data, (void)size, (void)header, (void)pixels;
+  return e3p_fail(message, "JPEG: this build was made without it");
+}
+
+int e3p_png_header(const uint8_t *data, size_t size, e3p_header *header, char *message) {
+  (void)data, (void)size, (void)header;
+  return e3p_fail(message, "PNG: this build was made without it");
+}
+
+int e3p_png_decode(const uint8_t *data, size_t size, const e3p_header *header, uint8_t *pixels, char *message) {
+  (void)pixels;
+  (void)data, (void)size, (void)header;
+  return e3p_fail(message, "PNG: this build was made without it");
+}
+
+#else
+
+typedef int e3p_readers_are_present; /* ISO C has no empty translation unit */
+
+#endif

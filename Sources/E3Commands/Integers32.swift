@@ -1,0 +1,1 @@
+../E3Format/Integers32.swift
