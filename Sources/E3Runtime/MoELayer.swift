@@ -85,7 +85,7 @@ extension Encoder {
       let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).expand }
       kernels.linear(
         gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_GELU,
-        into: space.hidden.rows(places), next: next.map(worker.firstPanel(of:)))
+        into: space.hidden.rows(places), next: next.map { worker.firstPanel(of: $0) })
     }
     worker.barrier()
 
@@ -98,7 +98,7 @@ extension Encoder {
       kernels.linearGated(
         hidden.rows(places), layer, panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
         rows: tables.rows + places.lowerBound, into: rows,
-        next: next.map(worker.firstPanel(of:)) ?? firstPanel(ofBlock: block + 1))
+        next: next.map { worker.firstPanel(of: $0) } ?? firstPanel(ofBlock: block + 1))
     }
     worker.barrier()
   }
