@@ -37,7 +37,11 @@ struct ChunkedTensor: TensorSource {
   let chunks: [Chunk]
 
   func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(CheckpointError) {
-    for chunk in chunks { copy(chunk, range, into: values) }
+    for chunk in chunks {
+      copy(chunk, range, into: values)
+      // Runs may be too short to give back their pages one by one.
+      for piece in chunk.pieces { piece.elements.release(0..<piece.count) }
+    }
   }
 
   /// Copies the part of `chunk` that lies in the flat `range` of the array, run by run: a run is as much as lies

@@ -25,10 +25,16 @@ struct MappedElements: Sendable {
       let start = byteOffset + first * size
       elementType.convert(
         file.bytes.baseAddress! + start, count: count, to: values + (first - range.lowerBound))
-      // Small tensors share pages with their neighbours; giving those back would only read them again.
-      if count * size >= 1 << 16 { file.release(start..<start + count * size) }
+      release(first..<first + count)
       first += count
     }
+  }
+
+  /// Gives the pages of `range` back to the system. Small ranges share theirs with their neighbours and keep them.
+  func release(_ range: Range<Int>) {
+    let size = elementType.size
+    guard range.count * size >= 1 << 16 else { return }
+    file.release(byteOffset + range.lowerBound * size..<byteOffset + range.upperBound * size)
   }
 }
 
