@@ -7,14 +7,15 @@ var helpText: StaticString {
          e3-run MODEL.e3 --tensor IN.npy [options]
          e3-run MODEL.e3 --self-test [options]
 
-  FRAME is a picture (JPEG, PNG, PPM, PGM); with --pixel-format a file of raw frames, or - for standard input.
+  FRAME is a picture (JPEG, PNG, PPM, PGM), a camera (/dev/video0) or, with --pixel-format, a file of raw frames (- for
+  standard input).
 
     --json                one JSON object per frame on a line
     --top K               classes to show (5)
     --threads N           threads that compute, 1 to 64 (1); the answer is the same for any number
     --isa NAME            kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
     --pixel-format NAME   read raw frames: rgb24, gray8, yuyv, nv12 or mjpeg
-    --size WxH            pixels of a raw frame
+    --size WxH            pixels of a raw frame; a camera is asked for this format and size
     --stride BYTES        from one line of a raw frame to the next (lines are adjacent)
     --frames N            stop after N frames
     --tensor IN.npy       prepared images [N, height, width, channels], float32 in the model's value range; bytes are

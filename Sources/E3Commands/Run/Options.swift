@@ -14,7 +14,9 @@ struct Options {
   var session = SessionSetup()
   /// Frames to answer before stopping; nil: all.
   var frameLimit: Int?
-  /// Of raw streams; nil: FRAME is a picture.
+  /// Of raw frames, for cameras.
+  var capture = CaptureRequest()
+  /// Of raw streams; nil: FRAME is a picture or a camera.
   var stream: StreamFormat?
   /// Path of the `.npy`.
   var tensor: UnsafePointer<CChar>?
@@ -32,9 +34,6 @@ struct Options {
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
-    var size: (width: Int, height: Int)?
-    var pixels: StreamFormat.Pixels?
-    var stride = 0
     while true {
       var argument: UnsafePointer<CChar>?
       let code = Self.names.withUTF8Buffer { names in
@@ -45,12 +44,14 @@ struct Options {
       switch name {
       case .json: json = true
       case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes a number from 1, not")
-      case .threads: session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .threads:
+        session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
       case .isa: session.isa = try OptionValue.isa(argument)
-      case .size: size = try Self.size(argument)
-      case .pixelFormat: pixels = try Self.pixels(argument)
-      case .stride: stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes bytes, not")
-      case .frames: frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
+      case .size: capture.size = try Self.size(argument)
+      case .pixelFormat: capture.pixels = try Self.pixels(argument)
+      case .stride: capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes bytes, not")
+      case .frames:
+        frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
       case .tensor:
         tensor = argument
         task = .tensor
@@ -61,11 +62,10 @@ struct Options {
       if task == .help || task == .version { return }
     }
     firstOperand = Int(e3c_first_operand())
-    stream = try StreamFormat(pixels: pixels, size: size, stride: stride)
     try checkOperands(count: Int(count), arguments)
   }
 
-  private func checkOperands(
+  private mutating func checkOperands(
     count: Int, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   ) throws(Failure) {
     guard firstOperand < count else { throw .usage("a MODEL.e3 is missing") }
@@ -74,8 +74,11 @@ struct Options {
     case .frames:
       guard !frames.isEmpty else { throw .usage("a FRAME is missing") }
       for index in frames {
-        guard let frame = arguments[index], CString.equal(frame, "-"), stream == nil else { continue }
-        throw .usage("standard input needs --pixel-format, and --size unless it is mjpeg")
+        guard let frame = arguments[index], e3c_is_camera(frame) == 0 else { continue }
+        stream = try StreamFormat(capture)
+        if stream == nil, CString.equal(frame, "-") {
+          throw .usage("standard input needs --pixel-format, and --size unless it is mjpeg")
+        }
       }
     default:
       guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }

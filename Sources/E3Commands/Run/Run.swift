@@ -66,6 +66,10 @@ struct Run: ~Copyable {
       guard let path = arguments[operand] else { continue }
       if isDone { return }
       do throws(Failure) {
+        if e3c_is_camera(path) != 0 {
+          try answer(Camera(path, options.capture), path)
+          continue
+        }
         switch options.stream {
         case .some(let format) where format.pixels == .mjpeg: try answer(MJPEGStream(path), path)
         case .some(let format): try answer(RawStream(path, format), path)

@@ -1,5 +1,13 @@
 import CE3
 
+/// What the command line says about raw frames; a camera is asked for it.
+struct CaptureRequest {
+  var pixels: StreamFormat.Pixels?
+  var size: (width: Int, height: Int)?
+  /// 0: lines are adjacent.
+  var stride = 0
+}
+
 /// How the frames of a raw stream lie in its bytes.
 struct StreamFormat {
   enum Pixels {
@@ -14,9 +22,14 @@ struct StreamFormat {
   /// Bytes from one line to the next.
   let stride: Int
 
+  init(pixels: Pixels, width: Int, height: Int, stride: Int) {
+    (self.pixels, self.width, self.height, self.stride) = (pixels, width, height, stride)
+  }
+
   /// Nil when the command line names no pixel format.
-  init?(pixels: Pixels?, size: (width: Int, height: Int)?, stride: Int) throws(Failure) {
-    guard let pixels else {
+  init?(_ request: CaptureRequest) throws(Failure) {
+    let (size, stride) = (request.size, request.stride)
+    guard let pixels = request.pixels else {
       guard size == nil, stride == 0 else { throw .usage("--size and --stride need --pixel-format") }
       return nil
     }
