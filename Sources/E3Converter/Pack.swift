@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Format
+import Glibc
 
 /// Packs a checkpoint as a model file.
 ///
@@ -17,6 +18,7 @@ public func pack(
   checkpoint path: String, config configPath: String, output: String, options: PackOptions = PackOptions(),
   progress: (Double) -> Void = { _ in }
 ) throws(CheckpointError) {
+  try requireDistinct(output: output, from: [path, configPath] + (options.labels.map { [$0] } ?? []))
   let model = try SourceModel(checkpoint: path, config: configPath, options: options.model)
   var preprocessing = Preprocessing.standard(for: model.checkpoint.form)
   preprocessing.resize = options.resize ?? preprocessing.resize
@@ -61,5 +63,16 @@ private func addGoldenLogits(
   try writer.seal()
   try writer.withMappedBytes { (bytes) throws(CheckpointError) in
     try Int8Session(bytes: bytes, path: path).selfTest()
+  }
+}
+
+/// An output that replaced one of its inputs would cost someone a checkpoint.
+func requireDistinct(output: String, from inputs: [String]) throws(CheckpointError) {
+  var (target, source) = (stat(), stat())
+  guard stat(output, &target) == 0 else { return }
+  for input in inputs where stat(input, &source) == 0 {
+    guard target.st_dev != source.st_dev || target.st_ino != source.st_ino else {
+      throw CheckpointError(file: output, problem: "is also an input, expected another name for the output")
+    }
   }
 }

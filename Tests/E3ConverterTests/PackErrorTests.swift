@@ -118,6 +118,10 @@ struct PackErrorTests {
   func output() throws {
     let message = fault { try pack(checkpoint: checkpoint, config: config, output: folder["none/model.e3"]) }
     #expect(message == "\(folder["none/model.e3"]): No such file or directory")
+    let before = try folder.bytes("random.safetensors")
+    let same = fault { try pack(checkpoint: checkpoint, config: config, output: "\(folder.path)/./random.safetensors") }
+    #expect(same?.hasSuffix("is also an input, expected another name for the output") == true)
+    #expect(try folder.bytes("random.safetensors") == before)
     try folder.write([1, 2, 3], to: "kept.e3")
     _ = fault { try pack(checkpoint: folder["none.safetensors"], config: config, output: folder["kept.e3"]) }
     #expect(try folder.bytes("kept.e3") == [1, 2, 3])
