@@ -75,6 +75,37 @@ import Testing
     }
   }
 
+  @Test("a zip64 archive is read: its sizes, offsets and counts are where the short fields are full")
+  func zip64() throws {
+    func little(_ value: UInt64, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(value >> (8 * $0) & 0xFF) } }
+    let folder = try TemporaryFolder()
+    try NumpyArray.write([1, 2, 3], shape: [3], path: "\(folder.path)/array.npy")
+    let array = try contents(of: "\(folder.path)/array.npy")
+    let name = Array("cls.npy".utf8)
+    let full = little(.max, 4)
+    let size = little(UInt64(array.count), 8)
+    // Local header: the reader takes only the lengths of name and extra field from it.
+    var bytes: [UInt8] = [9, 9, 9]
+    bytes += [0x50, 0x4B, 3, 4] + little(0, 22) + little(UInt64(name.count), 2) + little(5, 2)
+    bytes += name + [1, 2, 3, 4, 5] + array
+    let directory = UInt64(bytes.count)
+    bytes += [0x50, 0x4B, 1, 2] + little(0, 12) + little(0, 4) + full + full + little(UInt64(name.count), 2)
+    bytes += little(5 + 28, 2) + little(0, 2) + little(0, 8) + full + name
+    bytes += [7, 0, 1, 0, 0] + [1, 0, 24, 0] + size + size + little(3, 8)
+    let record = UInt64(bytes.count)
+    bytes += [0x50, 0x4B, 6, 6] + little(44, 8) + little(0, 12) + little(1, 8) + little(1, 8)
+    bytes += little(record - directory, 8) + little(directory, 8)
+    bytes += [0x50, 0x4B, 6, 7] + little(0, 4) + little(record, 8) + little(1, 4)
+    bytes += [0x50, 0x4B, 5, 6] + little(0, 4) + little(.max, 2) + little(.max, 2) + full + full + little(0, 2)
+    let checkpoint = try Checkpoint(path: folder.write(bytes, to: "large.npz"))
+    #expect(try checkpoint.read("cls") == [1, 2, 3])
+    for length in 0..<bytes.count {
+      #expect(throws: CheckpointError.self) {
+        try Checkpoint(path: folder.write(bytes[..<length], to: "large.npz"))
+      }
+    }
+  }
+
   @Test("a file of another kind is refused")
   func foreign() throws {
     let folder = try TemporaryFolder()
