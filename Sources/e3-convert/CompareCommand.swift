@@ -5,7 +5,7 @@ import E3Converter
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
-    abstract: "Compares a packed model with the checkpoint's float32 forward pass.",
+    abstract: "Compare a packed model with the checkpoint's float32 forward pass.",
     discussion: "Image size, members and capacity are those of the model file.")
 
   @Argument(help: "V-MoE prefix or .index, .safetensors or vit_jax .npz.", completion: .file())

@@ -7,7 +7,7 @@ import Glibc
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "e3-convert",
-    abstract: "Packs checkpoints for the E3 runtime, and looks into what it packed.",
+    abstract: "Pack checkpoints for the E3 runtime, and look into what was packed.",
     discussion: """
       CHECKPOINT is a V-MoE prefix (or its .index), a .safetensors file or a vit_jax .npz file. CONFIG.json has the field \
       names of V-MoE.

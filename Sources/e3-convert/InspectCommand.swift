@@ -3,7 +3,7 @@ import E3Converter
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Shows what a model file holds: configuration, labels, provenance, every extent.")
+    commandName: "inspect", abstract: "Show what a model file holds: configuration, labels, provenance, every extent.")
 
   @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
   var model: String

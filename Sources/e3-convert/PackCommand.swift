@@ -4,15 +4,19 @@ import E3Converter
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pack",
-    abstract: "Packs a checkpoint as a model file.",
+    abstract: "Pack a checkpoint as a model file.",
     discussion: "The file appears under its name only when it is complete; the same input always gives the same bytes.")
 
   @OptionGroup var model: ModelArguments
 
-  @Option(name: .shortAndLong, help: "Model file to write.", completion: .file(extensions: ["e3"]))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("Model file to write.", valueName: "model.e3"),
+    completion: .file(extensions: ["e3"]))
   var output: String
 
-  @Option(help: "Text file with one label per line, in the order of the classes.", completion: .file())
+  @Option(
+    help: ArgumentHelp("Text file with one label per line, in the order of the classes.", valueName: "file"),
+    completion: .file())
   var labels: String?
 
   @OptionGroup var preprocessing: PreprocessingArguments

@@ -3,14 +3,23 @@ import E3Converter
 
 /// The arguments that choose the preprocessing recipe.
 struct PreprocessingArguments: ParsableArguments {
-  @Option(help: "How frames are brought to the image size: stretch, small-crop[:SIDE] or stretch-float.")
+  @Option(
+    help: ArgumentHelp(
+      "How frames are brought to the image size: stretch, small-crop[:SIDE] or stretch-float.", valueName: "method"))
   var resize: ResizeChoice?
 
-  @Option(help: "Pixel values for bytes 0 and 255: LOW,HIGH (default for V-MoE and safetensors: -1,1).")
+  // Unconditional, as the values may begin with a minus sign.
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Pixel values for bytes 0 and 255 (default for V-MoE and safetensors: -1,1).", valueName: "LOW,HIGH"))
   var valueRange: ValueRange?
 
   @Option(
-    help: "Pixel values are (x - MEAN) / STD: MEAN,STD or one pair per channel (default for vit_jax: 127.5,127.5).")
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Pixel values are (x - MEAN) / STD; one pair, or three means and three deviations (default for vit_jax: 127.5,127.5).",
+      valueName: "MEAN,STD"))
   var valueNorm: ValueNorm?
 
   func validate() throws {

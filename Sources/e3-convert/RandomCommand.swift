@@ -4,7 +4,7 @@ import E3Converter
 struct RandomCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "random",
-    abstract: "Writes a checkpoint of realistic random weights for a configuration, to measure with.",
+    abstract: "Write a checkpoint of realistic random weights for a configuration, to measure with.",
     discussion: "The same seed gives the same file on every machine.")
 
   @Option(help: "Configuration with V-MoE field names and image_size.", completion: .file(extensions: ["json"]))

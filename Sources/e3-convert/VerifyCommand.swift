@@ -4,7 +4,7 @@ import E3Converter
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Checks all of a model file: structure, every checksum, the weights, the golden self-test.")
+    abstract: "Check all of a model file: structure, every checksum, the weights, the golden self-test.")
 
   @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
   var model: String
