@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Times the E3 runtime against ONNX Runtime and OpenVINO on the same models, alternating in one run.
+
+Every runtime answers one image at a time in a process of its own on the same cores. All exports are checked in float32
+against `e3-convert reference` before their int8 forms are timed. Prints a table in Markdown.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from models import MODELS, QUICK
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / ".build-peers"
+CONVERT = ROOT / ".build/release/e3-convert"
+LIBRARY = BUILD / "libe3.so"
+
+# Name: (engine, export, how int8).
+PEERS = {
+  "ONNX Runtime natural": ("onnxruntime", "natural", "dynamic"),
+  "ONNX Runtime tuned": ("onnxruntime", "tuned", "dynamic"),
+  "ONNX Runtime fused": ("onnxruntime", "fused", "dynamic"),
+  "OpenVINO natural": ("openvino", "natural", "static"),
+  "OpenVINO tuned": ("openvino", "tuned", "static"),
+}
+# Columns of the table; where a cell stands for several exports, it shows the fastest.
+COLUMNS = {
+  "E³ runtime": [["E³ runtime"]],
+  "ONNX Runtime, natural / tuned export": [["ONNX Runtime natural"], ["ONNX Runtime tuned", "ONNX Runtime fused"]],
+  "OpenVINO, natural / tuned export": [["OpenVINO natural"], ["OpenVINO tuned"]],
+}
+IMAGES = 4
+FLOAT_TOLERANCE = 1e-3  # of logits with a deviation of about 5
+INT8_TOLERANCE = 0.25  # deviation from the float logits, as a share of theirs
+
+
+def arguments():
+  parser = argparse.ArgumentParser(prog="tools/peers/run", description=__doc__.split("\n")[0])
+  parser.add_argument("--models", default=",".join(MODELS), help=f"some of {','.join(MODELS)}")
+  parser.add_argument("--quick", action="store_true", help=f"only {','.join(QUICK)}")
+  parser.add_argument("--repeats", type=int, default=200, help="runs of each runtime and model (200)")
+  parser.add_argument("--threads", type=int, default=1, help="threads of each runtime, on as many cores (1)")
+  parser.add_argument("--clock", choices=("wall", "cpu"), default="wall",
+                      help="cpu: processor time, for one thread on a busy machine (wall)")
+  options = parser.parse_args()
+  options.models = list(QUICK) if options.quick else options.models.split(",")
+  if unknown := set(options.models) - set(MODELS):
+    parser.error(f"no model {min(unknown)}: there are {', '.join(MODELS)}")
+  cores = sorted(os.sched_getaffinity(0))
+  if not 1 <= options.threads <= len(cores):
+    parser.error(f"--threads {options.threads}: this machine lends {len(cores)} cores")
+  if options.clock == "cpu" and options.threads > 1:
+    parser.error("--clock cpu measures one thread")
+  options.cores = cores[-options.threads:]
+  return options
+
+
+def note(text):
+  print(text, file=sys.stderr, flush=True)
+
+
+def make(path, write):
+  """Makes a file once: `write` gets a temporary name beside it."""
+  if not path.exists():
+    note(f"  {path.name}")
+    temporary = path.with_name("new." + path.name)
+    write(temporary)
+    temporary.rename(path)
+  return path
+
+
+def convert(*command):
+  return subprocess.run([CONVERT, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def prepare(name):
+  """Makes everything that the model's measurement needs in its folder of the build directory."""
+  folder = BUILD / name
+  folder.mkdir(exist_ok=True)
+  config = MODELS[name][1]
+  text = json.dumps(config, indent=2)
+  if not (folder / "config.json").exists() or (folder / "config.json").read_text() != text:
+    for file in folder.iterdir():
+      file.unlink()
+    (folder / "config.json").write_text(text)
+  model = ("--config", folder / "config.json")
+  weights = make(folder / "weights.safetensors", lambda path: convert("random", *model, "-o", path))
+  make(folder / "model.e3", lambda path: convert("pack", weights, *model, "-o", path))
+  shape = (*config["image_size"], 3)
+  images = [np.random.default_rng(seed).uniform(-1, 1, (IMAGES, *shape)).astype(np.float32) for seed in (1, 2)]
+
+  def save(path, array):
+    with open(path, "wb") as file:
+      np.save(file, array)
+
+  make(folder / "images.npy", lambda path: save(path, images[0]))
+  make(folder / "reference.jsonl",
+       lambda path: path.write_text(convert("reference", weights, *model, "--tensor", folder / "images.npy", "--json")))
+  exports = {export: [how for _, of, how in PEERS.values() if of == export] for _, export, _ in PEERS.values()}
+  for export, hows in exports.items():
+    targets = [folder / f"{export}.{how}.onnx" for how in hows]
+    source = folder / f"{export}.float.onnx"
+    if all(path.exists() for path in (source, *targets)):
+      continue
+    import quantise
+    from export import write
+    from safetensors.numpy import load_file
+
+    make(source, lambda path: write(export, config, load_file(weights), path))
+    for how, target in zip(hows, targets):
+      if how == "dynamic":
+        make(target, lambda path: quantise.dynamic(source, path))
+      else:
+        make(target, lambda path: quantise.static(source, path, images[1]))
+  return folder
+
+
+class Worker:
+  """A runtime in its own process."""
+
+  def __init__(self, engine, folder, file, options):
+    command = ["taskset", "-c", ",".join(map(str, options.cores)), sys.executable, Path(__file__).with_name("worker.py"),
+               engine, folder / file, folder / "images.npy", str(options.threads), LIBRARY]
+    self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    hello = self.read()
+    self.logits, self.bytes, self.times = np.array(hello["logits"]), hello["bytes"], []
+    self.clock = ("wall", "cpu").index(options.clock)
+
+  def read(self):
+    line = self.process.stdout.readline()
+    if not line:
+      sys.exit(f"tools/peers/run: {self.process.args[4:]} ended with status {self.process.wait()}")
+    return json.loads(line)
+
+  def run(self, count):
+    print(count, file=self.process.stdin, flush=True)
+    self.times += [times[self.clock] for times in self.read()]
+
+  def close(self):
+    self.process.stdin.close()
+    self.process.wait()
+
+
+def reference_logits(folder):
+  lines = (folder / "reference.jsonl").read_text().splitlines()
+  return np.array([[member["logits"] for member in json.loads(line)["members"]] for line in lines])
+
+
+def check_float(folder, reference, options):
+  """Every export computes the reference's function in every engine that runs it."""
+  for engine, export in {(engine, export): None for engine, export, _ in PEERS.values()}:
+    worker = Worker(engine, folder, f"{export}.float.onnx", options)
+    worker.close()
+    error = np.abs(worker.logits - reference).max()
+    note(f"  float32 {engine} {export}: logits within {error:.1e} of the reference")
+    if not error <= FLOAT_TOLERANCE:
+      sys.exit(f"tools/peers/run: {folder.name}: {engine} {export} computes another function")
+
+
+def measure(name, options):
+  """{runtime: {min, median, error, bytes}} of the int8 models."""
+  note(MODELS[name][0])
+  folder = prepare(name)
+  reference = reference_logits(folder)
+  check_float(folder, reference, options)
+  workers = {"E³ runtime": Worker("e3", folder, "model.e3", options)}
+  for peer, (engine, export, how) in PEERS.items():
+    workers[peer] = Worker(engine, folder, f"{export}.{how}.onnx", options)
+  rounds = max(1, options.repeats // 10)
+  for _ in range(rounds):
+    for worker in workers.values():
+      worker.run(options.repeats // rounds)
+  results = {}
+  for peer, worker in workers.items():
+    worker.close()
+    error = float(np.sqrt(((worker.logits - reference) ** 2).mean() / reference.var()))
+    results[peer] = {"min": min(worker.times), "median": statistics.median(worker.times), "error": error,
+                     "bytes": worker.bytes}
+    note(f"  {peer}: {min(worker.times):.2f} ms, median {statistics.median(worker.times):.2f}; "
+         f"int8 error {error:.1%}; {worker.bytes / 1e6:.0f} MB")
+    if not error <= INT8_TOLERANCE:
+      sys.exit(f"tools/peers/run: {name}: int8 {peer} computes another function")
+  return results
+
+
+def table(results):
+  """Markdown: milliseconds of the fastest run (and the median), how many times as long the fastest peer takes, the
+  deviation of the int8 logits from the float logits and resident memory."""
+  head = ["model", *COLUMNS, "fastest peer ÷ ours", "int8 deviation, ours / peers", "memory in MB, ours / peers"]
+  lines = [head, ["---"] * len(head)]
+  for name, result in results.items():
+    ours, *peers = result.values()
+    ratios = [min(peer[key] for peer in peers) / ours[key] for key in ("min", "median")]
+
+    def fastest(runtimes):
+      best = min((result[runtime] for runtime in runtimes), key=lambda one: one["min"])
+      return f"{best['min']:.2f} ({best['median']:.2f})"
+
+    def spread(key, scale, digits):
+      values = [peer[key] * scale for peer in peers]
+      return f"{ours[key] * scale:.{digits}f} / {min(values):.{digits}f} to {max(values):.{digits}f}"
+
+    lines.append([MODELS[name][0], *(" / ".join(map(fastest, cells)) for cells in COLUMNS.values()),
+                  f"{ratios[0]:.2f} ({ratios[1]:.2f})", f"{spread('error', 100, 1)} %", spread("bytes", 1e-6, 0)])
+  return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main():
+  options = arguments()
+  results = {name: measure(name, options) for name in options.models}
+  print(f"Batch 1, {options.threads} thread{'s' * (options.threads > 1)}, {options.clock} time in ms: fastest "
+        f"(median) of {options.repeats} runs, alternating.\n")
+  print(table(results))
+
+
+main()
