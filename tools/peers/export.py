@@ -158,13 +158,8 @@ class Tuned(Network):
 
   def add_norm(self, x, y, *path):
     """The residual sum and its norm."""
-    g = self.graph
-    if not self.fused:
-      x = g.op("Add", x, y)
-      return x, self.norm(x, *path)
-    scale, bias = self.weight(*path, "scale"), self.weight(*path, "bias")
-    y, _, _, x = g.op("SkipLayerNormalization", x, y, scale, bias, outputs=4, domain=CONTRIB, epsilon=EPSILON)
-    return x, y
+    x = self.graph.op("Add", x, y)
+    return x, self.norm(x, *path)
 
   def attention(self, x, block, class_token_only):
     """Rows [copies * T, H] to [copies * T, H], or to the class tokens' [copies, H]."""
