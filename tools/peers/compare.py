@@ -26,15 +26,14 @@ LIBRARY = BUILD / "libe3.so"
 PEERS = {
   "ONNX Runtime natural": ("onnxruntime", "natural", "dynamic"),
   "ONNX Runtime tuned": ("onnxruntime", "tuned", "dynamic"),
-  "ONNX Runtime fused": ("onnxruntime", "fused", "dynamic"),
   "OpenVINO natural": ("openvino", "natural", "static"),
   "OpenVINO tuned": ("openvino", "tuned", "static"),
 }
-# Columns of the table; where a cell stands for several exports, it shows the fastest.
+# Columns of the table.
 COLUMNS = {
-  "E³ runtime": [["E³ runtime"]],
-  "ONNX Runtime, natural / tuned export": [["ONNX Runtime natural"], ["ONNX Runtime tuned", "ONNX Runtime fused"]],
-  "OpenVINO, natural / tuned export": [["OpenVINO natural"], ["OpenVINO tuned"]],
+  "E³ runtime": ["E³ runtime"],
+  "ONNX Runtime, natural / tuned export": ["ONNX Runtime natural", "ONNX Runtime tuned"],
+  "OpenVINO, natural / tuned export": ["OpenVINO natural", "OpenVINO tuned"],
 }
 IMAGES = 4
 FLOAT_TOLERANCE = 1e-3  # of logits with a deviation of about 5
@@ -199,15 +198,12 @@ def table(results):
     ours, *peers = result.values()
     ratios = [min(peer[key] for peer in peers) / ours[key] for key in ("min", "median")]
 
-    def fastest(runtimes):
-      best = min((result[runtime] for runtime in runtimes), key=lambda one: one["min"])
-      return f"{best['min']:.2f} ({best['median']:.2f})"
-
     def spread(key, scale, digits):
       values = [peer[key] * scale for peer in peers]
       return f"{ours[key] * scale:.{digits}f} / {min(values):.{digits}f} to {max(values):.{digits}f}"
 
-    lines.append([MODELS[name][0], *(" / ".join(map(fastest, cells)) for cells in COLUMNS.values()),
+    times = {runtime: f"{one['min']:.2f} ({one['median']:.2f})" for runtime, one in result.items()}
+    lines.append([MODELS[name][0], *(" / ".join(times[one] for one in column) for column in COLUMNS.values()),
                   f"{ratios[0]:.2f} ({ratios[1]:.2f})", f"{spread('error', 100, 1)} %", spread("bytes", 1e-6, 0)])
   return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -4,16 +4,16 @@
 every token through every block, separate query, key and value products, experts that gather and scatter one by one.
 
 `tuned` is written by hand for speed: the image is computed once until the experts first divide the members, queries,
-keys and values are one product with the scale folded in, tokens are sorted by expert once and split, and the last block
-computes only the class token. With `fused` it uses ONNX Runtime's own operators for attention and for a residual sum
-with the norm after it; OpenVINO finds such groups itself.
+keys and values are one product with the scale folded in, tokens are sorted by expert once and split, and the last
+block computes only the class token. Operators are standard ones: ONNX Runtime's own for attention, and for a residual sum with
+the norm after it, were not faster, and OpenVINO finds such groups itself.
 
 Letters: M members, T tokens, H hidden, A heads, D = H/A, E experts in all.
 """
 
 import numpy as np
 
-from graph import CONTRIB, Graph
+from graph import Graph
 
 EPSILON = 1e-6
 
@@ -124,10 +124,6 @@ class Natural(Network):
 
 
 class Tuned(Network):
-  def __init__(self, config, weights, fused):
-    super().__init__(config, weights)
-    self.fused = fused
-
   def build(self):
     g = self.graph
     (gh, gw), (ph, pw) = self.grid, self.patch
@@ -179,16 +175,11 @@ class Tuned(Network):
       key, value = g.op("Split", project(x, 1, 3), outputs=2, axis=-1, num_outputs=2)
     else:
       query, key, value = g.op("Split", project(x, 0, 3), outputs=3, axis=-1, num_outputs=3)
-    if self.fused:
-      shape = [self.copies, -1, self.hidden]
-      mixed = g.op("MultiHeadAttention", *(g.op("Reshape", part, shape) for part in (query, key, value)),
-                   domain=CONTRIB, num_heads=self.heads, scale=1.0)
-    else:
-      shape = [self.copies, -1, self.heads, depth]
-      query, key, value = (g.op("Transpose", g.op("Reshape", part, shape), perm=order) for part, order in
-                           ((query, [0, 2, 1, 3]), (key, [0, 2, 3, 1]), (value, [0, 2, 1, 3])))
-      mixed = g.op("MatMul", g.op("Softmax", g.op("MatMul", query, key), axis=-1), value)
-      mixed = g.op("Transpose", mixed, perm=[0, 2, 1, 3])
+    shape = [self.copies, -1, self.heads, depth]
+    query, key, value = (g.op("Transpose", g.op("Reshape", part, shape), perm=order) for part, order in
+                         ((query, [0, 2, 1, 3]), (key, [0, 2, 3, 1]), (value, [0, 2, 1, 3])))
+    mixed = g.op("MatMul", g.op("Softmax", g.op("MatMul", query, key), axis=-1), value)
+    mixed = g.op("Transpose", mixed, perm=[0, 2, 1, 3])
     return self.dense(g.op("Reshape", mixed, [-1, self.hidden]), block, "SelfAttention", "out")
 
   def mixture(self, x, block, tokens):
@@ -217,8 +208,11 @@ class Tuned(Network):
     return g.op("ScatterND", zeros, g.op("Reshape", order, [rows, 1]), answers)
 
 
+EXPORTS = {"natural": Natural, "tuned": Tuned}
+
+
 def write(kind, config, weights, path):
-  """Writes the float32 ONNX model of `kind`: natural, tuned or fused (tuned for ONNX Runtime)."""
-  network = Natural(config, weights) if kind == "natural" else Tuned(config, weights, kind == "fused")
+  """Writes the float32 ONNX model of the export `kind`."""
+  network = EXPORTS[kind](config, weights)
   network.build()
   network.save(path)

@@ -5,7 +5,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 21
-CONTRIB = "com.microsoft"
 
 
 class Graph:
@@ -17,13 +16,13 @@ class Graph:
     self.count += 1
     return f"{stem}_{self.count}"
 
-  def op(self, kind, *inputs, outputs=1, domain="", name=None, **attributes):
+  def op(self, kind, *inputs, outputs=1, name=None, **attributes):
     """Adds a node. Arrays, numbers and lists among the inputs become constants. Gives the output's name, or a list of
     names when there are several."""
     names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
     results = [self.fresh(kind) for _ in range(outputs)]
     name = name or self.fresh("node")
-    self.nodes.append(helper.make_node(kind, names, results, name=name, domain=domain, **attributes))
+    self.nodes.append(helper.make_node(kind, names, results, name=name, **attributes))
     return results[0] if outputs == 1 else results
 
   def constant(self, value):
@@ -44,6 +43,5 @@ class Graph:
     values = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in group.items()]
               for group in (inputs, outputs)]
     graph = helper.make_graph(self.nodes, "e3", *values, self.initializers)
-    imports = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
-    model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
     onnx.save(model, path)
