@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* files above 2 GiB on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
