@@ -19,19 +19,18 @@ struct ModelArguments: ParsableArguments {
     help: ArgumentHelp(
       """
       Slots of the experts: none (nothing is dropped), reference (the configuration's capacity, one image per group) or \
-      config (in groups of the configuration's group_size).
+      config (in groups of the configuration's group_size). Without it, pack takes none, reference takes reference.
       """))
-  var capacity = ModelOptions.CapacityMode.none
+  var capacity: ModelOptions.CapacityMode?
 
   /// What is asked for beyond checkpoint and configuration.
-  var options: ModelOptions {
+  ///
+  /// - Parameter capacity: where the command line says nothing.
+  func options(capacity defaultCapacity: ModelOptions.CapacityMode) -> ModelOptions {
     ModelOptions(
       imageSize: imageSize.map { (height: $0.height, width: $0.width) }, ensembleSize: ensembleSize,
-      capacity: capacity)
+      capacity: capacity ?? defaultCapacity)
   }
-
-  /// Opens the model.
-  func open() throws -> SourceModel { try SourceModel(checkpoint: checkpoint, config: config, options: options) }
 }
 
 extension ModelOptions.CapacityMode: ExpressibleByArgument {}

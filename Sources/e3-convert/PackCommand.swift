@@ -23,7 +23,8 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     let options = PackOptions(
-      model: model.options, labels: labels, resize: preprocessing.resize?.resize, value: preprocessing.value)
+      model: model.options(capacity: .none), labels: labels, resize: preprocessing.resize?.resize,
+      value: preprocessing.value)
     let meter = ProgressMeter("packing \(output)")
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: output, options: options, progress: meter.update)

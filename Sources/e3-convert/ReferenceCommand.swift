@@ -7,8 +7,9 @@ struct ReferenceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reference", abstract: "Run a checkpoint's forward pass in float32.",
     discussion: """
-      Nothing is dropped unless --capacity says so, whatever capacity the configuration's dispatcher has: one image is \
-      one group. With --capacity config the images of the tensor are one batch, which group_size must divide.
+      Experts have the capacity of the configuration's dispatcher, with one image per group. With --capacity config the \
+      images of the tensor are one batch, which group_size must divide; with --capacity none nothing is dropped, as in a \
+      model that was packed without --capacity.
       """)
 
   @OptionGroup var model: ModelArguments
@@ -20,7 +21,9 @@ struct ReferenceCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let reference = ReferenceModel(try model.open())
+    let reference = ReferenceModel(
+      try SourceModel(
+        checkpoint: model.checkpoint, config: model.config, options: model.options(capacity: .reference)))
     let images = try ImageTensor(path: tensor, for: reference.config)
     for (frame, prediction) in try reference.predict(images).enumerated() {
       print(json ? prediction.json(frame: frame, source: tensor) : prediction.text(frame: frame))
