@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------------------------------------------ storing */
 
-/* Walks along one line of the prepared image through the rows of the patch matrix. */
+/* Walks along one line of the prepared image, from column x on, through the rows of the patch matrix. */
 typedef struct cursor {
   float *at;
   size_t jump;     /* from the end of a patch's line to the same line of the next patch */
@@ -14,12 +14,12 @@ typedef struct cursor {
   uint32_t width;  /* of a patch */
 } cursor;
 
-E3K_INLINE cursor cursor_at(const e3k_patches *patches, uint32_t y, uint32_t channels) {
-  const size_t row = (size_t)(y / patches->patch_height) * patches->patch_columns;
-  const size_t line = (size_t)(y % patches->patch_height) * patches->patch_width * channels;
-  return (cursor){patches->rows + row * patches->row_stride + line,
-                  patches->row_stride - (size_t)patches->patch_width * channels, patches->patch_width,
-                  patches->patch_width};
+E3K_INLINE cursor cursor_at(const e3k_patches *patches, uint32_t x, uint32_t y, uint32_t channels) {
+  const uint32_t width = patches->patch_width, inside = x % width;
+  const size_t row = (size_t)(y / patches->patch_height) * patches->patch_columns + x / width;
+  const size_t pixel = (size_t)(y % patches->patch_height) * width + inside;
+  return (cursor){patches->rows + row * patches->row_stride + pixel * channels,
+                  patches->row_stride - (size_t)width * channels, width - inside, width};
 }
 
 E3K_INLINE void cursor_store(cursor *cursor, e3k_float4 value, uint32_t channels) {
@@ -68,25 +68,39 @@ E3K_INLINE tap tap_at(uint32_t o, float scale, uint32_t count) {
   return (tap){(uint32_t)(floor < 0 ? 0 : floor > last ? last : floor), (uint32_t)(high > last ? last : high), fraction};
 }
 
-E3K_INLINE void bilinear_line(const e3k_prepare *p, uint32_t y, uint32_t format, uint32_t channels, int truncate) {
+/* The columns x ..< x + count of line y; `columns` are their taps. */
+E3K_INLINE void bilinear_line(const e3k_prepare *p, const tap *columns, uint32_t x, uint32_t count, uint32_t y,
+                              uint32_t format, uint32_t channels, int truncate) {
   const value_map map = value_map_of(p);
   const tap rows = tap_at(y + p->crop_y, p->scale_y, p->image.height);
   const e3k_line above = e3k_line_at(&p->image, format, rows.low), below = e3k_line_at(&p->image, format, rows.high);
   const e3k_float4 down = splat(rows.fraction);
-  const uint32_t width = p->patches.patch_width * p->patches.patch_columns;
-  cursor out = cursor_at(&p->patches, y, channels);
-  for (uint32_t x = 0; x < width; x++) {
-    const tap columns = tap_at(x + p->crop_x, p->scale_x, p->image.width);
-    const e3k_float4 right = splat(columns.fraction);
-    const e3k_float4 tl = e3k_fetch(&above, columns.low, format, channels);
-    const e3k_float4 tr = e3k_fetch(&above, columns.high, format, channels);
-    const e3k_float4 bl = e3k_fetch(&below, columns.low, format, channels);
-    const e3k_float4 br = e3k_fetch(&below, columns.high, format, channels);
+  cursor out = cursor_at(&p->patches, x, y, channels);
+  for (uint32_t i = 0; i < count; i++) {
+    const tap column = columns[i];
+    const e3k_float4 right = splat(column.fraction);
+    const e3k_float4 tl = e3k_fetch(&above, column.low, format, channels);
+    const e3k_float4 tr = e3k_fetch(&above, column.high, format, channels);
+    const e3k_float4 bl = e3k_fetch(&below, column.low, format, channels);
+    const e3k_float4 br = e3k_fetch(&below, column.high, format, channels);
     const e3k_float4 top = tl + (tr - tl) * right;
     const e3k_float4 bottom = bl + (br - bl) * right;
     e3k_float4 value = top + (bottom - top) * down;
     if (truncate) value = __builtin_convertvector(__builtin_convertvector(value, e3k_int4), e3k_float4);
     cursor_store(&out, value_of(&map, value), channels);
+  }
+}
+
+/* Tiles of columns whose taps are computed once for all lines, in a few hundred bytes of stack. */
+E3K_INLINE void bilinear_lines(const e3k_prepare *p, uint32_t first, uint32_t last, uint32_t format, uint32_t channels,
+                               int truncate) {
+  enum { TILE = 64 };
+  tap columns[TILE];
+  const uint32_t width = p->patches.patch_width * p->patches.patch_columns;
+  for (uint32_t x = 0; x < width; x += TILE) {
+    const uint32_t count = width - x < TILE ? width - x : TILE;
+    for (uint32_t i = 0; i < count; i++) columns[i] = tap_at(x + i + p->crop_x, p->scale_x, p->image.width);
+    for (uint32_t y = first; y < last; y++) bilinear_line(p, columns, x, count, y, format, channels, truncate);
   }
 }
 
@@ -118,7 +132,7 @@ E3K_INLINE void area_line(const e3k_prepare *p, uint32_t y, uint32_t format, uin
   const span rows = span_at(y + p->crop_y, p->scale_y);
   const e3k_float4 scale = splat(1.0f / (p->scale_y * p->scale_x));
   const uint32_t width = p->patches.patch_width * p->patches.patch_columns;
-  cursor out = cursor_at(&p->patches, y, channels);
+  cursor out = cursor_at(&p->patches, 0, y, channels);
   for (uint32_t x = 0; x < width; x++) {
     const span columns = span_at(x + p->crop_x, p->scale_x);
     const size_t first = bound(columns.first, p->image.width), last = bound(columns.last - 1, p->image.width);
@@ -142,11 +156,10 @@ E3K_INLINE void area_line(const e3k_prepare *p, uint32_t y, uint32_t format, uin
 /* ----------------------------------------------------------------------------------------------------- dispatch */
 
 E3K_INLINE void prepare_lines(const e3k_prepare *p, uint32_t first, uint32_t last, uint32_t format, uint32_t channels) {
-  for (uint32_t y = first; y < last; y++) {
-    if (p->resample == E3K_AREA)
-      area_line(p, y, format, channels);
-    else
-      bilinear_line(p, y, format, channels, p->resample == E3K_BILINEAR_BYTES);
+  if (p->resample == E3K_AREA) {
+    for (uint32_t y = first; y < last; y++) area_line(p, y, format, channels);
+  } else {
+    bilinear_lines(p, first, last, format, channels, p->resample == E3K_BILINEAR_BYTES);
   }
 }
 
@@ -174,7 +187,7 @@ void e3k_place_lines(const float *values, uint32_t width, const e3k_patches *pat
   const size_t run = (size_t)patches->patch_width * channels;
   for (uint32_t y = first; y < last; y++) {
     const float *line = values + (size_t)y * width * channels;
-    cursor out = cursor_at(patches, y, channels);
+    cursor out = cursor_at(patches, 0, y, channels);
     for (uint32_t patch = 0; patch < patches->patch_columns; patch++)
       memcpy(out.at + patch * patches->row_stride, line + patch * run, run * sizeof(float));
   }
