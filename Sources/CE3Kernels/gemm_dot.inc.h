@@ -69,7 +69,7 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
   for (size_t groups = g->inputs / 4; groups > 0;) {
     size_t count = groups < soon->groups ? groups : soon->groups;
     groups -= count;
-    for (size_t i = 0; i < soon->lines; i++) __builtin_prefetch(soon->next + i * 64, 0, 2);
+    for (size_t i = 0; i < soon->lines; i++) __builtin_prefetch(soon->next + i * 64, 0, 3);
     soon->next += soon->lines * 64;
     do {
       UNROLL for (int half = 0; half < 2; half++) {

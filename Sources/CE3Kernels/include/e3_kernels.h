@@ -90,7 +90,7 @@ typedef struct e3k_table {
 
   /* LayerNorm of `count` rows: mean = sum(x)/width and var = max(0, sum(x*x)/width - mean*mean) in canonical order,
    * r = 1 / sqrt(var + 1e-6), y = (x - mean) * (r * gamma) + beta, where gamma and beta have zeros past `width`.
-   * `normalized` (stride as `rows`; may equal rows; may be null) receives y; `out` and `scales` (may both be null) the
+   * `normalized` (stride as `rows`; may equal rows; may be null) receives y; `out` and `scales` (both may be null) the
    * quantised y with multiplier 1. `beta` may be null (treated as zeros; query and key norms have no bias). */
   void (*layer_norm)(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
                      const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
