@@ -14,7 +14,8 @@ let board: [Target] = [
     linkerSettings: readsPictures
       ? [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
-    name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"], swiftSettings: implementsC),
+    name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"],
+    swiftSettings: implementsC),
   .executableTarget(name: "e3-run", dependencies: ["CE3System", "E3Commands"]),
   .executableTarget(name: "e3-bench", dependencies: ["CE3System", "E3Commands"]),
 ]
@@ -68,7 +69,9 @@ let package = Package(
 )
 
 /// `@c @implementation` functions against `e3.h`.
-var implementsC: [SwiftSetting] { [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")] }
+var implementsC: [SwiftSetting] {
+  [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")]
+}
 
 /// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug builds as well.
 var kernelFlags: [CSetting] { [.unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }

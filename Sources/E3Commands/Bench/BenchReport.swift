@@ -152,7 +152,10 @@ extension BenchReport {
     line("cold start", [Figure("cached", coldStart.cached), Figure("not cached", coldStart.uncached)], " ms")
     line(
       "memory",
-      [Figure("file", Double(residentOfFiles) / 1e6), Figure("own", Double(residentOwn) / 1e6), Figure("arena", Double(arenaBytes) / 1e6)],
+      [
+        Figure("file", Double(residentOfFiles) / 1e6), Figure("own", Double(residentOwn) / 1e6),
+        Figure("arena", Double(arenaBytes) / 1e6),
+      ],
       " MB")
     if let worstRouting { line("worst routing", [Figure("min", worstRouting)], " ms") }
   }
