@@ -73,7 +73,8 @@ var implementsC: [SwiftSetting] {
   [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")]
 }
 
-/// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug builds as well.
+/// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug
+/// builds as well.
 var kernelFlags: [CSetting] { [.unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }
 
 /// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).

@@ -13,6 +13,7 @@
  *   - Structs with a `struct_size` member are versioned by it: set it to sizeof(the struct) before the call. A library
  *     that is newer than the caller fills only the members that the caller's struct has; one that is older leaves the
  *     members it does not know untouched.
+ *   - A call uses at most 64 kB of its caller's stack, whatever the model. Workers have stacks of their own, in the arena.
  *   - Answers are equal bit for bit on every CPU, every instruction-set tier and every number of threads.
  */
 #ifndef E3_H
