@@ -6,11 +6,6 @@
 #if E3K_X86
 #include <cpuid.h>
 
-typedef struct features {
-  uint32_t leaf7_ebx, leaf7_ecx, leaf7_1_eax;
-  uint32_t saved; /* register states that the operating system saves: XCR0 */
-} features;
-
 enum {
   LEAF1_ECX_OSXSAVE = 1 << 27,
   LEAF7_EBX_AVX2 = 1 << 5,
@@ -24,32 +19,39 @@ enum {
 };
 static const uint32_t LEAF7_EBX_AVX512VL = 1u << 31;
 
-static features ask(void) {
-  features f = {0, 0, 0, 0};
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & LEAF1_ECX_OSXSAVE)) return f;
-  uint32_t high;
-  __asm__ volatile("xgetbv" : "=a"(f.saved), "=d"(high) : "c"(0));
-  if (!__get_cpuid_count(7, 0, &a, &f.leaf7_ebx, &f.leaf7_ecx, &d)) return f;
-  if (a >= 1) __get_cpuid_count(7, 1, &f.leaf7_1_eax, &b, &c, &d);
-  return f;
+typedef struct registers {
+  uint32_t eax, ebx, ecx, edx;
+} registers;
+
+/* A virtual machine traps CPUID, which then takes tens of microseconds: each leaf is asked for once, and only when it
+ * decides something. */
+static registers ask(uint32_t leaf, uint32_t subleaf) {
+  registers r;
+  __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
+  return r;
 }
 
 static int has(uint32_t bits, uint32_t wanted) { return (bits & wanted) == wanted; }
 
-int e3k_cpu_has_avx2(void) {
-  features f = ask();
-  return has(f.saved, SAVED_YMM) && has(f.leaf7_ebx, LEAF7_EBX_AVX2);
+/* Leaf 7, or zeros unless the operating system saves the register states `saved` (bits of XCR0). */
+static registers features(uint32_t saved) {
+  const registers none = {0, 0, 0, 0};
+  if (ask(0, 0).eax < 7 || !has(ask(1, 0).ecx, LEAF1_ECX_OSXSAVE)) return none;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return has(low, saved) ? ask(7, 0) : none;
 }
 
+int e3k_cpu_has_avx2(void) { return has(features(SAVED_YMM).ebx, LEAF7_EBX_AVX2); }
+
 int e3k_cpu_has_avxvnni(void) {
-  features f = ask();
-  return has(f.saved, SAVED_YMM) && has(f.leaf7_ebx, LEAF7_EBX_AVX2) && has(f.leaf7_1_eax, LEAF7_1_EAX_AVXVNNI);
+  const registers leaf7 = features(SAVED_YMM);
+  return has(leaf7.ebx, LEAF7_EBX_AVX2) && leaf7.eax >= 1 && has(ask(7, 1).eax, LEAF7_1_EAX_AVXVNNI);
 }
 
 int e3k_cpu_has_avx512vnni(void) {
-  features f = ask();
-  return has(f.saved, SAVED_ZMM) && has(f.leaf7_ecx, LEAF7_ECX_AVX512VNNI) &&
-         has(f.leaf7_ebx, LEAF7_EBX_AVX512F | LEAF7_EBX_AVX512DQ | LEAF7_EBX_AVX512BW | LEAF7_EBX_AVX512VL);
+  const registers leaf7 = features(SAVED_ZMM);
+  return has(leaf7.ecx, LEAF7_ECX_AVX512VNNI) &&
+         has(leaf7.ebx, LEAF7_EBX_AVX512F | LEAF7_EBX_AVX512DQ | LEAF7_EBX_AVX512BW | LEAF7_EBX_AVX512VL);
 }
 #endif

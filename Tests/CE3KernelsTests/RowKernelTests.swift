@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import Foundation
 import Testing
 
 /// Every row kernel of every tier against the scalar definition, all bytes of every output.
@@ -15,7 +16,7 @@ struct RowKernelTests {
         let width = 16 * random.int(1...20)
         let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
         let stride = roundUp(width, 64) + 64 * random.int(0...1)
-        func run(_ tier: Tier) -> ([UInt8], [UInt8]) {
+        func run(_ tier: Tier) -> (Data, Data) {
           let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
           tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, scales.base)
           return (unflipped(out, tier, stride: stride, width: width), scales.bytes)
@@ -37,7 +38,7 @@ struct RowKernelTests {
         let stride = roundUp(width, 64)
         for variant in [0, 1, 2, 5].map({ $0 ^ (count & 1) }) {
           let (hasBeta, hasValues, inPlace) = (variant & 1 != 0, variant & 2 != 0, variant & 4 != 0)
-          func run(_ tier: Tier, bytes: Bool) -> [[UInt8]] {
+          func run(_ tier: Tier, bytes: Bool) -> [Data] {
             let input = Buffer(copy: x.values), values = Buffer<Float>(x.values.count)
             let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
             let normalized = inPlace ? input.base : hasValues || !bytes ? values.base : nil
@@ -66,12 +67,12 @@ struct RowKernelTests {
       for tokens in Array(1...20) + [31, 50, 64] {
         let width = 16 * random.int(1...6)
         let x = kind.matrix(rows: tokens, width: width, extraStride: 16 * random.int(0...8), &random)
-        func keys(_ tier: Tier) -> [UInt8] {
+        func keys(_ tier: Tier) -> Data {
           let panels = Buffer<UInt8>(e3k_panel_bytes(width) * ((tokens + 15) / 16))
           tier.kernels.pack_keys(x.base, x.stride, tokens, width, panels.base)
           return panels.bytes
         }
-        func values(_ tier: Tier) -> ([UInt8], [UInt8]) {
+        func values(_ tier: Tier) -> (Data, Data) {
           let panels = Buffer<UInt8>(e3k_panel_bytes(roundUp(tokens, 16)) * width / 16)
           let scales = Buffer<Float>(roundUp(tokens, 16))
           tier.kernels.pack_values(x.base, x.stride, tokens, width, panels.base, scales.base)
@@ -93,13 +94,13 @@ struct RowKernelTests {
         let valueScales = Buffer<Float>(roundUp(width, 16)) { $0 < width ? abs(random.float(0.1)) : 0 }
         if width % 5 == 0 { for i in 0..<width { valueScales.base[i] = 0 } }
         let stride = roundUp(width, 64)
-        func quantized(_ tier: Tier) -> [[UInt8]] {
+        func quantized(_ tier: Tier) -> [Data] {
           let scores = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
           tier.kernels.softmax_quantize(
             scores.base, x.stride, count, width, valueScales.base, out.base, stride, scales.base)
           return [scores.bytes, out.bytes, scales.bytes]
         }
-        func plain(_ tier: Tier) -> [UInt8] {
+        func plain(_ tier: Tier) -> Data {
           let rows = Buffer(copy: x.values)
           tier.kernels.softmax(rows.base, x.stride, count, width)
           return rows.bytes
@@ -120,7 +121,7 @@ struct RowKernelTests {
         let weights = Buffer<Float>(panels * inputs * 16) { _ in random.float() }
         let bias = Buffer<Float>(panels * 16) { _ in random.float() }
         for hasBias in [false, true] {
-          func run(_ tier: Tier) -> [UInt8] {
+          func run(_ tier: Tier) -> Data {
             let out = Buffer<Float>(count * (panels * 16 + 16))
             tier.kernels.float_gemm(
               x.base, x.stride, count, inputs, weights.base, panels, hasBias ? bias.base : nil, out.base,
@@ -140,12 +141,12 @@ struct RowKernelTests {
       for count in counts {
         let width = random.int(1...200)
         let x = kind.matrix(rows: count, width: width, &random)
-        func tanh(_ tier: Tier) -> [UInt8] {
+        func tanh(_ tier: Tier) -> Data {
           let values = Buffer(copy: x.values)
           tier.kernels.tanh(values.base, values.count)
           return values.bytes
         }
-        func mean(_ tier: Tier) -> [UInt8] {
+        func mean(_ tier: Tier) -> Data {
           let out = Buffer<Float>(roundUp(width, 16))
           tier.kernels.mean_rows(x.base, x.stride, count, width, out.base)
           return out.bytes

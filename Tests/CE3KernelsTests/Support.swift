@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import Foundation
 
 /// SplitMix64: the same numbers in every run.
 struct Random {
@@ -46,9 +47,7 @@ final class Buffer<Element: BitwiseCopyable> {
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   /// All bytes, those past the end included.
-  var bytes: [UInt8] {
-    Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride + 64))
-  }
+  var bytes: Data { Data(bytes: base, count: count * MemoryLayout<Element>.stride + 64) }
 }
 
 func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }
@@ -90,16 +89,16 @@ enum RowKind: CaseIterable {
   }
 }
 
-/// A tier of kernels that this build has and this CPU runs.
-struct Tier: Hashable, Sendable, CustomStringConvertible {
+/// A tier of kernels that this build has and this CPU runs. Constant function pointers: safe to share.
+struct Tier: @unchecked Sendable, CustomStringConvertible {
   let isa: UInt32
+  let kernels: e3k_table
 
   init?(_ isa: UInt32) {
-    guard e3k_select(isa) != nil else { return nil }
-    self.isa = isa
+    guard let table = e3k_select(isa) else { return nil }
+    (self.isa, kernels) = (isa, table.pointee)
   }
 
-  var kernels: e3k_table { e3k_select(isa)!.pointee }
   var description: String { String(cString: kernels.name) }
 }
 
@@ -109,7 +108,7 @@ let scalar = Tier(UInt32(E3_ISA_SCALAR))!
 let tiers = (UInt32(E3_ISA_SCALAR) + 1...UInt32(E3_ISA_I8MM)).compactMap { Tier($0) }
 
 /// Quantised bytes of a tier without its flip.
-func unflipped(_ bytes: Buffer<UInt8>, _ tier: Tier, stride: Int, width: Int) -> [UInt8] {
+func unflipped(_ bytes: Buffer<UInt8>, _ tier: Tier, stride: Int, width: Int) -> Data {
   let flip = tier.kernels.activation_flip, copy = Buffer(copy: bytes)
   if flip != 0 {
     for row in 0..<bytes.count / stride {
