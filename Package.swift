@@ -15,7 +15,7 @@ let board: [Target] = [
       ? [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
     name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"],
-    swiftSettings: implementsC),
+    swiftSettings: implementsC + [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
   .executableTarget(name: "e3-run", dependencies: ["CE3System", "E3Commands"]),
   .executableTarget(name: "e3-bench", dependencies: ["CE3System", "E3Commands"]),
 ]
