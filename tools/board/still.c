@@ -1,0 +1,70 @@
+/*
+ * still.c - makes the kernel's virtual camera stand still and takes one picture of it.
+ *
+ * Usage: still DEVICE FOURCC WIDTH HEIGHT >FRAME. Turns the driver's running clock off, which is drawn into the picture, so
+ * that every later frame of the same format has the same bytes; writes one frame to standard output.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/videodev2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { OSD_OFF = 2 };
+
+static int fail(const char *what) {
+  fprintf(stderr, "still: %s: %s\n", what, strerror(errno));
+  return 1;
+}
+
+/* Sets the menu control of that name; the driver's own controls have no public numbers. */
+static int set_control(int camera, const char *name, int value) {
+  struct v4l2_queryctrl query;
+  memset(&query, 0, sizeof query);
+  query.id = V4L2_CTRL_FLAG_NEXT_CTRL;
+  while (ioctl(camera, VIDIOC_QUERYCTRL, &query) == 0) {
+    if (strcmp((const char *)query.name, name) == 0) {
+      struct v4l2_control control = {query.id, value};
+      return ioctl(camera, VIDIOC_S_CTRL, &control);
+    }
+    query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
+  }
+  return -1;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 5 || strlen(argv[2]) != 4) {
+    fprintf(stderr, "usage: still DEVICE FOURCC WIDTH HEIGHT\n");
+    return 2;
+  }
+  const int camera = open(argv[1], O_RDWR);
+  if (camera < 0) return fail(argv[1]);
+  if (set_control(camera, "OSD Text Mode", OSD_OFF) != 0) return fail("OSD Text Mode");
+  struct v4l2_format format;
+  memset(&format, 0, sizeof format);
+  format.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+  if (ioctl(camera, VIDIOC_G_FMT, &format) != 0) return fail("format");
+  struct v4l2_pix_format *picture = &format.fmt.pix;
+  const unsigned width = (unsigned)strtoul(argv[3], NULL, 10), height = (unsigned)strtoul(argv[4], NULL, 10);
+  memcpy(&picture->pixelformat, argv[2], 4);
+  picture->width = width;
+  picture->height = height;
+  picture->field = V4L2_FIELD_NONE;
+  picture->bytesperline = 0;
+  if (ioctl(camera, VIDIOC_S_FMT, &format) != 0) return fail("format");
+  if (memcmp(&picture->pixelformat, argv[2], 4) != 0 || picture->width != width || picture->height != height) {
+    errno = EINVAL;
+    return fail("format");
+  }
+  unsigned char *frame = malloc(picture->sizeimage);
+  if (!frame) return fail("frame");
+  /* The first frame may have been drawn before the clock was turned off. */
+  for (int i = 0; i < 3; i++) {
+    if (read(camera, frame, picture->sizeimage) != (ssize_t)picture->sizeimage) return fail("read");
+  }
+  return fwrite(frame, 1, picture->sizeimage, stdout) == picture->sizeimage && fflush(stdout) == 0 ? 0 : fail("write");
+}
