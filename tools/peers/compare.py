@@ -91,6 +91,7 @@ def prepare(name):
     (folder / "config.json").write_text(text)
   model = ("--config", folder / "config.json")
   weights = make(folder / "weights.safetensors", lambda path: convert("random", *model, "-o", path))
+  (folder / "model.e3").unlink(missing_ok=True)  # each version of the runtime packs its own
   make(folder / "model.e3", lambda path: convert("pack", weights, *model, "-o", path))
   shape = (*config["image_size"], 3)
   images = [np.random.default_rng(seed).uniform(-1, 1, (IMAGES, *shape)).astype(np.float32) for seed in (1, 2)]
@@ -125,9 +126,11 @@ class Worker:
   """A runtime in its own process."""
 
   def __init__(self, engine, folder, file, options):
-    command = ["taskset", "-c", ",".join(map(str, options.cores)), sys.executable, Path(__file__).with_name("worker.py"),
-               engine, folder / file, folder / "images.npy", str(options.threads), LIBRARY]
-    self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pinned = ["taskset", "-c", ",".join(map(str, options.cores))]
+    program = [sys.executable, Path(__file__).with_name("worker.py")]
+    inputs = [engine, folder / file, folder / "images.npy", str(options.threads), LIBRARY]
+    self.process = subprocess.Popen(
+      pinned + program + inputs, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     hello = self.read()
     self.logits, self.bytes, self.times = np.array(hello["logits"]), hello["bytes"], []
     self.clock = ("wall", "cpu").index(options.clock)
@@ -135,7 +138,8 @@ class Worker:
   def read(self):
     line = self.process.stdout.readline()
     if not line:
-      sys.exit(f"tools/peers/run: {self.process.args[4:]} ended with status {self.process.wait()}")
+      engine, model = self.process.args[5:7]
+      sys.exit(f"tools/peers/run: {model}: {engine} ended with status {self.process.wait()}")
     return json.loads(line)
 
   def run(self, count):

@@ -5,8 +5,8 @@ every token through every block, separate query, key and value products, experts
 
 `tuned` is written by hand for speed: the image is computed once until the experts first divide the members, queries,
 keys and values are one product with the scale folded in, tokens are sorted by expert once and split, and the last
-block computes only the class token. Operators are standard ones: ONNX Runtime's own for attention, and for a residual sum with
-the norm after it, were not faster, and OpenVINO finds such groups itself.
+block computes only the class token. Operators are standard ones: ONNX Runtime's own for attention, and for a residual
+sum with the norm after it, were not faster, and OpenVINO finds such groups itself.
 
 Letters: M members, T tokens, H hidden, A heads, D = H/A, E experts in all.
 """
