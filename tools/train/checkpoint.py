@@ -40,7 +40,7 @@ def save_safetensors(path, tensors, metadata):
 
 
 def load_safetensors(path):
-  """Reads the float32 tensors of a safetensors file: {name: array}."""
+  """Reads the tensors of a safetensors file, float32 or bfloat16, as float32: {name: array}."""
   data = Path(path).read_bytes()
   length = int.from_bytes(data[:8], "little")
   header, body = json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
@@ -48,8 +48,12 @@ def load_safetensors(path):
   for name, entry in header.items():
     if name == "__metadata__":
       continue
-    if entry["dtype"] != "F32":
-      raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32")
     start, end = entry["data_offsets"]
-    tensors[name] = np.frombuffer(body[start:end], "<f4").reshape(entry["shape"])
+    if entry["dtype"] == "F32":
+      values = np.frombuffer(body[start:end], "<f4")
+    elif entry["dtype"] == "BF16":
+      values = (np.frombuffer(body[start:end], "<u2").astype("<u4") << 16).view("<f4")
+    else:
+      raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32 or BF16")
+    tensors[name] = values.reshape(entry["shape"])
   return tensors
