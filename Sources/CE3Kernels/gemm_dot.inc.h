@@ -88,12 +88,18 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
     } while (count > 0);
   }
 
+  const float *row_scales = g->row_scales + row;
+  vf scale[MAX_TILE_VECTORS], bias[MAX_TILE_VECTORS];
   UNROLL for (int v = 0; v < P * VECTORS; v++) {
     const uint8_t *constants = panels + v / VECTORS * panel_bytes + tail + v % VECTORS * VECTOR_BYTES;
-    vf scale = *(const vf_memory *)constants, bias = *(const vf_memory *)(constants + 64);
-    UNROLL for (int r = 0; r < R; r++) {
-      *(vf_memory *)(y + r * y_stride + v * LANES) = E3K_TO_F(sums[r][v]) * (g->row_scales[row + r] * scale) + bias;
+    scale[v] = *(const vf_memory *)constants;
+    bias[v] = *(const vf_memory *)(constants + 64);
+  }
+  UNROLL for (int r = 0; r < R; r++) {
+    UNROLL for (int v = 0; v < P * VECTORS; v++) {
+      *(vf_memory *)(y + v * LANES) = E3K_TO_F(sums[r][v]) * (row_scales[r] * scale[v]) + bias[v];
     }
+    y += y_stride;
   }
 }
 
