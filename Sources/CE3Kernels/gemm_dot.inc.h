@@ -134,7 +134,7 @@ static prefetcher prefetch(const uint8_t *next, size_t panels, size_t tiles) {
   return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups};
 }
 
-/* Asks for the part of the output that a tile will end in, so that it is there when the sums are. */
+/* Asks for the part of the output that a tile will be added to, so that it is there when the sums are. */
 static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width) {
   for (size_t r = row; r < row + rows; r++) {
     const float *out = g->out + (g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r) * g->out_stride + column;
@@ -161,10 +161,10 @@ static void gemm(const e3k_gemm *g) {
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
-      prefetch_output(g, row, rows, column, width);
       if (g->epilogue == E3K_STORE) {
         tile_of(g, row, rows, first, panels, g->out + row * g->out_stride + column, g->out_stride, &soon);
       } else {
+        if (g->epilogue != E3K_GELU) prefetch_output(g, row, rows, column, width);
         tile_of(g, row, rows, first, panels, scratch, width, &soon);
         finish(g, row, rows, column, width, scratch);
       }
