@@ -10,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Rounds of polling before a member parks: a few microseconds, longer than the work between two members differs when both
- * have a CPU, and short beside a scheduler's time slice when one has not. */
-enum { SPIN_ROUNDS = 2000 };
+/* Polls before a member parks. Many cover what the work of two members differs by when both have a CPU; few keep a member
+ * from burning the time slice of the one that it waits for. */
+enum { FEWEST_ROUNDS = 50, FRESH_ROUNDS = 500, MOST_ROUNDS = 2000 };
 
 static inline uint32_t load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
@@ -34,12 +34,22 @@ static void futex_wait(uint32_t *word, uint32_t expected) {
 
 static void futex_wake_all(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
 
-/* Returns when *word is no longer `old`. */
-static void wait_for_change(uint32_t *word, uint32_t old, uint32_t *parked) {
-  for (int round = 0; round < SPIN_ROUNDS; round++) {
-    if (load(word) != old) return;
+static void set_rounds(ce3_team *team, uint32_t rounds) {
+  __atomic_store_n(&team->spin_rounds, rounds, __ATOMIC_RELAXED);
+}
+
+/* Returns when the barrier's phase is no longer `old`. */
+static void wait_for_phase(ce3_team *team, uint32_t old) {
+  uint32_t *word = &team->barrier_phase, *parked = &team->barrier_parked;
+  const uint32_t rounds = __atomic_load_n(&team->spin_rounds, __ATOMIC_RELAXED);
+  for (uint32_t round = 0; round < rounds; round++) {
+    if (load(word) != old) {
+      if (rounds < MOST_ROUNDS) set_rounds(team, rounds + rounds / 16 + 1);
+      return;
+    }
     pause_cpu();
   }
+  set_rounds(team, rounds / 2 > FEWEST_ROUNDS ? rounds / 2 : FEWEST_ROUNDS);
   /* The waker reads `parked` after it changed the word, this member raises it before it looks again: one of the two sees
    * the other, so no wake-up is lost. */
   __atomic_fetch_add(parked, 1, __ATOMIC_SEQ_CST);
@@ -55,7 +65,7 @@ void ce3_team_barrier(ce3_team *team) {
     __atomic_store_n(&team->barrier_phase, phase + 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&team->barrier_parked, __ATOMIC_SEQ_CST) != 0) futex_wake_all(&team->barrier_phase);
   } else {
-    wait_for_change(&team->barrier_phase, phase, &team->barrier_parked);
+    wait_for_phase(team, phase);
   }
 }
 
@@ -74,6 +84,8 @@ static void *work(void *argument) {
 
 void ce3_team_run(ce3_team *team, ce3_team_task task, void *context) {
   if (team->count > 1) {
+    /* Each run gives spinning a new chance: the busy process may have gone. */
+    if (__atomic_load_n(&team->spin_rounds, __ATOMIC_RELAXED) < FRESH_ROUNDS) set_rounds(team, FRESH_ROUNDS);
     team->task = task;
     team->context = context;
     __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
@@ -92,7 +104,7 @@ static int bind_thread(pthread_t thread, uint16_t cpu) {
 }
 
 ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus) {
-  *team = (ce3_team){.count = count};
+  *team = (ce3_team){.count = count, .spin_rounds = MOST_ROUNDS};
   if (cpus && bind_thread(pthread_self(), cpus[0]) != 0) return CE3_TEAM_AFFINITY_FAILED;
 
   /* Signals belong to the caller's threads. */

@@ -2,8 +2,9 @@
  * e3_threads.h - a team of threads that run one function together.
  *
  * The caller's thread is member 0; the workers 1..<count are started once and park on a futex between runs. Inside a run
- * every member executes the same function and meets the others at barriers. A barrier spins for a few microseconds and
- * then parks, so that a preempted member does not cost the others their CPU.
+ * every member executes the same function and meets the others at barriers. A barrier spins for some microseconds and
+ * then parks, so that a preempted member does not cost the others their CPU. How long it spins adapts: waits that spinning
+ * could not shorten, as beside a busy process, make it shorter, the others longer.
  *
  * All memory is the caller's: the team and the workers' stacks lie in its arena. pthread_create is called in
  * ce3_team_start and nothing here allocates after that.
@@ -32,7 +33,7 @@ typedef struct ce3_team {
   uint32_t barrier_arrived;  /* atomic */
   uint32_t barrier_phase;    /* atomic: number of barriers passed; members park on it */
   uint32_t barrier_parked;   /* atomic: members that sleep at the barrier */
-  uint32_t reserved;
+  uint32_t spin_rounds;      /* atomic: polls of a waiting member before it parks */
   ce3_team_task task;
   void *context;
   struct ce3_team_worker {
