@@ -4,8 +4,8 @@ import CE3System
 
 /// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
 ///
-/// Hot: the weights were used just before. Cold: each repeat multiplies with other weights, from more memory than the
-/// caches hold.
+/// Hot: the weights were used just before; the fastest repeat. Cold: each repeat multiplies with other weights, from more
+/// memory than the caches hold; the median, as a fast repeat may have found its weights in a cache after all.
 struct KernelBench: ~Copyable {
   /// Weights to choose from when they are to be cold.
   private static var poolBytes: Int { 256 << 20 }
@@ -16,19 +16,24 @@ struct KernelBench: ~Copyable {
   private let pool: Memory
   private let rows: Memory
   private let output: Memory
+  private let samples: Memory
+
+  /// Repeats that are kept.
+  private static var sampleLimit: Int { 1 << 16 }
 
   init(_ options: BenchOptions) throws(Failure) {
     guard let table = e3k_select(options.session.isa) else {
       throw .report(nil, status: e3_status(E3_ERROR_ISA_UNAVAILABLE))
     }
     guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: 256 * 4096),
-      let output = Memory(count: 4 * 256 * Self.largestOutput)
+      let output = Memory(count: 4 * 256 * Self.largestOutput), let samples = Memory(count: 8 * Self.sampleLimit)
     else { throw .report(nil, "out of memory") }
     self.options = options
     self.table = table
     self.pool = pool
     self.rows = rows
     self.output = output
+    self.samples = samples
     fill()
   }
 
@@ -85,17 +90,17 @@ struct KernelBench: ~Copyable {
     rows.start.copyMemory(from: pool.start, byteCount: rows.count)
   }
 
-  /// Seconds of the fastest product.
+  /// Seconds of a product.
   private func measure(_ shape: Shape, cold: Bool) -> Double {
     let panelBytes = e3k_panel_bytes(shape.inputs)
     let layerBytes = panelBytes * (shape.outputs / 16)
     let layers = cold ? pool.count / layerBytes : 1
     let scales = rows.start.assumingMemoryBound(to: Float.self)
-    var fastest = UInt64.max
+    let times = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
     var layer = 0
     let end = e3c_now() + UInt64(options.seconds) * 1_000_000_000 / 50
     var repeats = 0
-    while repeats < 5 || e3c_now() < end {
+    while repeats < 5 || (e3c_now() < end && repeats < Self.sampleLimit) {
       var arguments = e3k_gemm()
       arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
       arguments.row_stride = (shape.inputs + 63) / 64 * 64
@@ -109,11 +114,12 @@ struct KernelBench: ~Copyable {
       arguments.epilogue = E3K_STORE
       let start = e3c_now()
       table.pointee.gemm(&arguments)
-      fastest = min(fastest, e3c_now() - start)
+      times[repeats] = e3c_now() - start
       layer = (layer + 1) % layers
       repeats += 1
     }
-    return Double(fastest) / 1e9
+    e3c_sort(times, repeats)
+    return Double(times[cold ? repeats / 2 : 0]) / 1e9
   }
 
   private struct Layer {
