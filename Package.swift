@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Modules that also build for the board: Embedded Swift, no allocations (tools/cross, DESIGN in README).
+// Modules that also build for the board: Embedded Swift, no allocations (tools/cross/build).
 let board: [Target] = [
   .target(name: "CE3"),
   .target(name: "CE3Kernels", dependencies: ["CE3"], exclude: ["ARM.md"], cSettings: kernelFlags),

@@ -29,13 +29,6 @@ static const tier tiers[] = {
 };
 enum { TIER_COUNT = sizeof tiers / sizeof tiers[0] };
 
-int e3k_built(uint32_t isa) {
-  for (int i = 0; i < TIER_COUNT; i++) {
-    if (tiers[i].table->isa == isa) return 1;
-  }
-  return 0;
-}
-
 const e3k_table *e3k_select(uint32_t isa) {
   for (int i = TIER_COUNT - 1; i >= 0; i--) {
     if ((isa == E3_ISA_AUTO || isa == tiers[i].table->isa) && tiers[i].runs_here()) return tiers[i].table;

@@ -144,7 +144,7 @@ typedef struct e3_model_info {
   uint32_t representation_size;       /* width of the vector that the head reads */
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
-  uint32_t calibrated;                /* 1 when the file carries a calibration */
+  uint32_t calibrated;                /* 1 when the file carries a calibration; format version 1.0 has none, so 0 */
   uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
 } e3_model_info;
 
@@ -214,7 +214,9 @@ enum {
 };
 
 /* Answer to one image. The arrays lie in the session's arena and hold until its next run.
- * Entropies are in nats. Source of the definitions: DESIGN of the paper, section 4, and Depeweg et al. 2018. */
+ * Entropies are in nats; total = expected + mutual information as in Depeweg et al. 2018, "Decomposition of Uncertainty in
+ * Bayesian Deep Learning". Files of format version 1.0 carry no calibration: for them no temperature is applied,
+ * distance is NaN, the prediction set is empty and the decision is never E3_DECISION_UNKNOWN. */
 typedef struct e3_result {
   uint32_t struct_size;
   uint32_t classes;                   /* C */

@@ -136,9 +136,6 @@ typedef struct e3k_table {
  * at each call; no state is kept. */
 const e3k_table *e3k_select(uint32_t isa);
 
-/* 1 when this build contains the tier, whatever the CPU. */
-int e3k_built(uint32_t isa);
-
 /* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition:
  * per output channel scale = max|w| / 127, w = round(w / scale) clamped to -127..127. `bias` may be null. `panels` has
  * e3k_panel_bytes(inputs) * ceil(outputs/16) bytes. */
