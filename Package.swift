@@ -28,6 +28,7 @@ let host: [Target] = [
   .target(name: "E3Reference", dependencies: ["E3Checkpoint", "COpenBLAS"]),
   .target(
     name: "E3Converter", dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Reference", "E3Runtime"]),
+  .target(name: "E3Metrics"),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
@@ -48,6 +49,7 @@ let tests: [Target] = [
     dependencies: [
       "E3Checkpoint", "E3Converter", "E3Format", "E3Goldens", "E3Reference", "E3TestSupport", "e3-convert",
     ]),
+  .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
     name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"],
     exclude: ["Data"]),
