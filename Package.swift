@@ -25,6 +25,7 @@ let host: [Target] = [
   .systemLibrary(name: "CJSON", pkgConfig: "libcjson", providers: [.apt(["libcjson-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "E3Checkpoint", dependencies: ["CJSON", "CZlib"]),
+  .target(name: "E3DataSets", dependencies: ["CE3Pictures", "CZlib", "E3Checkpoint"]),
   .target(name: "E3Reference", dependencies: ["E3Checkpoint", "COpenBLAS"]),
   .target(
     name: "E3Converter", dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Reference", "E3Runtime"]),
@@ -42,6 +43,7 @@ let tests: [Target] = [
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format"], path: "Tests/E3TestSupport"),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
   .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
+  .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets"]),
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(

@@ -5,13 +5,13 @@ import Glibc
 /// shortens meanwhile ends this one.
 ///
 /// Sendable: the bytes are only ever read.
-final class MappedFile: @unchecked Sendable {
-  let path: String
+package final class MappedFile: @unchecked Sendable {
+  package let path: String
   /// The whole file. Valid as long as this object lives.
-  let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
 
   /// Maps the regular file at `path`. An empty file is an error, as no format here has one.
-  init(path: String) throws(CheckpointError) {
+  package init(path: String) throws(CheckpointError) {
     self.path = path
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
@@ -41,4 +41,4 @@ final class MappedFile: @unchecked Sendable {
 }
 
 /// The text of `errno`.
-func systemErrorText() -> String { String(cString: strerror(errno)) }
+package func systemErrorText() -> String { String(cString: strerror(errno)) }

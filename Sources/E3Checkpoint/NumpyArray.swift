@@ -11,25 +11,10 @@ public struct NumpyArray: Sendable {
   ///
   /// - Throws: a file that is not a whole `.npy` file of numbers.
   public init(path: String) throws(CheckpointError) {
-    let file = try MappedFile(path: path)
-    let header = try NumpyHeader(file.bytes, file: path)
-    guard header.totalSize == file.bytes.count else {
-      throw CheckpointError(
-        file: path, problem: "\(file.bytes.count) bytes, expected \(header.totalSize) for shape \(header.shape)")
-    }
-    let tensor = numpyTensor(header, at: 0, in: file)
-    let count = elementCount(of: header.shape) ?? 0
-    var failure: CheckpointError?
-    values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      guard let base = buffer.baseAddress, count > 0 else { return }
-      do throws(CheckpointError) {
-        try tensor.read(0..<count, into: base)
-        initialized = count
-      } catch { failure = error }
-    }
-    if let failure { throw failure }
-    shape = header.shape
-    elementType = header.elementType
+    let file = try NumpyFile(path: path)
+    values = try file.values(0..<(elementCount(of: file.shape) ?? 0))
+    shape = file.shape
+    elementType = file.elementType
   }
 
   /// Writes `values` as a float32 array of `shape` to `path`, atomically.

@@ -1,5 +1,5 @@
 /// Number of elements of an array of `shape`; nil when a dimension is negative or the count leaves `Int`.
-func elementCount(of shape: some Sequence<Int>) -> Int? {
+package func elementCount(of shape: some Sequence<Int>) -> Int? {
   var count = 1
   for extent in shape {
     guard extent >= 0 else { return nil }
@@ -11,13 +11,13 @@ func elementCount(of shape: some Sequence<Int>) -> Int? {
 }
 
 /// `a * b`, or nil when the product leaves `Int`.
-func checkedProduct(_ a: Int, _ b: Int) -> Int? {
+package func checkedProduct(_ a: Int, _ b: Int) -> Int? {
   let (product, overflow) = a.multipliedReportingOverflow(by: b)
   return overflow ? nil : product
 }
 
 /// `a + b`, or nil when the sum leaves `Int`.
-func checkedSum(_ a: Int, _ b: Int) -> Int? {
+package func checkedSum(_ a: Int, _ b: Int) -> Int? {
   let (sum, overflow) = a.addingReportingOverflow(b)
   return overflow ? nil : sum
 }

@@ -1,0 +1,103 @@
+import E3Checkpoint
+
+/// Images on disk, with labels where there are some.
+///
+/// The form is recognised by what the path holds:
+/// - an IDX file of unsigned bytes, `[N][height][width]` or `[N][height][width][1 or 3]`, as it is or compressed with gzip;
+/// - a `.npy` array of bytes of these shapes, or of floats `[N, height, width, channels]` in the model's value range;
+/// - a folder of pictures (JPEG, PNG, PPM, PGM), or a folder of such folders, one for each class.
+///
+/// Images are read or decoded when they are asked for; only IDX files that are compressed are held in memory. Values of
+/// this type may be used from several threads at once.
+public struct DataSet: Sendable {
+  /// Path as it was given.
+  public let path: String
+  /// Class of each image, from 0; nil without labels. For a folder of classes, ``classNames`` says what they mean.
+  public let labels: [Int]?
+  /// Names of the folders that the labels number, in the order of their bytes; nil for other forms.
+  public let classNames: [String]?
+  /// Where this data set's images are in the source.
+  private let range: Range<Int>
+  private let source: any ImageSource
+
+  /// Opens the images at `path`.
+  ///
+  /// - Parameter labels: An IDX or `.npy` file of integers, or a text file with one integer a line; nil: none, or those
+  ///   of the folders.
+  /// - Throws: a file that cannot be read or is malformed; no image; labels that are negative or of another number than
+  ///   the images, or given for a folder of classes, which has its own.
+  public init(path: String, labels labelPath: String? = nil) throws(CheckpointError) {
+    let source = try openImages(path)
+    self.path = path
+    self.source = source
+    range = 0..<source.count
+    classNames = source.classNames
+    guard let labelPath else {
+      labels = source.labels
+      return
+    }
+    guard source.labels == nil else {
+      throw CheckpointError(file: path, problem: "the folders are the labels; no label file can be given")
+    }
+    let read = try readClassLabels(path: labelPath)
+    guard read.count == source.count else {
+      throw CheckpointError(file: labelPath, problem: "\(read.count) labels for the \(source.count) images of \(path)")
+    }
+    labels = read
+  }
+
+  private init(_ whole: DataSet, range: Range<Int>) {
+    path = whole.path
+    labels = whole.labels.map { Array($0[range]) }
+    classNames = whole.classNames
+    self.range = whole.range.lowerBound + range.lowerBound..<whole.range.lowerBound + range.upperBound
+    source = whole.source
+  }
+
+  /// Number of images, at least 1 unless it is an empty slice.
+  public var count: Int { range.count }
+
+  /// The images `range` with their labels.
+  ///
+  /// - Precondition: `range` lies in `0 ..< count`.
+  public subscript(range: Range<Int>) -> DataSet {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "no such images")
+    return DataSet(self, range: range)
+  }
+
+  /// The image at `index`, below ``count``. Cost: reads or decodes it.
+  ///
+  /// - Throws: a picture that is damaged, values that are not finite.
+  public func image(at index: Int) throws(CheckpointError) -> DataSetImage {
+    precondition(index >= 0 && index < count, "no such image")
+    return try source.image(at: range.lowerBound + index)
+  }
+
+  /// What messages call the image at `index`: the picture's file, or the data set's path and the number.
+  public func name(ofImage index: Int) -> String { source.name(of: range.lowerBound + index) }
+}
+
+/// Images that are read one by one.
+protocol ImageSource: Sendable {
+  var count: Int { get }
+  var labels: [Int]? { get }
+  var classNames: [String]? { get }
+  func image(at index: Int) throws(CheckpointError) -> DataSetImage
+  func name(of index: Int) -> String
+}
+
+extension ImageSource {
+  var labels: [Int]? { nil }
+  var classNames: [String]? { nil }
+}
+
+private func openImages(_ path: String) throws(CheckpointError) -> any ImageSource {
+  if isDirectory(path) { return try PictureFolder(path: path) }
+  switch try FileForm(path: path) {
+  case .npy: return try NumpyImages(path: path)
+  case .idx, .gzip: return try IDXImages(path: path)
+  case .other:
+    throw CheckpointError(
+      file: path, problem: "neither an IDX file (.gz too), a .npy array nor a folder of pictures")
+  }
+}

@@ -1,0 +1,125 @@
+import E3Checkpoint
+
+/// An IDX file: magic `00 00 TYPE AXES`, the extents as big-endian 32-bit integers, the elements in C order.
+///
+/// Source: http://yann.lecun.com/exdb/mnist/
+struct IDXFile: Sendable {
+  /// Integer types that labels and images are stored in.
+  enum Element: UInt8 {
+    case uint8 = 0x08
+    case int8 = 0x09
+    case int16 = 0x0B
+    case int32 = 0x0C
+
+    var size: Int {
+      switch self {
+      case .uint8, .int8: 1
+      case .int16: 2
+      case .int32: 4
+      }
+    }
+  }
+
+  let element: Element
+  /// Extents, slowest axis first.
+  let shape: [Int]
+  private let contents: FileContents
+  private let start: Int
+
+  /// Most axes that are read.
+  private static let axisLimit = 8
+  /// Bytes of the longest header.
+  static let headerLimit = 4 + 4 * axisLimit
+
+  /// Reads the file at `path`, compressed or not.
+  init(path: String) throws(CheckpointError) {
+    let contents = try FileContents(path: path, totalSize: Self.totalSize)
+    let header = try contents.withBytes { (bytes) throws(CheckpointError) in
+      let header = try Header(bytes, file: path)
+      guard bytes.count == header.totalSize else {
+        throw CheckpointError(
+          file: path, problem: "\(bytes.count) bytes, expected \(header.totalSize) for shape \(header.shape)")
+      }
+      return header
+    }
+    (element, shape, start) = (header.element, header.shape, header.size)
+    self.contents = contents
+  }
+
+  /// The bytes `range` of the elements.
+  func bytes(_ range: Range<Int>) -> [UInt8] {
+    contents.withBytes { Array($0[start + range.lowerBound..<start + range.upperBound]) }
+  }
+
+  /// All elements.
+  func integers() -> [Int] {
+    let count = elementCount(of: shape) ?? 0
+    return contents.withBytes { bytes in
+      (0..<count).map { index in
+        let offset = start + index * element.size
+        switch element {
+        case .uint8: return Int(bytes[offset])
+        case .int8: return Int(Int8(bitPattern: bytes[offset]))
+        case .int16: return Int(Int16(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int16.self)))
+        case .int32: return Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
+        }
+      }
+    }
+  }
+
+  /// Bytes of the whole file whose first bytes these are, so that a compressed file can be held to them.
+  private static func totalSize(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) -> Int {
+    try Header(bytes, file: file).totalSize
+  }
+
+  private struct Header {
+    let element: Element
+    let shape: [Int]
+    let size: Int
+    let totalSize: Int
+
+    init(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
+      func fault(_ problem: String) -> CheckpointError { CheckpointError(file: file, problem: problem) }
+      guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else { throw fault("not an IDX file") }
+      guard let element = Element(rawValue: bytes[2]) else {
+        throw fault("IDX type \(bytes[2]), expected 8 (unsigned byte), 9, 11 or 12 (integers)")
+      }
+      let axes = Int(bytes[3])
+      guard (1...IDXFile.axisLimit).contains(axes) else { throw fault("\(axes) IDX axes, expected 1 to 8") }
+      guard bytes.count >= 4 + 4 * axes else { throw fault("truncated IDX header") }
+      let shape = (0..<axes).map { axis in
+        Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 + 4 * axis, as: UInt32.self)))
+      }
+      size = 4 + 4 * axes
+      guard let count = elementCount(of: shape), let length = checkedProduct(count, element.size),
+        let total = checkedSum(length, size)
+      else { throw fault("shape \(shape) is too large") }
+      (self.element, self.shape, totalSize) = (element, shape, total)
+    }
+  }
+}
+
+/// The images of an IDX file.
+struct IDXImages: ImageSource {
+  let path: String
+  let count: Int
+  private let size: ImageSize
+  private let file: IDXFile
+
+  init(path: String) throws(CheckpointError) {
+    let file = try IDXFile(path: path)
+    guard file.element == .uint8 else {
+      throw CheckpointError(file: path, problem: "IDX images of another type than unsigned bytes")
+    }
+    size = try ImageSize(shape: file.shape, path: path)
+    count = file.shape[0]
+    self.path = path
+    self.file = file
+  }
+
+  func image(at index: Int) throws(CheckpointError) -> DataSetImage {
+    .picture(size.picture(file.bytes(index * size.values..<(index + 1) * size.values)))
+  }
+
+  func name(of index: Int) -> String { "\(path): image \(index)" }
+}

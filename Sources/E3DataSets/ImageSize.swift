@@ -1,0 +1,32 @@
+import E3Checkpoint
+
+/// The extents that all images of an array have.
+struct ImageSize: Sendable {
+  let height, width, channels: Int
+
+  /// Largest side of an image, as the runtime has it for frames.
+  private static let sideLimit = 16384
+
+  /// Takes the shape of an array of images, `[N][height][width]` or `[N][height][width][1 or 3]`.
+  ///
+  /// - Throws: another shape, no image, sides that no image has.
+  init(shape: [Int], path: String) throws(CheckpointError) {
+    let isShape = shape.count == 3 || shape.count == 4 && (shape[3] == 1 || shape[3] == 3)
+    guard isShape else {
+      throw CheckpointError(
+        file: path, problem: "shape \(shape), expected [N, height, width] or [N, height, width, 1 or 3]")
+    }
+    guard shape[0] > 0 else { throw CheckpointError(file: path, problem: "no images") }
+    guard (1...Self.sideLimit).contains(shape[1]), (1...Self.sideLimit).contains(shape[2]) else {
+      throw CheckpointError(file: path, problem: "images of \(shape[1]) x \(shape[2]), expected 1 to 16384")
+    }
+    (height, width, channels) = (shape[1], shape[2], shape.count == 4 ? shape[3] : 1)
+  }
+
+  /// Values of an image.
+  var values: Int { height * width * channels }
+
+  func picture(_ pixels: [UInt8]) -> Picture {
+    Picture(height: height, width: width, channels: channels, pixels: pixels)
+  }
+}

@@ -1,0 +1,88 @@
+import CE3Pictures
+import E3Checkpoint
+import Glibc
+
+/// A folder of pictures, or of one folder of pictures for each class.
+///
+/// Names are taken in the order of their bytes, so that every machine reads the same data set. Hidden files and files
+/// whose names do not end as pictures do are passed over.
+struct PictureFolder: ImageSource {
+  let labels: [Int]?
+  let classNames: [String]?
+  private let files: [String]
+
+  var count: Int { files.count }
+
+  init(path: String) throws(CheckpointError) {
+    let names = try directoryEntries(path)
+    let folders = names.filter { isDirectory("\(path)/\($0)") }
+    let pictures = names.filter(isPictureName).filter { !isDirectory("\(path)/\($0)") }
+    guard folders.isEmpty || pictures.isEmpty else {
+      throw CheckpointError(file: path, problem: "holds pictures beside folders; expected one of the two")
+    }
+    if folders.isEmpty {
+      guard !pictures.isEmpty else { throw CheckpointError(file: path, problem: "no pictures and no folders") }
+      files = pictures.map { "\(path)/\($0)" }
+      (labels, classNames) = (nil, nil)
+      return
+    }
+    var files: [String] = []
+    var labels: [Int] = []
+    for (index, folder) in folders.enumerated() {
+      let inside = try directoryEntries("\(path)/\(folder)").filter(isPictureName)
+      guard !inside.isEmpty else { throw CheckpointError(file: "\(path)/\(folder)", problem: "no pictures") }
+      files += inside.map { "\(path)/\(folder)/\($0)" }
+      labels += Array(repeating: index, count: inside.count)
+    }
+    (self.files, self.labels, classNames) = (files, labels, folders)
+  }
+
+  func image(at index: Int) throws(CheckpointError) -> DataSetImage { .picture(try readPicture(path: files[index])) }
+
+  func name(of index: Int) -> String { files[index] }
+}
+
+/// Reads a JPEG, PNG, PPM or PGM file.
+///
+/// - Throws: a file that cannot be read, or that is no whole picture.
+public func readPicture(path: String) throws(CheckpointError) -> Picture {
+  let file = try MappedFile(path: path)
+  let data = file.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+  var message = [CChar](repeating: 0, count: Int(E3P_MESSAGE_BYTES))
+  var header = e3p_header()
+  func fault() -> CheckpointError {
+    let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return CheckpointError(file: path, problem: String(decoding: text, as: UTF8.self))
+  }
+  guard e3p_read_header(data, file.bytes.count, &header, &message) == 0 else { throw fault() }
+  let size = e3p_pixel_bytes(&header)
+  var status: Int32 = -1
+  let pixels = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
+    status = e3p_decode(data, file.bytes.count, &header, buffer.baseAddress, &message)
+    initialized = status == 0 ? size : 0
+  }
+  guard status == 0 else { throw fault() }
+  return Picture(
+    height: Int(header.height), width: Int(header.width), channels: Int(header.channels), pixels: pixels)
+}
+
+private func isPictureName(_ name: String) -> Bool {
+  let name = name.lowercased()
+  return [".jpg", ".jpeg", ".png", ".ppm", ".pgm"].contains { name.hasSuffix($0) }
+}
+
+/// The names in a directory that are not hidden, in the order of their bytes.
+private func directoryEntries(_ path: String) throws(CheckpointError) -> [String] {
+  guard let directory = opendir(path) else { throw CheckpointError(file: path, problem: systemErrorText()) }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+      tuple.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: tuple.pointee)) {
+        String(cString: $0)
+      }
+    }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+}
