@@ -51,6 +51,8 @@ extension E3Error {
   public static var resultNotFinite: E3Error { E3Error(E3_ERROR_RESULT_NOT_FINITE) }
   /// `E3_ERROR_MODEL_TOO_LARGE`: the activations of the model do not fit this machine's address space.
   public static var modelTooLarge: E3Error { E3Error(E3_ERROR_MODEL_TOO_LARGE) }
+  /// `E3_ERROR_NO_ROUTING`: the session does not record routing, or the model has no experts.
+  public static var noRouting: E3Error { E3Error(E3_ERROR_NO_ROUTING) }
 }
 
 // MARK: The model file

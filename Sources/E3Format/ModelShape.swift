@@ -104,7 +104,7 @@ extension ModelShape {
   public var moeBlockCount: Int { moeBlocks(before: 256) }
 
   /// Blocks with experts among the blocks `0 ..< block`.
-  func moeBlocks(before block: Int) -> Int {
+  public func moeBlocks(before block: Int) -> Int {
     var count = 0
     for word in 0..<4 {
       let bits = min(max(block - word * 64, 0), 64)

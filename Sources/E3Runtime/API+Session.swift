@@ -119,3 +119,13 @@ public func e3_session_get_profile(_ handle: OpaquePointer?, _ profile: UnsafeMu
     try fill(profile, with: filled)
   }
 }
+
+@c @implementation
+public func e3_session_get_routing(
+  _ handle: OpaquePointer?, _ layer: UInt32, _ routing: UnsafeMutablePointer<e3_routing>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let session = try session(handle)
+    try fill(routing, with: session.pointee.space.routingRecord.layer(layer, of: session.pointee.model.shape))
+  }
+}

@@ -53,7 +53,13 @@ extension Encoder {
       kernels.floatLinear(
         normalized.rows(source..<source + part.count), router, panels: 0..<router.panelCount, into: gates)
       kernels.table.pointee.softmax(gates.start, gates.stride, gates.count, shape.expertsPerMember)
-      for row in part { tables.chooseExperts(row: row, member: member, shape: shape) }
+      let record = space.routingRecord
+      for row in part {
+        if record.isEnabled { record.keepGates(block: block, row: row, tables.gates.row(row), shape: shape) }
+        tables.chooseExperts(row: row, member: member, shape: shape)
+        guard record.isEnabled else { continue }
+        record.keepExperts(block: block, row: row, tables.experts + row * shape.selectedExperts, shape: shape)
+      }
     }
   }
 

@@ -10,6 +10,8 @@ struct SessionOptions {
   /// Whether thread i is bound to the i-th CPU of `cpus`.
   var pinsThreads = false
   var cpus = e3_session_options().cpus
+  /// Whether the gates and choices of every MoE block are kept.
+  var recordsRouting = false
 
   init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
 
@@ -19,12 +21,15 @@ struct SessionOptions {
       self.init()
       return
     }
-    guard options.pointee.struct_size >= UInt32(MemoryLayout<e3_session_options>.size) else { throw .structSize }
+    // A caller of the first version has all members but the last one, `record_routing`.
+    let fullSize = UInt32(MemoryLayout<e3_session_options>.size)
+    guard options.pointee.struct_size >= fullSize - UInt32(MemoryLayout<UInt32>.size) else { throw .structSize }
     guard options.pointee.threads <= UInt32(E3_MAX_THREADS) else { throw .threadCount }
     self.init(isa: options.pointee.isa)
     threads = max(Int(options.pointee.threads), 1)
     pinsThreads = options.pointee.pin_threads != 0
     cpus = options.pointee.cpus
+    if options.pointee.struct_size >= fullSize { recordsRouting = options.pointee.record_routing != 0 }
   }
 
   /// Kernels of the tier that was asked for.
@@ -68,7 +73,7 @@ struct Session {
       stacks = arena.take(
         UInt8.self, options.threads - 1, times: Int(CE3_WORKER_STACK_BYTES),
         alignment: Int(CE3_STACK_ALIGNMENT))
-      space = Workspace(shape, threads: options.threads, in: &arena)
+      space = Workspace(shape, options: options, in: &arena)
     }
   }
 
@@ -99,6 +104,7 @@ struct Session {
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
     patches.start.update(repeating: 0, count: patches.count * patches.stride)
+    parts.space.routingRecord.clear(model.shape)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,

@@ -25,6 +25,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_NO_GOLDEN: "the model file carries no golden input"
   case E3_ERROR_RESULT_NOT_FINITE: "the network gave a NaN or an infinity; the weights are unusable"
   case E3_ERROR_MODEL_TOO_LARGE: "the model's activations do not fit this machine's address space"
+  case E3_ERROR_NO_ROUTING: "the session does not record routing, or the model has no experts"
   case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"

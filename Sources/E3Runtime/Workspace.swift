@@ -37,8 +37,9 @@ struct Workspace {
   /// [M][C], padded rows: logits, then probabilities.
   let logits: FloatRows
   let result: ResultBuffers
+  let routingRecord: RoutingRecord
 
-  init(_ shape: ModelShape, threads: Int, in arena: inout Arena) {
+  init(_ shape: ModelShape, options: SessionOptions, in arena: inout Arena) {
     let members = shape.memberCount
     let tokens = shape.tokenCount
     let hasExperts = shape.firstMoEBlock != nil
@@ -55,10 +56,11 @@ struct Workspace {
     representation = arena.takeRows(members, width: shape.representation)
     logits = arena.takeRows(members, width: shape.classCount)
     result = ResultBuffers(shape, in: &arena)
+    routingRecord = RoutingRecord(shape, isEnabled: options.recordsRouting, in: &arena)
 
     let shared = arena.used
     queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)
-    attention = AttentionScratch(shape, threads: threads, in: &arena)
+    attention = AttentionScratch(shape, threads: options.threads, in: &arena)
 
     arena.rewind(to: shared)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))

@@ -61,6 +61,7 @@ enum {
   E3_ERROR_NO_GOLDEN = 15,         /* the model file carries no golden input */
   E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights are unusable */
   E3_ERROR_MODEL_TOO_LARGE = 17,   /* the activations of the model do not fit this machine's address space */
+  E3_ERROR_NO_ROUTING = 18,        /* the session does not record routing, or the model has no experts */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
@@ -168,6 +169,7 @@ typedef struct e3_session_options {
   e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
   uint32_t pin_threads;  /* 1: bind thread i to cpus[i]; 0: leave placement to the system */
   uint16_t cpus[E3_MAX_THREADS];
+  uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; not in the first version */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
@@ -259,6 +261,26 @@ typedef struct e3_profile {
 } e3_profile;
 
 E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *profile);
+
+/* What the routers of one encoder block decided in the last run (zeros before the first). The arrays lie in the session's
+ * arena and hold until its next run. */
+typedef struct e3_routing {
+  uint32_t struct_size;
+  uint32_t block;             /* encoder block, from 0 */
+  uint32_t members;           /* M */
+  uint32_t tokens;            /* tokens of each member that are routed: all, or only the first in a last block of which
+                                 nothing else is read */
+  uint32_t member_experts;    /* E/M */
+  uint32_t selected_experts;  /* K */
+  const float *gates;         /* [M][tokens][E/M] softmax over the member's experts */
+  const uint32_t *experts;    /* [M][tokens][K] chosen experts, numbered over all members, largest gate first; a capacity
+                                 may have dropped some of them afterwards */
+} e3_routing;
+
+/* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts. For diagnosis: the session must have
+ * been created with `record_routing`, which adds a copy of the gates to every run and to the arena.
+ * Errors: E3_ERROR_NO_ROUTING, E3_ERROR_INDEX_RANGE. */
+E3_API e3_status e3_session_get_routing(const e3_session *session, uint32_t layer, e3_routing *routing);
 
 #ifdef __cplusplus
 }
