@@ -29,11 +29,24 @@ let host: [Target] = [
   .target(name: "E3Reference", dependencies: ["E3Checkpoint", "COpenBLAS"]),
   .target(
     name: "E3Converter", dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Reference", "E3Runtime"]),
+  .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("turbojpeg")]),
   .target(name: "E3Metrics"),
+  .target(
+    name: "E3Evaluation",
+    dependencies: [
+      "CE3", "CE3JPEG", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Metrics", "E3Reference",
+      "E3Runtime",
+    ]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
       "E3Checkpoint", "E3Converter", "E3Reference", "E3Runtime",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ]),
+  .executableTarget(
+    name: "e3-eval",
+    dependencies: [
+      "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
 ]
@@ -62,6 +75,7 @@ let package = Package(
   name: "e3",
   products: [
     .executable(name: "e3-convert", targets: ["e3-convert"]),
+    .executable(name: "e3-eval", targets: ["e3-eval"]),
     .executable(name: "e3-run", targets: ["e3-run"]),
     .executable(name: "e3-bench", targets: ["e3-bench"]),
     .library(name: "e3", type: .static, targets: ["E3Runtime"]),

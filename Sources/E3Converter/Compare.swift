@@ -68,7 +68,8 @@ public func compare(
   return Comparison(reference: try ReferenceModel(source).predict(images), int8: found)
 }
 
-private func requireEqual(
+/// - Throws: a model file of another shape than the checkpoint that it is compared with.
+package func requireEqual(
   _ shape: ModelShape, _ config: ModelConfig, path: String, checkpoint: String
 ) throws(CheckpointError) {
   let preprocessing = Preprocessing(resize: .stretch, value: .range(low: -1, high: 1))
@@ -92,7 +93,7 @@ private func requireEqual(
 
 extension ModelShape {
   /// The options that give a checkpoint this shape.
-  fileprivate var modelOptions: ModelOptions {
+  package var modelOptions: ModelOptions {
     ModelOptions(
       imageSize: (height: imageHeight, width: imageWidth), ensembleSize: memberCount > 1 ? memberCount : nil,
       capacity: capacityMode == .none ? .none : .reference)

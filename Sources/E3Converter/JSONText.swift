@@ -1,7 +1,7 @@
 import E3Checkpoint
 
 /// A JSON value to be written, with members in the order given.
-indirect enum JSONText {
+package indirect enum JSONText {
   case text(String)
   case integer(Int)
   case number(Double)
@@ -13,7 +13,7 @@ indirect enum JSONText {
   case null
 
   /// The value in one line.
-  var description: String {
+  package var description: String {
     switch self {
     case .text(let text): return jsonString(text)
     case .integer(let value): return "\(value)"

@@ -4,7 +4,9 @@ import E3Format
 import Glibc
 
 /// A model file mapped and validated on the host.
-public final class MappedModel {
+///
+/// Sendable: the bytes are only ever read.
+public final class MappedModel: @unchecked Sendable {
   /// Path as it was given.
   public let path: String
   /// The validated view; valid as long as this object lives.

@@ -51,6 +51,13 @@ struct Linear {
   }
 }
 
+/// Sets how many threads one matrix product may use, in the whole process: 1 where several images are worked on at the
+/// same time, as small products gain nothing from threads that wait for each other.
+public func setMatrixThreads(_ count: Int) {
+  _ = BLAS.shared
+  openblas_set_num_threads(Int32(clamping: max(1, count)))
+}
+
 /// OpenBLAS, with as many threads as the process has cores.
 struct BLAS {
   static let shared = BLAS()

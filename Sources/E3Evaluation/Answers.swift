@@ -1,0 +1,125 @@
+import CE3
+import E3Metrics
+
+/// What one model, or several as one ensemble, answered to N images: a column per quantity.
+public struct Answers: Sendable {
+  /// C
+  public let classCount: Int
+  /// M, over all models.
+  public let memberCount: Int
+  /// `[N][M][C]`
+  public private(set) var memberProbabilities: [Float] = []
+  /// `[N][C]` mean over the members, as it is before any temperature.
+  public private(set) var meanProbabilities: [Float] = []
+  /// `[N]` in nats.
+  public private(set) var totalEntropy: [Double] = []
+  public private(set) var expectedEntropy: [Double] = []
+  public private(set) var mutualInformation: [Double] = []
+  /// `[N]` share of the pairs of members whose most probable classes differ.
+  public private(set) var disagreement: [Double] = []
+  /// `[N]` what a calibrated file adds; nil for others, for the float path and for several models.
+  public private(set) var calibrated: CalibratedAnswers?
+  /// Routing, where it was asked for.
+  public internal(set) var routing: RoutingStatistics?
+
+  init(classCount: Int, memberCount: Int, isCalibrated: Bool, routing: RoutingStatistics? = nil) {
+    (self.classCount, self.memberCount, self.routing) = (classCount, memberCount, routing)
+    calibrated = isCalibrated ? CalibratedAnswers() : nil
+  }
+
+  /// N
+  public var count: Int { totalEntropy.count }
+
+  /// Adds the runtime's answer to one image.
+  mutating func append(_ result: e3_result) {
+    let (members, classes) = (Int(result.members), Int(result.classes))
+    let probabilities = Array(UnsafeBufferPointer(start: result.member_probabilities, count: members * classes))
+    // The runtime's mean is tempered where the file is calibrated; this one never is.
+    if calibrated == nil {
+      memberProbabilities += probabilities
+      meanProbabilities += UnsafeBufferPointer(start: result.probabilities, count: classes)
+    } else {
+      memberProbabilities += probabilities
+      meanProbabilities += MemberSpread(members: probabilities[...], classCount: classes).probabilities
+    }
+    totalEntropy.append(Double(result.total_entropy))
+    expectedEntropy.append(Double(result.expected_entropy))
+    mutualInformation.append(Double(result.mutual_information))
+    disagreement.append(Double(result.disagreement))
+    calibrated?.append(result)
+  }
+
+  /// Adds an image from its members' probabilities `[M][C]`.
+  mutating func append(members: ArraySlice<Float>) {
+    let spread = MemberSpread(members: members, classCount: classCount)
+    memberProbabilities += members
+    meanProbabilities += spread.probabilities
+    totalEntropy.append(spread.totalEntropy)
+    expectedEntropy.append(spread.expectedEntropy)
+    mutualInformation.append(spread.mutualInformation)
+    disagreement.append(spread.disagreement)
+  }
+
+  /// Adds the images of `other`, which come after these.
+  mutating func append(contentsOf other: Answers) {
+    memberProbabilities += other.memberProbabilities
+    meanProbabilities += other.meanProbabilities
+    totalEntropy += other.totalEntropy
+    expectedEntropy += other.expectedEntropy
+    mutualInformation += other.mutualInformation
+    disagreement += other.disagreement
+    if let added = other.calibrated { calibrated?.append(contentsOf: added) }
+    if let added = other.routing { routing?.append(contentsOf: added) }
+  }
+
+  /// The answers of several models to the same images, as those of one ensemble of all their members, each with the same
+  /// weight (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles").
+  ///
+  /// - Precondition: as many images and classes in all of them.
+  static func ensemble(_ models: [Answers]) -> Answers {
+    precondition(Set(models.map(\.count)).count == 1 && Set(models.map(\.classCount)).count == 1)
+    if models.count == 1 { return models[0] }
+    var all = Answers(
+      classCount: models[0].classCount, memberCount: models.reduce(0) { $0 + $1.memberCount }, isCalibrated: false)
+    for image in 0..<models[0].count {
+      let members = models.flatMap { model in
+        let size = model.memberCount * model.classCount
+        return model.memberProbabilities[image * size..<(image + 1) * size]
+      }
+      all.append(members: members[...])
+    }
+    return all
+  }
+}
+
+/// What the calibration of a file says of N images.
+public struct CalibratedAnswers: Sendable {
+  /// `[N][C]` tempered mean.
+  public private(set) var probabilities: [Float] = []
+  /// `[N]`
+  public private(set) var decisions: [e3_decision] = []
+  /// `[N]` conformal prediction sets.
+  public private(set) var predictionSets: [[Int]] = []
+  /// `[N]` distance of the representation from the training data.
+  public private(set) var distance: [Double] = []
+
+  mutating func append(_ result: e3_result) {
+    probabilities += UnsafeBufferPointer(start: result.probabilities, count: Int(result.classes))
+    decisions.append(result.decision)
+    predictionSets.append(
+      UnsafeBufferPointer(start: result.prediction_set, count: Int(result.prediction_set_count)).map { Int($0) })
+    distance.append(Double(result.distance))
+  }
+
+  mutating func append(contentsOf other: CalibratedAnswers) {
+    probabilities += other.probabilities
+    decisions += other.decisions
+    predictionSets += other.predictionSets
+    distance += other.distance
+  }
+
+  /// Share of the images with a decision.
+  public func share(of decision: Int) -> Double {
+    Double(decisions.count { $0 == e3_decision(decision) }) / Double(max(decisions.count, 1))
+  }
+}

@@ -1,0 +1,134 @@
+import CE3
+import E3Checkpoint
+import E3Converter
+import E3DataSets
+import E3Format
+import E3Metrics
+import E3Reference
+import E3Runtime
+
+/// A model file whose answers are collected.
+public struct EvaluatedModel: Sendable {
+  let mapped: MappedModel
+  /// Whether the file carries a calibration.
+  public let isCalibrated: Bool
+  /// Texts of the classes; empty where the file has none.
+  public let labels: [String]
+
+  var shape: ModelShape { mapped.file.shape }
+  public var path: String { mapped.path }
+  public var classCount: Int { shape.classCount }
+
+  /// Opens and validates the file at `path`.
+  public init(path: String) throws(CheckpointError) {
+    mapped = try MappedModel(path: path)
+    var model = e3_model()
+    var info = e3_model_info()
+    info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
+    var status = e3_model_open(mapped.bytes.baseAddress, mapped.bytes.count, &model)
+    if status == E3_OK { status = e3_model_get_info(&model, &info) }
+    guard status == E3_OK else { throw CheckpointError(file: path, problem: E3Error(rawValue: status).text) }
+    isCalibrated = info.calibrated != 0
+    labels = (0..<info.labels).map { index in
+      var text: UnsafePointer<CChar>?
+      var length = 0
+      guard e3_model_get_label(&model, index, &text, &length) == E3_OK, let text else { return "" }
+      return String(
+        decoding: UnsafeRawBufferPointer(start: text, count: length), as: UTF8.self)
+    }
+  }
+
+  /// The int8 answers to all images of `data`, one session per thread.
+  ///
+  /// - Parameters:
+  ///   - change: is applied to every image before the model sees it, with the image's number.
+  ///   - keepsChoices: whether every routing decision is kept, to compare it with the float path's.
+  ///   - progress: is told how many images are done.
+  public func answers(
+    to data: DataSet, threads: Int, keepsChoices: Bool = false,
+    change: (@Sendable (DataSetImage, Int) throws(CheckpointError) -> DataSetImage)? = nil,
+    progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) -> Answers {
+    let statistics = RoutingStatistics(shape, keepsChoices: keepsChoices)
+    let empty = Answers(
+      classCount: classCount, memberCount: shape.memberCount, isCalibrated: isCalibrated, routing: statistics)
+    let mapped = mapped
+    let parts = try parallelMap(
+      count: data.count, chunk: 64, threads: threads, progress: progress,
+      makeWorker: { () throws(CheckpointError) in
+        try InferenceSession(mapped, recordsRouting: statistics != nil)
+      },
+      body: { (session: inout InferenceSession, range: Range<Int>) throws(CheckpointError) in
+        var part = empty
+        for index in range {
+          var image = try data.image(at: index)
+          if let change { image = try change(image, index) }
+          part.append(try session.run(image, name: data.name(ofImage: index)))
+          for layer in 0..<(part.routing?.layers.count ?? 0) {
+            part.routing?.append(session.routing(layer: layer), layer: layer)
+          }
+        }
+        return part
+      })
+    return parts.reduce(into: empty) { $0.append(contentsOf: $1) }
+  }
+
+  /// The answers of `checkpoint`'s float32 forward pass to what this model's network sees of the images of `data`.
+  ///
+  /// - Throws: a checkpoint that is not this model's; weights that cannot be used.
+  public func referenceAnswers(
+    checkpoint: String, config: String, to data: DataSet, threads: Int, keepsChoices: Bool = true,
+    progress: (Int) -> Void = { _ in }
+  ) throws(CheckpointError) -> Answers {
+    let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
+    try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
+    let reference = ReferenceModel(source)
+    let shape = shape
+    let empty = Answers(
+      classCount: classCount, memberCount: shape.memberCount, isCalibrated: false,
+      routing: RoutingStatistics(shape, keepsChoices: keepsChoices))
+    let mapped = mapped
+    if threads > 1 { setMatrixThreads(1) }
+    let parts = try parallelMap(
+      count: data.count, chunk: 32, threads: threads, progress: progress,
+      makeWorker: { () throws(CheckpointError) in try InferenceSession(mapped, recordsRouting: false) },
+      body: { (session: inout InferenceSession, range: Range<Int>) throws(CheckpointError) in
+        var values: [Float] = []
+        for index in range {
+          values += try session.prepared(data.image(at: index), name: data.name(ofImage: index))
+        }
+        let collector = RoutingCollector(shape: shape, images: range.count, statistics: empty.routing)
+        let logits = try reference.logits(values[...], count: range.count, observer: collector)
+        guard logits.values.allSatisfy(\.isFinite) else {
+          throw CheckpointError(file: checkpoint, problem: "logits are not finite: the weights are unusable")
+        }
+        var part = empty
+        part.routing = collector.statistics
+        for row in stride(from: 0, to: logits.rows, by: shape.memberCount) {
+          let prediction = Prediction(memberLogits: (row..<row + shape.memberCount).map { Array(logits[$0]) })
+          part.append(members: prediction.memberProbabilities.flatMap { $0 }[...])
+        }
+        return part
+      })
+    return parts.reduce(into: empty) { $0.append(contentsOf: $1) }
+  }
+}
+
+/// Collects the routing of one batch of the float path.
+private final class RoutingCollector: ForwardObserver {
+  let shape: ModelShape
+  let images: Int
+  var statistics: RoutingStatistics?
+
+  init(shape: ModelShape, images: Int, statistics: RoutingStatistics?) {
+    (self.shape, self.images, self.statistics) = (shape, images, statistics)
+  }
+
+  func observe(_ name: Intermediate, _ values: Matrix) {}
+
+  func observe(_ routing: Routing, block: Int) {
+    statistics?.append(
+      routing, layer: shape.moeBlocks(before: block), images: images, members: shape.memberCount,
+      tokens: shape.readsOnlyFirstToken(ofBlock: block) ? 1 : shape.tokenCount)
+  }
+}

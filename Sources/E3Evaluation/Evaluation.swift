@@ -1,0 +1,123 @@
+import E3Checkpoint
+import E3DataSets
+
+/// What is to be measured.
+public struct Evaluation: Sendable {
+  /// Model files; several are one deep ensemble.
+  public var models: [String]
+  /// Path of the labelled images, and of their labels where those are not beside them.
+  public var dataSet: String
+  public var labels: String?
+  /// Images that are not what the model was trained for.
+  public var outOfDistribution: [String] = []
+  public var evaluatesCorruptions = false
+  /// Checkpoint and configuration of the float path.
+  public var reference: (checkpoint: String, config: String)?
+  public var threads = 1
+  /// The images `skip ..< skip + limit` of every data set; nil: all that follow.
+  public var skip = 0
+  public var limit: Int?
+
+  public init(models: [String], dataSet: String) { (self.models, self.dataSet) = (models, dataSet) }
+
+  /// Measures everything.
+  ///
+  /// - Parameter progress: makes a meter for a piece of work that is named, which is told the share that is done.
+  /// - Throws: a file that cannot be used; models of other classes; images without labels.
+  public func run(progress: (String) -> (Double) -> Void = { _ in { _ in } }) throws(CheckpointError) -> Report {
+    let models = try openModels()
+    let data = try open(dataSet, labels: labels)
+    guard let labels = try data.classes(classCount: models[0].classCount, modelLabels: models[0].labels) else {
+      throw CheckpointError(
+        file: dataSet, problem: "no labels: give them with --labels, or a folder of pictures for each class")
+    }
+    let others = try outOfDistribution.map { (path) throws(CheckpointError) in try open(path, labels: nil) }
+    var report = Report(
+      models: self.models, dataSet: dataSet,
+      answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(data.path)),
+      labels: labels)
+    if let reference {
+      let meter = progress("float: \(data.path)")
+      report.setReference(
+        try models[0].referenceAnswers(
+          checkpoint: reference.checkpoint, config: reference.config, to: data, threads: threads,
+          progress: { meter(Double($0) / Double(data.count)) }), checkpoint: reference.checkpoint)
+    }
+    for other in others {
+      let found = try answers(of: models, to: other, meter: progress(other.path))
+      var floats: Answers?
+      if let reference {
+        let meter = progress("float: \(other.path)")
+        floats = try models[0].referenceAnswers(
+          checkpoint: reference.checkpoint, config: reference.config, to: other, threads: threads, keepsChoices: false,
+          progress: { meter(Double($0) / Double(other.count)) })
+      }
+      report.addOutOfDistribution(found, reference: floats, dataSet: other.path)
+    }
+    if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
+    return report
+  }
+
+  private func addCorruptions(
+    to report: inout Report, models: [EvaluatedModel], data: DataSet, progress: (String) -> (Double) -> Void
+  ) throws(CheckpointError) {
+    guard case .picture = try data.image(at: 0) else {
+      throw CheckpointError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")
+    }
+    for corruption in Corruption.allCases {
+      for severity in 1...Corruption.severities {
+        let found = try answers(
+          of: models, to: data,
+          change: { (image, index) throws(CheckpointError) in
+            guard case .picture(let picture) = image else { return image }
+            return .picture(try corruption.apply(to: picture, severity: severity, index: index))
+          }, meter: progress("\(corruption.title) \(severity)"))
+        report.addCorrupted(found, corruption, severity: severity)
+      }
+    }
+  }
+
+  /// The models, which must be of one kind of class.
+  private func openModels() throws(CheckpointError) -> [EvaluatedModel] {
+    let opened = try models.map { (path) throws(CheckpointError) in try EvaluatedModel(path: path) }
+    guard let first = opened.first else { throw CheckpointError(file: dataSet, problem: "no model file was given") }
+    for other in opened.dropFirst() {
+      guard other.classCount == first.classCount else {
+        throw CheckpointError(
+          file: other.path, problem: "\(other.classCount) classes, but \(first.path) has \(first.classCount)")
+      }
+      guard other.labels == first.labels || other.labels.isEmpty || first.labels.isEmpty else {
+        throw CheckpointError(file: other.path, problem: "other labels of the classes than \(first.path)")
+      }
+    }
+    guard reference == nil || opened.count == 1 else {
+      throw CheckpointError(
+        file: opened[1].path, problem: "a reference is compared with one model, not with an ensemble of several")
+    }
+    return opened
+  }
+
+  private func open(_ path: String, labels: String?) throws(CheckpointError) -> DataSet {
+    let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
+    let end = limit.map { min(whole.count, skip + $0) } ?? whole.count
+    guard skip < end else {
+      throw CheckpointError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")
+    }
+    return whole[skip..<end]
+  }
+
+  private func answers(
+    of models: [EvaluatedModel], to data: DataSet, keepsChoices: Bool = false,
+    change: (@Sendable (DataSetImage, Int) throws(CheckpointError) -> DataSetImage)? = nil, meter: (Double) -> Void
+  ) throws(CheckpointError) -> Answers {
+    let total = Double(models.count * data.count)
+    var answers: [Answers] = []
+    for (place, model) in models.enumerated() {
+      answers.append(
+        try model.answers(
+          to: data, threads: threads, keepsChoices: keepsChoices, change: change,
+          progress: { meter(Double(place * data.count + $0) / total) }))
+    }
+    return .ensemble(answers)
+  }
+}

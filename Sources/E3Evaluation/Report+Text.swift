@@ -1,0 +1,127 @@
+import E3Metrics
+
+extension Report {
+  /// Tables for people.
+  public var text: String {
+    var parts = [header, "", scoreTable.text]
+    func add(_ title: String, _ table: TextTable) {
+      if !table.isEmpty { parts += ["", title, table.text] }
+    }
+    if let calibrated { add("decisions and prediction sets", decisionTable(calibrated)) }
+    add("wrong answers told from right ones by", Self.signalTable(misclassification, reference?.misclassification))
+    for other in outOfDistribution {
+      add(
+        "\(other.dataSet), \(grouped(other.count)) images, told from the data set by",
+        Self.signalTable(other.signals, other.reference))
+    }
+    add("corruptions: accuracy, NLL and ECE, means over the severities and the worst one", corruptionTable)
+    add("experts", routingTable)
+    return parts.joined(separator: "\n")
+  }
+
+  private var header: String {
+    let members = self.members == 1 ? "1 member" : "\(self.members) members"
+    let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "
+    return "\(models.joined(separator: " + ")): \(ensemble)\(members)\n\(dataSet): \(grouped(count)) images"
+  }
+
+  /// A column for int8, and where there are others for the float path, the difference and the calibrated file.
+  private var scoreTable: TextTable {
+    var table = TextTable()
+    let float = reference?.scores
+    var titles = ["", "int8"]
+    if float != nil { titles += ["float", "difference"] }
+    if calibrated != nil { titles.append("calibrated") }
+    if titles.count > 2 { table.add(titles) }
+    for (title, name, value) in Scores.fields {
+      let isShare = name == "accuracy"
+      func cell(_ number: Double) -> String { isShare ? percent(number) : decimals(number, 4) }
+      var row = [title, cell(value(scores))]
+      if let float {
+        let difference = value(scores) - value(float)
+        row += [cell(value(float)), isShare ? points(difference) : decimals(difference, 4, sign: true)]
+      }
+      if let calibrated { row.append(cell(value(calibrated.scores))) }
+      table.add(row)
+    }
+    if members > 1 {
+      var row = ["members disagree", percent(disagreement)]
+      if let reference {
+        row += [percent(reference.disagreement), points(disagreement - reference.disagreement)]
+      }
+      table.add(row)
+    }
+    if let reference {
+      table.add(["same top class", percent(reference.topAgreement)])
+      if let flipped = reference.flippedChoices { table.add(["router choices flipped", percent(flipped)]) }
+    }
+    return table
+  }
+
+  private func decisionTable(_ calibrated: CalibratedScores) -> TextTable {
+    var table = TextTable()
+    func add(_ title: String, _ shares: DecisionShares, _ more: [String]) {
+      table.add([title, percent(shares.accept, 1), percent(shares.unsure, 1), percent(shares.unknown, 1)] + more)
+    }
+    table.add(["", "accept", "unsure", "unknown", "accuracy of accepted", "true class in set", "mean set size"])
+    add(
+      dataSet, calibrated.decisions,
+      [
+        percent(calibrated.acceptedAccuracy), percent(calibrated.sets.coverage),
+        decimals(calibrated.sets.meanSize, 3),
+      ])
+    for other in outOfDistribution { if let shares = other.decisions { add(other.dataSet, shares, []) } }
+    return table
+  }
+
+  private static func signalTable(_ scores: [SignalScore], _ reference: [SignalScore]?) -> TextTable {
+    var table = TextTable()
+    table.add(["", "AUROC", "AUPR", "FPR95"] + (reference == nil ? [] : ["float AUROC", "difference"]))
+    for score in scores {
+      let detection = score.detection
+      var row = [
+        score.signal.title, decimals(detection?.auroc, 4), decimals(detection?.aupr, 4), decimals(detection?.fpr95, 4),
+      ]
+      if let float = reference?.first(where: { $0.signal == score.signal }) {
+        row.append(decimals(float.detection?.auroc, 4))
+        if let mine = detection, let theirs = float.detection {
+          row.append(decimals(mine.auroc - theirs.auroc, 4, sign: true))
+        }
+      }
+      table.add(row)
+    }
+    return table
+  }
+
+  private var corruptionTable: TextTable {
+    var table = TextTable()
+    guard !corrupted.isEmpty else { return table }
+    table.add(["", "accuracy", "NLL", "ECE", "worst accuracy", "worst NLL", "worst ECE"])
+    func add(_ title: String, _ scores: [Scores]) {
+      func mean(_ value: (Scores) -> Double) -> Double { scores.map(value).reduce(0, +) / Double(scores.count) }
+      table.add([
+        title, percent(mean(\.accuracy)), decimals(mean(\.nll), 4), decimals(mean(\.ece), 4),
+        percent(scores.map(\.accuracy).min()), decimals(scores.map(\.nll).max(), 4),
+        decimals(scores.map(\.ece).max(), 4),
+      ])
+    }
+    for corruption in Corruption.allCases {
+      add(corruption.title, corrupted.filter { $0.corruption == corruption }.map(\.scores))
+    }
+    add("all", corrupted.map(\.scores))
+    return table
+  }
+
+  private var routingTable: TextTable {
+    var table = TextTable()
+    guard let routing else { return table }
+    table.add(["", "least used", "most used", "mean margin", "margin below 0.01"])
+    for layer in routing.layers {
+      table.add([
+        "block \(layer.block)", percent(layer.usage.min(), 1), percent(layer.usage.max(), 1),
+        decimals(layer.meanMargin, 3), percent(layer.closeShare, 1),
+      ])
+    }
+    return table
+  }
+}

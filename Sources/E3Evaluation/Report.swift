@@ -1,0 +1,112 @@
+import E3Metrics
+
+/// Everything that was measured of one model, or of several as a deep ensemble.
+public struct Report: Sendable {
+  /// One data set that is not what the model was trained for.
+  public struct OutOfDistribution: Sendable {
+    /// Path as it was given.
+    public let dataSet: String
+    public let count: Int
+    /// In the order of `Signal.allCases`, as far as the model has them.
+    public let signals: [SignalScore]
+    public let decisions: DecisionShares?
+    /// Of the float path; nil unless it was asked for.
+    public let reference: [SignalScore]?
+    let answers: Answers
+  }
+
+  /// The float path on the same images.
+  public struct Reference: Sendable {
+    public let checkpoint: String
+    public let scores: Scores
+    public let disagreement: Double
+    public let misclassification: [SignalScore]
+    /// Share of the images whose most probable classes are equal.
+    public let topAgreement: Double
+    /// Share of the router choices that int8 made differently; nil for a dense model.
+    public let flippedChoices: Double?
+  }
+
+  /// One corruption at one severity.
+  public struct Corrupted: Sendable {
+    public let corruption: Corruption
+    /// 1 to 5
+    public let severity: Int
+    public let scores: Scores
+    public let calibrated: CalibratedScores?
+  }
+
+  /// Paths of the model files.
+  public let models: [String]
+  /// Path of the labelled images.
+  public let dataSet: String
+  /// N
+  public let count: Int
+  /// M, over all models.
+  public let members: Int
+  public let scores: Scores
+  /// Mean share of the pairs of members whose most probable classes differ.
+  public let disagreement: Double
+  public let calibrated: CalibratedScores?
+  public let misclassification: [SignalScore]
+  public let routing: RoutingStatistics?
+  public internal(set) var outOfDistribution: [OutOfDistribution] = []
+  public internal(set) var corrupted: [Corrupted] = []
+  public internal(set) var reference: Reference?
+
+  let answers: Answers
+  let labels: [Int]
+
+  /// - Parameters:
+  ///   - answers: to at least one image.
+  ///   - labels: true classes, one per image.
+  init(models: [String], dataSet: String, answers: Answers, labels: [Int]) {
+    let predictions = answers.labelled(labels)
+    (self.models, self.dataSet, self.answers, self.labels) = (models, dataSet, answers, labels)
+    count = answers.count
+    members = answers.memberCount
+    scores = Scores(predictions)
+    disagreement = answers.meanDisagreement
+    calibrated = answers.calibrated.flatMap {
+      CalibratedScores($0, classCount: answers.classCount, labels: labels)
+    }
+    misclassification = SignalScore.misclassification(answers, isRight: predictions.isRight)
+    routing = answers.routing
+  }
+
+  mutating func setReference(_ found: Answers, checkpoint: String) {
+    let predictions = found.labelled(labels)
+    let mine = answers.labelled(labels).predictions
+    var flipped: Double?
+    if let routing = answers.routing, let floats = found.routing { flipped = routing.flippedShare(against: floats) }
+    reference = Reference(
+      checkpoint: checkpoint, scores: Scores(predictions), disagreement: found.meanDisagreement,
+      misclassification: SignalScore.misclassification(found, isRight: predictions.isRight),
+      topAgreement: Double(zip(mine, predictions.predictions).count { $0 == $1 }) / Double(count),
+      flippedChoices: flipped)
+    referenceAnswers = found
+  }
+
+  /// Answers of the float path to the labelled images; kept for the detection of other data sets.
+  private(set) var referenceAnswers: Answers?
+
+  mutating func addOutOfDistribution(_ found: Answers, reference: Answers?, dataSet: String) {
+    var floats: [SignalScore]?
+    if let reference, let referenceAnswers {
+      floats = SignalScore.scores(positives: reference, negatives: referenceAnswers)
+    }
+    outOfDistribution.append(
+      OutOfDistribution(
+        dataSet: dataSet, count: found.count, signals: SignalScore.scores(positives: found, negatives: answers),
+        decisions: found.calibrated.map(DecisionShares.init), reference: floats, answers: found))
+  }
+
+  mutating func addCorrupted(_ found: Answers, _ corruption: Corruption, severity: Int) {
+    corrupted.append(
+      Corrupted(
+        corruption: corruption, severity: severity, scores: Scores(found.labelled(labels)),
+        calibrated: found.calibrated.flatMap {
+          CalibratedScores($0, classCount: found.classCount, labels: labels)
+        }))
+  }
+}

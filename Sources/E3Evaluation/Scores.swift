@@ -1,0 +1,70 @@
+import CE3
+import E3Metrics
+
+/// What probabilities are worth on labelled images.
+public struct Scores: Sendable {
+  public let accuracy, nll, brier, ece, adaptiveECE: Double
+  /// Area under the risk-coverage curve of the maximum probability.
+  public let aurc: Double
+
+  /// - Precondition: at least one image, all probabilities numbers.
+  init(_ predictions: LabelledPredictions) {
+    let curve = RiskCoverageCurve(confidences: predictions.confidences, isRight: predictions.isRight)
+    accuracy = predictions.accuracy ?? .nan
+    nll = predictions.negativeLogLikelihood ?? .nan
+    brier = predictions.brierScore ?? .nan
+    ece = predictions.expectedCalibrationError ?? .nan
+    adaptiveECE = predictions.adaptiveCalibrationError ?? .nan
+    aurc = curve?.area ?? .nan
+  }
+
+  /// Title, name in JSON and value of every score, in the order in which they are shown.
+  public static let fields: [(title: String, name: String, value: @Sendable (Scores) -> Double)] = [
+    ("accuracy", "accuracy", { $0.accuracy }), ("NLL", "nll", { $0.nll }), ("Brier score", "brier", { $0.brier }),
+    ("ECE", "ece", { $0.ece }), ("adaptive ECE", "adaptive_ece", { $0.adaptiveECE }), ("AURC", "aurc", { $0.aurc }),
+  ]
+}
+
+/// How often each decision was made.
+public struct DecisionShares: Sendable {
+  public let accept, unsure, unknown: Double
+
+  init(_ answers: CalibratedAnswers) {
+    accept = answers.share(of: Int(E3_DECISION_ACCEPT))
+    unsure = answers.share(of: Int(E3_DECISION_UNSURE))
+    unknown = answers.share(of: Int(E3_DECISION_UNKNOWN))
+  }
+}
+
+/// What a file's calibration is worth on labelled images.
+public struct CalibratedScores: Sendable {
+  /// Of the tempered probabilities.
+  public let scores: Scores
+  public let decisions: DecisionShares
+  /// Among the accepted images; nil when none is.
+  public let acceptedAccuracy: Double?
+  /// Of the conformal prediction sets.
+  public let sets: PredictionSetSummary
+
+  init?(_ answers: CalibratedAnswers, classCount: Int, labels: [Int]) {
+    guard let sets = PredictionSetSummary(sets: answers.predictionSets, labels: labels) else { return nil }
+    let predictions = LabelledPredictions(
+      probabilities: answers.probabilities, classCount: classCount, labels: labels)
+    let accepted = labels.indices.filter { answers.decisions[$0] == e3_decision(E3_DECISION_ACCEPT) }
+    let right = accepted.count { predictions.predictions[$0] == labels[$0] }
+    scores = Scores(predictions)
+    decisions = DecisionShares(answers)
+    acceptedAccuracy = accepted.isEmpty ? nil : Double(right) / Double(accepted.count)
+    self.sets = sets
+  }
+}
+
+extension Answers {
+  /// The untempered probabilities beside the true classes.
+  func labelled(_ labels: [Int]) -> LabelledPredictions {
+    LabelledPredictions(probabilities: meanProbabilities, classCount: classCount, labels: labels)
+  }
+
+  /// Mean share of the pairs of members whose most probable classes differ.
+  var meanDisagreement: Double { disagreement.reduce(0, +) / Double(max(count, 1)) }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import E3Checkpoint
+import E3Converter
+import E3Evaluation
+import Glibc
+
+@main
+struct Eval: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "e3-eval",
+    abstract: "Measure what a model's answers and its uncertainty are worth, with the int8 runtime itself.",
+    usage: "e3-eval MODEL.e3 … DATASET [options]",
+    discussion: """
+      A data set is an IDX file (.gz too), a .npy array, a folder of pictures, or a folder with one folder of pictures for \
+      each class. Pictures and bytes go through the model's preprocessing whatever their size, as in e3-run; floats in a \
+      .npy array are values in the model's value range, as in e3-run --tensor. Several models are evaluated as their deep \
+      ensemble.
+      """,
+    version: converterVersion)
+
+  @Argument(help: ArgumentHelp("Model files, then the labelled images.", valueName: "MODEL.e3 … DATASET"))
+  var paths: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Labels: IDX, .npy, or text with one class number a line. Found without it beside IDX files named as MNIST's.",
+      valueName: "file"))
+  var labels: String?
+
+  @Option(help: ArgumentHelp("Images unlike the training data; may be given several times.", valueName: "dataset"))
+  var ood: [String] = []
+
+  @Flag(help: "Also measure noise, blur, contrast, brightness, rotation and JPEG at five severities each.")
+  var corruptions = false
+
+  @Option(
+    help: ArgumentHelp("Also run this checkpoint in float32 and show what int8 costs.", valueName: "checkpoint"))
+  var reference: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Configuration of the reference, with V-MoE's field names; the checkpoint's name with .json when left out.",
+      valueName: "config.json"))
+  var config: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Write diagrams to this folder, as SVG.", valueName: "dir"))
+  var plots: String?
+
+  @Option(help: "Images that are worked on at the same time; one per processor when left out.")
+  var threads: Int?
+
+  @Option(help: "Take only so many images of each data set.")
+  var limit: Int?
+
+  @Option(help: "Leave out so many images at the start of each data set.")
+  var skip = 0
+
+  func validate() throws {
+    guard paths.count >= 2 else { throw ValidationError("give at least a model file and a data set") }
+    if let threads, !(1...256).contains(threads) { throw ValidationError("--threads takes 1 to 256") }
+    if let limit, limit < 1 { throw ValidationError("--limit takes 1 or more") }
+    guard skip >= 0 else { throw ValidationError("--skip takes 0 or more") }
+    guard config == nil || reference != nil else { throw ValidationError("--config belongs to --reference") }
+  }
+
+  func run() throws {
+    var evaluation = Evaluation(models: Array(paths.dropLast()), dataSet: paths[paths.count - 1])
+    evaluation.labels = labels
+    evaluation.outOfDistribution = ood
+    evaluation.evaluatesCorruptions = corruptions
+    evaluation.reference = reference.map { ($0, config ?? Self.configuration(beside: $0)) }
+    evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    evaluation.skip = skip
+    evaluation.limit = limit
+    let report = try evaluation.run { name in
+      let meter = ProgressMeter(name)
+      return meter.update
+    }
+    print(json ? report.json : report.text)
+  }
+
+  /// `NAME.json` for `NAME.safetensors`, `NAME.npz`, `NAME.index` or `NAME`.
+  private static func configuration(beside checkpoint: String) -> String {
+    for ending in [".safetensors", ".npz", ".index"] where checkpoint.hasSuffix(ending) {
+      return checkpoint.dropLast(ending.count) + ".json"
+    }
+    return checkpoint + ".json"
+  }
+
+  /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.
+  static func main() {
+    UnfinishedFile.removeOnSignals()
+    do {
+      let command = try parse()
+      try command.run()
+      // A full disk or a closed pipe behind stdout shows only here.
+      guard fflush(nil) == 0 else {
+        throw CheckpointError(file: "standard output", problem: String(cString: strerror(errno)))
+      }
+    } catch let fault as CheckpointError {
+      writeToStandardError("e3-eval: \(fault)\n")
+      Glibc.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
