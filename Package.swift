@@ -64,6 +64,10 @@ let tests: [Target] = [
     dependencies: [
       "E3Checkpoint", "E3Converter", "E3Format", "E3Goldens", "E3Reference", "E3TestSupport", "e3-convert",
     ]),
+  .testTarget(
+    name: "E3EvaluationTests",
+    dependencies: ["E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Reference", "e3-eval", "e3-run"],
+    exclude: ["Data"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
     name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"],

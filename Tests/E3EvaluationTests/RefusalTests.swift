@@ -1,0 +1,111 @@
+import Testing
+
+@Suite("e3-eval refuses")
+struct RefusalTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.packModel(SampleConfig.ensemble, as: "ensemble")
+  }
+
+  /// The one line on stderr, without the command's name.
+  private func fault(_ arguments: String...) throws -> String {
+    let outcome = try run("e3-eval", arguments)
+    #expect(outcome.status == 1 && outcome.output.isEmpty)
+    #expect(outcome.errors.hasPrefix("e3-eval: ") && outcome.errors.filter { $0 == "\n" }.count == 1)
+    return String(outcome.errors.dropFirst(9).dropLast())
+  }
+
+  private func images(_ count: Int = 4, side: UInt32 = 12, name: String = "images") throws -> String {
+    try folder.write(idx([UInt32(count), side, side], noise(count * Int(side * side))), to: name)
+  }
+
+  private func labels(_ values: [UInt8]) throws -> String {
+    try folder.write(idx([UInt32(values.count)], values), to: "labels")
+  }
+
+  @Test("files that are missing, cut short or of another kind")
+  func files() throws {
+    let good = try images()
+    let labels = try labels([0, 1, 2, 3])
+    #expect(try fault(model, folder["none"]) == "\(folder["none"]): No such file or directory")
+    #expect(try fault(folder["none.e3"], good, "--labels", labels).contains("none.e3: No such file"))
+    #expect(try fault(good, good, "--labels", labels).contains("not an E3 model file"))
+    for (name, bytes) in [
+      ("short", idx([4, 12, 12], noise(4 * 144 - 1))), ("long", idx([4, 12, 12], noise(4 * 144 + 1))),
+      ("header", [0, 0, 8, 3, 0, 0]), ("gzip", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]),
+      ("array.npy", Array(npy([4, 12, 12], noise(4 * 144)).dropLast())), ("text", Array("hello".utf8)),
+    ] {
+      let path = try folder.write(bytes, to: name)
+      #expect(try fault(model, path, "--labels", labels).hasPrefix("\(path): "), "\(name)")
+      #expect(try fault(model, good, "--labels", labels, "--ood", path).hasPrefix("\(path): "), "\(name)")
+    }
+  }
+
+  @Test("labels that are missing, too few, or no class of the model")
+  func labelFaults() throws {
+    let good = try images()
+    #expect(try fault(model, good).hasPrefix("\(good): no labels: give them with --labels"))
+    #expect(try fault(model, good, "--labels", labels([0, 1])).contains("2 labels for the 4 images"))
+    #expect(
+      try fault(model, good, "--labels", labels([0, 1, 5, 0])).contains("label 2 is 5, but the model has 5 classes"))
+  }
+
+  @Test("folders without pictures, or of classes that the model does not have")
+  func folders() throws {
+    try folder.write([], to: "empty/.hidden")
+    #expect(try fault(model, folder["empty"]).hasPrefix("\(folder["empty"]): no pictures"))
+    try folder.write(Array("P5\n1 1\n255\n0".utf8), to: "classes/cat/1.pgm")
+    #expect(try fault(model, folder["classes"]).contains("neither the label nor the number of a class"))
+    try folder.write(Array("P5\n4 4\n255\nabc".utf8), to: "damaged/0/1.pgm")
+    #expect(try fault(model, folder["damaged"]).hasPrefix("\(folder["damaged"])/0/1.pgm: "))
+  }
+
+  @Test("models of other classes in one ensemble, and a reference beside several models")
+  func ensembles() throws {
+    let good = try images()
+    let labels = try labels([0, 1, 2, 3])
+    let other = try folder.packModel(
+      SampleConfig.dense.replacing("\"num_classes\":5", with: "\"num_classes\":6"), as: "other")
+    #expect(try fault(model, other, good, "--labels", labels) == "\(other): 6 classes, but \(model) has 5")
+    #expect(
+      try fault(model, model, good, "--labels", labels, "--reference", folder["ensemble.safetensors"])
+        .contains("compared with one model"))
+  }
+
+  @Test("a reference that is another model's, or that has no configuration")
+  func reference() throws {
+    let good = try images()
+    let labels = try labels([0, 1, 2, 3])
+    _ = try folder.packModel(SampleConfig.dense, as: "dense")
+    #expect(
+      try fault(model, good, "--labels", labels, "--reference", folder["dense.safetensors"])
+        .contains("no experts to divide into 3 members"))
+    try folder.write([], to: "lonely.safetensors")
+    #expect(
+      try fault(model, good, "--labels", labels, "--reference", folder["lonely.safetensors"])
+        .contains("lonely.json: No such file"))
+  }
+
+  @Test("prepared values of another size, and corruptions of them")
+  func tensors() throws {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4, 4, 1), }\n"
+    let bytes = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+    let path = try folder.write(bytes + [UInt8](repeating: 0, count: 64), to: "tensor.npy")
+    let labels = try labels([0])
+    #expect(try fault(model, path, "--labels", labels).contains("16 values, but \(model) takes 12 x 12 x 1 = 144"))
+  }
+
+  @Test(
+    "arguments that make no sense, before any work",
+    arguments: [
+      ["--threads", "0"], ["--limit", "0"], ["--skip", "-1"], ["--config", "x.json"],
+    ])
+  func arguments(extra: [String]) throws {
+    let outcome = try run("e3-eval", [model, folder["none"]] + extra)
+    #expect(outcome.status == 64 && outcome.errors.contains("Error:"))
+    #expect(try run("e3-eval", [model]).status == 64)
+  }
+}
