@@ -188,10 +188,31 @@ static float entropy(const float *probabilities, size_t width) {
   return 0.0f - fold(lanes);
 }
 
+static void scaled_log(float *values, size_t count, float factor) {
+  for (size_t i = 0; i < count; i++) values[i] = e3k_log(e3k_max(values[i], 1.17549435e-38f)) * factor;
+}
+
+static void subtract(const float *a, const float *b, size_t width, float *out) {
+  for (size_t i = 0; i < e3k_round_up(width, LANES); i++) out[i] = a[i] - b[i];
+}
+
+static void squared_distances(const float *row, const float *rows, size_t stride, size_t count, size_t width,
+                              float *out) {
+  for (size_t r = 0; r < count; r++) {
+    float lanes[LANES] = {0};
+    for (size_t i = 0; i < e3k_round_up(width, LANES); i++) {
+      float difference = row[i] - rows[r * stride + i];
+      lanes[i % LANES] = lanes[i % LANES] + difference * difference;
+    }
+    out[r] = fold(lanes);
+  }
+}
+
 #define ROW_KERNELS                                                                                                    \
   .activation_flip = 0, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys,              \
   .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax,      \
-  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy
+  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log,                   \
+  .subtract = subtract, .squared_distances = squared_distances
 
 const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};
 

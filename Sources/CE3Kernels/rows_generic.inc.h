@@ -441,10 +441,43 @@ static float entropy(const float *probabilities, size_t width) {
   return 0.0f - fold_sum(sum);
 }
 
+static void scaled_log(float *values, size_t count, float factor) {
+  for (size_t i = 0; i < count; i += LANES) {
+    store(values + i, e3k_log(e3k_max(load(values + i), splat(1.17549435e-38f))) * factor);
+  }
+}
+
+static void subtract(const float *a, const float *b, size_t width, float *out) {
+  for (size_t i = 0; i < width; i += LANES) store(out + i, load(a + i) - load(b + i));
+}
+
+/* Four rows at once, as their sums wait for each other's latency and share the folds; the last block may repeat a row. */
+static void squared_distances(const float *row, const float *rows, size_t stride, size_t count, size_t width,
+                              float *out) {
+  for (size_t first = 0; first < count; first += BLOCK) {
+    const float *from[BLOCK];
+    f16 sums[BLOCK];
+    UNROLL for (size_t r = 0; r < BLOCK; r++) {
+      from[r] = rows + least(first + r, count - 1) * stride;
+      sums[r] = (f16){0};
+    }
+    for (size_t i = 0; i < width; i += LANES) {
+      f16 x = load(row + i);
+      UNROLL for (size_t r = 0; r < BLOCK; r++) {
+        f16 difference = x - load(from[r] + i);
+        sums[r] = sums[r] + difference * difference;
+      }
+    }
+    f16 folded = fold_sums(sums);
+    for (size_t r = 0; r < least(BLOCK, count - first); r++) out[first + r] = folded[4 * r];
+  }
+}
+
 #pragma clang diagnostic pop
 
 /* The row kernels' members of a table. */
 #define E3K_ROW_KERNELS \
   .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys, \
   .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax, \
-  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy
+  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, \
+  .subtract = subtract, .squared_distances = squared_distances

@@ -70,7 +70,9 @@ final class ModelFileWriter {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    header.version_minor = UInt32(E3_FILE_VERSION_MINOR)
+    // The lowest version that covers what the file uses.
+    let isCalibrated = sections.contains { $0.kind == .calibration }
+    header.version_minor = isCalibrated ? CalibrationLayout.firstVersionMinor : 0
     header.file_size = UInt64(file.size)
     header.extent_count = UInt32(table.count)
     var head = bytes(of: header) + bytes(of: shape.config) + table.flatMap { bytes(of: $0) }

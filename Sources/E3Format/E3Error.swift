@@ -53,6 +53,8 @@ extension E3Error {
   public static var modelTooLarge: E3Error { E3Error(E3_ERROR_MODEL_TOO_LARGE) }
   /// `E3_ERROR_NO_ROUTING`: the session does not record routing, or the model has no experts.
   public static var noRouting: E3Error { E3Error(E3_ERROR_NO_ROUTING) }
+  /// `E3_ERROR_NO_CALIBRATION`: the model file carries no calibration.
+  public static var noCalibration: E3Error { E3Error(E3_ERROR_NO_CALIBRATION) }
 }
 
 // MARK: The model file
@@ -84,6 +86,8 @@ extension E3Error {
   public static var fileLabels: E3Error { E3Error(E3_ERROR_FILE_LABELS) }
   /// `E3_ERROR_GOLDEN_MISMATCH`: the golden input did not give the stored bits.
   public static var goldenMismatch: E3Error { E3Error(E3_ERROR_GOLDEN_MISMATCH) }
+  /// `E3_ERROR_FILE_CALIBRATION`: the calibration was fitted with another model.
+  public static var fileCalibration: E3Error { E3Error(E3_ERROR_FILE_CALIBRATION) }
 }
 
 // MARK: The system

@@ -28,6 +28,8 @@ extension e3_file_kind {
   public static var labels: Self { E3_FILE_LABELS }
   public static var provenance: Self { E3_FILE_PROVENANCE }
   public static var golden: Self { E3_FILE_GOLDEN }
+  public static var calibration: Self { E3_FILE_CALIBRATION }
+  public static var statistics: Self { E3_FILE_STATISTICS }
 
   /// The name that FORMAT.md and `e3-convert inspect` use.
   public var name: StaticString {
@@ -54,6 +56,8 @@ extension e3_file_kind {
     case .labels: "labels"
     case .provenance: "provenance"
     case .golden: "golden"
+    case .calibration: "calibration"
+    case .statistics: "statistics"
     default: "unknown"
     }
   }

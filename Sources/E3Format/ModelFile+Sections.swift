@@ -15,6 +15,7 @@ extension ModelFile {
       guard bytes(at: provenanceIndex).isUTF8 else { throw .fileValues }
     }
     if goldenIndex >= 0 { try validateGolden() }
+    try validateCalibration()
   }
 
   private func validateLabels() throws(E3Error) {

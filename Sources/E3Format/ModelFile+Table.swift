@@ -31,6 +31,11 @@ extension ModelFile {
     guard end == UInt64(size) else { throw .fileExtent }
   }
 
+  /// Whether the file's version has the sections of a calibration.
+  private var isCalibratable: Bool {
+    base.load(as: e3_file_header.self).version_minor >= CalibrationLayout.firstVersionMinor
+  }
+
   private static func isKnown(_ encoding: UInt32) -> Bool {
     encoding >= UInt32(E3_FILE_ENCODING_INT8.rawValue) && encoding <= UInt32(E3_FILE_ENCODING_BYTES.rawValue)
   }
@@ -42,10 +47,13 @@ extension ModelFile {
     case .labels: labelsIndex = index
     case .provenance: provenanceIndex = index
     case .golden: goldenIndex = index
+    case .calibration where isCalibratable: calibrationIndex = index
+    case .statistics where isCalibratable: statisticsIndex = index
     default: throw newer ? .fileVersion : .fileTable
     }
     guard Self.isKnown(extent.encoding) else { throw .fileEncoding }
-    guard extent.encoding == UInt32(E3_FILE_ENCODING_BYTES.rawValue), extent.block == 0, extent.index == 0
+    let expected = ExtentPlan.section(ExtentKind(rawValue: .init(extent.kind)), length: 0)
+    guard extent.encoding == UInt32(expected.encoding.rawValue), extent.block == 0, extent.index == 0
     else { throw .fileTable }
   }
 

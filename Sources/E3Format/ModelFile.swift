@@ -17,6 +17,8 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   var labelsIndex = -1
   var provenanceIndex = -1
   var goldenIndex = -1
+  var calibrationIndex = -1
+  var statisticsIndex = -1
 
   /// Validates everything but the int8 weights and the checksums of extents.
   ///

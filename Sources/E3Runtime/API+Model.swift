@@ -51,8 +51,31 @@ public func e3_model_get_info(
     filled.representation_size = UInt32(shape.representation)
     filled.tokens = UInt32(shape.tokenCount)
     filled.labels = UInt32(file.labelCount)
+    filled.calibrated = file.calibration == nil ? 0 : 1
     filled.multiply_accumulates = shape.multiplyAccumulates
     try fill(info, with: filled)
+  }
+}
+
+@c @implementation
+public func e3_model_get_calibration(
+  _ handle: UnsafePointer<e3_model>?, _ calibration: UnsafeMutablePointer<e3_calibration>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let file = try model(handle)
+    guard let stored = file.calibration else { throw .noCalibration }
+    var filled = e3_calibration()
+    filled.has_distance = file.hasStatistics ? 1 : 0
+    filled.temperature = stored.temperature
+    filled.accept_threshold = stored.accept_threshold
+    filled.unknown_threshold = file.hasStatistics ? stored.unknown_threshold : .nan
+    filled.set_threshold = stored.set_threshold
+    filled.accept_coverage = stored.accept_coverage
+    filled.known_coverage = file.hasStatistics ? stored.known_coverage : .nan
+    filled.set_coverage = stored.set_coverage
+    filled.images = stored.image_count
+    filled.statistics_images = stored.statistics_count
+    try fill(calibration, with: filled)
   }
 }
 

@@ -26,7 +26,7 @@ public func e3_session_query(
   status { () throws(E3Error) in
     let file = try model(handle)
     guard let bytes, let alignment else { throw .nullArgument }
-    bytes.pointee = try Session.arenaBytes(file.shape, options: SessionOptions(validating: options))
+    bytes.pointee = try Session.arenaBytes(file, options: SessionOptions(validating: options))
     alignment.pointee = Session.arenaAlignment
   }
 }
@@ -69,7 +69,7 @@ public func e3_session_run_frame(
   status { () throws(E3Error) in
     let session = try session(handle)
     guard let result else { throw .nullArgument }
-    try fill(result, with: session.run(frame: frame))
+    try fill(result, with: session.run(frame: frame), firstSize: Int(E3_RESULT_FIRST_SIZE))
   }
 }
 
@@ -80,7 +80,7 @@ public func e3_session_run_tensor(
   status { () throws(E3Error) in
     let session = try session(handle)
     guard let values, let result else { throw .nullArgument }
-    try fill(result, with: session.run(tensor: values, count: count))
+    try fill(result, with: session.run(tensor: values, count: count), firstSize: Int(E3_RESULT_FIRST_SIZE))
   }
 }
 

@@ -13,13 +13,16 @@ func status(_ work: () throws(E3Error) -> Void) -> e3_status {
 
 /// Fills a caller's size-versioned struct, whose first member is its `struct_size`, as far as the caller knows it.
 ///
+/// - Parameter firstSize: Bytes of the struct in its first version; nil: there has been one only.
 /// - Throws: `nullArgument`, `structSize`.
-func fill<Struct: BitwiseCopyable>(_ destination: UnsafeMutablePointer<Struct>?, with value: Struct) throws(E3Error) {
+func fill<Struct: BitwiseCopyable>(
+  _ destination: UnsafeMutablePointer<Struct>?, with value: Struct, firstSize: Int? = nil
+) throws(E3Error) {
   guard let destination else { throw .nullArgument }
   let size = Int(UnsafeRawPointer(destination).load(as: UInt32.self))
-  guard size >= MemoryLayout<Struct>.size else { throw .structSize }
+  guard size >= firstSize ?? MemoryLayout<Struct>.size else { throw .structSize }
   withUnsafeBytes(of: value) { bytes in
-    let members = bytes[MemoryLayout<UInt32>.size...]
+    let members = bytes[MemoryLayout<UInt32>.size..<min(size, bytes.count)]
     (UnsafeMutableRawPointer(destination) + MemoryLayout<UInt32>.size)
       .copyMemory(
         from: UnsafeRawBufferPointer(rebasing: members).baseAddress.unsafelyUnwrapped, byteCount: members.count)

@@ -37,6 +37,7 @@ struct Encoder {
     }
     pool()
     classify()
+    if let buffers = space.distance { measureDistances(buffers) }
     mark(.head)
   }
 

@@ -74,8 +74,8 @@ extension Encoder {
 
   /// space.logits[m] = head(tanh(pre_logits(pooled[m]))), or head(pooled[m]).
   func classify() {
-    var features = space.pooled
     if shape.hasPreLogits {
+      let features = space.pooled
       let quantized = space.classQuantized
       let members = worker.share(of: features.count)
       kernels.quantize(features.rows(members), width: shape.hiddenPadded, into: quantized.rows(members))
@@ -87,10 +87,9 @@ extension Encoder {
         kernels.table.pointee.tanh(space.representation.row(member) + panels.lowerBound * 16, panels.count * 16)
       }
       worker.barrier()
-      features = space.representation
     }
     let head = model.head
-    kernels.floatLinear(features, head, panels: worker.panels(head.panelCount), into: space.logits)
+    kernels.floatLinear(representations, head, panels: worker.panels(head.panelCount), into: space.logits)
     worker.barrier()
   }
 }

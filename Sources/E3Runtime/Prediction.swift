@@ -27,8 +27,10 @@ extension Encoder {
     expected /= Float(members)
     kernels.table.pointee.mean_rows(logits.start, logits.stride, members, shape.classCountPadded, buffers.probabilities)
 
-    let top = largest(buffers.probabilities, count: classes)
     let total = kernels.table.pointee.entropy(buffers.probabilities, classes)
+    let calibration = model.calibration
+    if let calibration { temper(buffers.probabilities, by: calibration.temperature) }
+    let top = largest(buffers.probabilities, count: classes)
     let topProbability = buffers.probabilities[top]
     var result = e3_result()
     result.classes = UInt32(classes)
@@ -42,8 +44,20 @@ extension Encoder {
     result.expected_entropy = expected
     result.mutual_information = max(total - expected, 0)
     result.disagreement = disagreement(buffers.memberClasses, count: members)
-    result.distance = .nan
+    (result.distance, result.relative_distance) = (.nan, .nan)
+    if let distance = space.distance {
+      (result.distance, result.relative_distance) = combineDistances(distance)
+    }
     result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
+    if let calibration, let set = buffers.predictionSet {
+      result.decision = decide(calibration, topProbability: topProbability, distance: result.distance)
+      result.prediction_set = UnsafePointer(set)
+      result.prediction_set_count = UInt32(
+        collectPredictionSet(
+          buffers.probabilities, top: top, threshold: calibration.set_threshold, into: set))
+    }
+    result.representation_stride = UInt32(representations.stride)
+    result.representations = UnsafePointer(representations.start)
     return result
   }
 

@@ -66,23 +66,23 @@ struct Session {
     let stacks: UnsafeMutablePointer<UInt8>
     let space: Workspace
 
-    init(_ shape: ModelShape, options: SessionOptions, in arena: inout Arena) {
+    init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
       session = arena.take(Session.self, 1)
       profile = arena.take(Profile.self, 1)
       team = arena.take(ce3_team.self, 1)
       stacks = arena.take(
         UInt8.self, options.threads - 1, times: Int(CE3_WORKER_STACK_BYTES),
         alignment: Int(CE3_STACK_ALIGNMENT))
-      space = Workspace(shape, options: options, in: &arena)
+      space = Workspace(model, options: options, in: &arena)
     }
   }
 
   /// Exact arena size for a model and options.
   ///
   /// - Throws: `modelTooLarge`.
-  static func arenaBytes(_ shape: ModelShape, options: SessionOptions) throws(E3Error) -> Int {
+  static func arenaBytes(_ model: ModelFile, options: SessionOptions) throws(E3Error) -> Int {
     var arena = Arena()
-    _ = Parts(shape, options: options, in: &arena)
+    _ = Parts(model, options: options, in: &arena)
     guard !arena.overflowed else { throw .modelTooLarge }
     return arena.bytes
   }
@@ -94,17 +94,18 @@ struct Session {
   static func create(
     _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
   ) throws(E3Error) -> UnsafeMutablePointer<Session> {
-    let needed = try arenaBytes(model.shape, options: options)
+    let needed = try arenaBytes(model, options: options)
     guard Int(bitPattern: memory) % arenaAlignment == 0 else { throw .arenaAlignment }
     guard count >= needed else { throw .arenaTooSmall }
     let kernels = try options.kernels()
     var arena = Arena(memory, count: needed)
-    let parts = Parts(model.shape, options: options, in: &arena)
+    let parts = Parts(model, options: options, in: &arena)
     parts.profile.initialize(to: Profile())
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
     patches.start.update(repeating: 0, count: patches.count * patches.stride)
     parts.space.routingRecord.clear(model.shape)
+    parts.space.distance?.zeros.update(repeating: 0, count: model.shape.representationPadded)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,

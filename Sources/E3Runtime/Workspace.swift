@@ -38,8 +38,11 @@ struct Workspace {
   let logits: FloatRows
   let result: ResultBuffers
   let routingRecord: RoutingRecord
+  /// Nil where the file has no statistics.
+  let distance: DistanceBuffers?
 
-  init(_ shape: ModelShape, options: SessionOptions, in arena: inout Arena) {
+  init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
+    let shape = model.shape
     let members = shape.memberCount
     let tokens = shape.tokenCount
     let hasExperts = shape.firstMoEBlock != nil
@@ -55,8 +58,9 @@ struct Workspace {
     pooled = arena.takeRows(members, width: shape.hidden)
     representation = arena.takeRows(members, width: shape.representation)
     logits = arena.takeRows(members, width: shape.classCount)
-    result = ResultBuffers(shape, in: &arena)
+    result = ResultBuffers(model, in: &arena)
     routingRecord = RoutingRecord(shape, isEnabled: options.recordsRouting, in: &arena)
+    distance = model.hasStatistics ? DistanceBuffers(shape, in: &arena) : nil
 
     let shared = arena.used
     queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)
@@ -82,12 +86,16 @@ struct ResultBuffers {
   let memberEntropies: UnsafeMutablePointer<Float>
   /// [M]: most probable class of each member
   let memberClasses: UnsafeMutablePointer<UInt32>
+  /// [C]: the prediction set; nil where the file is not calibrated
+  let predictionSet: UnsafeMutablePointer<UInt32>?
 
-  init(_ shape: ModelShape, in arena: inout Arena) {
+  init(_ model: ModelFile, in arena: inout Arena) {
+    let shape = model.shape
     memberLogits = arena.take(Float.self, shape.memberCount, times: shape.classCount)
     memberProbabilities = arena.take(Float.self, shape.memberCount, times: shape.classCount)
     probabilities = arena.take(Float.self, shape.classCountPadded)
     memberEntropies = arena.take(Float.self, shape.memberCount)
     memberClasses = arena.take(UInt32.self, shape.memberCount)
+    predictionSet = model.calibration == nil ? nil : arena.take(UInt32.self, shape.classCount)
   }
 }

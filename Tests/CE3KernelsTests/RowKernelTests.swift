@@ -134,6 +134,36 @@ struct RowKernelTests {
     }
   }
 
+  @Test("scaled_log, subtract and squared_distances", arguments: tiers)
+  func distanceKernels(tier: Tier) {
+    var random = Random(16)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = random.int(1...200)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        let y = RowKind.uniform.matrix(rows: 1, width: width, &random)
+        func logs(_ tier: Tier) -> Data {
+          let values = Buffer(copy: x.values)
+          tier.kernels.scaled_log(values.base, values.count, 0.7)
+          return values.bytes
+        }
+        func difference(_ tier: Tier) -> Data {
+          let out = Buffer<Float>(roundUp(width, 16))
+          tier.kernels.subtract(x.base, y.base, width, out.base)
+          return out.bytes
+        }
+        func squares(_ tier: Tier) -> Data {
+          let out = Buffer<Float>(count)
+          tier.kernels.squared_distances(y.base, x.base, x.stride, count, width, out.base)
+          return out.bytes
+        }
+        #expect(logs(tier) == logs(scalar), "\(tier) \(kind)")
+        #expect(difference(tier) == difference(scalar), "\(tier) \(kind)")
+        #expect(squares(tier) == squares(scalar), "\(tier) \(kind) \(count) x \(width)")
+      }
+    }
+  }
+
   @Test("tanh, mean_rows and entropy", arguments: tiers)
   func smallKernels(tier: Tier) {
     var random = Random(15)

@@ -6,7 +6,7 @@ import Testing
 @Suite("Hostile bytes")
 struct FuzzTests {
   /// The codes that opening or verifying a file may give.
-  private static let fileErrors = 33...43
+  private static let fileErrors = 33...45
 
   /// Opens the bytes; when they are valid, reads everything through every accessor.
   private func exercise(_ raw: UnsafeRawBufferPointer) -> E3Error? {
@@ -51,6 +51,13 @@ struct FuzzTests {
       hash.update(
         UnsafeRawBufferPointer(start: golden.logits, count: 4 * file.shape.memberCount * file.shape.classCount))
     }
+    if file.hasStatistics {
+      for member in 0..<file.shape.memberCount {
+        let layout = CalibrationLayout(file.shape)
+        let floats = Int(layout.memberFloats)
+        hash.update(UnsafeRawBufferPointer(start: file.statistics(member: member).centre, count: 4 * floats))
+      }
+    }
     withExtendedLifetime(hash) {}
   }
 
@@ -76,7 +83,7 @@ struct FuzzTests {
 
   @Test("random damage to header, configuration and table is refused or harmless", arguments: 0..<8)
   func tableDamage(seed: UInt64) throws {
-    let original = try (seed % 2 == 0 ? SampleFile.full : SampleFile.map).bytes
+    let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes
     let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
     var random = SplitMix(state: seed)
     for _ in 0..<400 {
@@ -99,7 +106,7 @@ struct FuzzTests {
 
   @Test("random damage anywhere else is found by a checksum or a rule", arguments: 0..<8)
   func contentDamage(seed: UInt64) throws {
-    let original = try (seed % 2 == 0 ? SampleFile.full : SampleFile.map).bytes
+    let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes
     let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
     var random = SplitMix(state: seed + 100)
     for _ in 0..<25 {

@@ -45,12 +45,12 @@ struct ValidationTests {
 
   @Test("a later minor version that uses something new is a version error") func newerContents() throws {
     let newerConfig = try edited {
-      $0.header.version_minor = 1
+      $0.header.version_minor = 2
       $0.config.reserved.0 = 1
     }
     #expect(newerConfig.openError == .fileVersion)
     let newerSection = try edited {
-      $0.header.version_minor = 1
+      $0.header.version_minor = 2
       $0[extent: Int($0.header.extent_count) - 1].kind = 100
     }
     #expect(newerSection.openError == .fileVersion)

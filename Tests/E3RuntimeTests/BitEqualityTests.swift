@@ -8,9 +8,9 @@ import Testing
 struct BitEqualityTests {
   static let tiers = (E3_ISA_SCALAR...E3_ISA_I8MM).filter { e3_isa_available(e3_isa($0)) == E3_OK }
 
-  @Test("on every instruction set and for 1 to 4 threads", arguments: awkwardConfigs.indices)
-  func tiersAndThreads(index: Int) throws {
-    let model = try OpenModel(awkwardConfigs[index].config)
+  @Test("on every instruction set and for 1 to 4 threads", arguments: awkwardConfigs.indices, [false, true])
+  func tiersAndThreads(index: Int, isCalibrated: Bool) throws {
+    let model = try OpenModel(awkwardConfigs[index].config, isCalibrated: isCalibrated)
     for seed in 0..<2 as Range<UInt64> {
       let image = model.image(seed: seed)
       let definition = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR)).answer(image)
@@ -27,7 +27,7 @@ struct BitEqualityTests {
 
   @Test("whatever the session ran before", arguments: awkwardConfigs.indices)
   func noMemoryOfEarlierImages(index: Int) throws {
-    let model = try OpenModel(awkwardConfigs[index].config)
+    let model = try OpenModel(awkwardConfigs[index].config, isCalibrated: true)
     let session = try OpenSession(model, sessionOptions(threads: 2))
     let first = try session.answer(model.image(seed: 1))
     _ = try session.run(model.image(seed: 2))
@@ -43,7 +43,7 @@ struct BitEqualityTests {
     config.resize = 0
     config.resize_side = 0
     for config in [config, awkwardConfigs[index].config] {
-      let model = try OpenModel(config)
+      let model = try OpenModel(config, isCalibrated: true)
       // As floats: zeros, 800 and NaN.
       let answers = try [0x00, 0x44, 0xFF].map { fill in
         try OpenSession(model, sessionOptions(), arenaFill: fill).answer(model.image(seed: 1))

@@ -21,8 +21,13 @@ final class OpenModel {
     try check(e3_model_open(memory.baseAddress, memory.count, &handle))
   }
 
-  convenience init(_ config: e3_file_config, seed: UInt64 = 7) throws {
-    try self.init(SampleFile(config: config, seed: seed).bytes)
+  convenience init(_ config: e3_file_config, seed: UInt64 = 7, isCalibrated: Bool = false) throws {
+    var file = SampleFile(config: config, seed: seed)
+    if isCalibrated {
+      file.calibration = SampleFile.thresholds(hasStatistics: true)
+      file.hasStatistics = true
+    }
+    try self.init(file.bytes)
   }
 
   deinit { memory.deallocate() }
@@ -57,6 +62,8 @@ struct Answer: Equatable {
   var probabilities: [UInt32]
   var uncertainty: [UInt32]
   var top: UInt32
+  var decision: e3_decision
+  var predictionSet: [UInt32]
 
   init(_ result: e3_result) {
     func bits(_ values: UnsafePointer<Float>, _ count: UInt32) -> [UInt32] {
@@ -66,9 +73,11 @@ struct Answer: Equatable {
     probabilities = bits(result.probabilities, result.classes)
     uncertainty = [
       result.total_entropy, result.expected_entropy, result.mutual_information, result.disagreement,
-      result.top_probability,
+      result.top_probability, result.distance, result.relative_distance,
     ].map(\.bitPattern)
     top = result.top_class
+    decision = result.decision
+    predictionSet = (0..<Int(result.prediction_set_count)).map { result.prediction_set[$0] }
   }
 }
 

@@ -7,6 +7,10 @@ package struct SampleFile {
   package var labels: [String]?
   package var provenance: String?
   package var golden = false
+  /// Section 67; its model hash is filled in.
+  package var calibration: e3_file_calibration?
+  /// Section 68, random numbers in the right places.
+  package var hasStatistics = false
   package var seed: UInt64 = 7
 
   package init(
@@ -33,6 +37,29 @@ package struct SampleFile {
     SampleFile(config: config, labels: ["cat", "Čeština", ""], provenance: "{\"tool\":\"test\"}", golden: true)
   }
 
+  /// The same, calibrated, with statistics.
+  package static var calibrated: SampleFile {
+    var file = full
+    file.calibration = thresholds(hasStatistics: true)
+    file.hasStatistics = true
+    return file
+  }
+
+  /// A calibration in range.
+  package static func thresholds(hasStatistics: Bool) -> e3_file_calibration {
+    var calibration = e3_file_calibration()
+    calibration.temperature = 1.25
+    (calibration.accept_threshold, calibration.set_threshold) = (0.4, 0.2)
+    (calibration.accept_coverage, calibration.set_coverage) = (0.9, 0.95)
+    calibration.set_score = UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
+    (calibration.image_count, calibration.image_hash) = (100, 1)
+    if hasStatistics {
+      (calibration.unknown_threshold, calibration.known_coverage) = (3, 0.95)
+      (calibration.statistics_count, calibration.statistics_hash) = (200, 2)
+    }
+    return calibration
+  }
+
   /// The same with map pooling, query and key norms, capacity and no representation layer.
   package static var map: SampleFile {
     var config = config
@@ -56,9 +83,16 @@ package struct SampleFile {
           encoding: UInt32(entry.encoding.rawValue), offset: 0, length: entry.length, checksum: 0)
         return (extent, Self.content(entry, plan.shape, &random), entry.alignment)
       }
-      for (kind, content) in optionalSections(plan.shape) {
+      var sections = optionalSections(plan.shape)
+      if var calibration {
+        calibration.model_hash = Self.modelHash(config, contents.map(\.1))
+        sections.append((.calibration, Self.raw(calibration)))
+      }
+      if hasStatistics { sections.append((.statistics, Self.statistics(plan.shape, &random))) }
+      for (kind, content) in sections {
+        let encoding = kind == .statistics ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
-          kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(E3_FILE_ENCODING_BYTES.rawValue),
+          kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(encoding.rawValue),
           offset: 0, length: UInt64(content.count), checksum: 0)
         contents.append((extent, content, 64))
       }
@@ -82,7 +116,7 @@ package struct SampleFile {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    header.version_minor = UInt32(E3_FILE_VERSION_MINOR)
+    header.version_minor = contents.contains { $0.0.kind == UInt32(E3_FILE_CALIBRATION.rawValue) } ? 1 : 0
     header.file_size = tableEnd + UInt64(body.count)
     header.extent_count = UInt32(contents.count)
     var file = raw(header) + raw(config) + table.flatMap { raw($0) } + body

@@ -28,7 +28,7 @@ extern "C" {
 
 /* Version of this interface. The major number changes when a program compiled against an older header would break. */
 #define E3_ABI_VERSION_MAJOR 1
-#define E3_ABI_VERSION_MINOR 0
+#define E3_ABI_VERSION_MINOR 1
 
 #if defined(__GNUC__)
 #define E3_API __attribute__((visibility("default")))
@@ -62,6 +62,7 @@ enum {
   E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights are unusable */
   E3_ERROR_MODEL_TOO_LARGE = 17,   /* the activations of the model do not fit this machine's address space */
   E3_ERROR_NO_ROUTING = 18,        /* the session does not record routing, or the model has no experts */
+  E3_ERROR_NO_CALIBRATION = 19,    /* the model file carries no calibration */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
@@ -77,6 +78,7 @@ enum {
   E3_ERROR_FILE_CHECKSUM = 42,     /* an extent's checksum is wrong */
   E3_ERROR_FILE_LABELS = 43,       /* the label table is malformed */
   E3_ERROR_GOLDEN_MISMATCH = 44,   /* the golden input did not give the stored bits */
+  E3_ERROR_FILE_CALIBRATION = 45,  /* the calibration was fitted with another model */
 
   /* The system. */
   E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
@@ -145,11 +147,30 @@ typedef struct e3_model_info {
   uint32_t representation_size;       /* width of the vector that the head reads */
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
-  uint32_t calibrated;                /* 1 when the file carries a calibration; format version 1.0 has none, so 0 */
+  uint32_t calibrated;                /* 1 when the file carries a calibration (e3-convert calibrate), else 0 */
   uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
 } e3_model_info;
 
 E3_API e3_status e3_model_get_info(const e3_model *model, e3_model_info *info);
+
+/* What a calibrated file says about its answers. Each threshold was fitted on held-out images so that the stated share of
+ * images of the same kind is treated so. */
+typedef struct e3_calibration {
+  uint32_t struct_size;
+  uint32_t has_distance;        /* 1 when the file carries the class statistics for distances, else 0 */
+  float temperature;            /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
+  float accept_threshold;       /* ACCEPT from this top probability on, else UNSURE */
+  float unknown_threshold;      /* UNKNOWN above this distance; NaN without distances */
+  float set_threshold;          /* a class is in the prediction set from this probability on */
+  float accept_coverage;        /* share of known images accepted */
+  float known_coverage;         /* share of images not UNKNOWN; NaN without distances */
+  float set_coverage;           /* share of images whose class is in the prediction set */
+  uint32_t images;              /* images that temperature and thresholds were fitted on */
+  uint32_t statistics_images;   /* images that the class statistics were fitted on; 0 without distances */
+} e3_calibration;
+
+/* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */
+E3_API e3_status e3_model_get_calibration(const e3_model *model, e3_calibration *calibration);
 
 /* UTF-8 text of class `index`, not terminated: `*length` bytes at `*text`, inside the file's bytes.
  * E3_ERROR_INDEX_RANGE when the file has no label for it. */
@@ -217,8 +238,14 @@ enum {
 
 /* Answer to one image. The arrays lie in the session's arena and hold until its next run.
  * Entropies are in nats; total = expected + mutual information as in Depeweg et al. 2018, "Decomposition of Uncertainty in
- * Bayesian Deep Learning". Files of format version 1.0 carry no calibration: for them no temperature is applied,
- * distance is NaN, the prediction set is empty and the decision is never E3_DECISION_UNKNOWN. */
+ * Bayesian Deep Learning"; they are those of the mean before the temperature. A file without a calibration has no
+ * temperature, an empty prediction set, distances that are NaN and never the decision E3_DECISION_UNKNOWN.
+ *
+ * The distance of a representation z of member m is min over classes c of ||W_m (z - mu_mc)||, the Mahalanobis distance with
+ * one covariance for all classes (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples"),
+ * and `distance` the root of the mean of its squares over the members, in standard deviations. `relative_distance` is
+ * the mean of the squares less those from the background, one Gaussian for all classes (Ren et al. 2021, "A Simple Fix to
+ * Mahalanobis Distance"). A distance too large for a float is infinite, and unknown. */
 typedef struct e3_result {
   uint32_t struct_size;
   uint32_t classes;                   /* C */
@@ -232,10 +259,15 @@ typedef struct e3_result {
   float expected_entropy;             /* mean of the members' entropies (aleatoric) */
   float mutual_information;           /* total - expected (epistemic), never negative */
   float disagreement;                 /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
-  float distance;                     /* distance of the representation from the training data; NaN when the file has no statistics */
-  e3_decision decision;               /* without a calibration: ACCEPT when top_probability >= 0.5, else UNSURE */
-  uint32_t prediction_set_count;      /* conformal prediction set; 0 when the file is not calibrated */
+  float distance;                     /* Mahalanobis distance of the representation; NaN when the file has no statistics */
+  e3_decision decision;               /* UNKNOWN when distance is above the file's threshold; else ACCEPT when top_probability
+                                         is at least the file's threshold, else UNSURE; without a calibration: 0.5 */
+  uint32_t prediction_set_count;      /* conformal prediction set: at least 1; 0 when the file is not calibrated */
   const uint32_t *prediction_set;     /* [prediction_set_count] classes, most probable first */
+  /* from interface version 1.1 */
+  float relative_distance;            /* relative Mahalanobis distance (of squares); NaN when the file has no statistics */
+  uint32_t representation_stride;     /* floats from one member's representation to the next */
+  const float *representations;       /* [M][representation_stride]: what the head reads, representation_size values each */
 } e3_result;
 
 /* Classifies one camera frame: the preprocessing recipe of the model file, then the network.

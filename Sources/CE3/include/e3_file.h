@@ -14,7 +14,7 @@
 #define E3_FILE_MAGIC 0x0A1A0A0D4D334589u /* bytes 89 'E' '3' 'M' 0D 0A 1A 0A */
 enum {
   E3_FILE_VERSION_MAJOR = 1, /* a reader refuses another major version */
-  E3_FILE_VERSION_MINOR = 0, /* and a higher minor version only where it meets a kind or encoding it does not know */
+  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets a kind or encoding it does not know */
   E3_FILE_EXTENT_ALIGNMENT = 64,
   E3_FILE_PAGE_ALIGNMENT = 4096 /* of MLP and expert extents */
 };
@@ -108,9 +108,36 @@ typedef enum e3_file_kind {
   /* optional sections, each at most once, in ascending order */
   E3_FILE_LABELS = 64,             /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
   E3_FILE_PROVENANCE = 65,         /* UTF-8 JSON object: where the weights come from */
-  E3_FILE_GOLDEN = 66              /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
+  E3_FILE_GOLDEN = 66,             /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
                                       64, then the member logits float [M][C] that the runtime must give, bit for bit */
+  E3_FILE_CALIBRATION = 67,        /* e3_file_calibration; from version 1.1 */
+  E3_FILE_STATISTICS = 68          /* float, for each member: centre [R16], whitening of the classes, whitening of the
+                                      background, class means [C][R16]; with a calibration only; from version 1.1.
+                                      A whitening is a lower-triangular matrix [R16][R16] as panels of 16 rows: panel p is
+                                      [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
 } e3_file_kind;
+
+/* Non-conformity score of the prediction sets. */
+typedef enum e3_file_score {
+  E3_FILE_SCORE_LEAST_AMBIGUOUS = 1 /* 1 - probability of the class (Sadinle et al. 2019) */
+} e3_file_score;
+
+typedef struct e3_file_calibration {
+  float temperature;        /* T: probabilities are mean^(1/T), normalised */
+  float accept_threshold;   /* the top class is accepted from this probability on */
+  float unknown_threshold;  /* a distance above it is unknown; 0 without statistics */
+  float set_threshold;      /* classes from this probability on are in the prediction set: 1 - conformal quantile */
+  float accept_coverage;    /* share of the known images that the accept threshold was fitted to accept */
+  float known_coverage;     /* share of the images that the unknown threshold was fitted to let pass; 0 without */
+  float set_coverage;       /* share of the images whose class the sets were fitted to hold */
+  uint32_t set_score;       /* e3_file_score */
+  uint32_t image_count;     /* images that temperature and thresholds were fitted on */
+  uint32_t statistics_count; /* images that the statistics were fitted on; 0 without */
+  uint64_t image_hash;      /* XXH64, seed 0, of those images and their labels: FORMAT.md */
+  uint64_t statistics_hash; /* 0 without */
+  uint64_t model_hash;      /* XXH64, seed 0, of the configuration and the checksums of the required extents */
+  uint32_t reserved[16];    /* 0 */
+} e3_file_calibration;
 
 typedef struct e3_file_extent {
   uint32_t kind;     /* e3_file_kind */
@@ -126,6 +153,7 @@ typedef struct e3_file_extent {
 _Static_assert(sizeof(e3_file_header) == 64, "layout of the file header");
 _Static_assert(sizeof(e3_file_config) == 272, "layout of the file configuration");
 _Static_assert(sizeof(e3_file_extent) == 40, "layout of a table entry");
+_Static_assert(sizeof(e3_file_calibration) == 128, "layout of the calibration");
 #endif
 
 #endif

@@ -130,6 +130,16 @@ typedef struct e3k_table {
   /* Entropy in nats of `width` probabilities: -sum p ln p, canonical order, 0 ln 0 = 0. The buffer is readable, and
    * zero, up to the next multiple of 16. */
   float (*entropy)(const float *probabilities, size_t width);
+
+  /* values[i] = ln(max(values[i], 1.17549435e-38)) * factor for `count` values (a multiple of 16), in place. */
+  void (*scaled_log)(float *values, size_t count, float factor);
+
+  /* out[i] = a[i] - b[i] for `width` values, and for those up to the next multiple of 16. */
+  void (*subtract)(const float *a, const float *b, size_t width, float *out);
+
+  /* out[r] = sum over i of (row[i] - rows[r][i])^2 for `count` rows, canonical order. `row` and `rows` are readable, and
+   * equal, up to the next multiple of 16. */
+  void (*squared_distances)(const float *row, const float *rows, size_t stride, size_t count, size_t width, float *out);
 } e3k_table;
 
 /* Table of a tier, null when this build or this CPU does not have it. E3_ISA_AUTO gives the fastest. The CPU is asked

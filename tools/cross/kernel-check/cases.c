@@ -220,6 +220,38 @@ static void entropy(const e3k_table *table, uint64_t seed, record *out, void *co
   out(context, &nats, sizeof nats);
 }
 
+static void scaled_log(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = 16 * random_size(&random, 1, 20);
+  float *values = random_floats(&random, count, 1.0f);
+  for (size_t i = 0; i < count; i++) {
+    const size_t kind = random_size(&random, 0, 7);
+    values[i] *= kind == 0 ? 0.0f : kind == 1 ? 0x1p-120f * values[i] : values[i];
+  }
+  table->scaled_log(values, count, random_float(&random, 3.0f));
+  out(context, values, count * sizeof *values);
+}
+
+static void subtract(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t width = random_size(&random, 1, 200), padded = e3k_round_up(width, ROW_ALIGNMENT);
+  const float *a = random_padded(&random, width, padded, 4.0f), *b = random_padded(&random, width, padded, 4.0f);
+  float *difference = guarded(padded * sizeof *difference);
+  table->subtract(a, b, width, difference);
+  out(context, difference, padded * sizeof *difference);
+}
+
+static void squared_distances(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 21), width = random_size(&random, 1, 200);
+  const size_t stride = float_stride(&random, width), padded = e3k_round_up(width, ROW_ALIGNMENT);
+  const float *row = random_padded(&random, width, padded, 4.0f);
+  const float *rows = random_rows(&random, stride, count, width);
+  float *squares = guarded(count * sizeof *squares);
+  table->squared_distances(row, rows, stride, count, width, squares);
+  out(context, squares, count * sizeof *squares);
+}
+
 const kernel_case kernel_cases[] = {
     {"gemm", 300, gemm},
     {"quantize_rows", 60, quantize_rows},
@@ -232,6 +264,9 @@ const kernel_case kernel_cases[] = {
     {"tanh", 40, hyperbolic_tangent},
     {"mean_rows", 40, mean_rows},
     {"entropy", 100, entropy},
+    {"scaled_log", 60, scaled_log},
+    {"subtract", 40, subtract},
+    {"squared_distances", 60, squared_distances},
     {"prepare_lines", 60, prepare_lines},
 };
 const size_t kernel_case_count = sizeof kernel_cases / sizeof kernel_cases[0];

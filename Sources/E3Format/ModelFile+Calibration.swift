@@ -1,0 +1,105 @@
+import CE3
+
+extension ModelFile {
+  /// Thresholds and temperature, when the file carries them.
+  public var calibration: e3_file_calibration? {
+    guard calibrationIndex >= 0 else { return nil }
+    return bytes(at: calibrationIndex).load(as: e3_file_calibration.self)
+  }
+
+  /// Whether the file carries the statistics that distances need.
+  public var hasStatistics: Bool { statisticsIndex >= 0 }
+
+  /// The statistics of `member`. The file must have them.
+  public func statistics(member: Int) -> StatisticsView {
+    precondition(hasStatistics && member >= 0 && member < shape.memberCount, "no such statistics")
+    let layout = CalibrationLayout(shape)
+    let whitening = Int(layout.whiteningFloats)
+    let centre =
+      (base + Int(extents[statisticsIndex].offset)).assumingMemoryBound(to: Float.self)
+      + member * Int(layout.memberFloats)
+    let classes = centre + shape.representationPadded
+    return StatisticsView(
+      centre: centre, classes: WhiteningView(panels: classes), background: WhiteningView(panels: classes + whitening),
+      classMeans: classes + 2 * whitening)
+  }
+
+  /// XXH64 of the configuration and of the checksums of the required extents: what a calibration was fitted with.
+  public var modelHash: UInt64 {
+    var hash = XXH64()
+    withUnsafeBytes(of: shape.config) { hash.update($0) }
+    for index in 0..<plan.count { withUnsafeBytes(of: extents[index].checksum) { hash.update($0) } }
+    return hash.digest
+  }
+}
+
+// MARK: Validation
+
+extension ModelFile {
+  func validateCalibration() throws(E3Error) {
+    guard let calibration else {
+      // Distances without a threshold would never decide anything.
+      if hasStatistics { throw .fileTable }
+      return
+    }
+    guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes else { throw .fileTable }
+    guard isValid(calibration) else { throw .fileValues }
+    guard calibration.model_hash == modelHash else { throw .fileCalibration }
+    if hasStatistics { try validateStatistics() }
+  }
+
+  /// A NaN is in no range.
+  private func isValid(_ c: e3_file_calibration) -> Bool {
+    guard CalibrationLayout.temperatures.contains(c.temperature), (0...1).contains(c.accept_threshold),
+      (0...1).contains(c.set_threshold), isShare(c.accept_coverage), isShare(c.set_coverage), c.image_count > 0,
+      c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
+    else { return false }
+    if hasStatistics {
+      guard c.unknown_threshold >= 0, c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0
+      else { return false }
+    } else {
+      guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0
+      else { return false }
+    }
+    return withUnsafeBytes(of: c.reserved) { $0.isZero(from: 0, to: $0.count) }
+  }
+
+  private func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }
+
+  /// Sizes, finite values, and zeros in all padding and above the diagonals.
+  private func validateStatistics() throws(E3Error) {
+    let layout = CalibrationLayout(shape)
+    let values = bytes(at: statisticsIndex)
+    guard UInt64(values.count) == layout.statisticsBytes else { throw .fileTable }
+    guard values.allFinite else { throw .fileValues }
+    let rowBytes = 4 * shape.representationPadded
+    let usedBytes = 4 * shape.representation
+    for member in 0..<shape.memberCount {
+      let view = statistics(member: member)
+      guard UnsafeRawBufferPointer(start: view.centre, count: rowBytes).isZero(from: usedBytes, to: rowBytes) else {
+        throw .fileValues
+      }
+      for index in 0..<shape.classCount {
+        let row = UnsafeRawBufferPointer(start: view.classMeans + index * shape.representationPadded, count: rowBytes)
+        guard row.isZero(from: usedBytes, to: rowBytes) else { throw .fileValues }
+      }
+      try validateWhitening(view.classes)
+      try validateWhitening(view.background)
+    }
+  }
+
+  private func validateWhitening(_ whitening: WhiteningView) throws(E3Error) {
+    for panel in 0..<CalibrationLayout(shape).panelCount {
+      let start = UnsafeRawPointer(whitening.panel(panel))
+      let real = min(shape.representation - 16 * panel, 16)
+      for input in 0..<WhiteningView.inputs(ofPanel: panel) {
+        // Output 16 * panel + j reads the inputs up to its own number.
+        let first = input >= shape.representation ? 16 : max(input - 16 * panel, 0)
+        let row = UnsafeRawBufferPointer(start: start + 64 * input, count: 64)
+        guard row.isZero(from: 0, to: 4 * min(first, 16)), row.isZero(from: 4 * real, to: 64) else {
+          throw .fileValues
+        }
+      }
+    }
+  }
+}

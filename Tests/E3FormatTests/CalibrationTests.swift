@@ -1,0 +1,158 @@
+import E3Format
+import E3TestSupport
+import Testing
+
+@Suite("Calibration sections")
+struct CalibrationTests {
+  private func edited(_ file: SampleFile = .calibrated, _ edit: (inout [UInt8]) throws -> Void) throws -> [UInt8] {
+    var bytes = try file.bytes
+    try edit(&bytes)
+    bytes.reseal()
+    return bytes
+  }
+
+  /// The error of opening a file whose calibration was changed.
+  private func error(
+    hasStatistics: Bool = true, _ edit: (inout e3_file_calibration) -> Void
+  ) throws -> E3Error? {
+    var file = SampleFile.calibrated
+    file.hasStatistics = hasStatistics
+    var calibration = SampleFile.thresholds(hasStatistics: hasStatistics)
+    edit(&calibration)
+    file.calibration = calibration
+    return try file.bytes.openError
+  }
+
+  @Test("a calibrated file opens, verifies and shows what it stores")
+  func opens() throws {
+    let bytes = try SampleFile.calibrated.bytes
+    #expect(bytes.verifyError == nil)
+    #expect(bytes.header.version_minor == 1)
+    try bytes.withAligned { raw in
+      let file = try ModelFile(validating: raw)
+      let calibration = try #require(file.calibration)
+      #expect(calibration.temperature == 1.25 && calibration.unknown_threshold == 3 && calibration.image_count == 100)
+      #expect(calibration.model_hash == file.modelHash)
+      #expect(file.hasStatistics)
+      let section = bytes[extent: try #require(bytes.extentIndex(of: .statistics))]
+      for member in 0..<2 {
+        let view = file.statistics(member: member)
+        // Centre and class means of 16 floats, whitenings of one panel of 16 x 16.
+        let start = Int(section.offset) + member * 4 * (16 + 2 * 256 + 3 * 16)
+        #expect(UnsafeRawPointer(view.centre) == raw.baseAddress! + start)
+        #expect(view.classes.panels == view.centre + 16 && view.background.panels == view.centre + 16 + 256)
+        #expect(view.classMeans == view.centre + 16 + 512)
+      }
+    }
+  }
+
+  @Test("a calibration without statistics is enough; a file without one has none")
+  func withoutStatistics() throws {
+    #expect(try error(hasStatistics: false) { _ in } == nil)
+    try SampleFile.full.bytes.withAligned { raw in
+      let file = try ModelFile(validating: raw)
+      #expect(file.calibration == nil && !file.hasStatistics)
+    }
+  }
+
+  @Test("whitenings of several panels lie one after the other, each longer than the last")
+  func panels() throws {
+    var file = SampleFile.calibrated
+    file.config.representation_size = 39
+    let bytes = try file.bytes
+    #expect(bytes.verifyError == nil)
+    try bytes.withAligned { raw in
+      let view = try ModelFile(validating: raw).statistics(member: 1)
+      #expect(view.classes.panel(1) == view.classes.panels + 256 && view.classes.panel(2) == view.classes.panels + 768)
+      #expect(view.background.panels == view.classes.panels + 256 * 6)
+      #expect(WhiteningView.inputs(ofPanel: 2) == 48)
+    }
+  }
+
+  @Test("numbers out of their ranges are refused", arguments: [Float.nan, .infinity, -.infinity, -1, 1e9])
+  func ranges(value: Float) throws {
+    let fields: [WritableKeyPath<e3_file_calibration, Float>] = [
+      \.temperature, \.accept_threshold, \.set_threshold, \.accept_coverage, \.known_coverage, \.set_coverage,
+    ]
+    for field in fields { #expect(try error { $0[keyPath: field] = value } == .fileValues) }
+    #expect(try error { $0.unknown_threshold = value } == (value == 1e9 ? nil : .fileValues))
+  }
+
+  @Test("the ends of the ranges")
+  func ends() throws {
+    #expect(try error { $0.temperature = 0.01 } == nil)
+    #expect(try error { $0.temperature = 0 } == .fileValues)
+    #expect(try error { $0.set_threshold = 0 } == nil)
+    #expect(try error { $0.accept_threshold = 1 } == nil)
+    #expect(try error { $0.accept_threshold = 1.0000001 } == .fileValues)
+    #expect(try error { $0.set_coverage = 0 } == .fileValues)
+    #expect(try error { $0.known_coverage = 1 } == nil)
+    #expect(try error { $0.image_count = 0 } == .fileValues)
+    #expect(try error { $0.set_score = 2 } == .fileValues)
+    #expect(try error { $0.reserved.15 = 1 } == .fileValues)
+  }
+
+  @Test("what is said about distances must agree with whether there are statistics")
+  func agreement() throws {
+    #expect(try error { $0.statistics_count = 0 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.unknown_threshold = 1 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.known_coverage = 0.9 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.statistics_count = 1 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.statistics_hash = 1 } == .fileValues)
+    var file = SampleFile.calibrated
+    file.calibration = nil
+    var bytes = try file.bytes
+    bytes.header.version_minor = 1
+    bytes.reseal()
+    #expect(bytes.openError == .fileTable, "statistics without a calibration")
+  }
+
+  @Test("a calibration of another model is refused")
+  func otherModel() throws {
+    let changed = try edited { try $0.write(Float(0.5), in: .norm0, at: 0) }
+    #expect(changed.openError == .fileCalibration)
+    #expect(
+      try edited {
+        $0.config.capacity_mode = 1; $0.config.capacity = 4
+      }.openError == .fileCalibration)
+    #expect(
+      try edited { try $0.write(UInt64(5), in: .calibration, at: 56) }.openError == .fileCalibration)
+  }
+
+  @Test("a file of version 1.0 cannot carry the sections")
+  func version() throws {
+    #expect(try edited { $0.header.version_minor = 0 }.openError == .fileTable)
+  }
+
+  @Test("sections of another length or encoding are refused")
+  func lengths() throws {
+    let last = try #require(try SampleFile.calibrated.bytes.extentIndex(of: .statistics))
+    let shorter = try edited {
+      $0[extent: last].length -= 64
+      $0.header.file_size -= 64
+    }
+    #expect(shorter.openError == .fileTable)
+    #expect(try edited { $0[extent: last].encoding = 3 }.openError == .fileTable)
+    #expect(try edited { $0[extent: last - 1].encoding = 2 }.openError == .fileTable)
+  }
+
+  @Test("statistics that are not finite are refused, wherever they are")
+  func notFinite() throws {
+    for value in [Float.nan, .infinity] {
+      for offset in stride(from: 0, to: 2 * 4 * 576, by: 4 * 37) {
+        #expect(try edited { try $0.write(value, in: .statistics, at: offset) }.openError == .fileValues)
+      }
+    }
+  }
+
+  @Test("padding and the triangle above the diagonal must be zero")
+  func zeros() throws {
+    // R is 4: floats 4..<16 of the centre; output 4 and input 4 of a panel; element [k][j] with k > j; class means.
+    let offsets = [4, 15, 16 + 4, 16 + 4 * 16, 16 + 3 * 16 + 2, 16 + 256 + 5, 16 + 512 + 4, 16 + 512 + 47, 576 + 4]
+    for offset in offsets {
+      let bytes = try edited { try $0.write(Float(1), in: .statistics, at: 4 * offset) }
+      #expect(bytes.openError == .fileValues, "float \(offset)")
+    }
+    #expect(try edited { try $0.write(Float(1), in: .statistics, at: 4 * (16 + 2 * 16 + 3)) }.openError == nil)
+  }
+}

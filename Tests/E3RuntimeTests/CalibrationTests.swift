@@ -1,0 +1,182 @@
+import CE3
+import E3Format
+import E3TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@Suite("The answer of a calibrated file")
+struct CalibrationTests {
+  private func sample(
+    _ index: Int = 1, hasStatistics: Bool = true, _ edit: (inout e3_file_calibration) -> Void = { _ in }
+  ) throws -> OpenModel {
+    var file = SampleFile(config: awkwardConfigs[index].config)
+    var calibration = SampleFile.thresholds(hasStatistics: hasStatistics)
+    edit(&calibration)
+    file.calibration = calibration
+    file.hasStatistics = hasStatistics
+    return try OpenModel(file.bytes)
+  }
+
+  /// Distances in double precision of what the answer says the head read.
+  private func exactDistances(_ model: OpenModel, _ result: e3_result) throws -> (distance: Double, relative: Double) {
+    let file = try ModelFile(validating: UnsafeRawBufferPointer(model.memory))
+    let (size, padded) = (file.shape.representation, file.shape.representationPadded)
+    func whiten(_ view: WhiteningView, _ z: [Double]) -> [Double] {
+      (0..<size).map { row in
+        (0...row).reduce(0.0) { $0 + Double(view.panel(row / 16)[$1 * 16 + row % 16]) * z[$1] }
+      }
+    }
+    var (sum, relative) = (0.0, 0.0)
+    for member in 0..<file.shape.memberCount {
+      let view = file.statistics(member: member)
+      let vector = result.representations + member * Int(result.representation_stride)
+      let z = (0..<size).map { Double(vector[$0]) - Double(view.centre[$0]) }
+      let y = whiten(view.classes, z)
+      let squares = (0..<file.shape.classCount).map { index in
+        (0..<size).reduce(0.0) {
+          let difference = y[$1] - Double(view.classMeans[index * padded + $1])
+          return $0 + difference * difference
+        }
+      }
+      let background = whiten(view.background, z).reduce(0.0) { $0 + $1 * $1 }
+      sum += squares.min()!
+      relative += squares.min()! - background
+    }
+    let members = Double(file.shape.memberCount)
+    return ((sum / members).squareRoot(), relative / members)
+  }
+
+  @Test("has the Mahalanobis distances of the formula in double precision", arguments: awkwardConfigs.indices)
+  func distances(index: Int) throws {
+    let model = try sample(index)
+    let session = try OpenSession(model, sessionOptions(threads: 2))
+    for seed in 0..<4 as Range<UInt64> {
+      let result = try session.run(model.image(seed: seed))
+      let exact = try exactDistances(model, result)
+      // Two float sums of at most 72 terms: a few hundred roundings.
+      #expect(abs(Double(result.distance) - exact.distance) <= 2e-5 * exact.distance)
+      #expect(abs(Double(result.relative_distance) - exact.relative) <= 4e-5 * (exact.distance * exact.distance + 100))
+    }
+  }
+
+  @Test("is tempered after averaging: p^(1/T), normalised", arguments: [Float(0.05), 0.7, 1, 3, 100])
+  func temperature(value: Float) throws {
+    let image = try sample().image(seed: 4)
+    let plainModel = try OpenModel(awkwardConfigs[1].config)
+    let plain = try OpenSession(plainModel, sessionOptions())
+    let calibrated = try OpenSession(sample { $0.temperature = value }, sessionOptions())
+    let before = try plain.run(image)
+    let after = try calibrated.run(image)
+    let powers = (0..<37).map { pow(Double(before.probabilities[$0]), 1 / Double(value)) }
+    let sum = powers.reduce(0, +)
+    for index in 0..<37 {
+      let exact = powers[index] / sum
+      #expect(abs(Double(after.probabilities[index]) - exact) <= 1e-5 * max(exact, 1e-30) + 1e-30)
+    }
+    // Everything that comes before the temperature keeps its bits.
+    for index in 0..<3 * 37 { #expect(before.member_logits[index].bitPattern == after.member_logits[index].bitPattern) }
+    #expect(before.total_entropy == after.total_entropy && before.mutual_information == after.mutual_information)
+    #expect(after.top_probability == after.probabilities[Int(after.top_class)])
+    withExtendedLifetime((plain, calibrated)) {}
+  }
+
+  @Test("is unknown above the distance threshold, else accepted from the probability threshold on")
+  func decisions() throws {
+    let session = try OpenSession(sample(), sessionOptions())
+    let image = session.model.image(seed: 9)
+    let result = try session.run(image)
+    let (distance, probability) = (result.distance, result.top_probability)
+    func decision(_ unknown: Float, _ accept: Float) throws -> Int {
+      let model = try sample {
+        $0.unknown_threshold = unknown
+        $0.accept_threshold = accept
+      }
+      return Int(try OpenSession(model, sessionOptions()).answer(image).decision)
+    }
+    #expect(try decision(distance, probability) == E3_DECISION_ACCEPT)
+    #expect(try decision(distance, probability.nextUp) == E3_DECISION_UNSURE)
+    #expect(try decision(distance.nextDown, probability) == E3_DECISION_UNKNOWN)
+    #expect(try decision(distance.nextDown, probability.nextUp) == E3_DECISION_UNKNOWN)
+  }
+
+  @Test("is never unknown without statistics, and has no distance")
+  func withoutStatistics() throws {
+    let session = try OpenSession(sample(hasStatistics: false), sessionOptions())
+    let result = try session.run(session.model.image(seed: 9))
+    #expect(result.distance.isNaN && result.relative_distance.isNaN)
+    #expect(Int(result.decision) != E3_DECISION_UNKNOWN && result.prediction_set_count > 0)
+    var calibration = e3_calibration()
+    calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
+    try check(e3_model_get_calibration(&session.model.handle, &calibration))
+    #expect(calibration.has_distance == 0 && calibration.unknown_threshold.isNaN && calibration.known_coverage.isNaN)
+  }
+
+  @Test("has the classes from the set threshold on, most probable first, and never no class")
+  func predictionSets() throws {
+    for threshold in [Float(0), 0.01, 0.02, 0.03, 0.05, 1] {
+      let session = try OpenSession(sample { $0.set_threshold = threshold }, sessionOptions())
+      for seed in 0..<4 as Range<UInt64> {
+        let result = try session.run(session.model.image(seed: seed))
+        let order = (0..<37).sorted {
+          let (p, q) = (result.probabilities[$0], result.probabilities[$1])
+          return p > q || p == q && $0 < $1
+        }
+        let expected = order.filter { result.probabilities[$0] >= threshold || $0 == Int(result.top_class) }
+        #expect((0..<Int(result.prediction_set_count)).map { Int(result.prediction_set[$0]) } == expected)
+      }
+    }
+  }
+
+  @Test("is infinitely far away and unknown, not a NaN, where a distance overflows")
+  func overflow() throws {
+    var file = SampleFile.calibrated
+    file.calibration?.unknown_threshold = .greatestFiniteMagnitude
+    for value in [Float.greatestFiniteMagnitude, -1e30] {
+      var bytes = try file.bytes
+      // Diagonals of both whitenings of both members.
+      for member in 0..<2 {
+        for whitening in 0..<2 {
+          for k in 0..<4 {
+            try bytes.write(value, in: .statistics, at: 4 * (member * 576 + 16 + 256 * whitening + 17 * k))
+          }
+        }
+      }
+      let session = try OpenSession(OpenModel(bytes), sessionOptions())
+      let result = try session.run(session.model.image(seed: 1))
+      #expect(result.distance == .infinity && Int(result.decision) == E3_DECISION_UNKNOWN)
+      #expect(!result.relative_distance.isNaN)
+    }
+  }
+
+  @Test("tells the library's caller what was fitted; a file without a calibration says so")
+  func calibration() throws {
+    let model = try sample()
+    var calibration = e3_calibration()
+    #expect(e3_model_get_calibration(&model.handle, &calibration) == E3_ERROR_STRUCT_SIZE)
+    calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
+    try check(e3_model_get_calibration(&model.handle, &calibration))
+    #expect(calibration.has_distance == 1 && calibration.temperature == 1.25 && calibration.unknown_threshold == 3)
+    #expect(calibration.images == 100 && calibration.statistics_images == 200 && model.info.calibrated == 1)
+    let plain = try OpenModel(awkwardConfigs[0].config)
+    #expect(e3_model_get_calibration(&plain.handle, &calibration) == E3_ERROR_NO_CALIBRATION)
+    #expect(plain.info.calibrated == 0)
+  }
+
+  @Test("reaches a caller of the first interface without the members that it does not know")
+  func olderCaller() throws {
+    let session = try OpenSession(sample(), sessionOptions())
+    let image = session.model.image(seed: 2)
+    let full = try session.run(image)
+    var result = e3_result()
+    result.struct_size = UInt32(E3_RESULT_FIRST_SIZE)
+    result.relative_distance = 77
+    try check(e3_session_run_tensor(session.handle, image, image.count, &result))
+    #expect(result.distance == full.distance && result.prediction_set == full.prediction_set)
+    #expect(result.relative_distance == 77 && result.representations == nil)
+    result.struct_size -= 1
+    #expect(e3_session_run_tensor(session.handle, image, image.count, &result) == E3_ERROR_STRUCT_SIZE)
+  }
+}
