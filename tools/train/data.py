@@ -38,7 +38,7 @@ def value_range(images):
 
 
 def augment(images, recipe, generator):
-  """Bytes [N, h, w] to varied inputs [N, h, w, 1] in [-1, 1]: a flip, a small affine map, and light.
+  """Bytes [N, h, w] to varied inputs [N, h, w, 1] in [-1, 1]: a flip, a small affine map, light, and noise.
 
   Light is a contrast and an offset on [0, 1], clipped as a camera clips; a share `low_contrast` of the images gets a
   contrast down to 0.1 about a random grey: flat light is what breaks a network that has only seen studio pictures.
@@ -62,5 +62,8 @@ def augment(images, recipe, generator):
   offset = torch.where(flat, uniform(0, 1) * (1 - contrast), offset)
   still = torch.rand(count, generator=generator) < recipe["plain_light"]
   contrast, offset = contrast.masked_fill(still, 1), offset.masked_fill(still, 0)
-  x = (x * contrast.view(-1, 1, 1, 1) + offset.view(-1, 1, 1, 1)).clamp(0, 1)
+  x = x * contrast.view(-1, 1, 1, 1) + offset.view(-1, 1, 1, 1)
+  deviation = uniform(0, recipe["noise"]) * (torch.rand(count, generator=generator) < recipe["noisy"])
+  x = x + deviation.view(-1, 1, 1, 1) * torch.randn(x.shape, generator=generator)
+  x = x.clamp(0, 1)
   return (2 * x - 1).permute(0, 2, 3, 1)

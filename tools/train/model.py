@@ -7,8 +7,9 @@ F MLP, C classes.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+
+import operations
 
 
 class VisionTransformer(nn.Module):
@@ -38,7 +39,13 @@ class VisionTransformer(nn.Module):
     if self.experts % self.members or self.selected > self.experts // self.members:
       raise ValueError(f"{self.experts} experts do not serve {self.members} members with {self.selected} selected each")
     self.parameter = nn.ParameterDict(initial_parameters(self, channels))
+    self.tokens = self.parameter["Encoder/posembed_input/pos_embedding"].shape[1]
     self.compute_dtype = torch.float32
+    self.fused = None  # the module `fused`, to compute with it while the type is bfloat16
+
+  @property
+  def operations(self):
+    return self.fused if self.fused and self.compute_dtype == torch.bfloat16 else operations
 
   def load_parameters(self, tensors):
     """Takes {name: array}, which must be exactly this model's names and shapes."""
@@ -59,27 +66,28 @@ class VisionTransformer(nn.Module):
     kernel = self.weight(f"{name}/kernel").reshape(x.shape[-1], bias.numel())
     return torch.addmm(bias, x.reshape(-1, x.shape[-1]).to(self.compute_dtype), kernel).view(*x.shape[:-1], -1)
 
-  def norm(self, x, name):
-    return F.layer_norm(x, x.shape[-1:], self.parameter[f"{name}/scale"], self.parameter[f"{name}/bias"], eps=1e-6)
+  def add_norm(self, x, y, name):
+    """x [R, H] plus y (or None), and the layer normalisation `name` of the sum."""
+    return self.operations.add_norm(x, y, self.parameter[f"{name}/scale"], self.parameter[f"{name}/bias"])
 
   def attention(self, x, name):
-    """Self-attention of x [rows, T, H] over its T tokens."""
-    rows, tokens, hidden = x.shape
+    """Self-attention of x [R, H] over the tokens of each sequence."""
     parts = [f"{name}/{part}" for part in ("query", "key", "value")]
-    kernel = torch.cat([self.weight(f"{part}/kernel").reshape(hidden, hidden) for part in parts], 1)
+    kernel = torch.cat([self.weight(f"{part}/kernel").reshape(self.hidden, self.hidden) for part in parts], 1)
     bias = torch.cat([self.weight(f"{part}/bias").reshape(-1) for part in parts])
-    qkv = torch.addmm(bias, x.reshape(-1, hidden).to(self.compute_dtype), kernel)
-    # Plain batched products: for sequences this short PyTorch's fused attention takes eight times as long on a CPU.
-    q, k, v = qkv.view(rows, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4).reshape(3, rows * self.heads, tokens, -1)
-    share = torch.bmm(q * q.shape[-1] ** -0.5, k.transpose(1, 2)).softmax(-1)
-    mixed = torch.bmm(share, v).view(rows, self.heads, tokens, -1).transpose(1, 2)
-    return self.linear(mixed.reshape(rows, tokens, hidden), f"{name}/out")
+    qkv = torch.addmm(bias, x.to(self.compute_dtype), kernel)
+    return self.linear(self.operations.attention(qkv, self.tokens, self.heads), f"{name}/out")
 
   def mlp(self, x, name):
-    return self.linear(F.gelu(self.linear(x, f"{name}/Dense_0"), approximate="tanh"), f"{name}/Dense_1")
+    return self.linear(self.operations.gelu(self.linear(x, f"{name}/Dense_0")), f"{name}/Dense_1")
 
   def forward(self, images):
-    """images [N, h, w, channels] in [-1, 1] -> logits [N, M, C] and the weighted auxiliary loss of the routers."""
+    """images [N, h, w, channels] in [-1, 1] -> logits [N, M, C] and the weighted auxiliary loss of the routers.
+
+    In training every member may be given images of its own: [N, M, h, w, channels].
+    """
+    own = images.dim() == 5
+    images = images.flatten(0, 1) if own else images
     count, height, width, channels = images.shape
     (ph, pw), hidden = self.patch, self.hidden
     gh, gw = height // ph, width // pw
@@ -87,44 +95,52 @@ class VisionTransformer(nn.Module):
     x = self.linear(patches.reshape(count, gh * gw, ph * pw * channels), "embedding").float()
     if self.config["classifier"] == "token":
       x = torch.cat([self.parameter["cls"].expand(count, 1, hidden), x], 1)
-    x = x + self.parameter["Encoder/posembed_input/pos_embedding"]
-    auxiliary = x.new_zeros(())
+    x = (x + self.parameter["Encoder/posembed_input/pos_embedding"]).view(-1, hidden)
+    y, auxiliary = None, x.new_zeros(())  # The residual stream is x + y.
     for block in range(self.blocks):
       name = f"Encoder/encoderblock_{block}"
-      x = x + self.attention(self.norm(x, f"{name}/LayerNorm_0"), f"{name}/SelfAttention")
+      x, normal = self.add_norm(x, y, f"{name}/LayerNorm_0")
+      y = self.attention(normal, f"{name}/SelfAttention")
       if block in self.moe_blocks:
-        if block == self.moe_blocks[0]:  # Row n*M + m is member m of image n. Until here the copies are the same.
-          x = x.repeat_interleave(self.members, 0)
-        y, loss = self.mixture(self.norm(x, f"{name}/LayerNorm_1"), f"{name}/Moe")
-        x, auxiliary = x + y, auxiliary + loss
+        if block == self.moe_blocks[0] and not own:  # Sequence n*M + m is member m of image n. Until here the copies are the same.
+          x, y = self.repeated(x), self.repeated(y)
+        x, normal = self.add_norm(x, y, f"{name}/LayerNorm_1")
+        y, loss = self.mixture(normal, f"{name}/Moe")
+        auxiliary = auxiliary + loss
       else:
-        x = x + self.mlp(self.norm(x, f"{name}/LayerNorm_1"), f"{name}/Mlp")
-    x = self.norm(x, "Encoder/encoder_norm")
+        x, normal = self.add_norm(x, y, f"{name}/LayerNorm_1")
+        y = self.mlp(normal, f"{name}/Mlp")
+    _, x = self.add_norm(x, y, "Encoder/encoder_norm")
+    x = x.view(-1, self.tokens, hidden)
     x = x[:, 0] if self.config["classifier"] == "token" else x.mean(1)
     if self.config.get("representation_size"):
       x = torch.tanh(self.linear(x, "pre_logits"))
-    return self.linear(x, "head").float().view(count, -1, self.config["num_classes"]), auxiliary
+    return self.linear(x, "head").float().view(-1, self.members, self.config["num_classes"]), auxiliary
+
+  def repeated(self, x):
+    """Each sequence of x [S*T, H] once per member, [S*M*T, H]."""
+    x = x.view(-1, 1, self.tokens, self.hidden).expand(-1, self.members, -1, -1)
+    return x.reshape(-1, self.hidden)
 
   def mixture(self, x, name):
-    """The sparse mixture of experts on x [N*M, T, H], dropping nothing: the same shape, and the auxiliary loss."""
-    rows, tokens, hidden = x.shape
+    """The sparse mixture of experts on x [N*M*T, H], dropping nothing: the same shape, and the auxiliary loss."""
     per_member = self.experts // self.members
-    kernel = self.parameter[f"{name}/Router/dense/kernel"].view(hidden, self.members, per_member)
-    x = x.view(-1, self.members, tokens, hidden)
-    logits = torch.einsum("nmth,hme->nmte", x, kernel)
+    kernel = self.parameter[f"{name}/Router/dense/kernel"].view(self.hidden, self.members, per_member)
+    members = x.view(-1, self.members, self.tokens, self.hidden)
+    logits = torch.einsum("nmth,hme->nmte", members.float(), kernel)
     noise_std = self.noise_std / per_member
     noisy = logits + noise_std * torch.randn_like(logits) if self.training and noise_std > 0 else logits
     gates = noisy.softmax(-1)
     weight, choice = gates.topk(self.selected)
     expert = choice + per_member * torch.arange(self.members, device=x.device).view(1, -1, 1, 1)
     expert, weight = expert.view(-1, self.selected), weight.view(-1, self.selected)
-    y = self.expert_mlps(x.reshape(-1, hidden), expert, weight, f"{name}/Mlp")
+    y = self.expert_mlps(x, expert, weight, f"{name}/Mlp")
     loss = logits.new_zeros(())
     if self.training:
       loss = self.importance_weight * importance_loss(logits)
       if noise_std > 0 and per_member > 1:
         loss = loss + self.load_weight * load_loss(logits, noisy, choice[..., -1:], noise_std)
-    return y.view(rows, tokens, hidden), loss
+    return y, loss
 
   def expert_mlps(self, x, expert, weight, name):
     """Rows x [R, H] through their experts [R, K], summed with weights; one product per expert over its rows."""
@@ -139,7 +155,7 @@ class VisionTransformer(nn.Module):
     sizes = padded.tolist()
     repeated = x.to(self.compute_dtype).unsqueeze(1).expand(-1, self.selected, -1).reshape(flat.numel(), -1)
     hidden = self.grouped(Scatter.apply(repeated, place, sum(sizes)), f"{name}/Dense_0", sizes)
-    out = self.grouped(F.gelu(hidden, approximate="tanh"), f"{name}/Dense_1", sizes)
+    out = self.grouped(self.operations.gelu(hidden), f"{name}/Dense_1", sizes)
     out = Gather.apply(out, place).view(*expert.shape, -1)
     return (out.float() * weight.unsqueeze(-1)).sum(1)
 

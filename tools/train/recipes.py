@@ -5,22 +5,26 @@ import copy
 CLASSES = 10
 
 TRAINING = {
-  "batch": 128,
-  "learning_rate": 1e-3,
-  "betas": (0.9, 0.98),
+  "batch": 256,
+  "muon_learning_rate": 0.01,  # of the matrices inside the blocks
+  "muon_momentum": 0.95,
+  "learning_rate": 2e-3,  # of all else, by AdamW
+  "betas": (0.9, 0.95),
   "weight_decay": 0.05,  # on kernels
   "clip": 1.0,
   "warm_up": 0.02,  # share of all steps, linear; a cosine to zero after it
   "settling": 0.3,  # the last share of all steps, in which rotation, zoom and shift shrink
   "settled": 0.3,  # to this share of their size
   "augmentation": {
-    "rotation": 10,  # degrees, at most
-    "zoom": 0.1,
-    "shift": 2,  # pixels of 28
-    "contrast": 0.4,
-    "brightness": 0.2,
-    "low_contrast": 0.15,  # share of images in very flat light
-    "plain_light": 0.3,  # share of images whose light stays as it is
+    "rotation": 5,  # degrees, at most
+    "zoom": 0.06,
+    "shift": 1.5,  # pixels of 28
+    "contrast": 0.3,
+    "brightness": 0.15,
+    "low_contrast": 0.1,  # share of images in very flat light
+    "plain_light": 0.5,  # share of images whose light stays as it is
+    "noise": 0.1,  # at most, standard deviation on [0, 1]
+    "noisy": 0.25,  # share of images with noise
   },
 }
 
@@ -33,7 +37,7 @@ def vision_transformer(layers=(), experts=8, members=1, selected=1):
     "num_classes": CLASSES,
     "patch_size": [7, 7],
     "hidden_size": 96,
-    "classifier": "token",
+    "classifier": "gap",
     "representation_size": None,
     "head_bias_init": 0.0,
     "encoder": {
@@ -47,7 +51,7 @@ def vision_transformer(layers=(), experts=8, members=1, selected=1):
   if layers:
     config["encoder"]["moe"] = {
       "num_experts": experts,
-      "group_size": 17 * members,
+      "group_size": 16 * members,
       "layers": list(layers),
       "dropout_rate": 0.0,
       "split_rngs": True,

@@ -19,9 +19,11 @@ import torch
 
 import data
 import metrics
+import operations
 import recipes
 from checkpoint import load_safetensors, save_safetensors
 from model import VisionTransformer, importance_loss, load_loss
+from optimizers import Optimizer, orthogonalised
 
 HERE = Path(__file__).resolve().parent
 GOLDENS = Path(os.environ.get("E3_GOLDENS", HERE.parents[2] / "shared/reference/goldens"))
@@ -101,6 +103,67 @@ class Model(unittest.TestCase):
       torch.testing.assert_close(probabilities, torch.full_like(probabilities, 0.1))
 
 
+class Operations(unittest.TestCase):
+  """Each fused operation against the plain one in float32, on the same bfloat16 values: outputs and gradients."""
+
+  def setUp(self):
+    try:
+      import fused
+    except (ImportError, OSError, RuntimeError) as error:
+      self.skipTest(f"no fused operations: {error}")
+    self.fused = fused
+    torch.manual_seed(0)
+
+  def check(self, name, inputs, *sizes):
+    results = []
+    for module, kind in ((self.fused, torch.bfloat16), (operations, torch.float32)):
+      # A residual stream and the parameters of a normalisation are float32 in both.
+      given = [x.detach().to(kind if x.dtype == torch.bfloat16 else x.dtype).requires_grad_() for x in inputs]
+      out = getattr(module, name)(*given, *sizes)
+      out = out if isinstance(out, tuple) else (out,)
+      generator = torch.Generator().manual_seed(1)
+      weights = [torch.randn(o.shape, generator=generator).bfloat16().to(o.dtype) for o in out]
+      results.append((*out, *torch.autograd.grad(out, given, weights)))
+    for one, other in zip(*results):
+      self.assertEqual(one.shape, other.shape)
+      self.assertLess((one.float() - other).norm().item(), 0.01 * other.norm().item())
+
+  def test_sum_and_layer_normalisation(self):
+    x, y = torch.randn(34, 96) + 1, torch.randn(34, 96).bfloat16()
+    self.check("add_norm", (x, y, torch.rand(96) + 0.5, torch.randn(96)))
+
+  def test_gelu(self):
+    self.check("gelu", (3 * torch.randn(7, 50).bfloat16(),))
+
+  def test_attention_of_any_number_of_tokens(self):
+    for tokens in (1, 3, 16, 17, 32, 50, 64):
+      with self.subTest(tokens):
+        self.check("attention", (torch.randn(3 * tokens, 3 * 96).bfloat16(),), tokens, 3)
+
+
+class Optimizers(unittest.TestCase):
+  def test_an_orthogonalised_matrix_keeps_its_directions_and_loses_its_scales(self):
+    torch.manual_seed(0)
+    for rows, columns in ((96, 96), (96, 256), (256, 96)):
+      left, _, right = torch.linalg.svd(torch.randn(2, rows, columns), full_matrices=False)
+      x = left * torch.linspace(0.1, 2, 96) @ right
+      scales = torch.diagonal(left.mT @ orthogonalised(x, torch.float32) @ right.mT, dim1=1, dim2=2)
+      self.assertGreater(scales.min().item(), 0.5)
+      self.assertLess(scales.max().item(), 1.3)
+
+  def test_every_parameter_moves(self):
+    model = VisionTransformer(recipes.model("fashion-e3"))
+    torch.nn.init.normal_(model.parameter["head/kernel"])
+    before = {name: value.detach().clone() for name, value in model.parameter.items()}
+    optimizer = Optimizer(model, recipes.TRAINING)
+    optimizer.rate(1)
+    logits, auxiliary = model(torch.rand(16, 28, 28, 1) * 2 - 1)
+    (logits.square().mean() + auxiliary).backward()
+    optimizer.step()
+    for name, value in model.parameter.items():
+      self.assertGreater((value - before[name]).abs().max().item(), 0, name)
+
+
 class Data(unittest.TestCase):
   @unittest.skipUnless(data.DIRECTORY.is_dir(), "dataset-fashion-mnist is not installed")
   def test_splits_are_disjoint_parts_of_the_right_size(self):
@@ -109,7 +172,7 @@ class Data(unittest.TestCase):
 
   def test_augmentation_without_freedom_changes_nothing_but_flips(self):
     images = torch.randint(0, 256, (8, 28, 28), dtype=torch.uint8)
-    still = dict(rotation=0, zoom=0, shift=0, contrast=0, brightness=0, low_contrast=0, plain_light=0)
+    still = dict(rotation=0, zoom=0, shift=0, contrast=0, brightness=0, low_contrast=0, plain_light=0, noise=0, noisy=0)
     varied, plain = data.augment(images, still, torch.Generator().manual_seed(1)), data.value_range(images)
     for one, other in zip(varied, plain):
       difference = min((one - other).abs().max(), (one - other.flip(1)).abs().max())
