@@ -82,9 +82,9 @@ class VisionTransformer(nn.Module):
     return self.linear(self.operations.gelu(self.linear(x, f"{name}/Dense_0")), f"{name}/Dense_1")
 
   def forward(self, images):
-    """images [N, h, w, channels] in [-1, 1] -> logits [N, M, C] and the weighted auxiliary loss of the routers.
+    """Images in [-1, 1] -> logits [N, M, C] and the weighted auxiliary loss of the routers.
 
-    In training every member may be given images of its own: [N, M, h, w, channels].
+    images: [N, h, w, channels], which all members answer, or [N, M, h, w, channels], one for each member.
     """
     own = images.dim() == 5
     images = images.flatten(0, 1) if own else images

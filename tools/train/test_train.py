@@ -96,6 +96,14 @@ class Model(unittest.TestCase):
     for logits, expected in ((even, 0), (collapsed, 3)):
       self.assertAlmostEqual(load_loss(logits, logits, logits.argmax(-1, True), 0.25).item(), expected, places=4)
 
+  def test_members_with_images_of_their_own_answer_as_for_the_same_images(self):
+    model = VisionTransformer(recipes.model("fashion-e3")).eval()
+    torch.nn.init.normal_(model.parameter["head/kernel"])
+    own = self.images.view(3, 2, 28, 28, 1)
+    logits, shared = model(own)[0], model(self.images)[0]
+    for member in range(2):
+      torch.testing.assert_close(logits[:, member], shared[member::2, member])
+
   def test_an_untrained_model_says_nothing(self):
     for name in recipes.MODELS:
       model = VisionTransformer(recipes.model(name)).eval()
