@@ -2,6 +2,7 @@
 #define _FILE_OFFSET_BITS 64 /* files above 2 GiB on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -62,11 +63,16 @@ void e3c_close(int descriptor) {
 }
 
 ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count) {
-  ssize_t got;
-  do {
-    got = read(descriptor, bytes, count);
-  } while (got < 0 && errno == EINTR);
-  return got < 0 ? -errno : got;
+  struct pollfd waiting[] = {{descriptor, POLLIN, 0}, {e3c_stop_descriptor(), POLLIN, 0}};
+  for (;;) {
+    if (e3c_stop_asked()) return 0;
+    /* Only where a stop can be asked for, so that it also ends the wait for a pipe. */
+    if (waiting[1].fd >= 0 && (poll(waiting, 2, -1) < 0 || waiting[1].revents)) continue;
+    const ssize_t got = read(descriptor, bytes, count);
+    if (got >= 0) return got;
+    if (errno == EAGAIN && waiting[1].fd < 0) poll(waiting, 1, -1); /* somebody made standard input non-blocking */
+    if (errno != EINTR && errno != EAGAIN) return -errno;
+  }
 }
 
 ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count) {

@@ -10,6 +10,7 @@
 
 static int first_error;
 static const char *command_name = "";
+static int is_updating; /* the terminal's line is one that will be written over */
 
 static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stdout; }
 
@@ -26,6 +27,7 @@ void e3c_start(const char *name) {
 const char *e3c_name(void) { return command_name; }
 
 void e3c_put(int stream, const char *bytes, size_t count) {
+  if (stream == E3C_STDERR) e3c_end_update();
   if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
 }
 
@@ -64,4 +66,25 @@ int e3c_utf8(void) {
   return 0;
 }
 
-int e3c_is_terminal(int stream) { return isatty(stream); }
+int e3c_can_update(void) {
+  const char *terminal = getenv("TERM");
+  return isatty(E3C_STDOUT) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
+}
+
+/* A line that is wider than the terminal is cut, not wrapped: it could not be written over. */
+void e3c_begin_update(void) {
+  fputs("\r\033[K\033[?7l", stdout);
+  is_updating = 1;
+}
+
+int e3c_show_update(void) {
+  fputs("\033[?7h", stdout);
+  return e3c_flush();
+}
+
+void e3c_end_update(void) {
+  if (!is_updating) return;
+  is_updating = 0;
+  fputc('\n', stdout);
+  e3c_flush();
+}

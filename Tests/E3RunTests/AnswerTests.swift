@@ -29,7 +29,7 @@ struct AnswerTests {
       #expect(
         Set(object.keys) == [
           "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "prediction_set",
-          "latency_ms",
+          "latency_ms", "capture_ms", "preprocess_ms", "inference_ms",
         ])
       #expect(number(object, "frame") == Double(index))
       #expect(object["source"] as? String == picture)
@@ -41,7 +41,9 @@ struct AnswerTests {
       #expect(uncertainty["distance"] is NSNull, "the model carries no statistics")
       #expect(["accept", "unsure", "unknown"].contains(object["decision"] as? String))
       #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
-      #expect(number(object, "latency_ms")! >= 0)
+      let parts = try ["capture_ms", "preprocess_ms", "inference_ms"].map { try #require(number(object, $0)) }
+      #expect(parts.allSatisfy { $0 >= 0 })
+      #expect(abs(parts.reduce(0, +) - number(object, "latency_ms")!) < 0.0025, "rounded to microseconds each")
     }
   }
 

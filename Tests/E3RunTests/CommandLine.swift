@@ -40,8 +40,13 @@ func run(_ arguments: [String], input: [UInt8] = [], environment: [String: Strin
   return Outcome(status: status, output: output.text, errors: errors.text)
 }
 
-/// Starts `e3-run` with the descriptors as its standard ones and returns its exit status, or minus the signal that ended it.
+/// Runs `e3-run` with the descriptors as its standard ones and returns its exit status, or minus the signal that ended it.
 func spawn(_ arguments: [String], environment: [String: String] = [:], descriptors: [Int32]) throws -> Int32 {
+  wait(for: try start(arguments, environment: environment, descriptors: descriptors))
+}
+
+/// Starts `e3-run` with the descriptors as its standard ones.
+func start(_ arguments: [String], environment: [String: String] = [:], descriptors: [Int32]) throws -> pid_t {
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }
@@ -51,9 +56,26 @@ func spawn(_ arguments: [String], environment: [String: String] = [:], descripto
   let words = ([commandURL.path] + arguments).map { strdup($0) }
   let variables = ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }.map { strdup("\($0)=\($1)") }
   defer { (words + variables).forEach { free($0) } }
+  // Tests run on threads that block signals.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  var asked = none
+  sigaddset(&asked, SIGINT)
+  sigaddset(&asked, SIGTERM)
+  posix_spawnattr_setsigdefault(&attributes, &asked)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
   var process = pid_t()
-  let error = posix_spawn(&process, commandURL.path, &actions, nil, words + [nil], variables + [nil])
+  let error = posix_spawn(&process, commandURL.path, &actions, &attributes, words + [nil], variables + [nil])
   if error != 0 { throw POSIXError(POSIXErrorCode(rawValue: error)!) }
+  return process
+}
+
+/// The exit status of a process when it has ended, or minus the signal that ended it.
+func wait(for process: pid_t) -> Int32 {
   var status: Int32 = 0
   while waitpid(process, &status, 0) < 0 && errno == EINTR {}
   return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)

@@ -28,6 +28,9 @@ struct UsageTests {
       (["--json=yes", "m.e3", "f.png"], "no argument is taken by '--json=yes'"),
       (["m.e3", "f.png", "--top", "0"], "--top takes a number from 1, not '0'"),
       (["m.e3", "f.png", "--top", "5x"], "--top takes a number from 1, not '5x'"),
+      (["m.e3", "f.png", "--fps", "0"], "--fps takes frames per second from 0.001 to 1000, not '0'"),
+      (["m.e3", "f.png", "--fps", "1."], "--fps takes frames per second from 0.001 to 1000, not '1.'"),
+      (["m.e3", "f.png", "--fps", "1000.5"], "--fps takes frames per second from 0.001 to 1000, not '1000.5'"),
       (["m.e3", "f.png", "--threads", "65"], "--threads takes 1 to 64, not '65'"),
       (["m.e3", "f.png", "--threads", "99999999999999999999"], "--threads takes 1 to 64, not '99999999999999999999'"),
       (

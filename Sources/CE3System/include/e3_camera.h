@@ -2,7 +2,8 @@
  * e3_camera.h - frames of a Video4Linux2 camera, for the commands.
  *
  * Capture devices that stream single-planar mapped buffers (USB cameras, most CSI bridges, vivid). The driver's buffers are
- * used in place: a frame is valid until the next one is asked for.
+ * used in place: a frame is valid until the next one is asked for. A thread of its own takes frames as they come and keeps
+ * the newest one only, so that the driver never runs out of buffers and nothing queues up while a frame is looked at.
  */
 #ifndef E3_CAMERA_H
 #define E3_CAMERA_H
@@ -14,7 +15,9 @@
 extern "C" {
 #endif
 
-enum { E3C_CAMERA_BUFFERS = 4 };
+enum {
+  E3C_CAMERA_PATIENCE_SECONDS = 5 /* without a usable frame, until a camera is given up */
+};
 
 /* Pixel formats that are understood, in the order of preference. */
 typedef enum e3c_camera_format {
@@ -26,28 +29,33 @@ typedef enum e3c_camera_format {
   E3C_CAMERA_MJPEG = 5
 } e3c_camera_format;
 
-typedef struct e3c_camera {
-  int descriptor;
-  e3c_camera_format format;
-  uint32_t width, height; /* pixels */
-  uint32_t stride;        /* bytes from one line to the next; 0 for MJPEG */
-  uint32_t buffer_count;
-  int32_t held;           /* buffer that the caller looks at; -1: none */
-  void *buffers[E3C_CAMERA_BUFFERS];
-  size_t sizes[E3C_CAMERA_BUFFERS];
-} e3c_camera;
+/* What a camera is asked for, and what it gives. */
+typedef struct e3c_camera_picture {
+  e3c_camera_format format; /* asked: E3C_CAMERA_ANY takes the first that it has in this size */
+  uint32_t width, height;   /* pixels; asked: 0 takes what the driver makes of 640x480 */
+  uint32_t stride;          /* bytes from one line to the next; 0 for MJPEG. Not asked for */
+} e3c_camera_picture;
+
+typedef struct e3c_camera e3c_camera;
+
+/* A frame in a buffer of the driver. */
+typedef struct e3c_camera_frame {
+  const uint8_t *bytes;
+  size_t count;      /* for a raw format at least the lines that its size needs */
+  uint64_t captured; /* when the driver took it, as e3c_now; when it was received if the driver does not say */
+  uint32_t damaged;  /* frames since the last one that the driver marked as damaged, or that were too short */
+} e3c_camera_frame;
 
 /* 1 when the path names a Video4Linux device. */
 int e3c_is_camera(const char *path);
 
-/* Opens a camera, chooses the format (E3C_CAMERA_ANY: the first that it has) and the size (0: 640x480 or what the driver
- * makes of it), and starts streaming. Returns 0, or -1 with what failed at *what and an errno, or 0, at *error. */
-int e3c_camera_open(const char *path, e3c_camera_format format, uint32_t width, uint32_t height, e3c_camera *camera,
-                    const char **what, int *error);
+/* Opens a camera, settles the format and size that `picture` asks for (and says there what they became) and starts
+ * streaming. Null: what failed is at *what (null: opening) and an errno, or 0, at *error. */
+e3c_camera *e3c_camera_open(const char *path, e3c_camera_picture *picture, const char **what, int *error);
 
-/* Waits for the newest frame (at most five seconds); older ones that are waiting are given back unseen. Returns its bytes
- * with their count, or null with what failed as above. */
-const uint8_t *e3c_camera_next(e3c_camera *camera, size_t *bytes, const char **what, int *error);
+/* Gives the held frame back and waits for the newest one. Returns 1 with a frame; 0 when a stop was asked for
+ * (e3c_catch_stop); -1 with what failed as above: the device is gone, or gave nothing usable for five seconds. */
+int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **what, int *error);
 
 /* Stops and closes. */
 void e3c_camera_close(e3c_camera *camera);

@@ -44,8 +44,14 @@ const char *e3c_error_text(int error);
 /* 1 when the environment asks for UTF-8 text. */
 int e3c_utf8(void);
 
-/* 1 when the stream is a terminal. */
-int e3c_is_terminal(int stream);
+/* 1 when standard output is a terminal whose lines can be written over. */
+int e3c_can_update(void);
+
+/* Begins a line that takes the place of the one before it; shows it, with the result of e3c_flush; ends the last one. What
+ * standard error says meanwhile comes on lines of its own, below. */
+void e3c_begin_update(void);
+int e3c_show_update(void);
+void e3c_end_update(void);
 
 /* ------------------------------------------------------------------------------------------------ files, memory */
 
@@ -70,11 +76,26 @@ void e3c_unmap_memory(void *memory, size_t bytes);
 int e3c_open(const char *path);
 void e3c_close(int descriptor);
 
-/* Reads until `count` bytes or the end. Returns the bytes read, or minus an errno. */
+/* Reads until `count` bytes, the end, or until a stop is asked for. Returns the bytes read, or minus an errno. */
 ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count);
 
-/* Reads what is there, at least one byte unless at the end (0). Returns the bytes read, or minus an errno. */
+/* Reads what is there, at least one byte unless at the end, or when a stop was asked for (0). Returns the bytes read, or
+ * minus an errno. */
 ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count);
+
+/* ----------------------------------------------------------------------------------------------------- stopping */
+
+/* From now on SIGINT and SIGTERM ask for a stop; the second of a kind ends the process. */
+void e3c_catch_stop(void);
+
+/* 1 once a stop was asked for. */
+int e3c_stop_asked(void);
+
+/* A descriptor that is readable once a stop was asked for; -1, which poll passes over, before e3c_catch_stop. */
+int e3c_stop_descriptor(void);
+
+/* Sleeps until the time of e3c_now, or until a stop is asked for. */
+void e3c_wait_until(uint64_t time);
 
 /* -------------------------------------------------------------------------------------------------- measuring */
 

@@ -2,61 +2,84 @@ import CE3
 import CE3System
 
 /// A Video4Linux2 camera. Always gives the newest frame: what it took while the previous one was classified is skipped.
+///
+/// Damaged frames are skipped and reported, one line at a time; a camera that gives nothing else for
+/// `E3C_CAMERA_PATIENCE_SECONDS`, or that is gone, ends the run.
 struct Camera: FrameSource, ~Copyable {
+  static var isLive: Bool { true }
+  static var toleratesDamage: Bool { true }
+
   private let path: UnsafePointer<CChar>
-  private var device: e3c_camera
+  private let device: OpaquePointer
+  /// Size of the frames.
+  private let size: (width: UInt32, height: UInt32)
   /// Nil for MJPEG.
   private let format: StreamFormat?
   private var decoder = PictureDecoder()
   private var count: UInt64 = 0
+  /// When a picture could be decoded last.
+  private var lastPicture = e3c_now()
 
   /// Opens the camera with what was asked for; the driver's choice where nothing was.
   init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest) throws(Failure) {
-    var device = e3c_camera()
     var what: UnsafePointer<CChar>?
     var error: Int32 = 0
-    let size = request.size ?? (0, 0)
-    let wanted = Self.deviceFormat(request.pixels)
-    guard e3c_camera_open(path, wanted, UInt32(size.0), UInt32(size.1), &device, &what, &error) == 0
-    else { throw Self.report(path, what, error) }
-    let pixels = Self.pixels(device.format)
+    var picture = e3c_camera_picture(
+      format: Self.deviceFormat(request.pixels), width: UInt32(request.size?.width ?? 0),
+      height: UInt32(request.size?.height ?? 0), stride: 0)
+    guard let device = e3c_camera_open(path, &picture, &what, &error) else { throw Self.report(path, what, error) }
+    let pixels = Self.pixels(picture.format)
     format =
       pixels == .mjpeg
       ? nil
       : StreamFormat(
-        pixels: pixels, width: Int(device.width), height: Int(device.height), stride: Int(device.stride))
+        pixels: pixels, width: Int(picture.width), height: Int(picture.height), stride: Int(picture.stride))
+    size = (picture.width, picture.height)
     self.path = path
     self.device = device
   }
 
-  deinit {
-    var device = device
-    e3c_camera_close(&device)
-  }
+  deinit { e3c_camera_close(device) }
 
-  mutating func next(_ body: (e3_frame) -> Void) throws(Failure) -> SourceStep {
-    var bytes = 0
+  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
+    var frame = e3c_camera_frame()
     var what: UnsafePointer<CChar>?
     var error: Int32 = 0
-    guard let start = e3c_camera_next(&device, &bytes, &what, &error) else { throw Self.report(path, what, error) }
+    let state = e3c_camera_next(device, &frame, &what, &error)
+    if frame.damaged > 0 { reportDamaged(frame.damaged) }
+    if state == 0 { return .end }
+    guard state > 0, let start = frame.bytes else { throw Self.report(path, what, error) }
     defer { count += 1 }
+    let now = e3c_now()
     guard let format else {
-      let picture = UnsafeRawBufferPointer(start: start, count: bytes)
-      do { try decoder.decode(picture, path: path, position: count, body) } catch { return .broken }
-      return .frame
+      return try decode(UnsafeRawBufferPointer(start: start, count: frame.count), now - frame.captured, now, body)
     }
-    guard bytes >= format.frameBytes else {
-      _ = Failure.report(path, "frame ") { errors in
-        errors.write(count)
-        errors.write(" has ")
-        errors.write(bytes)
-        errors.write(" bytes, its size needs ")
-        errors.write(format.frameBytes)
-      }
-      return .broken
-    }
-    body(format.frame(start))
+    body(SourceFrame(pixels: format.frame(start), capture: now - frame.captured))
     return .frame
+  }
+
+  /// One MJPEG frame.
+  private mutating func decode(
+    _ bytes: UnsafeRawBufferPointer, _ capture: UInt64, _ now: UInt64, _ body: (SourceFrame) -> Void
+  ) throws(Failure) -> SourceStep {
+    do {
+      try decoder.decode(bytes, path: path, position: count, size: size, capture: capture, body)
+    } catch {
+      if now - lastPicture < UInt64(E3C_CAMERA_PATIENCE_SECONDS) * 1_000_000_000 { return .broken }
+      throw .report(path, "no picture of the camera could be decoded for five seconds")
+    }
+    lastPicture = now
+    return .frame
+  }
+
+  private func reportDamaged(_ count: UInt32) {
+    _ = Failure.report(path, count == 1 ? "1 damaged frame" : "") { errors in
+      if count > 1 {
+        errors.write(count)
+        errors.write(" damaged frames")
+      }
+      errors.write(" skipped")
+    }
   }
 
   private static func report(

@@ -11,20 +11,23 @@ var helpText: StaticString {
   standard input).
 
     --json                one JSON object per frame on a line
-    --top K               classes to show (5)
+    --top K               classes to show (5; 1 for cameras and raw frames, which get one line each)
     --threads N           threads that compute, 1 to 64 (1); the answer is the same for any number
     --isa NAME            kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
     --pixel-format NAME   read raw frames: rgb24, gray8, yuyv, nv12 or mjpeg
     --size WxH            pixels of a raw frame; a camera is asked for this format and size
     --stride BYTES        from one line of a raw frame to the next (lines are adjacent)
     --frames N            stop after N frames
+    --fps N               take at most N frames a second; a camera then gives its newest, a pipe its next
     --tensor IN.npy       prepared images [N, height, width, channels], float32 in the model's value range; bytes are
                           pixels and go through the model's preprocessing
     --self-test           run the model's golden input and compare the answer with the stored bits
     --help, --version
 
-  Exit status: 0 when every frame was answered, 1 when something was wrong (one line on standard error each), 2 for a
-  mistake on the command line.
+  SIGINT and SIGTERM end the run after the frame at hand.
+
+  Exit status: 0 when every frame until the end or the signal was answered, 1 when something was wrong (one line on
+  standard error each), 2 for a mistake on the command line. Damaged frames of a camera are reported and skipped.
 
   """
 }

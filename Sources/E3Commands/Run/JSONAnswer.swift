@@ -23,8 +23,12 @@ struct JSONAnswer {
       if index > 0 { key(",") }
       stream.write(result.prediction_set[index])
     }
-    key("],\"latency_ms\":")
-    e3c_put_fixed(stream.stream, answer.milliseconds, 3, 0)
+    key("]")
+    let latency = answer.latency
+    milliseconds(",\"latency_ms\":", latency.total)
+    milliseconds(",\"capture_ms\":", latency.capture)
+    milliseconds(",\"preprocess_ms\":", latency.preprocess)
+    milliseconds(",\"inference_ms\":", latency.inference)
     key("}\n")
   }
 
@@ -73,6 +77,11 @@ struct JSONAnswer {
   }
 
   private func key(_ text: StaticString) { stream.write(text) }
+
+  private func milliseconds(_ name: StaticString, _ nanoseconds: UInt64) {
+    key(name)
+    e3c_put_fixed(stream.stream, Double(nanoseconds) / 1e6, 3, 0)
+  }
 
   private func floats(_ values: UnsafePointer<Float>, _ count: Int) {
     key("[")

@@ -5,15 +5,18 @@ import CE3System
 struct Options {
   /// What to do.
   enum Task {
-    case frames, tensor, selfTest, help, version
+    case frames, fps, tensor, selfTest, help, version
   }
 
   var task = Task.frames
   var json = false
-  var top = 5
+  /// Classes to show; nil: 5, or 1 where a frame has one line.
+  var top: Int?
   var session = SessionSetup()
   /// Frames to answer before stopping; nil: all.
   var frameLimit: Int?
+  /// Least nanoseconds from one frame to the next.
+  var frameInterval: UInt64 = 0
   /// Of raw frames, for cameras.
   var capture = CaptureRequest()
   /// Of raw streams; nil: FRAME is a picture or a camera.
@@ -25,11 +28,11 @@ struct Options {
 
   /// Long options in the order of the cases of ``Name``.
   private static var names: StaticString {
-    "json top= threads= isa= size= pixel-format= stride= frames= tensor= self-test help version"
+    "json top= threads= isa= size= pixel-format= stride= frames= fps= tensor= self-test help version"
   }
 
   private enum Name: Int32 {
-    case json, top, threads, isa, size, pixelFormat, stride, frames, tensor, selfTest, help, version
+    case json, top, threads, isa, size, pixelFormat, stride, frames, fps, tensor, selfTest, help, version
   }
 
   /// Parses and checks the command line.
@@ -52,6 +55,7 @@ struct Options {
       case .stride: capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes bytes, not")
       case .frames:
         frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
+      case .fps: frameInterval = try Self.interval(argument)
       case .tensor:
         tensor = argument
         task = .tensor
@@ -97,6 +101,24 @@ extension Options {
       sides.contains(height.value)
     else { throw .usage("--size takes WIDTHxHEIGHT, sides from 1 to 16384, not", argument) }
     return (width.value, height.value)
+  }
+
+  /// Frames per second, `30` or `0.5`: nanoseconds from one frame to the next.
+  private static func interval(_ argument: UnsafePointer<CChar>?) throws(Failure) -> UInt64 {
+    if let argument {
+      let point = UInt8(ascii: ".")
+      if let whole = CString.number(argument, until: point), whole.value <= 1000 {
+        if argument[whole.length] == 0, whole.value > 0 { return 1_000_000_000 / UInt64(whole.value) }
+        let rest = argument + whole.length + 1
+        if argument[whole.length] != 0, let fraction = CString.number(rest) {
+          var scale = 1
+          for _ in 0..<fraction.length { scale *= 10 }
+          let rate = Double(whole.value) + Double(fraction.value) / Double(scale)
+          if rate >= 0.001, rate <= 1000 { return UInt64(1e9 / rate) }
+        }
+      }
+    }
+    throw .usage("--fps takes frames per second from 0.001 to 1000, not", argument)
   }
 
   private static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamFormat.Pixels {

@@ -1,5 +1,6 @@
 import CE3
 import CE3Pictures
+import CE3System
 
 /// Decodes pictures into memory that it keeps for the next one.
 struct PictureDecoder: ~Copyable {
@@ -9,10 +10,15 @@ struct PictureDecoder: ~Copyable {
 
   /// Calls `body` with the decoded picture.
   ///
-  /// - Throws: when the picture is damaged; reported, with `path` and what `details` adds before the text.
+  /// - Parameter position: its number, in a stream of pictures.
+  /// - Parameter size: what it must have; nil: any.
+  /// - Parameter capture: of the frame, in nanoseconds.
+  /// - Throws: when the picture is damaged; reported.
   mutating func decode(
-    _ bytes: UnsafeRawBufferPointer, path: UnsafePointer<CChar>, position: UInt64? = nil, _ body: (e3_frame) -> Void
+    _ bytes: UnsafeRawBufferPointer, path: UnsafePointer<CChar>, position: UInt64? = nil,
+    size: (width: UInt32, height: UInt32)? = nil, capture: UInt64 = 0, _ body: (SourceFrame) -> Void
   ) throws(Failure) {
+    let start = e3c_now()
     let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     var message = InlineArray<256, CChar>(repeating: 0)
     var header = e3p_header()
@@ -20,6 +26,9 @@ struct PictureDecoder: ~Copyable {
     let failed: Failure? = span.withUnsafeMutableBufferPointer { message in
       if e3p_read_header(data, bytes.count, &header, message.baseAddress) != 0 {
         return Self.report(path, position, message.baseAddress)
+      }
+      if let size, size != (header.width, header.height) {
+        return Self.reportSize(path, position, (header.width, header.height), expected: size)
       }
       let needed = e3p_pixel_bytes(&header)
       if (memory?.count ?? 0) < needed {
@@ -35,11 +44,27 @@ struct PictureDecoder: ~Copyable {
     if let failed { throw failed }
     guard let pixels = memory?.start else { return }
     let format = header.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
-    body(
-      e3_frame(
-        struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
-        height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
-        sizes: (e3p_pixel_bytes(&header), 0)))
+    let frame = e3_frame(
+      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
+      height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
+      sizes: (e3p_pixel_bytes(&header), 0))
+    body(SourceFrame(pixels: frame, capture: capture, decoding: e3c_now() - start))
+  }
+
+  private static func reportSize(
+    _ path: UnsafePointer<CChar>, _ position: UInt64?, _ size: (UInt32, UInt32), expected: (UInt32, UInt32)
+  ) -> Failure {
+    .report(path, "picture ") { errors in
+      errors.write(position ?? 0)
+      errors.write(" has ")
+      errors.write(size.0)
+      errors.write("x")
+      errors.write(size.1)
+      errors.write(" pixels, not ")
+      errors.write(expected.0)
+      errors.write("x")
+      errors.write(expected.1)
+    }
   }
 
   /// Reports the text of the decoder; in a stream with the number of the picture.
@@ -57,6 +82,9 @@ struct PictureDecoder: ~Copyable {
 
 /// One picture file.
 struct PictureFile: FrameSource, ~Copyable {
+  static var isLive: Bool { false }
+  static var toleratesDamage: Bool { false }
+
   private let path: UnsafePointer<CChar>
   private let file: MappedFile
   private var decoder = PictureDecoder()
@@ -67,7 +95,7 @@ struct PictureFile: FrameSource, ~Copyable {
     file = try MappedFile(path)
   }
 
-  mutating func next(_ body: (e3_frame) -> Void) throws(Failure) -> SourceStep {
+  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     if isDone { return .end }
     isDone = true
     do { try decoder.decode(file.bytes, path: path, body) } catch { return .broken }

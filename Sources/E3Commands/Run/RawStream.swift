@@ -16,6 +16,9 @@ private struct Descriptor: ~Copyable {
 
 /// Frames of one size, one after the other, as a camera or a pipe gives them.
 struct RawStream: FrameSource, ~Copyable {
+  static var isLive: Bool { true }
+  static var toleratesDamage: Bool { false }
+
   private let path: UnsafePointer<CChar>
   private let format: StreamFormat
   private let descriptor: Descriptor
@@ -31,11 +34,13 @@ struct RawStream: FrameSource, ~Copyable {
     self.memory = memory
   }
 
-  mutating func next(_ body: (e3_frame) -> Void) throws(Failure) -> SourceStep {
-    let got = e3c_read_full(descriptor.number, memory.start, format.frameBytes)
-    if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
-    if got == 0 { return .end }
+  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
+    let first = try read(from: 0, all: false)
+    if first == 0 { return .end }
+    let start = e3c_now()
+    let got = try first + read(from: first, all: true)
     guard got == format.frameBytes else {
+      if e3c_stop_asked() != 0 { return .end }
       throw .report(path, "the stream ends inside frame ") { errors in
         errors.write(count)
         errors.write(" (")
@@ -46,13 +51,25 @@ struct RawStream: FrameSource, ~Copyable {
       }
     }
     count += 1
-    body(format.frame(memory.start))
+    body(SourceFrame(pixels: format.frame(memory.start), capture: e3c_now() - start))
     return .frame
+  }
+
+  /// Reads the bytes of the frame from `start` on, all of them or what is there, and returns their number.
+  private func read(from start: Int, all: Bool) throws(Failure) -> Int {
+    let (place, count) = (memory.start + start, format.frameBytes - start)
+    if count == 0 { return 0 }
+    let got = all ? e3c_read_full(descriptor.number, place, count) : e3c_read_some(descriptor.number, place, count)
+    if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
+    return got
   }
 }
 
 /// JPEG pictures one after the other. Bytes between two pictures are skipped.
 struct MJPEGStream: FrameSource, ~Copyable {
+  static var isLive: Bool { true }
+  static var toleratesDamage: Bool { false }
+
   /// The longest picture that is waited for.
   private static var limit: Int { 32 << 20 }
   /// Bytes asked for at a time.
@@ -75,12 +92,15 @@ struct MJPEGStream: FrameSource, ~Copyable {
     self.buffer = buffer
   }
 
-  mutating func next(_ body: (e3_frame) -> Void) throws(Failure) -> SourceStep {
+  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
+    var start = e3c_now()
     while true {
       skipToPicture()
+      if held.count < 2 { start = e3c_now() }
       let length = e3p_jpeg_length(bytes, held.count)
       if length == 0 {
         if try readMore() { continue }
+        if e3c_stop_asked() != 0 { return .end }
         // Nothing, or a rest that cannot be the start of a picture.
         if held.count < 2 { return .end }
         throw .report(path, "the stream ends inside picture ") { $0.write(count) }
@@ -92,7 +112,8 @@ struct MJPEGStream: FrameSource, ~Copyable {
         held = held.lowerBound + taken..<held.upperBound
         count += 1
       }
-      do { try decoder.decode(picture, path: path, position: count, body) } catch { return .broken }
+      let capture = e3c_now() - start
+      do { try decoder.decode(picture, path: path, position: count, capture: capture, body) } catch { return .broken }
       return .frame
     }
   }

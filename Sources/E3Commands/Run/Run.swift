@@ -6,6 +6,8 @@ struct Run: ~Copyable {
   private let model: Model
   private let options: Options
   private let isUTF8 = e3c_utf8() != 0
+  private let canUpdate = e3c_can_update() != 0
+  private var pace: Pace
   /// Frames seen, answered or not.
   private var count: UInt64 = 0
   /// Whether a frame could not be answered.
@@ -14,6 +16,7 @@ struct Run: ~Copyable {
   init(model: consuming Model, options: Options) {
     self.model = model
     self.options = options
+    pace = Pace(interval: options.frameInterval)
   }
 
   /// Compares the answer to the model's golden input with the stored bits.
@@ -44,7 +47,7 @@ struct Run: ~Copyable {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
         try finish(model.classify(values, count: file.imageBytes / 4), path)
-      case .uint8: try finish(model.classify(pixelFrame(image)), path)
+      case .uint8: try finish(model.classify(SourceFrame(pixels: pixelFrame(image))), path)
       }
     }
   }
@@ -58,10 +61,13 @@ struct Run: ~Copyable {
       sizes: (image.count, 0))
   }
 
-  /// Answers the frames of every operand. One that cannot be read is reported, and the next one follows.
+  /// Answers the frames of every operand, until a stop is asked for. One that cannot be read is reported, and the next one
+  /// follows.
   mutating func frames(
     _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ operands: Range<Int>
   ) throws(Failure) {
+    e3c_catch_stop()
+    defer { e3c_end_update() }
     for operand in operands {
       guard let path = arguments[operand] else { continue }
       if isDone { return }
@@ -82,36 +88,37 @@ struct Run: ~Copyable {
     }
   }
 
-  private var isDone: Bool { options.frameLimit.map { count >= UInt64($0) } ?? false }
+  private var isDone: Bool {
+    if e3c_stop_asked() != 0 { return true }
+    return options.frameLimit.map { count >= UInt64($0) } ?? false
+  }
 
-  private mutating func answer(_ source: consuming some FrameSource & ~Copyable, _ path: UnsafePointer<CChar>)
-    throws(Failure)
-  {
+  private mutating func answer<Source: FrameSource & ~Copyable>(
+    _ source: consuming Source, _ path: UnsafePointer<CChar>
+  ) throws(Failure) {
     while !isDone {
+      pace.wait()
       var outcome: Result<Answer, StatusError>?
       switch try source.next({ outcome = model.classify($0) }) {
       case .end: return
       case .broken:
-        hasFailed = true
+        if !Source.toleratesDamage { hasFailed = true }
         count += 1
       case .frame:
-        if let outcome { try finish(outcome, path) }
+        if let outcome { try finish(outcome, path, isLive: Source.isLive) }
       }
     }
   }
 
   /// Writes an answer, or reports why there is none.
-  private mutating func finish(_ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>) throws(Failure) {
+  private mutating func finish(
+    _ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>, isLive: Bool = false
+  ) throws(Failure) {
     defer { count += 1 }
     switch outcome {
     case .success(let answer):
-      if options.json {
-        JSONAnswer(stream: .output).write(answer, frame: count, source: path, model: model, top: options.top)
-      } else {
-        TextAnswer(stream: .output, isUTF8: isUTF8).write(answer, source: path, model: model, top: options.top)
-      }
       // Whoever reads the answers gets each one when it is there.
-      if TextStream.output.flush() != 0 { throw Self.reportOutput() }
+      if write(answer, path, isLive: isLive) != 0 { throw Self.reportOutput() }
     case .failure(let error):
       hasFailed = true
       _ = Failure.report(path, "frame ") { errors in
@@ -120,6 +127,25 @@ struct Run: ~Copyable {
         errors.write(cString: e3_status_text(error.status))
       }
     }
+  }
+
+  /// Writes an answer; 0, or the errno of standard output.
+  private func write(_ answer: Answer, _ path: UnsafePointer<CChar>, isLive: Bool) -> Int32 {
+    let output = TextStream.output
+    if options.json {
+      JSONAnswer(stream: output).write(answer, frame: count, source: path, model: model, top: options.top ?? 5)
+      return output.flush()
+    }
+    let text = TextAnswer(stream: output, isUTF8: isUTF8)
+    guard isLive else {
+      text.write(answer, source: path, model: model, top: options.top ?? 5)
+      return output.flush()
+    }
+    if canUpdate { e3c_begin_update() }
+    text.writeLine(answer, frame: count, source: path, model: model, top: options.top ?? 1)
+    if canUpdate { return e3c_show_update() }
+    output.write("\n")
+    return output.flush()
   }
 
   /// Reports that standard output failed.

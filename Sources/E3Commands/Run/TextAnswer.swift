@@ -15,8 +15,8 @@ struct TextAnswer {
     stream.write(": ")
     stream.write(result.decisionName)
     stream.write(" (")
-    e3c_put_fixed(stream.stream, answer.milliseconds, 1, 0)
-    stream.write(" ms)\n")
+    milliseconds(answer.latency.total)
+    stream.write(")\n")
 
     var indexWidth = 0
     var labelWidth = 0
@@ -43,6 +43,39 @@ struct TextAnswer {
       stream.write("\n")
     }
     writeUncertainty(result)
+  }
+
+  /// Writes an answer in one line without its end, for frames that follow each other.
+  func writeLine(_ answer: Answer, frame: UInt64, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    let result = answer.result
+    stream.write(cString: source)
+    stream.write(" ")
+    stream.write(frame)
+    stream.write(": ")
+    stream.write(result.decisionName)
+    var ranking = Ranking(result, count: top)
+    while let index = ranking.next() {
+      stream.write(", ")
+      if let label = model.label(index), !label.isEmpty { _ = writeLabel(label) } else { stream.write(index) }
+      stream.write(" ")
+      e3c_put_fixed(stream.stream, Double(result.probabilities[Int(index)]) * 100, 1, 0)
+      stream.write(" %")
+    }
+    stream.write(", uncertainty ")
+    e3c_put_fixed(stream.stream, Double(result.total_entropy), 3, 0)
+    stream.write(" nats, ")
+    milliseconds(answer.latency.total)
+    stream.write(": capture ")
+    milliseconds(answer.latency.capture)
+    stream.write(", preprocess ")
+    milliseconds(answer.latency.preprocess)
+    stream.write(", inference ")
+    milliseconds(answer.latency.inference)
+  }
+
+  private func milliseconds(_ nanoseconds: UInt64) {
+    e3c_put_fixed(stream.stream, Double(nanoseconds) / 1e6, 1, 0)
+    stream.write(" ms")
   }
 
   private func writeUncertainty(_ result: e3_result) {

@@ -81,14 +81,25 @@ struct Model: ~Copyable {
 /// The answer to one frame; its arrays hold until the next one.
 struct Answer {
   let result: e3_result
-  let milliseconds: Double
+  let latency: Latency
+}
+
+/// How long an answer took from the scene on, in nanoseconds.
+struct Latency {
+  /// Until the whole frame was in memory.
+  let capture: UInt64
+  /// Decoding, and from pixels to the first layer's input.
+  let preprocess: UInt64
+  let inference: UInt64
+
+  var total: UInt64 { capture + preprocess + inference }
 }
 
 extension Model {
   /// Classifies a camera frame. Returns the answer or the library's status.
-  func classify(_ frame: e3_frame) -> Result<Answer, StatusError> {
-    var frame = frame
-    return timed { e3_session_run_frame(session, &frame, $0) }
+  func classify(_ frame: SourceFrame) -> Result<Answer, StatusError> {
+    var pixels = frame.pixels
+    return timed(capture: frame.capture, decoding: frame.decoding) { e3_session_run_frame(session, &pixels, $0) }
   }
 
   /// Classifies a prepared image.
@@ -116,14 +127,18 @@ extension Model {
     return UnsafeRawBufferPointer(start: text, count: length)
   }
 
-  private func timed(_ run: (UnsafeMutablePointer<e3_result>) -> e3_status) -> Result<Answer, StatusError> {
+  private func timed(
+    capture: UInt64 = 0, decoding: UInt64 = 0, _ run: (UnsafeMutablePointer<e3_result>) -> e3_status
+  ) -> Result<Answer, StatusError> {
     var result = e3_result()
     result.struct_size = UInt32(MemoryLayout<e3_result>.size)
     let start = e3c_now()
     let status = run(&result)
     let end = e3c_now()
     if status != 0 { return .failure(StatusError(status: status)) }
-    return .success(Answer(result: result, milliseconds: Double(end - start) / 1e6))
+    let preprocess = min(profile.preprocess_ns, end - start)
+    let latency = Latency(capture: capture, preprocess: decoding + preprocess, inference: end - start - preprocess)
+    return .success(Answer(result: result, latency: latency))
   }
 }
 

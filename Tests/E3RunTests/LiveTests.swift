@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+@Suite("e3-run: frames as they come")
+struct LiveTests {
+  let folder: TemporaryFolder
+  let model: String
+  private let options = ["--pixel-format", "gray8", "--size", "12x10"]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.model()
+  }
+
+  private func frames(_ count: Int) -> [UInt8] { (0..<count * 120).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) } }
+
+  @Test("a frame of a stream has one line of text, with the parts of its latency")
+  func lines() throws {
+    let outcome = try run([model, "-"] + options, input: frames(3))
+    #expect(outcome.status == 0)
+    #expect(outcome.lines.count == 3)
+    let time = "[0-9]+\\.[0-9] ms"
+    let line = try Regex(
+      "- [0-2]: (accept|unsure), (cat|Čeština|2) [0-9.]+ %, uncertainty [0-9.]+ nats, "
+        + "\(time): capture \(time), preprocess \(time), inference \(time)")
+    for text in outcome.lines { #expect(text.wholeMatch(of: line) != nil, "\(text)") }
+    let ranked = try run([model, "-", "--top", "3"] + options, input: frames(1))
+    #expect(ranked.output.filter { $0 == "%" }.count == 3)
+  }
+
+  @Test("on a terminal each line takes the place of the one before it, and errors stand on lines of their own")
+  func terminal() throws {
+    let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    var (isLocked, number): (Int32, Int32) = (0, 0)
+    let (setLock, getNumber): (UInt, UInt) = (0x4004_5431, 0x8004_5430)  // TIOCSPTLCK, TIOCGPTN
+    #expect(ioctl(terminal, setLock, &isLocked) == 0 && ioctl(terminal, getNumber, &number) == 0)
+    let screen = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    let input = try Scratch(Array(frames(3).dropLast()))
+    let status = try spawn(
+      [model, "-"] + options, environment: ["TERM": "xterm"], descriptors: [input.descriptor, screen, screen])
+    #expect(status == 1)
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = read(terminal, &bytes, bytes.count)
+    close(screen)
+    close(terminal)
+    let text = String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
+    let updates = text.components(separatedBy: "\r\u{1B}[K\u{1B}[?7l")
+    #expect(updates.count == 3)
+    #expect(updates[1].hasPrefix("- 0: ") && updates[1].hasSuffix(" ms\u{1B}[?7h"))
+    #expect(updates[2].hasSuffix(" ms\u{1B}[?7h\r\ne3-run: -: the stream ends inside frame 2 (119 of 120 bytes)\r\n"))
+  }
+
+  @Test("--fps keeps frames apart")
+  func pace() throws {
+    let start = DispatchTime.now()
+    #expect(try run([model, "-", "--fps", "40.0", "--json"] + options, input: frames(5)).lines.count == 5)
+    #expect(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds >= 100_000_000)
+  }
+
+  @Test(
+    "SIGINT and SIGTERM end a run that waits for a pipe, or for its pace, with success", arguments: [SIGINT, SIGTERM])
+  func signals(number: Int32) throws {
+    for extra in [[], ["--fps", "0.001"]] {
+      let path = folder.url.path + "/pipe\(number)\(extra.count)"
+      #expect(mkfifo(path, 0o600) == 0)
+      let pipe = open(path, O_RDWR | O_CLOEXEC)
+      let (output, errors) = (try Scratch(), try Scratch())
+      let frames = frames(2).dropLast(extra.isEmpty ? 7 : 0)
+      #expect(write(pipe, Array(frames), frames.count) == frames.count)
+      let process = try start(
+        [model, "-", "--json"] + options + extra, descriptors: [pipe, output.descriptor, errors.descriptor])
+      // The offset is the command's as well: only the size may be looked at. A whole answer is written at once.
+      var status = stat()
+      while fstat(output.descriptor, &status) == 0, status.st_size == 0 { usleep(1000) }
+      kill(process, number)
+      #expect(wait(for: process) == 0)
+      close(pipe)
+      #expect(output.text.filter { $0 == "\n" }.count == 1)
+      #expect(errors.text.isEmpty)
+    }
+  }
+}
