@@ -79,6 +79,7 @@ struct Eval: ParsableCommand {
       let meter = ProgressMeter(name)
       return meter.update
     }
+    if let plots { _ = try report.writePlots(to: plots) }
     print(json ? report.json : report.text)
   }
 

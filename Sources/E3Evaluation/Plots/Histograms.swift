@@ -1,0 +1,64 @@
+import E3Metrics
+import Glibc
+
+extension Report {
+  /// How a signal is distributed over the data set and over those that are unlike it; nil where the model cannot give it.
+  func histogram(of signal: Signal) -> Figure? {
+    // Two members agree or they do not: nothing to draw.
+    guard signal != .disagreement || members > 2, let inside = signal.values(of: answers) else { return nil }
+    var series = [(title: "\(shortName(dataSet)) (in distribution)", values: inside)]
+    for other in outOfDistribution {
+      guard let values = signal.values(of: other.answers) else { continue }
+      let auroc = Detection(positives: values, negatives: inside)?.auroc
+      series.append(("\(shortName(other.dataSet)), AUROC \(decimals(auroc, 3))", values))
+    }
+    let axis = histogramAxis(signal, series.flatMap(\.values))
+    let binCount = 40
+    let edges = (0...binCount).map { index -> Double in
+      let share = Double(index) / Double(binCount)
+      return axis.isLogarithmic
+        ? pow(10, log10(axis.lower) + share * (log10(axis.upper) - log10(axis.lower)))
+        : axis.lower + share * (axis.upper - axis.lower)
+    }
+    let heights = series.map { series in
+      var counts = [Double](repeating: 0, count: binCount)
+      for value in series.values { counts[min(Int(axis.position(value) * Double(binCount)), binCount - 1)] += 1 }
+      return counts.map { $0 / Double(series.values.count) }
+    }
+    var panel = Panel(
+      title: signal.title, x: axis,
+      y: .covering(Array(heights.joined()), title: "share of images, %", from: 0, isShare: true))
+    panel.width = 420
+    for (index, (series, heights)) in zip(series, heights).enumerated() {
+      let place = index % Palette.series.count
+      panel.addSteps(
+        edges: edges, heights: heights,
+        Panel.Style(colour: Palette.series[place], dash: Palette.dashes[place], label: series.title))
+    }
+    return Figure(name: "histogram-\(signal.rawValue.replacing("_", with: "-"))", panels: [panel])
+  }
+
+  private func histogramAxis(_ signal: Signal, _ values: [Double]) -> Axis {
+    switch signal {
+    case .maximumProbability: return Axis(title: "1 – maximum probability", lower: 0, upper: 1)
+    case .entropy:
+      return Axis(title: "entropy of the mean, nats", lower: 0, upper: log(Double(answers.classCount)))
+    case .mutualInformation:
+      // Most images have next to none: on a linear axis they would be one bar.
+      return Axis(
+        title: "mutual information, nats (1e-6 and less in the first bin)", lower: 1e-6, upper: 1, isLogarithmic: true)
+    case .disagreement: return Axis(title: "share of disagreeing pairs of members", lower: 0, upper: 1)
+    case .distance:
+      // The farthest of a thousand, so that single images do not press all others together.
+      let sorted = values.filter(\.isFinite).sorted()
+      let high = sorted.isEmpty ? 1 : sorted[min(sorted.count - 1, sorted.count * 999 / 1000)]
+      return .covering([sorted.first ?? 0, high], title: "distance from the training data")
+    }
+  }
+
+  /// The last part of a path.
+  private func shortName(_ path: String) -> String {
+    let parts = path.split(separator: "/")
+    return parts.last.map(String.init) ?? path
+  }
+}

@@ -1,0 +1,124 @@
+import E3Checkpoint
+import E3Metrics
+import Glibc
+
+extension Report {
+  /// Writes the diagrams to the folder `directory`, which is made where there is none, and returns their paths.
+  ///
+  /// - Throws: a folder or file that cannot be written.
+  public func writePlots(to directory: String) throws(CheckpointError) -> [String] {
+    guard mkdir(directory, 0o777) == 0 || errno == EEXIST else {
+      throw CheckpointError(file: directory, problem: String(cString: strerror(errno)))
+    }
+    return try figures.map { (figure) throws(CheckpointError) in
+      let path = "\(directory)/\(figure.name).svg"
+      let file = try AtomicFile(path: path)
+      try file.write(Array(figure.svg.utf8))
+      try file.commit()
+      return path
+    }
+  }
+
+  /// Every diagram that the report has figures for.
+  var figures: [Figure] {
+    var figures = [reliability, riskCoverage].compactMap { $0 }
+    figures += Signal.allCases.compactMap(histogram)
+    if !corrupted.isEmpty { figures.append(corruptionCurves) }
+    return figures
+  }
+
+  /// Accuracy over confidence in 15 bins, and how many images each bin has; for a calibrated file before and after.
+  private var reliability: Figure? {
+    var versions = [("as trained", answers.labelled(labels))]
+    if let calibrated = answers.calibrated {
+      let tempered = LabelledPredictions(
+        probabilities: calibrated.probabilities, classCount: answers.classCount, labels: labels)
+      versions.append(("calibrated", tempered))
+    }
+    var panels: [Panel] = []
+    for (title, predictions) in versions {
+      guard
+        let diagram = ReliabilityDiagram.equalWidth(
+          confidences: predictions.confidences, isRight: predictions.isRight)
+      else { return nil }
+      var panel = Panel(
+        title: "\(title): ECE \(decimals(diagram.expectedCalibrationError, 4))",
+        x: Axis(title: "confidence", lower: 0, upper: 1), y: Axis(title: "accuracy", lower: 0, upper: 1))
+      panel.width = 240
+      panel.height = 240
+      let filled = diagram.bins.filter { $0.count > 0 }
+      panel.addBars(
+        filled.map { (lower: $0.lower, upper: $0.upper, height: $0.accuracy) },
+        Panel.Style(colour: .blue, label: "accuracy of the bin"))
+      panel.addLine([(0, 0), (1, 1)], Panel.Style(colour: .ink, dash: "4 3", label: "perfect calibration", width: 1.2))
+      panel.addLine(
+        filled.map { ($0.confidence, $0.accuracy) },
+        Panel.Style(colour: .vermilion, label: "mean confidence against accuracy", width: 1.4), hasPoints: true)
+      var counts = Panel(
+        title: "images", x: Axis(title: "confidence", lower: 0, upper: 1),
+        y: .covering(filled.map { $0.count / Double(count) }, title: "share of images, %", from: 0, isShare: true))
+      counts.width = 200
+      counts.height = 240
+      counts.addBars(
+        diagram.bins.map { (lower: $0.lower, upper: $0.upper, height: $0.count / Double(count)) },
+        Panel.Style(colour: .grey))
+      panels += [panel, counts]
+    }
+    return Figure(name: "reliability", panels: panels)
+  }
+
+  /// Error rate among the images that are answered, when those of the highest uncertainty are left out.
+  private var riskCoverage: Figure? {
+    let isRight = answers.labelled(labels).isRight
+    var lines: [(title: String, curve: RiskCoverageCurve)] = []
+    for signal in Signal.allCases where signal != .disagreement {
+      guard let values = signal.values(of: answers),
+        let curve = RiskCoverageCurve(confidences: values.map { -$0 }, isRight: isRight)
+      else { continue }
+      lines.append(("\(signal.title), AURC \(decimals(curve.area, 4))", curve))
+    }
+    // The first few images are too few for a rate.
+    let shown = lines.map { line in line.curve.points.filter { $0.coverage >= 0.02 } }
+    var panel = Panel(
+      title: "risk and coverage", x: Axis(title: "coverage, %", lower: 0, upper: 1, isShare: true),
+      y: .covering(shown.joined().map(\.risk), title: "error rate of answered images, %", from: 0, isShare: true))
+    panel.width = 420
+    panel.height = 260
+    for (index, (line, points)) in zip(lines, shown).enumerated() {
+      panel.addLine(
+        thinned(points).map { ($0.coverage, $0.risk) },
+        Panel.Style(colour: Palette.series[index], dash: Palette.dashes[index], label: line.title))
+    }
+    return Figure(name: "risk-coverage", panels: [panel])
+  }
+
+  /// At most some 400 of the points: more than pixels make no finer line.
+  private func thinned(_ points: [RiskCoverageCurve.Point]) -> [RiskCoverageCurve.Point] {
+    let step = max(1, points.count / 400)
+    return points.enumerated().filter { $0.offset.isMultiple(of: step) || $0.offset == points.count - 1 }.map(\.element)
+  }
+
+  /// Accuracy, NLL and ECE over the severity of every corruption; severity 0 is the data set itself.
+  private var corruptionCurves: Figure {
+    let kinds: [(title: String, value: (Scores) -> Double)] = [
+      ("accuracy", \.accuracy), ("NLL", \.nll), ("ECE", \.ece),
+    ]
+    let panels = kinds.map { title, value in
+      let isShare = title == "accuracy"
+      let all = [value(scores)] + corrupted.map { value($0.scores) }
+      var panel = Panel(
+        title: title, x: Axis(title: "severity", lower: 0, upper: Double(Corruption.severities)),
+        y: .covering(all, title: isShare ? "accuracy, %" : title, from: isShare ? nil : 0, isShare: isShare))
+      panel.width = 250
+      for (index, corruption) in Corruption.allCases.enumerated() {
+        let points = corrupted.filter { $0.corruption == corruption }.map { (Double($0.severity), value($0.scores)) }
+        panel.addLine(
+          [(0, value(scores))] + points,
+          Panel.Style(colour: Palette.series[index], dash: Palette.dashes[index], label: corruption.title),
+          hasPoints: true)
+      }
+      return panel
+    }
+    return Figure(name: "corruptions", panels: panels)
+  }
+}
