@@ -66,7 +66,7 @@ let tests: [Target] = [
     ]),
   .testTarget(
     name: "E3EvaluationTests",
-    dependencies: ["E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Reference", "e3-eval", "e3-run"],
+    dependencies: ["CE3", "E3Converter", "E3DataSets", "E3Evaluation", "E3TestSupport", "e3-eval", "e3-run"],
     exclude: ["Data"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(

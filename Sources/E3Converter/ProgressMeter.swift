@@ -1,6 +1,6 @@
 import Glibc
 
-/// Shows on stderr how far a long piece of work is: only on a terminal, and only after a second.
+/// A bar on stderr that shows how far a long piece of work is and how long the rest may take: only on a terminal, and only after a second.
 public final class ProgressMeter {
   private let name: String
   private let isTerminal: Bool
@@ -23,8 +23,14 @@ public final class ProgressMeter {
     let percent = Int(share * 100)
     guard isTerminal, percent != shownPercent, Self.seconds() - start > 1 else { return }
     shownPercent = percent
-    writeToStandardError("\r\(name): \(percent) %")
+    let filled = max(0, min(percent, 100)) * Self.width / 100
+    let bar = String(repeating: "=", count: filled) + String(repeating: ".", count: Self.width - filled)
+    let left = share > 0 ? Int(((Self.seconds() - start) * (1 / share - 1)).rounded(.up)) : 0
+    writeToStandardError("\r\u{1B}[K\(name) [\(bar)] \(percent) %, \(left) s left")
   }
+
+  /// Characters of the bar.
+  private static let width = 24
 
   private static func seconds() -> Double {
     var time = timespec()

@@ -17,6 +17,10 @@ public struct Answers: Sendable {
   public private(set) var mutualInformation: [Double] = []
   /// `[N]` share of the pairs of members whose most probable classes differ.
   public private(set) var disagreement: [Double] = []
+  /// `[N]` Mahalanobis distance of the representations from the training data, and the relative one, as `e3.h` defines
+  /// them; empty where the file has no statistics.
+  public private(set) var distance: [Double] = []
+  public private(set) var relativeDistance: [Double] = []
   /// `[N]` what a calibrated file adds; nil for others, for the float path and for several models.
   public private(set) var calibrated: CalibratedAnswers?
   /// Routing, where it was asked for.
@@ -46,11 +50,12 @@ public struct Answers: Sendable {
     expectedEntropy.append(Double(result.expected_entropy))
     mutualInformation.append(Double(result.mutual_information))
     disagreement.append(Double(result.disagreement))
+    appendDistances(result.distance.isNaN ? nil : (Double(result.distance), Double(result.relative_distance)))
     calibrated?.append(result)
   }
 
-  /// Adds an image from its members' probabilities `[M][C]`.
-  mutating func append(members: ArraySlice<Float>) {
+  /// Adds an image from its members' probabilities `[M][C]`, and its distances where there are any.
+  mutating func append(members: ArraySlice<Float>, distances: (distance: Double, relative: Double)? = nil) {
     let spread = MemberSpread(members: members, classCount: classCount)
     memberProbabilities += members
     meanProbabilities += spread.probabilities
@@ -58,6 +63,13 @@ public struct Answers: Sendable {
     expectedEntropy.append(spread.expectedEntropy)
     mutualInformation.append(spread.mutualInformation)
     disagreement.append(spread.disagreement)
+    appendDistances(distances)
+  }
+
+  private mutating func appendDistances(_ distances: (distance: Double, relative: Double)?) {
+    guard let distances else { return }
+    distance.append(distances.distance)
+    relativeDistance.append(distances.relative)
   }
 
   /// Adds the images of `other`, which come after these.
@@ -68,12 +80,15 @@ public struct Answers: Sendable {
     expectedEntropy += other.expectedEntropy
     mutualInformation += other.mutualInformation
     disagreement += other.disagreement
+    distance += other.distance
+    relativeDistance += other.relativeDistance
     if let added = other.calibrated { calibrated?.append(contentsOf: added) }
     if let added = other.routing { routing?.append(contentsOf: added) }
   }
 
   /// The answers of several models to the same images, as those of one ensemble of all their members, each with the same
   /// weight (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles").
+  /// Distances are combined over the members as those of one model are: by the mean of their squares.
   ///
   /// - Precondition: as many images and classes in all of them.
   static func ensemble(_ models: [Answers]) -> Answers {
@@ -86,9 +101,17 @@ public struct Answers: Sendable {
         let size = model.memberCount * model.classCount
         return model.memberProbabilities[image * size..<(image + 1) * size]
       }
-      all.append(members: members[...])
+      all.append(members: members[...], distances: distances(of: image, models))
     }
     return all
+  }
+
+  private static func distances(of image: Int, _ models: [Answers]) -> (distance: Double, relative: Double)? {
+    guard models.allSatisfy({ !$0.distance.isEmpty }) else { return nil }
+    let members = Double(models.reduce(0) { $0 + $1.memberCount })
+    let squares = models.reduce(0) { $0 + Double($1.memberCount) * $1.distance[image] * $1.distance[image] }
+    let relative = models.reduce(0) { $0 + Double($1.memberCount) * $1.relativeDistance[image] }
+    return ((squares / members).squareRoot(), relative / members)
   }
 }
 
@@ -100,22 +123,18 @@ public struct CalibratedAnswers: Sendable {
   public private(set) var decisions: [e3_decision] = []
   /// `[N]` conformal prediction sets.
   public private(set) var predictionSets: [[Int]] = []
-  /// `[N]` distance of the representation from the training data.
-  public private(set) var distance: [Double] = []
 
   mutating func append(_ result: e3_result) {
     probabilities += UnsafeBufferPointer(start: result.probabilities, count: Int(result.classes))
     decisions.append(result.decision)
     predictionSets.append(
       UnsafeBufferPointer(start: result.prediction_set, count: Int(result.prediction_set_count)).map { Int($0) })
-    distance.append(Double(result.distance))
   }
 
   mutating func append(contentsOf other: CalibratedAnswers) {
     probabilities += other.probabilities
     decisions += other.decisions
     predictionSets += other.predictionSets
-    distance += other.distance
   }
 
   /// Share of the images with a decision.

@@ -11,7 +11,7 @@ import E3Runtime
 public struct EvaluatedModel: Sendable {
   let mapped: MappedModel
   /// Whether the file carries a calibration.
-  public let isCalibrated: Bool
+  public var isCalibrated: Bool { mapped.file.calibration != nil }
   /// Texts of the classes; empty where the file has none.
   public let labels: [String]
 
@@ -28,7 +28,6 @@ public struct EvaluatedModel: Sendable {
     var status = e3_model_open(mapped.bytes.baseAddress, mapped.bytes.count, &model)
     if status == E3_OK { status = e3_model_get_info(&model, &info) }
     guard status == E3_OK else { throw CheckpointError(file: path, problem: E3Error(rawValue: status).text) }
-    isCalibrated = info.calibrated != 0
     labels = (0..<info.labels).map { index in
       var text: UnsafePointer<CChar>?
       var length = 0
@@ -106,7 +105,9 @@ public struct EvaluatedModel: Sendable {
         part.routing = collector.statistics
         for row in stride(from: 0, to: logits.rows, by: shape.memberCount) {
           let prediction = Prediction(memberLogits: (row..<row + shape.memberCount).map { Array(logits[$0]) })
-          part.append(members: prediction.memberProbabilities.flatMap { $0 }[...])
+          part.append(
+            members: prediction.memberProbabilities.flatMap { $0 }[...],
+            distances: mapped.file.distances(of: (row..<row + shape.memberCount).map { collector.representations[$0] }))
         }
         return part
       })
@@ -114,17 +115,21 @@ public struct EvaluatedModel: Sendable {
   }
 }
 
-/// Collects the routing of one batch of the float path.
+/// Collects routing and representations of one batch of the float path.
 private final class RoutingCollector: ForwardObserver {
   let shape: ModelShape
   let images: Int
   var statistics: RoutingStatistics?
+  /// `[N*M][R]`: what the head read.
+  var representations = Matrix(rows: 0, columns: 0, values: [])
 
   init(shape: ModelShape, images: Int, statistics: RoutingStatistics?) {
     (self.shape, self.images, self.statistics) = (shape, images, statistics)
   }
 
-  func observe(_ name: Intermediate, _ values: Matrix) {}
+  func observe(_ name: Intermediate, _ values: Matrix) {
+    if name == .representation { representations = values }
+  }
 
   func observe(_ routing: Routing, block: Int) {
     statistics?.append(

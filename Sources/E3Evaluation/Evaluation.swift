@@ -34,20 +34,21 @@ public struct Evaluation: Sendable {
     let others = try outOfDistribution.map { (path) throws(CheckpointError) in try open(path, labels: nil) }
     var report = Report(
       models: self.models, dataSet: dataSet,
-      answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(data.path)),
+      answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
       labels: labels)
     if let reference {
-      let meter = progress("float: \(data.path)")
+      let meter = progress("float: \(fileName(data.path))")
       report.setReference(
         try models[0].referenceAnswers(
           checkpoint: reference.checkpoint, config: reference.config, to: data, threads: threads,
-          progress: { meter(Double($0) / Double(data.count)) }), checkpoint: reference.checkpoint)
+          progress: { meter(Double($0) / Double(data.count)) }), checkpoint: reference.checkpoint,
+        temperature: models[0].mapped.file.calibration.map { Double($0.temperature) })
     }
     for other in others {
-      let found = try answers(of: models, to: other, meter: progress(other.path))
+      let found = try answers(of: models, to: other, meter: progress(fileName(other.path)))
       var floats: Answers?
       if let reference {
-        let meter = progress("float: \(other.path)")
+        let meter = progress("float: \(fileName(other.path))")
         floats = try models[0].referenceAnswers(
           checkpoint: reference.checkpoint, config: reference.config, to: other, threads: threads, keepsChoices: false,
           progress: { meter(Double($0) / Double(other.count)) })

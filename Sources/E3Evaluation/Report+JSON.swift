@@ -25,6 +25,7 @@ extension Report {
   private func referenceJSON(_ reference: Reference) -> [(String, JSONText)] {
     [("checkpoint", .text(reference.checkpoint))] + reference.scores.json + [
       ("disagreement", .number(reference.disagreement)),
+      ("calibrated", reference.calibratedScores.map { .object($0.json) } ?? .null),
       ("top1_agreement", .number(reference.topAgreement)),
       ("router_choices_flipped", reference.flippedChoices.map { .number($0) } ?? .null),
       ("misclassification", .array(reference.misclassification.map { .object($0.json) })),

@@ -32,16 +32,21 @@ extension Report {
     var titles = ["", "int8"]
     if float != nil { titles += ["float", "difference"] }
     if calibrated != nil { titles.append("calibrated") }
+    if reference?.calibratedScores != nil { titles += ["float", "difference"] }
     if titles.count > 2 { table.add(titles) }
     for (title, name, value) in Scores.fields {
       let isShare = name == "accuracy"
       func cell(_ number: Double) -> String { isShare ? percent(number) : decimals(number, 4) }
-      var row = [title, cell(value(scores))]
-      if let float {
-        let difference = value(scores) - value(float)
-        row += [cell(value(float)), isShare ? points(difference) : decimals(difference, 4, sign: true)]
+      func cells(_ float: Scores, _ int8: Scores) -> [String] {
+        let difference = value(int8) - value(float)
+        return [cell(value(float)), isShare ? points(difference) : decimals(difference, 4, sign: true)]
       }
-      if let calibrated { row.append(cell(value(calibrated.scores))) }
+      var row = [title, cell(value(scores))]
+      if let float { row += cells(float, scores) }
+      if let calibrated {
+        row.append(cell(value(calibrated.scores)))
+        if let float = reference?.calibratedScores { row += cells(float, calibrated.scores) }
+      }
       table.add(row)
     }
     if members > 1 {

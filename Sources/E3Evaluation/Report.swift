@@ -19,6 +19,8 @@ public struct Report: Sendable {
   public struct Reference: Sendable {
     public let checkpoint: String
     public let scores: Scores
+    /// With the temperature of a calibrated file; nil for others.
+    public let calibratedScores: Scores?
     public let disagreement: Double
     public let misclassification: [SignalScore]
     /// Share of the images whose most probable classes are equal.
@@ -74,13 +76,15 @@ public struct Report: Sendable {
     routing = answers.routing
   }
 
-  mutating func setReference(_ found: Answers, checkpoint: String) {
+  /// - Parameter temperature: of the model file; nil where it is not calibrated.
+  mutating func setReference(_ found: Answers, checkpoint: String, temperature: Double?) {
     let predictions = found.labelled(labels)
     let mine = answers.labelled(labels).predictions
     var flipped: Double?
     if let routing = answers.routing, let floats = found.routing { flipped = routing.flippedShare(against: floats) }
     reference = Reference(
-      checkpoint: checkpoint, scores: Scores(predictions), disagreement: found.meanDisagreement,
+      checkpoint: checkpoint, scores: Scores(predictions),
+      calibratedScores: temperature.map { Scores(predictions.tempered(by: $0)) }, disagreement: found.meanDisagreement,
       misclassification: SignalScore.misclassification(found, isRight: predictions.isRight),
       topAgreement: Double(zip(mine, predictions.predictions).count { $0 == $1 }) / Double(count),
       flippedChoices: flipped)

@@ -8,6 +8,7 @@ public enum Signal: String, Sendable, CaseIterable {
   case mutualInformation = "mutual_information"
   case disagreement
   case distance
+  case relativeDistance = "relative_distance"
 
   /// Name for people.
   public var title: String {
@@ -16,12 +17,13 @@ public enum Signal: String, Sendable, CaseIterable {
     case .entropy: "entropy"
     case .mutualInformation: "mutual information"
     case .disagreement: "disagreement"
-    case .distance: "distance"
+    case .distance: "Mahalanobis distance"
+    case .relativeDistance: "relative Mahalanobis distance"
     }
   }
 
   /// `[N]` values for `answers`; nil where the model cannot give it: one member has nothing to disagree with, and
-  /// only a calibrated file knows distances.
+  /// only a file with statistics of the training data knows distances.
   public func values(of answers: Answers) -> [Double]? {
     switch self {
     case .maximumProbability:
@@ -32,9 +34,8 @@ public enum Signal: String, Sendable, CaseIterable {
     case .entropy: return answers.totalEntropy
     case .mutualInformation: return answers.memberCount > 1 ? answers.mutualInformation : nil
     case .disagreement: return answers.memberCount > 1 ? answers.disagreement : nil
-    case .distance:
-      guard let distance = answers.calibrated?.distance, !distance.contains(where: \.isNaN) else { return nil }
-      return distance
+    case .distance: return answers.distance.isEmpty ? nil : answers.distance
+    case .relativeDistance: return answers.relativeDistance.isEmpty ? nil : answers.relativeDistance
     }
   }
 }

@@ -56,3 +56,6 @@ func grouped(_ value: Int) -> String {
   }
   return String(text.reversed())
 }
+
+/// The last part of a path.
+func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

@@ -20,13 +20,7 @@ struct Axis {
 
   /// Round values inside the range, with their labels.
   var ticks: [(value: Double, label: String)] {
-    if isLogarithmic {
-      let exponents = Int(log10(lower).rounded(.up))...Int(log10(upper).rounded(.down))
-      let step = max(1, exponents.count / 6)
-      return exponents.filter { ($0 - exponents.lowerBound).isMultiple(of: step) }.map {
-        (pow(10, Double($0)), "1e\($0)")
-      }
-    }
+    if isLogarithmic { return logarithmicTicks }
     let step = Self.step(for: (upper - lower) / 5)
     let first = Int((lower / step - 1e-9).rounded(.up))
     let last = Int((upper / step + 1e-9).rounded(.down))
@@ -37,6 +31,37 @@ struct Axis {
       let value = Double(index) * step
       return (value, isShare ? decimals(value * 100, digits) : decimals(value, digits))
     }
+  }
+
+  /// 1, 2 and 5 times the powers of ten over few of them, else some of the powers.
+  private var logarithmicTicks: [(value: Double, label: String)] {
+    let exponents = Int((log10(lower) - 1e-9).rounded(.down))...Int((log10(upper) + 1e-9).rounded(.up))
+    if exponents.count <= 4 {
+      return exponents.flatMap { exponent in
+        [1.0, 2, 5].map {
+          ($0 * pow(10, Double(exponent)), decimals($0 * pow(10, Double(exponent)), max(0, -exponent)))
+        }
+      }.filter { lower * (1 - 1e-9)...upper * (1 + 1e-9) ~= $0.0 }
+    }
+    let step = max(1, exponents.count / 6)
+    return exponents.filter { ($0 - exponents.lowerBound).isMultiple(of: step) }
+      .map { (pow(10, Double($0)), "10" + superscript($0)) }
+      .filter { lower * (1 - 1e-9)...upper * (1 + 1e-9) ~= $0.0 }
+  }
+
+  private func superscript(_ number: Int) -> String {
+    String(String(number).map { $0 == "-" ? "⁻" : Array("⁰¹²³⁴⁵⁶⁷⁸⁹")[$0.wholeNumberValue ?? 0] })
+  }
+
+  /// A logarithmic axis that holds all positive `values`, from 1, 2 or 5 times a power of ten to another.
+  static func logarithmic(covering values: [Double], title: String) -> Axis {
+    let positive = values.filter { $0.isFinite && $0 > 0 }
+    let (low, high) = (positive.min() ?? 0.1, positive.max() ?? 1)
+    let upper = step(for: high)
+    // The largest round number that is not above the lowest value.
+    let below = step(for: low)
+    let lower = below > low * (1 + 1e-9) ? step(for: below / 2.6) : below
+    return Axis(title: title, lower: lower, upper: max(upper, 2 * lower), isLogarithmic: true)
   }
 
   /// An axis that holds all `values`, with round ends, from `lower` on where that is given.

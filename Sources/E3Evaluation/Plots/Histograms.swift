@@ -6,11 +6,11 @@ extension Report {
   func histogram(of signal: Signal) -> Figure? {
     // Two members agree or they do not: nothing to draw.
     guard signal != .disagreement || members > 2, let inside = signal.values(of: answers) else { return nil }
-    var series = [(title: "\(shortName(dataSet)) (in distribution)", values: inside)]
+    var series = [(title: "\(fileName(dataSet)) (in distribution)", values: inside)]
     for other in outOfDistribution {
       guard let values = signal.values(of: other.answers) else { continue }
       let auroc = Detection(positives: values, negatives: inside)?.auroc
-      series.append(("\(shortName(other.dataSet)), AUROC \(decimals(auroc, 3))", values))
+      series.append(("\(fileName(other.dataSet)), AUROC \(decimals(auroc, 3))", values))
     }
     let axis = histogramAxis(signal, series.flatMap(\.values))
     let binCount = 40
@@ -46,19 +46,13 @@ extension Report {
     case .mutualInformation:
       // Most images have next to none: on a linear axis they would be one bar.
       return Axis(
-        title: "mutual information, nats (1e-6 and less in the first bin)", lower: 1e-6, upper: 1, isLogarithmic: true)
+        title: "mutual information, nats (10⁻⁶ and less in the first bin)", lower: 1e-6, upper: 1, isLogarithmic: true)
     case .disagreement: return Axis(title: "share of disagreeing pairs of members", lower: 0, upper: 1)
-    case .distance:
+    case .distance, .relativeDistance:
       // The farthest of a thousand, so that single images do not press all others together.
       let sorted = values.filter(\.isFinite).sorted()
       let high = sorted.isEmpty ? 1 : sorted[min(sorted.count - 1, sorted.count * 999 / 1000)]
-      return .covering([sorted.first ?? 0, high], title: "distance from the training data")
+      return .covering([sorted.first ?? 0, high], title: "\(signal.title) from the training data")
     }
-  }
-
-  /// The last part of a path.
-  private func shortName(_ path: String) -> String {
-    let parts = path.split(separator: "/")
-    return parts.last.map(String.init) ?? path
   }
 }

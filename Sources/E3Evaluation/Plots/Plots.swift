@@ -29,7 +29,7 @@ extension Report {
 
   /// Accuracy over confidence in 15 bins, and how many images each bin has; for a calibrated file before and after.
   private var reliability: Figure? {
-    var versions = [("as trained", answers.labelled(labels))]
+    var versions = [(answers.calibrated == nil ? "reliability" : "as trained", answers.labelled(labels))]
     if let calibrated = answers.calibrated {
       let tempered = LabelledPredictions(
         probabilities: calibrated.probabilities, classCount: answers.classCount, labels: labels)
@@ -53,7 +53,7 @@ extension Report {
       panel.addLine([(0, 0), (1, 1)], Panel.Style(colour: .ink, dash: "4 3", label: "perfect calibration", width: 1.2))
       panel.addLine(
         filled.map { ($0.confidence, $0.accuracy) },
-        Panel.Style(colour: .vermilion, label: "mean confidence against accuracy", width: 1.4), hasPoints: true)
+        Panel.Style(colour: .vermilion, label: "at the bin's mean confidence", width: 1.4), hasPoints: true)
       var counts = Panel(
         title: "images", x: Axis(title: "confidence", lower: 0, upper: 1),
         y: .covering(filled.map { $0.count / Double(count) }, title: "share of images, %", from: 0, isShare: true))
@@ -108,7 +108,7 @@ extension Report {
       let all = [value(scores)] + corrupted.map { value($0.scores) }
       var panel = Panel(
         title: title, x: Axis(title: "severity", lower: 0, upper: Double(Corruption.severities)),
-        y: .covering(all, title: isShare ? "accuracy, %" : title, from: isShare ? nil : 0, isShare: isShare))
+        y: isShare ? .covering(all, title: "accuracy, %", isShare: true) : .logarithmic(covering: all, title: title))
       panel.width = 250
       for (index, corruption) in Corruption.allCases.enumerated() {
         let points = corrupted.filter { $0.corruption == corruption }.map { (Double($0.severity), value($0.scores)) }

@@ -1,0 +1,42 @@
+import E3Format
+
+extension ModelFile {
+  /// The Mahalanobis distances of one image's representations from the training data, by the statistics in the file and as
+  /// `e3.h` defines them, in float64: for representations that the runtime did not compute.
+  ///
+  /// - Parameter representations: `[M][R]`, what the head reads of each member.
+  /// - Returns: nil where the file has no statistics.
+  func distances(of representations: [ArraySlice<Float>]) -> (distance: Double, relative: Double)? {
+    guard hasStatistics else { return nil }
+    let width = shape.representationPadded
+    var (squares, relative) = (0.0, 0.0)
+    for (member, representation) in representations.enumerated() {
+      let statistics = statistics(member: member)
+      var centred = zip(representation, UnsafeBufferPointer(start: statistics.centre, count: width))
+        .map { Double($0) - Double($1) }
+      centred += [Double](repeating: 0, count: width - centred.count)
+      let whitened = statistics.classes.whiten(centred)
+      let nearest =
+        (0..<shape.classCount).map { index -> Double in
+          let mean = UnsafeBufferPointer(start: statistics.classMeans + index * width, count: width)
+          return zip(whitened, mean).reduce(0) { $0 + ($1.0 - Double($1.1)) * ($1.0 - Double($1.1)) }
+        }.min() ?? 0
+      squares += nearest
+      relative += nearest - statistics.background.whiten(centred).reduce(0) { $0 + $1 * $1 }
+    }
+    let count = Double(representations.count)
+    return ((squares / count).squareRoot(), relative / count)
+  }
+}
+
+extension WhiteningView {
+  /// The product with a vector of as many values as the padded width.
+  fileprivate func whiten(_ vector: [Double]) -> [Double] {
+    (0..<vector.count).map { output in
+      let weights = panel(output / 16)
+      return (0..<Self.inputs(ofPanel: output / 16)).reduce(0) {
+        $0 + Double(weights[16 * $1 + output % 16]) * vector[$1]
+      }
+    }
+  }
+}
