@@ -29,6 +29,8 @@ static int map_descriptor(int descriptor, int protection, e3c_file *file) {
   if (file->size == 0) return 0;
   void *bytes = mmap(NULL, file->size, protection, MAP_PRIVATE, descriptor, 0);
   if (bytes == MAP_FAILED) return errno;
+  /* A hint: where the file system has pages of 2 MiB, the translation of addresses costs less. */
+  madvise(bytes, file->size, MADV_HUGEPAGE);
   file->bytes = bytes;
   return 0;
 }

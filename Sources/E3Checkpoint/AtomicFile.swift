@@ -14,6 +14,10 @@ public final class AtomicFile {
   private let temporaryPath: String
   private var isNamed = false
   private var descriptor: Int32
+  /// Written bytes that are not in the file yet. They go there in whole chunks, which the page cache can then keep, and
+  /// a reader map, as huge pages.
+  private var pending: [UInt8] = []
+  private static let chunk = 2 << 20
 
   /// Creates the file, without its name. Errors name `path`.
   public convenience init(path: String) throws(CheckpointError) { try self.init(path: path, nameless: true) }
@@ -47,8 +51,14 @@ public final class AtomicFile {
 
   /// Appends `bytes`.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
-    try store(bytes, at: size)
-    size += bytes.count
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(Self.chunk - pending.count)
+      pending += part
+      rest = rest.dropFirst(part.count)
+      size += part.count
+      if pending.count == Self.chunk { try flush() }
+    }
   }
 
   /// Appends `bytes`.
@@ -66,6 +76,7 @@ public final class AtomicFile {
   /// - Precondition: they lie within the first `size` bytes.
   public func overwrite(_ bytes: [UInt8], at offset: Int) throws(CheckpointError) {
     precondition(offset >= 0 && offset + bytes.count <= size, "overwrites what was not written")
+    try flush()
     try bytes.withUnsafeBytes { buffer in Result { () throws(CheckpointError) in try store(buffer, at: offset) } }.get()
   }
 
@@ -73,6 +84,7 @@ public final class AtomicFile {
   public func withMappedBytes<R>(
     _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> R
   ) throws(CheckpointError) -> R {
+    try flush()
     guard size > 0, let base = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
       throw CheckpointError(file: path, problem: systemErrorText())
     }
@@ -83,6 +95,7 @@ public final class AtomicFile {
   /// Flushes the file to its device and gives it its name, replacing a file that has it. Call once, at the end.
   public func commit() throws(CheckpointError) {
     defer { removeTemporaryName() }
+    try flush()
     guard fsync(descriptor) == 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
     if !isNamed {
       // linkat does not replace, rename does: hence the step over the temporary name.
@@ -103,6 +116,13 @@ public final class AtomicFile {
       fsync(parent)
       close(parent)
     }
+  }
+
+  private func flush() throws(CheckpointError) {
+    try pending.withUnsafeBytes { buffer in
+      Result { () throws(CheckpointError) in try store(buffer, at: size - buffer.count) }
+    }.get()
+    pending.removeAll(keepingCapacity: true)
   }
 
   private func store(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
