@@ -26,15 +26,6 @@ typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), ma
 typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 
-#define E3K_F vf
-#define E3K_U vu
-#define E3K_I vi
-#define E3K_AS_U(x) ((vu)(x))
-#define E3K_AS_F(u) ((vf)(u))
-#define E3K_TO_F(i) __builtin_convertvector(i, vf)
-#define E3K_SELECT(m, a, b) ((vf)(((vu)(m) & (vu)(a)) | (~(vu)(m) & (vu)(b))))
-#include "polynomials.inc.h"
-
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum {
@@ -51,7 +42,7 @@ typedef struct prefetcher {
 } prefetcher;
 
 /* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and P panels. */
-E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float *y, size_t y_stride, prefetcher *soon,
+static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float *y, size_t y_stride, prefetcher *soon,
                      const int R, const int P) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs);
   const uint8_t *x = g->rows + row * g->row_stride;
@@ -97,7 +88,7 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float
   }
   UNROLL for (int r = 0; r < R; r++) {
     UNROLL for (int v = 0; v < P * VECTORS; v++) {
-      *(vf_memory *)(y + v * LANES) = E3K_TO_F(sums[r][v]) * (row_scales[r] * scale[v]) + bias[v];
+      *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sums[r][v], vf) * (row_scales[r] * scale[v]) + bias[v];
     }
     y += y_stride;
   }
@@ -114,15 +105,14 @@ static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, siz
 #undef TILE
 }
 
-/* Applies an epilogue other than E3K_STORE to a finished tile `y` [rows][width], dense. */
-static void finish(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width, const float *y) {
+/* Adds a finished tile `y` [rows][width], dense, to the output. */
+static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width, const float *y) {
   for (size_t r = row; r < row + rows; r++) {
     size_t out_row = g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r;
     float *out = g->out + out_row * g->out_stride + column;
     float gate = g->epilogue == E3K_ADD_GATED ? g->gates[r] : 1.0f;
     for (size_t i = 0; i < width; i += LANES, y += LANES, out += LANES) {
-      vf value = *(const vf_memory *)y;
-      *(vf_memory *)out = g->epilogue == E3K_GELU ? e3k_gelu(value) : *(vf_memory *)out + gate * value;
+      *(vf_memory *)out = *(vf_memory *)out + gate * *(const vf_memory *)y;
     }
   }
 }
@@ -164,9 +154,9 @@ static void gemm(const e3k_gemm *g) {
       if (g->epilogue == E3K_STORE) {
         tile_of(g, row, rows, first, panels, g->out + row * g->out_stride + column, g->out_stride, &soon);
       } else {
-        if (g->epilogue != E3K_GELU) prefetch_output(g, row, rows, column, width);
+        prefetch_output(g, row, rows, column, width);
         tile_of(g, row, rows, first, panels, scratch, width, &soon);
-        finish(g, row, rows, column, width, scratch);
+        add(g, row, rows, column, width, scratch);
       }
       row += rows;
     }

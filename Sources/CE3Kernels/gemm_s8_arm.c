@@ -37,42 +37,35 @@ void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows
 enum { LANES = 16 };
 typedef float floats __attribute__((vector_size(64)));
 typedef int32_t integers __attribute__((vector_size(64)));
-typedef uint32_t words __attribute__((vector_size(64)));
-
-#define E3K_F floats
-#define E3K_I integers
-#define E3K_U words
-#define E3K_AS_U(x) ((words)(x))
-#define E3K_AS_F(u) ((floats)(u))
-#define E3K_TO_F(i) __builtin_convertvector(i, floats)
-#define E3K_SELECT(m, a, b) ((floats)(((words)(m) & (words)(a)) | (~(words)(m) & (words)(b))))
-#include "polynomials.inc.h"
+#define TO_FLOATS(i) __builtin_convertvector(i, floats)
 
 #else
 
-#include "kernels_scalar.h"
-
 enum { LANES = 1 };
+typedef float floats;
+typedef int32_t integers;
+#define TO_FLOATS(i) ((float)(i))
 
 #endif
 
-E3K_INLINE E3K_F load(const void *from) {
-  E3K_F x;
+static inline floats load(const void *from) {
+  floats x;
   memcpy(&x, from, sizeof x);
   return x;
 }
 
-E3K_INLINE E3K_I load_sums(const int32_t *from) {
-  E3K_I x;
+static inline integers load_sums(const int32_t *from) {
+  integers x;
   memcpy(&x, from, sizeof x);
   return x;
 }
 
-E3K_INLINE void store(float *to, E3K_F x) { memcpy(to, &x, sizeof x); }
+static inline void store(float *to, floats x) { memcpy(to, &x, sizeof x); }
 
 /* The loop over rows, with an epilogue that the compiler knows. */
-E3K_INLINE void finish(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums,
-                       const e3k_epilogue epilogue) {
+static inline __attribute__((always_inline)) void finish(const e3k_gemm *g, size_t panel, size_t first_row,
+                                                         size_t row_count, const e3k_arm_sums *sums,
+                                                         const e3k_epilogue epilogue) {
   const float *scale = (const float *)(e3k_arm_panel(g, panel) + g->inputs * E3K_PANEL_CHANNELS);
   const float *bias = scale + E3K_PANEL_CHANNELS;
   for (size_t r = 0; r < row_count; r++) {
@@ -80,8 +73,7 @@ E3K_INLINE void finish(const e3k_gemm *g, size_t panel, size_t first_row, size_t
     const size_t out_row = epilogue == E3K_ADD_GATED ? g->out_rows[row] : row;
     float *out = g->out + out_row * g->out_stride + panel * E3K_PANEL_CHANNELS;
     for (size_t c = 0; c < E3K_PANEL_CHANNELS; c += LANES) {
-      E3K_F y = E3K_TO_F(load_sums(&sums[r][c])) * (load(scale + c) * g->row_scales[row]) + load(bias + c);
-      if (epilogue == E3K_GELU) y = e3k_gelu(y);
+      floats y = TO_FLOATS(load_sums(&sums[r][c])) * (load(scale + c) * g->row_scales[row]) + load(bias + c);
       if (epilogue == E3K_ADD) y = load(out + c) + y;
       if (epilogue == E3K_ADD_GATED) y = load(out + c) + y * g->gates[row];
       store(out + c, y);
@@ -92,7 +84,6 @@ E3K_INLINE void finish(const e3k_gemm *g, size_t panel, size_t first_row, size_t
 void e3k_arm_epilogue(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums) {
   switch (g->epilogue) {
     case E3K_STORE: finish(g, panel, first_row, row_count, sums, E3K_STORE); break;
-    case E3K_GELU: finish(g, panel, first_row, row_count, sums, E3K_GELU); break;
     case E3K_ADD: finish(g, panel, first_row, row_count, sums, E3K_ADD); break;
     case E3K_ADD_GATED: finish(g, panel, first_row, row_count, sums, E3K_ADD_GATED); break;
   }

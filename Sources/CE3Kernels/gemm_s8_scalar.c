@@ -8,9 +8,6 @@ static void finish(const e3k_gemm *g, size_t row, size_t column, float y) {
     case E3K_STORE:
       g->out[row * g->out_stride + column] = y;
       break;
-    case E3K_GELU:
-      g->out[row * g->out_stride + column] = e3k_gelu(y);
-      break;
     case E3K_ADD: {
       float *out = g->out + row * g->out_stride + column;
       *out = *out + y;

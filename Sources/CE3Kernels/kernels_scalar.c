@@ -42,6 +42,15 @@ static void quantize_rows(const float *rows, size_t stride, size_t count, size_t
   }
 }
 
+static void gelu_quantize(float *rows, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
+                          float *scales) {
+  for (size_t r = 0; r < count; r++) {
+    float *x = rows + r * stride;
+    for (size_t i = 0; i < width; i++) x[i] = e3k_gelu(x[i]);
+    quantize_row(x, width, 1.0f, out + r * out_stride, scales + r);
+  }
+}
+
 static void layer_norm(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
                        const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
                        float *scales) {
@@ -209,7 +218,7 @@ static void squared_distances(const float *row, const float *rows, size_t stride
 }
 
 #define ROW_KERNELS                                                                                                    \
-  .activation_flip = 0, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys,              \
+  .activation_flip = 0, .quantize_rows = quantize_rows, .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys,              \
   .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax,      \
   .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log,                   \
   .subtract = subtract, .squared_distances = squared_distances

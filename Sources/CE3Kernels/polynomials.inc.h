@@ -25,6 +25,13 @@ E3K_INLINE E3K_F E3K_NAME(max)(E3K_F a, E3K_F b) { return E3K_SELECT(a > b, a, b
 E3K_INLINE E3K_F E3K_NAME(min)(E3K_F a, E3K_F b) { return E3K_SELECT(a < b, a, b); }
 E3K_INLINE E3K_F E3K_NAME(abs)(E3K_F x) { return E3K_AS_F(E3K_AS_U(x) & 0x7fffffffu); }
 
+/* min(max(x, -limit), limit). Floats of one sign are in the order of their bits, and integer units have more room. */
+E3K_INLINE E3K_F E3K_NAME(clamp)(E3K_F x, float limit) {
+  E3K_F high = (E3K_F){0} + limit, low = (E3K_F){0} - limit;
+  x = E3K_SELECT((E3K_I)E3K_AS_U(x) < (E3K_I)E3K_AS_U(high), x, high);
+  return E3K_SELECT(E3K_AS_U(x) < E3K_AS_U(low), x, low);
+}
+
 /* value * 2^n, where `rounded` is n + E3K_ROUND and the result is a normal number. */
 E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F rounded) {
   return E3K_AS_F(E3K_AS_U(value) + (E3K_AS_U(rounded) << 23));
@@ -32,7 +39,7 @@ E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F rounded) {
 
 /* e^x for x clamped to -80..80, where neither the result nor its reciprocal, nor a 10^4th of it, is subnormal. */
 E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
-  x = E3K_NAME(max)(E3K_NAME(min)(x, (E3K_F){0} + 80.0f), (E3K_F){0} - 80.0f);
+  x = E3K_NAME(clamp)(x, 80.0f);
   E3K_F rounded = x * 1.44269504f + E3K_ROUND;
   E3K_F n = rounded - E3K_ROUND;
   E3K_F r = x - n * 0.693359375f; /* ln 2 in two parts; the first has 9 bits, so its product with n is exact */
@@ -50,7 +57,7 @@ E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
  * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3). The polynomial for 2^f has a relative error of 3.6e-6. */
 E3K_INLINE E3K_F E3K_NAME(gelu)(E3K_F x) {
   E3K_F t = x * (x * x * -0.102943240f - 2.30220820f);
-  t = E3K_NAME(max)(E3K_NAME(min)(t, (E3K_F){0} + 115.0f), (E3K_F){0} - 115.0f);
+  t = E3K_NAME(clamp)(t, 115.0f);
   E3K_F rounded = t + E3K_ROUND;
   E3K_F f = t - (rounded - E3K_ROUND);
   E3K_F p = f * 0.00978291267f + 0.0559768836f;

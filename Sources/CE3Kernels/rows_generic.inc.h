@@ -295,6 +295,37 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
   }
 }
 
+static void gelu_quantize(float *matrix, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
+                          float *scales) {
+  for (size_t first = 0; first < count; first += BLOCK) {
+    const size_t rows = least(BLOCK, count - first);
+    f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
+    for (size_t n = 0; n < rows; n++) {
+      float *x = matrix + (first + n) * stride;
+      f16 row_a = {0};
+      size_t i = 0;
+      for (; i + E3K_WIDE_LANES <= width; i += E3K_WIDE_LANES) {
+        *(wide_memory *)(x + i) = wide_gelu(*(const wide_memory *)(x + i));
+        UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) row_a = e3k_max(e3k_abs(load(x + i + l)), row_a);
+      }
+      for (; i < width; i += LANES) {
+        f16 y = e3k_gelu(load(x + i));
+        row_a = e3k_max(e3k_abs(y), row_a);
+        store(x + i, y);
+      }
+      a[n] = row_a;
+    }
+    f16 scale, factor = quantisers(fold_maxima(a), &scale);
+    for (size_t n = 0; n < rows; n++) {
+      const float *x = matrix + (first + n) * stride;
+      uint8_t *bytes = out + (first + n) * out_stride;
+      scales[first + n] = lane_of_row(&scale, n);
+      f16 f = splat(lane_of_row(&factor, n));
+      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(x + i) * f), E3K_FLIP);
+    }
+  }
+}
+
 /* Largest of the first `width` values of each of four rows, folded. */
 E3K_INLINE f16 maxima(const float *const rows[BLOCK], size_t width) {
   f16 m[BLOCK];
@@ -477,7 +508,7 @@ static void squared_distances(const float *row, const float *rows, size_t stride
 
 /* The row kernels' members of a table. */
 #define E3K_ROW_KERNELS \
-  .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .layer_norm = layer_norm, .pack_keys = pack_keys, \
+  .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys, \
   .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax, \
   .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, \
   .subtract = subtract, .squared_distances = squared_distances

@@ -78,6 +78,12 @@ struct Kernels {
       input.start, input.stride, input.count, width, multiplier, output.bytes, output.stride, output.scales)
   }
 
+  /// Quantises GELU of the first `width` columns (a multiple of 16), which overwrites them.
+  func geluQuantize(_ rows: FloatRows, width: Int, into output: QuantizedRows) {
+    table.pointee.gelu_quantize(
+      rows.start, rows.stride, rows.count, width, output.bytes, output.stride, output.scales)
+  }
+
   /// LayerNorm; gamma then beta stand `paddedWidth` floats apart at `parameters`.
   func layerNorm(
     _ input: FloatRows, width: Int, parameters: UnsafePointer<Float>, paddedWidth: Int, normalized: FloatRows? = nil,

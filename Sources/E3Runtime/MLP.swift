@@ -17,10 +17,10 @@ extension Encoder {
   ) {
     let hidden = space.hidden.rows(0..<input.count)
     kernels.linear(
-      input, layers.expand, panels: worker.panels(layers.expand.panelCount), epilogue: E3K_GELU, into: hidden,
+      input, layers.expand, panels: worker.panels(layers.expand.panelCount), epilogue: E3K_STORE, into: hidden,
       next: worker.firstPanel(of: layers.contract))
     worker.barrier()
-    let hiddenQuantized = quantizeHidden(count: input.count)
+    let hiddenQuantized = activateHidden(count: input.count)
     kernels.linear(
       hiddenQuantized, layers.contract, panels: worker.panels(layers.contract.panelCount), epilogue: E3K_ADD,
       into: rows, next: next)
@@ -32,11 +32,11 @@ extension Encoder {
     block < shape.layerCount ? worker.firstPanel(of: model.linear(.queryKeyValue, block: block)) : nil
   }
 
-  /// Quantises the first `count` hidden rows; ends with a barrier.
-  func quantizeHidden(count: Int) -> QuantizedRows {
+  /// GELU of the first `count` hidden rows, quantised; ends with a barrier.
+  func activateHidden(count: Int) -> QuantizedRows {
     let quantized = space.hiddenQuantized.rows(0..<count)
     let mine = worker.share(of: count)
-    kernels.quantize(space.hidden.rows(mine), width: shape.mlpPadded, into: quantized.rows(mine))
+    kernels.geluQuantize(space.hidden.rows(mine), width: shape.mlpPadded, into: quantized.rows(mine))
     worker.barrier()
     return quantized
   }

@@ -90,12 +90,12 @@ extension Encoder {
       let layer = model.expert(block: block, index: expert).expand
       let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).expand }
       kernels.linear(
-        gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_GELU,
+        gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_STORE,
         into: space.hidden.rows(places), next: next.map { worker.firstPanel(of: $0) })
     }
     worker.barrier()
 
-    let hidden = quantizeHidden(count: total)
+    let hidden = activateHidden(count: total)
     for expert in 0..<shape.expertCount {
       let places = tables.places(of: expert)
       guard !places.isEmpty else { continue }

@@ -26,6 +26,24 @@ struct RowKernelTests {
     }
   }
 
+  @Test("gelu_quantize, values and bytes", arguments: tiers)
+  func geluQuantize(tier: Tier) {
+    var random = Random(19)
+    for kind in RowKind.allCases {
+      for count in counts {
+        let width = 16 * random.int(1...20)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        let stride = roundUp(width, 64)
+        func run(_ tier: Tier) -> [Data] {
+          let values = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+          tier.kernels.gelu_quantize(values.base, x.stride, count, width, out.base, stride, scales.base)
+          return [values.bytes, unflipped(out, tier, stride: stride, width: width), scales.bytes]
+        }
+        #expect(run(tier) == run(scalar), "\(tier) \(kind) \(count) x \(width)")
+      }
+    }
+  }
+
   @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
   func layerNorm(tier: Tier) {
     var random = Random(11)

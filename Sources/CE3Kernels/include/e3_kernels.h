@@ -49,9 +49,8 @@ enum {
 /* What becomes of y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n]. */
 typedef enum e3k_epilogue {
   E3K_STORE = 0,   /* out[r][n] = y */
-  E3K_GELU = 1,    /* out[r][n] = gelu(y) */
-  E3K_ADD = 2,     /* out[r][n] = out[r][n] + y */
-  E3K_ADD_GATED = 3 /* out[out_rows[r]][n] = out[out_rows[r]][n] + gates[r] * y; rows in ascending r */
+  E3K_ADD = 1,     /* out[r][n] = out[r][n] + y */
+  E3K_ADD_GATED = 2 /* out[out_rows[r]][n] = out[out_rows[r]][n] + gates[r] * y; rows in ascending r */
 } e3k_epilogue;
 
 typedef struct e3k_gemm {
@@ -87,6 +86,11 @@ typedef struct e3k_table {
    * zeros with scale 0. */
   void (*quantize_rows)(const float *rows, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
                         size_t out_stride, float *scales);
+
+  /* x = gelu(x) for `count` rows of `width` floats (a multiple of 16), which are overwritten, and the quantised x as
+   * quantize_rows with multiplier 1 gives it. */
+  void (*gelu_quantize)(float *rows, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
+                        float *scales);
 
   /* LayerNorm of `count` rows: mean = sum(x)/width and var = max(0, sum(x*x)/width - mean*mean) in canonical order,
    * r = 1 / sqrt(var + 1e-6), y = (x - mean) * (r * gamma) + beta, where gamma and beta have zeros past `width`.
