@@ -13,6 +13,8 @@ public struct Evaluation: Sendable {
   public var evaluatesCorruptions = false
   /// Checkpoint and configuration of the float path.
   public var reference: (checkpoint: String, config: String)?
+  /// Scores the probabilities with this temperature as well; nil: only with that of a calibrated file.
+  public var temperature: Double?
   public var threads = 1
   /// The images `skip ..< skip + limit` of every data set; nil: all that follow.
   public var skip = 0
@@ -35,7 +37,7 @@ public struct Evaluation: Sendable {
     var report = Report(
       models: self.models, dataSet: dataSet,
       answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
-      labels: labels)
+      labels: labels, temperature: temperature)
     if let reference {
       let meter = progress("float: \(fileName(data.path))")
       report.setReference(

@@ -10,6 +10,10 @@ extension Report {
     ]
     members += scores.json
     members += [("members", .integer(self.members)), ("disagreement", .number(disagreement))]
+    members.append(("fitted_temperature", .number(fittedTemperature)))
+    if let tempered {
+      members.append(("tempered", .object([("temperature", .number(tempered.temperature))] + tempered.scores.json)))
+    }
     if let calibrated { members.append(("calibrated", .object(calibrated.json))) }
     members.append(("misclassification", .array(misclassification.map { .object($0.json) })))
     members.append(("ood", .array(outOfDistribution.flatMap { $0.json { $0.signals } })))
@@ -17,6 +21,7 @@ extension Report {
       members.append(("ood_decisions", .array(outOfDistribution.compactMap(\.decisionsJSON))))
     }
     members.append(("corruptions", .array(corrupted.map(\.json))))
+    if let mean = Scores.mean(corrupted.map(\.scores)) { members.append(("corrupted_mean", .object(mean.json))) }
     members.append(("routing", .array(routing?.layers.map(\.json) ?? [])))
     if let reference { members.append(("reference", .object(referenceJSON(reference)))) }
     return JSONText.object(members).description

@@ -33,6 +33,7 @@ extension Report {
     if float != nil { titles += ["float", "difference"] }
     if calibrated != nil { titles.append("calibrated") }
     if reference?.calibratedScores != nil { titles += ["float", "difference"] }
+    if let tempered { titles.append("T = \(decimals(tempered.temperature, 3))") }
     if titles.count > 2 { table.add(titles) }
     for (title, name, value) in Scores.fields {
       let isShare = name == "accuracy"
@@ -47,6 +48,7 @@ extension Report {
         row.append(cell(value(calibrated.scores)))
         if let float = reference?.calibratedScores { row += cells(float, calibrated.scores) }
       }
+      if let tempered { row.append(cell(value(tempered.scores))) }
       table.add(row)
     }
     if members > 1 {
@@ -56,6 +58,7 @@ extension Report {
       }
       table.add(row)
     }
+    table.add(["best temperature", decimals(fittedTemperature, 3)])
     if let reference {
       table.add(["same top class", percent(reference.topAgreement)])
       if let flipped = reference.flippedChoices { table.add(["router choices flipped", percent(flipped)]) }
@@ -103,9 +106,9 @@ extension Report {
     guard !corrupted.isEmpty else { return table }
     table.add(["", "accuracy", "NLL", "ECE", "worst accuracy", "worst NLL", "worst ECE"])
     func add(_ title: String, _ scores: [Scores]) {
-      func mean(_ value: (Scores) -> Double) -> Double { scores.map(value).reduce(0, +) / Double(scores.count) }
+      guard let mean = Scores.mean(scores) else { return }
       table.add([
-        title, percent(mean(\.accuracy)), decimals(mean(\.nll), 4), decimals(mean(\.ece), 4),
+        title, percent(mean.accuracy), decimals(mean.nll, 4), decimals(mean.ece, 4),
         percent(scores.map(\.accuracy).min()), decimals(scores.map(\.nll).max(), 4),
         decimals(scores.map(\.ece).max(), 4),
       ])

@@ -50,6 +50,10 @@ public struct Report: Sendable {
   /// Mean share of the pairs of members whose most probable classes differ.
   public let disagreement: Double
   public let calibrated: CalibratedScores?
+  /// The temperature that would give these images the least NLL; to be used on others.
+  public let fittedTemperature: Double
+  /// A temperature that was asked for and what it gives; nil when none was.
+  public let tempered: (temperature: Double, scores: Scores)?
   public let misclassification: [SignalScore]
   public let routing: RoutingStatistics?
   public internal(set) var outOfDistribution: [OutOfDistribution] = []
@@ -62,7 +66,8 @@ public struct Report: Sendable {
   /// - Parameters:
   ///   - answers: to at least one image.
   ///   - labels: true classes, one per image.
-  init(models: [String], dataSet: String, answers: Answers, labels: [Int]) {
+  ///   - temperature: to score the probabilities with as well.
+  init(models: [String], dataSet: String, answers: Answers, labels: [Int], temperature: Double? = nil) {
     let predictions = answers.labelled(labels)
     (self.models, self.dataSet, self.answers, self.labels) = (models, dataSet, answers, labels)
     count = answers.count
@@ -72,6 +77,8 @@ public struct Report: Sendable {
     calibrated = answers.calibrated.flatMap {
       CalibratedScores($0, classCount: answers.classCount, labels: labels)
     }
+    fittedTemperature = predictions.fittedTemperature() ?? .nan
+    tempered = temperature.map { ($0, Scores(predictions.tempered(by: $0))) }
     misclassification = SignalScore.misclassification(answers, isRight: predictions.isRight)
     routing = answers.routing
   }

@@ -18,6 +18,16 @@ public struct Scores: Sendable {
     aurc = curve?.area ?? .nan
   }
 
+  private init(_ value: (KeyPath<Scores, Double>) -> Double) {
+    (accuracy, nll, brier) = (value(\.accuracy), value(\.nll), value(\.brier))
+    (ece, adaptiveECE, aurc) = (value(\.ece), value(\.adaptiveECE), value(\.aurc))
+  }
+
+  /// The mean of each score; nil for none.
+  static func mean(_ all: [Scores]) -> Scores? {
+    all.isEmpty ? nil : Scores { path in all.reduce(0) { $0 + $1[keyPath: path] } / Double(all.count) }
+  }
+
   /// Title, name in JSON and value of every score, in the order in which they are shown.
   public static let fields: [(title: String, name: String, value: @Sendable (Scores) -> Double)] = [
     ("accuracy", "accuracy", { $0.accuracy }), ("NLL", "nll", { $0.nll }), ("Brier score", "brier", { $0.brier }),

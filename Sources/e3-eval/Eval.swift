@@ -34,6 +34,13 @@ struct Eval: ParsableCommand {
   var corruptions = false
 
   @Option(
+    help: """
+      Also score the probabilities with this temperature, fitted after averaging: the "best temperature" that e3-eval \
+      prints for held-out images.
+      """)
+  var temperature: Double?
+
+  @Option(
     help: ArgumentHelp("Also run this checkpoint in float32 and show what int8 costs.", valueName: "checkpoint"))
   var reference: String?
 
@@ -62,6 +69,9 @@ struct Eval: ParsableCommand {
     guard paths.count >= 2 else { throw ValidationError("give at least a model file and a data set") }
     if let threads, !(1...256).contains(threads) { throw ValidationError("--threads takes 1 to 256") }
     if let limit, limit < 1 { throw ValidationError("--limit takes 1 or more") }
+    if let temperature, !(0.01...100).contains(temperature) {
+      throw ValidationError("--temperature takes 0.01 to 100")
+    }
     guard skip >= 0 else { throw ValidationError("--skip takes 0 or more") }
     guard config == nil || reference != nil else { throw ValidationError("--config belongs to --reference") }
   }
@@ -73,6 +83,7 @@ struct Eval: ParsableCommand {
     evaluation.evaluatesCorruptions = corruptions
     evaluation.reference = reference.map { ($0, config ?? Self.configuration(beside: $0)) }
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    evaluation.temperature = temperature
     evaluation.skip = skip
     evaluation.limit = limit
     let report = try evaluation.run { name in

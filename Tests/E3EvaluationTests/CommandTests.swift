@@ -141,8 +141,28 @@ struct CommandTests {
     let report = try evaluate(model, images, "--corruptions", "--json")
     let entries = try #require(try report.object["corruptions"] as? [[String: Any]])
     #expect(entries.count == 30 && entries.last?["name"] as? String == "jpeg")
+    let mean = try #require(try report.object["corrupted_mean"] as? [String: Any])
+    let sum = entries.reduce(0) { $0 + ($1["nll"] as? Double ?? .nan) }
+    #expect(abs(try #require(mean["nll"] as? Double) - sum / 30) < 1e-9)
     #expect(entries.map { $0["severity"] as? Int } == (0..<30).map { $0 % 5 + 1 })
     #expect(try evaluate(model, images, "--corruptions", "--json", "--threads", "3").output == report.output)
+  }
+
+  @Test("the best temperature of a data set, given back, has the least NLL there, for ensembles of files too")
+  func temperature() throws {
+    let pictures = dataPath("fashion-images-idx3-ubyte.gz")
+    let paths = ["fashion-e3", "fashion-vit"].map { packageRoot.appendingPathComponent("models/\($0).e3").path }
+    for models in [[paths[0]], paths] {
+      let best = try #require(
+        try run("e3-eval", models + [pictures, "--json"]).object["fitted_temperature"] as? Double)
+      let nlls = try [0.8, 1, 1.25].map { factor in
+        let arguments = models + [pictures, "--json", "--temperature", "\(best * factor)"]
+        let tempered = try #require(try run("e3-eval", arguments).object["tempered"] as? [String: Any])
+        return try #require(tempered["nll"] as? Double)
+      }
+      #expect(nlls[1] < nlls[0] && nlls[1] < nlls[2])
+    }
+    #expect(try evaluate(model, images, "--temperature", "2").output.contains("T = 2.000"))
   }
 
   @Test("--help and --version answer")

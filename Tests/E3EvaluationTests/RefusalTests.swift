@@ -101,7 +101,8 @@ struct RefusalTests {
   @Test(
     "arguments that make no sense, before any work",
     arguments: [
-      ["--threads", "0"], ["--limit", "0"], ["--skip", "-1"], ["--config", "x.json"],
+      ["--threads", "0"], ["--limit", "0"], ["--skip", "-1"], ["--config", "x.json"], ["--temperature", "0"],
+      ["--temperature", "nan"],
     ])
   func arguments(extra: [String]) throws {
     let outcome = try run("e3-eval", [model, folder["none"]] + extra)
