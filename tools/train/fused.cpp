@@ -106,6 +106,9 @@ namespace {
 
 constexpr float kRoot = 0.7978845608028654f, kCube = 0.044715f;
 
+// GELU is v / (1 + odds(v)). Bounded, as fast division by infinity gives NaN.
+float odds(float v) { return std::exp(std::min(80.0f, -2 * kRoot * (v + kCube * v * v * v))); }
+
 }  // namespace
 
 // The tanh form of GELU; x is kept for the gradient.
@@ -116,7 +119,7 @@ Tensor gelu(Tensor x) {
   int64_t count = x.numel();
   for (int64_t i = 0; i < count; i++) {
     float v = load(in[i]);
-    out[i] = store(v / (1 + std::exp(-2 * kRoot * (v + kCube * v * v * v))));
+    out[i] = store(v / (1 + odds(v)));
   }
   return y;
 }
@@ -128,8 +131,8 @@ Tensor gelu_backward(Tensor gradient, Tensor x) {
   int64_t count = x.numel();
   for (int64_t i = 0; i < count; i++) {
     float v = load(in[i]);
-    float share = 1 / (1 + std::exp(-2 * kRoot * (v + kCube * v * v * v)));
-    float slope = share * (1 + v * (1 - share) * 2 * kRoot * (1 + 3 * kCube * v * v));
+    float against = odds(v), share = 1 / (1 + against);
+    float slope = share * (1 + v * against * share * 2 * kRoot * (1 + 3 * kCube * v * v));
     out[i] = store(load(g[i]) * slope);
   }
   return dx;
