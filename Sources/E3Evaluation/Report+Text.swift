@@ -31,8 +31,8 @@ extension Report {
     let float = reference?.scores
     var titles = ["", "int8"]
     if float != nil { titles += ["float", "difference"] }
-    if calibrated != nil { titles.append("calibrated") }
-    if reference?.calibratedScores != nil { titles += ["float", "difference"] }
+    if calibrated != nil { titles.append("int8, calibrated") }
+    if reference?.calibratedScores != nil { titles += ["float, calibrated", "difference"] }
     if let tempered { titles.append("T = \(decimals(tempered.temperature, 3))") }
     if titles.count > 2 { table.add(titles) }
     for (title, name, value) in Scores.fields {
@@ -73,12 +73,12 @@ extension Report {
     }
     table.add(["", "accept", "unsure", "unknown", "accuracy of accepted", "true class in set", "mean set size"])
     add(
-      dataSet, calibrated.decisions,
+      fileName(dataSet), calibrated.decisions,
       [
         percent(calibrated.acceptedAccuracy), percent(calibrated.sets.coverage),
         decimals(calibrated.sets.meanSize, 3),
       ])
-    for other in outOfDistribution { if let shares = other.decisions { add(other.dataSet, shares, []) } }
+    for other in outOfDistribution { if let shares = other.decisions { add(fileName(other.dataSet), shares, []) } }
     return table
   }
 

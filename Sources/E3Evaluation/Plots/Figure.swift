@@ -53,6 +53,6 @@ struct Figure {
     return lines
   }
 
-  /// Pixels of a legend's entry: sample, text at about 6.3 pixels a character, space.
-  private func entryWidth(_ label: String) -> Double { 28 + 6.3 * Double(label.count) + 18 }
+  /// Pixels of a legend's entry: sample, text at about 6.6 pixels a character, space.
+  private func entryWidth(_ label: String) -> Double { 28 + 6.6 * Double(label.count) + 24 }
 }

@@ -54,17 +54,23 @@ extension Report {
       panel.addLine(
         filled.map { ($0.confidence, $0.accuracy) },
         Panel.Style(colour: .vermilion, label: "at the bin's mean confidence", width: 1.4), hasPoints: true)
-      var counts = Panel(
-        title: "images", x: Axis(title: "confidence", lower: 0, upper: 1),
-        y: .covering(filled.map { $0.count / Double(count) }, title: "share of images, %", from: 0, isShare: true))
-      counts.width = 200
-      counts.height = 240
-      counts.addBars(
-        diagram.bins.map { (lower: $0.lower, upper: $0.upper, height: $0.count / Double(count)) },
-        Panel.Style(colour: .grey))
-      panels += [panel, counts]
+      panels.append(panel)
     }
+    if let last = versions.last { panels.append(confidenceHistogram(last.1)) }
     return Figure(name: "reliability", panels: panels)
+  }
+
+  /// How many images have which confidence.
+  private func confidenceHistogram(_ predictions: LabelledPredictions) -> Panel {
+    let diagram = ReliabilityDiagram.equalWidth(confidences: predictions.confidences, isRight: predictions.isRight)
+    let bars = (diagram?.bins ?? []).map { (lower: $0.lower, upper: $0.upper, height: $0.count / Double(count)) }
+    var panel = Panel(
+      title: "confidence", x: Axis(title: "confidence", lower: 0, upper: 1),
+      y: .covering(bars.map(\.height), title: "share of images, %", from: 0, isShare: true))
+    panel.width = 200
+    panel.height = 240
+    panel.addBars(bars, Panel.Style(colour: .grey))
+    return panel
   }
 
   /// Error rate among the images that are answered, when those of the highest uncertainty are left out.
