@@ -36,7 +36,7 @@ let host: [Target] = [
     dependencies: [
       "CE3", "CE3JPEG", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Metrics", "E3Reference",
       "E3Runtime",
-    ]),
+    ], exclude: ["EVALUATION.md"]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
