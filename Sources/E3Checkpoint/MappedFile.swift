@@ -13,7 +13,8 @@ package final class MappedFile: @unchecked Sendable {
   /// Maps the regular file at `path`. An empty file is an error, as no format here has one.
   package init(path: String) throws(CheckpointError) {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Not blocking: a pipe without a writer would never open.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
     defer { close(descriptor) }
     var status = stat()

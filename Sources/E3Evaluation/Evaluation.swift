@@ -33,6 +33,11 @@ public struct Evaluation: Sendable {
       throw CheckpointError(
         file: dataSet, problem: "no labels: give them with --labels, or a folder of pictures for each class")
     }
+    if evaluatesCorruptions {
+      guard case .picture = try data.image(at: 0) else {
+        throw CheckpointError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")
+      }
+    }
     let others = try outOfDistribution.map { (path) throws(CheckpointError) in try open(path, labels: nil) }
     var report = Report(
       models: self.models, dataSet: dataSet,
@@ -64,9 +69,6 @@ public struct Evaluation: Sendable {
   private func addCorruptions(
     to report: inout Report, models: [EvaluatedModel], data: DataSet, progress: (String) -> (Double) -> Void
   ) throws(CheckpointError) {
-    guard case .picture = try data.image(at: 0) else {
-      throw CheckpointError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")
-    }
     for corruption in Corruption.allCases {
       for severity in 1...Corruption.severities {
         let found = try answers(

@@ -68,7 +68,10 @@ public struct LabelledPredictions: Sendable {
 /// Index of the largest value, the lowest on a tie; 0 when no value is a number.
 public func topClass(of probabilities: ArraySlice<Float>) -> Int {
   guard var best = probabilities.indices.first else { return 0 }
-  for index in probabilities.indices where probabilities[index] > probabilities[best] { best = index }
+  for index in probabilities.indices {
+    let isFirstNumber = probabilities[best].isNaN && !probabilities[index].isNaN
+    if probabilities[index] > probabilities[best] || isFirstNumber { best = index }
+  }
   return best - probabilities.startIndex
 }
 

@@ -25,13 +25,14 @@ extension LabelledPredictions {
   /// Where a fitted temperature must lie. Images that are all right ask for 0, images that are all wrong for infinity.
   public static let temperatureRange = 0.05...20.0
 
-  /// The temperature whose tempered probabilities have the least NLL, within `temperatureRange`; nil for no images.
+  /// The temperature whose tempered probabilities have the least NLL, within `temperatureRange`; nil for no images or a
+  /// probability that is NaN.
   ///
   /// NLL is convex in the inverse temperature b: its slope is the mean over the images of E[log p] - log p(true), the
   /// expectation taken under the tempered probabilities, and its curvature their variance of log p. The root of the slope
   /// is found by Newton steps that fall back to bisection. Cost: about ten passes over the probabilities.
   public func fittedTemperature() -> Double? {
-    guard !labels.isEmpty else { return nil }
+    guard !labels.isEmpty, !probabilities.contains(where: \.isNaN) else { return nil }
     let logs = probabilities.map(logProbability)
     var low = 1 / Self.temperatureRange.upperBound
     var high = 1 / Self.temperatureRange.lowerBound

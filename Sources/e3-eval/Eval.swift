@@ -86,12 +86,13 @@ struct Eval: ParsableCommand {
     evaluation.temperature = temperature
     evaluation.skip = skip
     evaluation.limit = limit
+    if let plots { try Report.makePlotFolder(plots) }
     let report = try evaluation.run { name in
       let meter = ProgressMeter(name)
       return meter.update
     }
-    if let plots { _ = try report.writePlots(to: plots) }
     print(json ? report.json : report.text)
+    if let plots { try report.writePlots(to: plots) }
   }
 
   /// `NAME.json` for `NAME.safetensors`, `NAME.npz`, `NAME.index` or `NAME`.

@@ -59,6 +59,8 @@ struct PlotTests {
     let images = try folder.write(idx([4, 12, 12], noise(4 * 144)), to: "t10k-images-idx3-ubyte")
     try folder.write(idx([4], [0, 1, 2, 3]), to: "t10k-labels-idx1-ubyte")
     let outcome = try run("e3-eval", [model, images, "--plots", folder["none/plots"]])
+    let file = try run("e3-eval", [model, images, "--plots", images])
+    #expect(file.status == 1 && file.output.isEmpty && file.errors == "e3-eval: \(images): Not a directory\n")
     #expect(outcome.status == 1 && outcome.errors == "e3-eval: \(folder["none/plots"]): No such file or directory\n")
   }
 

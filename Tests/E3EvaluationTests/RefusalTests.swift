@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @Suite("e3-eval refuses")
@@ -31,6 +32,8 @@ struct RefusalTests {
     let good = try images()
     let labels = try labels([0, 1, 2, 3])
     #expect(try fault(model, folder["none"]) == "\(folder["none"]): No such file or directory")
+    #expect(mkfifo(folder["pipe"], 0o600) == 0)
+    #expect(try fault(model, folder["pipe"]) == "\(folder["pipe"]): not a regular file")
     #expect(try fault(folder["none.e3"], good, "--labels", labels).contains("none.e3: No such file"))
     #expect(try fault(good, good, "--labels", labels).contains("not an E3 model file"))
     for (name, bytes) in [
@@ -92,10 +95,16 @@ struct RefusalTests {
   @Test("prepared values of another size, and corruptions of them")
   func tensors() throws {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4, 4, 1), }\n"
+    let wide = header.replacing("4, 4", with: "12, 12")
     let bytes = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
     let path = try folder.write(bytes + [UInt8](repeating: 0, count: 64), to: "tensor.npy")
     let labels = try labels([0])
     #expect(try fault(model, path, "--labels", labels).contains("16 values, but \(model) takes 12 x 12 x 1 = 144"))
+    let prepared = try folder.write(
+      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(wide.utf8.count), 0] + Array(wide.utf8)
+        + [UInt8](repeating: 0, count: 576), to: "prepared.npy")
+    #expect(try run("e3-eval", [model, prepared, "--labels", labels]).status == 0)
+    #expect(try fault(model, prepared, "--labels", labels, "--corruptions").contains("corruptions need bytes"))
   }
 
   @Test(

@@ -66,6 +66,8 @@ struct ClassificationTests {
     #expect(agree(certain.negativeLogLikelihood, 103.27892990343185, to: 1e-9))
     let even = LabelledPredictions(probabilities: [0.5, 0.5], classCount: 2, labels: [1])
     #expect(even.predictions == [0] && even.accuracy == 0)
+    let broken = LabelledPredictions(probabilities: [.nan, 0.25, 0.5], classCount: 3, labels: [2])
+    #expect(broken.predictions == [2] && broken.fittedTemperature() == nil && broken.brierScore?.isNaN == true)
   }
 
   @Test("a confidence that is NaN or no probability gives no diagram")

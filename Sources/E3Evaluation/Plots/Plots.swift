@@ -3,19 +3,23 @@ import E3Metrics
 import Glibc
 
 extension Report {
-  /// Writes the diagrams to the folder `directory`, which is made where there is none, and returns their paths.
+  /// Makes the folder for the diagrams where there is none: before the work, so that its result cannot be lost.
   ///
-  /// - Throws: a folder or file that cannot be written.
-  public func writePlots(to directory: String) throws(CheckpointError) -> [String] {
-    guard mkdir(directory, 0o777) == 0 || errno == EEXIST else {
+  /// - Throws: a folder that cannot be made or written to.
+  public static func makePlotFolder(_ directory: String) throws(CheckpointError) {
+    guard mkdir(directory, 0o777) == 0 || errno == EEXIST, access("\(directory)/.", W_OK) == 0 else {
       throw CheckpointError(file: directory, problem: String(cString: strerror(errno)))
     }
-    return try figures.map { (figure) throws(CheckpointError) in
-      let path = "\(directory)/\(figure.name).svg"
-      let file = try AtomicFile(path: path)
+  }
+
+  /// Writes the diagrams to the folder `directory`.
+  ///
+  /// - Throws: a file that cannot be written.
+  public func writePlots(to directory: String) throws(CheckpointError) {
+    for figure in figures {
+      let file = try AtomicFile(path: "\(directory)/\(figure.name).svg")
       try file.write(Array(figure.svg.utf8))
       try file.commit()
-      return path
     }
   }
 
