@@ -37,10 +37,15 @@ let host: [Target] = [
       "CE3", "CE3JPEG", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Metrics", "E3Reference",
       "E3Runtime",
     ], exclude: ["EVALUATION.md"]),
+  .target(
+    name: "E3Calibration",
+    dependencies: [
+      "CE3", "CE3Kernels", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Metrics",
+    ]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
-      "E3Checkpoint", "E3Converter", "E3Reference", "E3Runtime",
+      "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Reference", "E3Runtime",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
@@ -56,6 +61,12 @@ let tests: [Target] = [
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format"], path: "Tests/E3TestSupport"),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
   .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
+  .testTarget(
+    name: "E3CalibrationTests",
+    dependencies: [
+      "CE3", "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Metrics",
+      "E3TestSupport", "e3-convert",
+    ]),
   .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets"]),
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),

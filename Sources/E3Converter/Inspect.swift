@@ -14,6 +14,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
     ("labels", file.labelCount == 0 ? .null : .array(labels(file).map(JSONText.text))),
     ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
+    ("calibration", file.calibration.map(calibrationJSON) ?? .null),
     ("extents", .array((0..<file.extentCount).map { extentJSON(file.extent(at: $0)) })),
   ]).description
 }
@@ -35,6 +36,7 @@ public func inspectionText(of model: MappedModel) -> String {
     "", "self-test",
     file.golden == nil ? "  none" : "  golden image with \(shape.memberCount) x \(shape.classCount) logits",
   ]
+  lines += ["", "calibration", file.calibration.map(calibrationText) ?? "  none"]
   lines += ["", "extents"]
   lines.append("  " + ["    offset", "      bytes", "encoding", "checksum        ", "name"].joined(separator: "  "))
   for index in 0..<file.extentCount {
@@ -164,12 +166,12 @@ private func gmac(_ shape: ModelShape) -> String {
   return "\(digits.dropLast(3)).\(digits.suffix(3))"
 }
 
-private func hexadecimal(_ value: UInt64) -> String {
+func hexadecimal(_ value: UInt64) -> String {
   let digits = String(value, radix: 16)
   return String(repeating: "0", count: 16 - digits.count) + digits
 }
 
-private func padded(_ text: String, _ width: Int) -> String {
+func padded(_ text: String, _ width: Int) -> String {
   text + String(repeating: " ", count: max(0, width - text.count))
 }
 

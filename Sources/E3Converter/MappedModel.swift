@@ -13,6 +13,7 @@ public final class MappedModel: @unchecked Sendable {
   public let file: ModelFile
   /// The mapped file.
   public let bytes: UnsafeRawBufferPointer
+  private let ownsMapping: Bool
 
   /// Maps and validates the file at `path`.
   ///
@@ -29,6 +30,7 @@ public final class MappedModel: @unchecked Sendable {
     guard let base = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
     else { throw failure() }
     bytes = UnsafeRawBufferPointer(start: base, count: Int(status.st_size))
+    ownsMapping = true
     self.path = path
     do throws(E3Error) {
       file = try ModelFile(validating: bytes)
@@ -39,7 +41,19 @@ public final class MappedModel: @unchecked Sendable {
     }
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
+  /// Validates a model that is mapped elsewhere, and must stay so as long as this object lives.
+  ///
+  /// - Parameter path: What errors call it.
+  package init(borrowing bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
+    (self.bytes, self.path, ownsMapping) = (bytes, path, false)
+    do throws(E3Error) {
+      file = try ModelFile(validating: bytes)
+    } catch {
+      throw CheckpointError(file: path, problem: error.text + Self.detail(bytes, error))
+    }
+  }
+
+  deinit { if ownsMapping { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) } }
 
   /// What more can be said about a file that was refused.
   private static func detail(_ bytes: UnsafeRawBufferPointer, _ error: E3Error) -> String {

@@ -4,8 +4,8 @@ import E3Format
 /// Writes a `.e3` file extent by extent, in the plan's order, with constant memory.
 ///
 /// The file gets its name in ``commit()``; until then it cannot be seen, and an abandoned writer leaves nothing.
-final class ModelFileWriter {
-  let shape: ModelShape
+package final class ModelFileWriter {
+  package let shape: ModelShape
   private let plan: ExtentPlan
   private let sections: [(kind: ExtentKind, length: Int)]
   private let file: AtomicFile
@@ -15,7 +15,7 @@ final class ModelFileWriter {
   private var remaining = 0
 
   /// Starts a file of `shape`; `sections` are the optional ones, in ascending kind.
-  init(path: String, shape: ModelShape, sections: [(kind: ExtentKind, length: Int)]) throws(CheckpointError) {
+  package init(path: String, shape: ModelShape, sections: [(kind: ExtentKind, length: Int)]) throws(CheckpointError) {
     self.shape = shape
     self.sections = sections
     plan = ExtentPlan(shape)
@@ -28,7 +28,7 @@ final class ModelFileWriter {
 
   /// Starts the next extent; ``write(_:)`` must then be given exactly its bytes.
   @discardableResult
-  func beginExtent() throws(CheckpointError) -> ExtentPlan.Entry {
+  package func beginExtent() throws(CheckpointError) -> ExtentPlan.Entry {
     precondition(table.count < extentCount, "more extents than the plan has")
     endExtent()
     let index = table.count
@@ -51,7 +51,7 @@ final class ModelFileWriter {
   }
 
   /// Appends `bytes` to the current extent.
-  func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
     precondition(bytes.count <= remaining, "more bytes than the extent has")
     hash?.update(bytes)
     remaining -= bytes.count
@@ -59,12 +59,12 @@ final class ModelFileWriter {
   }
 
   /// Appends `values`.
-  func write<Element: BitwiseCopyable>(_ values: [Element]) throws(CheckpointError) {
+  package func write<Element: BitwiseCopyable>(_ values: [Element]) throws(CheckpointError) {
     try values.withUnsafeBytes { (bytes) in Result { () throws(CheckpointError) in try write(bytes) } }.get()
   }
 
   /// Writes header, configuration and table; the file is then complete but still has no name.
-  func seal() throws(CheckpointError) {
+  package func seal() throws(CheckpointError) {
     endExtent()
     precondition(table.count == extentCount, "fewer extents than the plan has")
     var header = e3_file_header()
@@ -94,14 +94,14 @@ final class ModelFileWriter {
   }
 
   /// The sealed file, mapped; valid during the call.
-  func withMappedBytes<R>(
+  package func withMappedBytes<R>(
     _ body: (UnsafeRawBufferPointer) throws(CheckpointError) -> R
   ) throws(CheckpointError) -> R {
     try file.withMappedBytes(body)
   }
 
   /// Gives the file its name, after ``seal()``.
-  func commit() throws(CheckpointError) { try file.commit() }
+  package func commit() throws(CheckpointError) { try file.commit() }
 
   private func endExtent() {
     precondition(remaining == 0, "fewer bytes than the extent has")

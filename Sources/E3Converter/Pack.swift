@@ -67,7 +67,7 @@ private func addGoldenLogits(
 }
 
 /// An output that replaced one of its inputs would cost someone a checkpoint.
-func requireDistinct(output: String, from inputs: [String]) throws(CheckpointError) {
+package func requireDistinct(output: String, from inputs: [String]) throws(CheckpointError) {
   var (target, source) = (stat(), stat())
   guard stat(output, &target) == 0 else { return }
   for input in inputs where stat(input, &source) == 0 {

@@ -23,8 +23,13 @@ public func verify(
     }
     progress(Double(index + 1) / Double(model.file.extentCount))
   }
-  if model.file.golden != nil { try Int8Session(bytes: model.bytes, path: path).selfTest() }
+  if model.file.golden != nil { try selfTest(model) }
   return model
+}
+
+/// Runs the golden input of `model`, which must have one, and compares the answer bit for bit.
+package func selfTest(_ model: MappedModel) throws(CheckpointError) {
+  try Int8Session(bytes: model.bytes, path: model.path).selfTest()
 }
 
 /// Name of an extent in messages: `expert, block 5, index 3`.

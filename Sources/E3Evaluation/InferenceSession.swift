@@ -9,14 +9,14 @@ import E3Runtime
 ///
 /// A picture goes through the runtime's own preprocessing, as `e3-run` does with it, whatever its size; prepared values
 /// go in as they are, as `e3-run --tensor` does. So every answer is, bit for bit, what `e3-run` gives.
-final class InferenceSession {
-  let model: MappedModel
+package final class InferenceSession {
+  package let model: MappedModel
   private let handle: UnsafeMutablePointer<e3_model>
   private let arena: UnsafeMutableRawBufferPointer
   private var session: OpaquePointer?
 
   /// - Parameter recordsRouting: Whether `routing(layer:)` will be asked.
-  init(_ model: MappedModel, recordsRouting: Bool) throws(CheckpointError) {
+  package init(_ model: MappedModel, recordsRouting: Bool = false) throws(CheckpointError) {
     self.model = model
     handle = .allocate(capacity: 1)
     handle.initialize(to: e3_model())
@@ -40,7 +40,7 @@ final class InferenceSession {
   /// The answer to an image; its pointers hold until the next call.
   ///
   /// - Parameter name: what messages call the image.
-  func run(_ image: DataSetImage, name: @autoclosure () -> String) throws(CheckpointError) -> e3_result {
+  package func run(_ image: DataSetImage, name: @autoclosure () -> String) throws(CheckpointError) -> e3_result {
     var result = e3_result()
     result.struct_size = UInt32(MemoryLayout<e3_result>.size)
     let status =

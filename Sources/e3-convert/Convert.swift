@@ -15,7 +15,7 @@ struct Convert: ParsableCommand {
     version: converterVersion,
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, CompareCommand.self,
-      RandomCommand.self,
+      CalibrateCommand.self, RandomCommand.self,
     ])
 
   /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.

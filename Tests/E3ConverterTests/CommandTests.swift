@@ -62,7 +62,7 @@ struct CommandTests {
 
   @Test("every command has a help text, and the tool a version")
   func help() throws {
-    for command in ["pack", "inspect", "verify", "reference", "compare", "random"] {
+    for command in ["pack", "inspect", "verify", "reference", "compare", "calibrate", "random"] {
       let help = try run(command, "--help")
       #expect(help.status == 0 && help.output.contains("USAGE: e3-convert \(command)"), "\(command)")
     }

@@ -1,4 +1,5 @@
 import CE3
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -28,8 +29,8 @@ struct AnswerTests {
     for (index, object) in objects.enumerated() {
       #expect(
         Set(object.keys) == [
-          "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "prediction_set",
-          "latency_ms", "capture_ms", "preprocess_ms", "inference_ms",
+          "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "thresholds",
+          "prediction_set", "latency_ms", "capture_ms", "preprocess_ms", "inference_ms",
         ])
       #expect(number(object, "frame") == Double(index))
       #expect(object["source"] as? String == picture)
@@ -37,9 +38,14 @@ struct AnswerTests {
       #expect(
         Set(uncertainty.keys) == [
           "total_entropy", "expected_entropy", "mutual_information", "disagreement", "distance",
+          "relative_distance",
         ])
       #expect(uncertainty["distance"] is NSNull, "the model carries no statistics")
-      #expect(["accept", "unsure", "unknown"].contains(object["decision"] as? String))
+      #expect(uncertainty["relative_distance"] is NSNull)
+      let thresholds = try #require(object["thresholds"] as? [String: Any])
+      #expect(Set(thresholds.keys) == ["accept_probability", "unknown_distance"])
+      #expect(number(thresholds, "accept_probability") == 0.5 && thresholds["unknown_distance"] is NSNull)
+      #expect(["accept", "unsure"].contains(object["decision"] as? String))
       #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
       let parts = try ["capture_ms", "preprocess_ms", "inference_ms"].map { try #require(number(object, $0)) }
       #expect(parts.allSatisfy { $0 >= 0 })
@@ -130,6 +136,38 @@ struct AnswerTests {
     let ascii = try run([model, picture], environment: ["LC_ALL": "C"]).output
     #expect(ascii.contains("#"))
     #expect(!ascii.contains("█"))
+  }
+
+  @Test("a calibrated model decides by its thresholds, in JSON and in the text, which gives the reason and the set")
+  func calibrated() throws {
+    func model(unknown: Float, accept: Float) throws -> String {
+      var sample = SampleFile.calibrated
+      sample.calibration?.unknown_threshold = unknown
+      sample.calibration?.accept_threshold = accept
+      return try folder.file("calibrated.e3", sample.bytes)
+    }
+    let cases: [(unknown: Float, accept: Float, decision: String, reason: Regex<Substring>)] = [
+      (1e6, 0, "accept", #/  accept: [0-9.]+ % is at least 0.0 %, distance [0-9.]+ is at most 1000000.00/#),
+      (1e6, 1, "unsure", #/  unsure: [0-9.]+ % is below 100.0 %, distance [0-9.]+ is at most 1000000.00/#),
+      (0, 0, "unknown", #/  unknown: distance [0-9.]+ is above 0.00/#),
+    ]
+    for (unknown, accept, decision, reason) in cases {
+      let path = try model(unknown: unknown, accept: accept)
+      let object = try run([path, picture, "--json"]).object
+      #expect(object["decision"] as? String == decision)
+      let uncertainty = try #require(object["uncertainty"] as? [String: Any])
+      #expect(number(uncertainty, "distance")! > 0 && number(uncertainty, "relative_distance") != nil)
+      let thresholds = try #require(object["thresholds"] as? [String: Any])
+      #expect(number(thresholds, "unknown_distance") == Double(unknown))
+      let probabilities = numbers(object["probabilities"])
+      let set = (0..<3).filter { probabilities[$0] >= 0.2 }.sorted { probabilities[$0] > probabilities[$1] }
+      #expect(numbers(object["prediction_set"]) == set.map(Double.init))
+      let lines = try run([path, picture]).output.split(separator: "\n")
+      #expect(lines.count == 7 && lines[0].contains(": \(decision) ("))
+      #expect(lines[5].wholeMatch(of: reason) != nil, "\(lines[5])")
+      let names = set.map { ["cat", "Čeština", "2"][$0] }.joined(separator: ", ")
+      #expect(lines[6] == "  set that holds the class in 95 % of images: \(names)")
+    }
   }
 
   @Test("a model's own golden input can be checked")

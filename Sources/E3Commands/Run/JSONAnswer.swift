@@ -18,7 +18,11 @@ struct JSONAnswer {
     writeUncertainty(result)
     key(",\"decision\":\"")
     stream.write(result.decisionName)
-    key("\",\"prediction_set\":[")
+    key("\",\"thresholds\":{\"accept_probability\":")
+    e3c_put_float(stream.stream, model.calibration?.accept_threshold ?? 0.5)
+    key(",\"unknown_distance\":")
+    e3c_put_float(stream.stream, model.calibration?.unknown_threshold ?? .nan)
+    key("},\"prediction_set\":[")
     for index in 0..<Int(result.prediction_set_count) {
       if index > 0 { key(",") }
       stream.write(result.prediction_set[index])
@@ -73,6 +77,8 @@ struct JSONAnswer {
     e3c_put_float(stream.stream, result.disagreement)
     key(",\"distance\":")
     e3c_put_float(stream.stream, result.distance)
+    key(",\"relative_distance\":")
+    e3c_put_float(stream.stream, result.relative_distance)
     key("}")
   }
 

@@ -43,6 +43,9 @@ struct TextAnswer {
       stream.write("\n")
     }
     writeUncertainty(result)
+    if let calibration = model.calibration {
+      CalibratedText(stream: stream, calibration: calibration).write(result, model)
+    }
   }
 
   /// Writes an answer in one line without its end, for frames that follow each other.
@@ -92,10 +95,6 @@ struct TextAnswer {
       stream.write(" members, disagreement ")
       e3c_put_fixed(stream.stream, Double(result.disagreement) * 100, 0, 0)
       stream.write(" %")
-    }
-    if result.distance == result.distance {
-      stream.write("; distance ")
-      e3c_put_fixed(stream.stream, Double(result.distance), 2, 0)
     }
     stream.write("\n")
   }

@@ -13,6 +13,8 @@ struct SessionSetup {
 struct Model: ~Copyable {
   let path: UnsafePointer<CChar>
   let info: e3_model_info
+  /// Nil when the file carries none.
+  let calibration: e3_calibration?
   let isa: e3_isa
   let threads: Int
   let arenaBytes: Int
@@ -38,6 +40,10 @@ struct Model: ~Copyable {
     info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
     try Self.check(path, e3_model_get_info(handle, &info))
 
+    var calibration = e3_calibration()
+    calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
+    if info.calibrated != 0 { try Self.check(path, e3_model_get_calibration(handle, &calibration)) }
+
     var choices = e3_session_options()
     choices.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
     choices.threads = UInt32(setup.threads)
@@ -62,6 +68,7 @@ struct Model: ~Copyable {
     try Self.check(nil, e3_session_get_isa(session, &isa))
     self.path = path
     self.info = info
+    self.calibration = info.calibrated != 0 ? calibration : nil
     self.isa = isa
     threads = setup.threads
     arenaBytes = bytes

@@ -1,0 +1,127 @@
+import CE3
+import E3Checkpoint
+import E3Converter
+import E3DataSets
+import E3Evaluation
+import E3Format
+import E3Metrics
+
+/// Fits temperature, thresholds and class statistics on held-out images with the int8 runtime itself, and writes the
+/// model with them.
+///
+/// The statistics come from `statistics`; without it, every other image of each class gives the statistics and the rest
+/// the temperature and the thresholds: fitted on one and the same image, a threshold would lie too low for new ones. A model
+/// that is calibrated already is calibrated anew. The output appears under its name only when it is complete; the same
+/// input gives the same bytes, whatever the number of threads.
+///
+/// - Parameters:
+///   - path: The model file.
+///   - data: Held-out images with labels.
+///   - statistics: Images with labels for the class statistics; nil: half of `data`.
+///   - output: The file to write; may be `path` itself.
+///   - progress: Is told what is done, and the share of it, 0 to 1.
+/// - Throws: images or labels that do not fit the model, or are too few.
+@discardableResult
+public func calibrate(
+  model path: String, data: DataSet, statistics: DataSet? = nil, output: String,
+  options: CalibrationOptions = CalibrationOptions(), progress: (String, Double) -> Void = { _, _ in }
+) throws(CheckpointError) -> CalibrationSummary {
+  let model = try MappedModel(path: path)
+  let shape = model.file.shape
+  var images = try LabelledImages(data, for: model)
+  var section: ClassStatistics?
+  var observed: Observations?
+  if options.hasDistance {
+    let source: LabelledImages
+    if let statistics {
+      source = try LabelledImages(statistics, for: model)
+    } else {
+      (source, images) = images.halves
+    }
+    let seen = try Observations(
+      of: source, model: model, keepsRepresentations: true, threads: options.threads
+    ) { progress("statistics", Double($0) / Double(source.count)) }
+    section = try ClassStatistics(seen, shape: shape, path: source.data.path)
+    observed = seen
+    observed?.representations = []
+  }
+
+  // The runtime measures the distances itself, from a file that has the statistics and no name yet.
+  var calibration = e3_file_calibration()
+  calibration.temperature = 1
+  (calibration.accept_coverage, calibration.set_coverage) = (1, 1)
+  calibration.known_coverage = section == nil ? 0 : 1
+  calibration.set_score = UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
+  calibration.image_count = UInt32(clamping: images.count)
+  calibration.statistics_count = UInt32(clamping: observed?.count ?? 0)
+  calibration.statistics_hash = observed?.hash ?? 0
+  calibration.model_hash = model.file.modelHash
+  let provisional = try write(model, calibration, section, to: output)
+  let held = try provisional.withMappedBytes { (bytes) throws(CheckpointError) in
+    try Observations(of: images, model: MappedModel(borrowing: bytes, path: path), threads: options.threads) {
+      progress("thresholds", Double($0) / Double(images.count))
+    }
+  }
+
+  let thresholds = try Thresholds(
+    held, classCount: shape.classCount, hasDistances: section != nil, options: options, path: data.path)
+  calibration.temperature = thresholds.temperature
+  calibration.accept_threshold = thresholds.accept
+  calibration.set_threshold = thresholds.set
+  calibration.unknown_threshold = thresholds.unknown ?? 0
+  calibration.accept_coverage = Float(options.acceptCoverage)
+  calibration.set_coverage = Float(options.coverage)
+  calibration.known_coverage = section == nil ? 0 : Float(options.knownCoverage)
+  calibration.image_hash = held.hash
+
+  let writer = try write(model, calibration, section, to: output)
+  try writer.withMappedBytes { (bytes) throws(CheckpointError) in
+    let written = try MappedModel(borrowing: bytes, path: output)
+    if written.file.golden != nil { try selfTest(written) }
+  }
+  try writer.commit()
+  return CalibrationSummary(calibration, before: held, after: thresholds.tempered)
+}
+
+/// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.
+private func write(
+  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, to output: String
+) throws(CheckpointError) -> ModelFileWriter {
+  let file = model.file
+  let required = ExtentPlan(file.shape).count
+  let kept = (required..<file.extentCount).filter { index in
+    let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
+    return kind != .calibration && kind != .statistics
+  }
+  // Ascending kinds: what comes after the calibration are sections that this version passes over.
+  var sections = kept.map { index in
+    (kind: ExtentKind(rawValue: .init(file.extent(at: index).kind)), bytes: file.bytes(at: index))
+  }
+  return try withRawBytes(calibration, statistics?.values ?? []) { (head, values) throws(CheckpointError) in
+    let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
+    sections.insert((.calibration, head), at: place)
+    if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
+    let writer = try ModelFileWriter(
+      path: output, shape: file.shape, sections: sections.map { ($0.kind, $0.bytes.count) })
+    for index in 0..<required {
+      try writer.beginExtent()
+      try writer.write(file.bytes(at: index))
+    }
+    for section in sections {
+      try writer.beginExtent()
+      try writer.write(section.bytes)
+    }
+    try writer.seal()
+    return writer
+  }
+}
+
+private func withRawBytes<R>(
+  _ calibration: e3_file_calibration, _ values: [Float],
+  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(CheckpointError) -> R
+) throws(CheckpointError) -> R {
+  let result = withUnsafeBytes(of: calibration) { head in
+    values.withUnsafeBytes { tail in Result { () throws(CheckpointError) in try body(head, tail) } }
+  }
+  return try result.get()
+}

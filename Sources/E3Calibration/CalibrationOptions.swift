@@ -1,0 +1,15 @@
+/// How a model is to be calibrated.
+public struct CalibrationOptions: Sendable {
+  /// Share of images whose class is in the prediction set.
+  public var coverage = 0.95
+  /// Share of images like those of the calibration that are not called unknown.
+  public var knownCoverage = 0.99
+  /// Share of the known images that are accepted.
+  public var acceptCoverage = 0.9
+  /// Whether the file gets the class statistics, without which nothing is unknown.
+  public var hasDistance = true
+  /// Images that are run at the same time.
+  public var threads = 1
+
+  public init() {}
+}

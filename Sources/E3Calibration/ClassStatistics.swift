@@ -1,0 +1,78 @@
+import E3Checkpoint
+import E3Format
+
+/// The statistics section: for each member the centre, two whitenings and the classes' means. FORMAT.md, section 5.2.
+struct ClassStatistics {
+  /// Floats of the section.
+  private(set) var values: [Float] = []
+
+  /// Fits Gaussians to the representations of `observations`.
+  ///
+  /// - Parameter path: The data set, in errors.
+  /// - Throws: too few images for the covariance, a class with fewer than two, representations that do not vary.
+  init(_ observations: Observations, shape: ModelShape, path: String) throws(CheckpointError) {
+    func fault(_ problem: String) -> CheckpointError { CheckpointError(file: path, problem: problem) }
+    var counts = [Int](repeating: 0, count: shape.classCount)
+    for label in observations.classes { counts[label] += 1 }
+    if let index = counts.firstIndex(where: { $0 < 2 }) {
+      throw fault(
+        "class \(index) has \(counts[index]) images for the class statistics, expected 2 or more (--no-distance leaves "
+          + "them out)")
+    }
+    let (size, classCount) = (shape.representation, shape.classCount)
+    guard observations.count >= size + classCount else {
+      throw fault(
+        "\(observations.count) images for the class statistics, expected \(size + classCount) or more: the representation "
+          + "has \(size) values, the model \(classCount) classes (--no-distance leaves them out)")
+    }
+    for member in 0..<shape.memberCount {
+      guard let part = Self.fit(observations, member: member, shape: shape) else {
+        throw fault("the representations of member \(member) do not vary")
+      }
+      values += part
+    }
+    guard values.allSatisfy(\.isFinite) else { throw fault("the class statistics do not fit floats") }
+  }
+
+  private static func fit(_ observations: Observations, member: Int, shape: ModelShape) -> [Float]? {
+    let (size, padded, classCount) = (shape.representation, shape.representationPadded, shape.classCount)
+    return observations.representations.withUnsafeBufferPointer { all -> [Float]? in
+      guard let base = all.baseAddress else { return nil }
+      nonisolated(unsafe) let start = base + member * size
+      let stride = shape.memberCount * size
+      let row: @Sendable (Int) -> UnsafePointer<Float> = { start + $0 * stride }
+      let classes = observations.classes
+      let one = [Int](repeating: 0, count: classes.count)
+      let means = Gaussian.means(row, group: classes, groups: classCount, size: size)
+      let centre = Gaussian.means(row, group: one, groups: 1, size: size)
+      let within = Gaussian.covariance(row, group: classes, means: means, size: size)
+      let overall = Gaussian.covariance(row, group: one, means: centre, size: size)
+      guard let whitening = Gaussian.whitening(within, size: size),
+        let background = Gaussian.whitening(overall, size: size)
+      else { return nil }
+
+      var values = centre.map { Float($0) } + [Float](repeating: 0, count: padded - size)
+      values += panels(whitening, size: size) + panels(background, size: size)
+      for index in 0..<classCount {
+        let offset = (0..<size).map { means[index * size + $0] - centre[$0] }
+        values += (0..<padded).map { row in
+          row < size ? Float((0...row).reduce(0.0) { $0 + whitening[row * size + $1] * offset[$1] }) : 0
+        }
+      }
+      return values
+    }
+  }
+
+  /// A lower-triangular matrix as panels of 16 rows, panel p with 16(p + 1) columns.
+  private static func panels(_ matrix: [Double], size: Int) -> [Float] {
+    var values: [Float] = []
+    for panel in 0..<ModelShape.padded(size) / 16 {
+      for column in 0..<WhiteningView.inputs(ofPanel: panel) {
+        for row in 16 * panel..<16 * (panel + 1) {
+          values.append(column <= row && row < size ? Float(matrix[row * size + column]) : 0)
+        }
+      }
+    }
+    return values
+  }
+}

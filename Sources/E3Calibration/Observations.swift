@@ -1,0 +1,100 @@
+import CE3
+import E3Checkpoint
+import E3Converter
+import E3DataSets
+import E3Evaluation
+import E3Format
+
+/// What the int8 runtime gave for some images.
+struct Observations: Sendable {
+  /// `[N]`
+  var classes: [Int] = []
+  /// `[N][C]` mean of the members' probabilities, the runtime's bits before a temperature.
+  var probabilities: [Float] = []
+  /// `[N][M][R]` what the head reads; empty unless asked for.
+  var representations: [Float] = []
+  /// `[N]`; NaN without statistics.
+  var distances: [Float] = []
+  /// `[N]` FORMAT.md, "data hash".
+  private var hashes: [UInt64] = []
+
+  /// N
+  var count: Int { classes.count }
+
+  /// Hash of all images and their classes, in order.
+  var hash: UInt64 { hashes.withUnsafeBytes { XXH64.hash($0) } }
+
+  /// Runs `model` on `images`, a session on each thread.
+  ///
+  /// - Parameter progress: Is told how many images are done.
+  init(
+    of images: LabelledImages, model: MappedModel, keepsRepresentations: Bool = false, threads: Int,
+    progress: (Int) -> Void
+  ) throws(CheckpointError) {
+    let parts = try parallelMap(
+      count: images.count, chunk: 16, threads: threads, progress: progress,
+      makeWorker: { () throws(CheckpointError) in try InferenceSession(model) },
+      body: { (session, range) throws(CheckpointError) in
+        var part = Observations()
+        for place in range {
+          let index = images.indices[place]
+          let image = try images.data.image(at: index)
+          let result = try session.run(image, name: images.data.name(ofImage: index))
+          part.append(
+            result, model.file.shape, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
+        }
+        return part
+      })
+    for part in parts {
+      classes += part.classes
+      probabilities += part.probabilities
+      representations += part.representations
+      distances += part.distances
+      hashes += part.hashes
+    }
+  }
+
+  private init() {}
+
+  private mutating func append(
+    _ result: e3_result, _ shape: ModelShape, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
+  ) {
+    classes.append(label)
+    // The operations of the runtime's mean, so that the bits are those that a temperature will find there.
+    let reciprocal = 1 / Float(shape.memberCount)
+    for index in 0..<shape.classCount {
+      var sum = result.member_probabilities[index]
+      for member in 1..<max(shape.memberCount, 1) {
+        sum += result.member_probabilities[member * shape.classCount + index]
+      }
+      probabilities.append(sum * reciprocal)
+    }
+    if keepsRepresentations {
+      for member in 0..<shape.memberCount {
+        representations += UnsafeBufferPointer(
+          start: result.representations + member * Int(result.representation_stride), count: shape.representation)
+      }
+    }
+    distances.append(result.distance)
+    hashes.append(Self.hash(image, label: label))
+  }
+
+  private static func hash(_ image: DataSetImage, label: Int) -> UInt64 {
+    var hash = XXH64()
+    func add(_ number: Int) {
+      withUnsafeBytes(of: UInt32(truncatingIfNeeded: number).littleEndian) { hash.update($0) }
+    }
+    add(label)
+    switch image {
+    case .picture(let picture):
+      add(picture.height)
+      add(picture.width)
+      add(picture.channels)
+      picture.pixels.withUnsafeBytes { hash.update($0) }
+    case .tensor(let values):
+      for _ in 0..<3 { add(0) }
+      values.withUnsafeBytes { hash.update($0) }
+    }
+    return hash.digest
+  }
+}

@@ -1,0 +1,65 @@
+import CE3
+import CE3System
+
+/// The lines that a calibrated file adds to an answer for people: why it was decided so, and the prediction set.
+struct CalibratedText {
+  let stream: TextStream
+  let calibration: e3_calibration
+
+  /// Classes of a prediction set that are named.
+  private static var namedClasses: Int { 10 }
+
+  func write(_ result: e3_result, _ model: borrowing Model) {
+    writeReason(result)
+    writePredictionSet(result, model)
+  }
+
+  private func writeReason(_ result: e3_result) {
+    stream.write("  ")
+    stream.write(result.decisionName)
+    stream.write(": ")
+    let isUnknown = Int(result.decision) == E3_DECISION_UNKNOWN
+    if !isUnknown {
+      let isAccepted = Int(result.decision) == E3_DECISION_ACCEPT
+      percent(result.top_probability)
+      stream.write(isAccepted ? " is at least " : " is below ")
+      percent(calibration.accept_threshold)
+    }
+    if calibration.has_distance != 0 {
+      stream.write(isUnknown ? "distance " : ", distance ")
+      number(result.distance)
+      stream.write(isUnknown ? " is above " : " is at most ")
+      number(calibration.unknown_threshold)
+    }
+    stream.write("\n")
+  }
+
+  private func writePredictionSet(_ result: e3_result, _ model: borrowing Model) {
+    stream.write("  set that holds the class in ")
+    e3c_put_fixed(stream.stream, Double(calibration.set_coverage) * 100, 0, 0)
+    stream.write(" % of images:")
+    let count = Int(result.prediction_set_count)
+    for position in 0..<min(count, Self.namedClasses) {
+      let index = result.prediction_set[position]
+      stream.write(position == 0 ? " " : ", ")
+      if let label = model.label(index), label.count > 0 {
+        for byte in label { stream.write(byte: byte) }
+      } else {
+        stream.write(index)
+      }
+    }
+    if count > Self.namedClasses {
+      stream.write(" and ")
+      stream.write(count - Self.namedClasses)
+      stream.write(" more")
+    }
+    stream.write("\n")
+  }
+
+  private func percent(_ probability: Float) {
+    e3c_put_fixed(stream.stream, Double(probability) * 100, 1, 0)
+    stream.write(" %")
+  }
+
+  private func number(_ value: Float) { e3c_put_fixed(stream.stream, Double(value), 2, 0) }
+}

@@ -1,0 +1,70 @@
+import CE3
+
+/// What a calibration says, in lines for people, indented by two.
+package func calibrationText(_ calibration: e3_file_calibration) -> String {
+  func share(_ value: Float) -> String { "\(decimal(100 * Double(value), 1)) %" }
+  var lines = [
+    ("temperature", decimal(Double(calibration.temperature), 4)),
+    (
+      "accept",
+      "from a probability of \(decimal(Double(calibration.accept_threshold), 4)): \(share(calibration.accept_coverage)) "
+        + "of the known images"
+    ),
+  ]
+  if calibration.statistics_count > 0 {
+    lines.append(
+      (
+        "unknown",
+        "above a distance of \(decimal(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
+          + "of the images"
+      ))
+  } else {
+    lines.append(("unknown", "never: no class statistics"))
+  }
+  lines.append(
+    (
+      "prediction set",
+      "classes from a probability of \(decimal(Double(calibration.set_threshold), 4)): holds the true one of "
+        + share(calibration.set_coverage)
+    ))
+  lines.append(("fitted on", "\(calibration.image_count) images, hash \(hexadecimal(calibration.image_hash))"))
+  if calibration.statistics_count > 0 {
+    lines.append(
+      ("statistics of", "\(calibration.statistics_count) images, hash \(hexadecimal(calibration.statistics_hash))"))
+  }
+  return lines.map { "  \(padded($0.0, 20)) \($0.1)" }.joined(separator: "\n")
+}
+
+/// The same as JSON.
+package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
+  let hasDistance = calibration.statistics_count > 0
+  func number(_ value: Float) -> JSONText { .number(Double(value)) }
+  return .object([
+    ("temperature", number(calibration.temperature)),
+    ("accept_threshold", number(calibration.accept_threshold)),
+    ("accept_coverage", number(calibration.accept_coverage)),
+    ("unknown_threshold", hasDistance ? number(calibration.unknown_threshold) : .null),
+    ("known_coverage", hasDistance ? number(calibration.known_coverage) : .null),
+    ("set_threshold", number(calibration.set_threshold)),
+    ("set_coverage", number(calibration.set_coverage)),
+    ("set_score", .text("least-ambiguous")),
+    ("images", .integer(Int(calibration.image_count))),
+    ("image_hash", .text(hexadecimal(calibration.image_hash))),
+    ("statistics_images", .integer(Int(calibration.statistics_count))),
+    ("statistics_hash", hasDistance ? .text(hexadecimal(calibration.statistics_hash)) : .null),
+  ])
+}
+
+/// `value` with `digits` after the point.
+package func decimal(_ value: Double, _ digits: Int) -> String {
+  guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+  var scale = 1.0
+  for _ in 0..<digits { scale *= 10 }
+  let rounded = (abs(value) * scale).rounded()
+  let whole = Int((rounded / scale).rounded(.down))
+  let fraction = Int(rounded - Double(whole) * scale)
+  let sign = value < 0 && rounded > 0 ? "-" : ""
+  guard digits > 0 else { return "\(sign)\(whole)" }
+  let text = "\(fraction)"
+  return "\(sign)\(whole)." + String(repeating: "0", count: max(0, digits - text.count)) + text
+}

@@ -1,0 +1,123 @@
+import ArgumentParser
+import E3Calibration
+import E3Checkpoint
+import E3Converter
+import E3DataSets
+import Glibc
+
+struct CalibrateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calibrate",
+    abstract: "Fit temperature, thresholds, prediction sets and class statistics on held-out images.",
+    discussion: """
+      The int8 runtime itself runs on the images, which must be none that the model was trained on. A data set is an IDX \
+      file (.gz too), a .npy array, or a folder with one folder of pictures for each class; pictures and bytes go through \
+      the model's preprocessing whatever their size, floats in a .npy array are values in the model's value range.
+
+      The class statistics say what the representations of each class look like; the distance from them decides what is \
+      unknown. They come from --statistics (training images are well suited), or from every other image of each class of \
+      the data set; the rest then gives temperature and thresholds. A calibrated model is calibrated anew.
+      """)
+
+  @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
+  var model: String
+
+  @Argument(help: "Held-out images.", completion: .file())
+  var dataset: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Labels: IDX, .npy, or text with one class number a line. Found without it beside IDX files named as MNIST's.",
+      valueName: "file"), completion: .file())
+  var labels: String?
+
+  @Option(help: "Leave out so many images at the start of the data set.")
+  var skip = 0
+
+  @Option(help: "Take only so many images of the data set.")
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Images for the class statistics.", valueName: "dataset"), completion: .file())
+  var statistics: String?
+
+  @Option(help: ArgumentHelp("Labels of --statistics.", valueName: "file"), completion: .file())
+  var statisticsLabels: String?
+
+  @Option(help: "Leave out so many images at the start of --statistics.")
+  var statisticsSkip = 0
+
+  @Option(help: "Take only so many images of --statistics.")
+  var statisticsLimit: Int?
+
+  @Option(help: "Share of images whose class is to be in the prediction set.")
+  var coverage = CalibrationOptions().coverage
+
+  @Option(help: "Share of images of the data set's kind that are not to be called unknown.")
+  var knownCoverage = CalibrationOptions().knownCoverage
+
+  @Option(help: "Share of the known images to accept.")
+  var acceptCoverage = CalibrationOptions().acceptCoverage
+
+  @Flag(help: "Leave the class statistics out: nothing is unknown, and a frame costs less for models of many classes.")
+  var noDistance = false
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("File to write; the model itself when left out.", valueName: "out.e3"),
+    completion: .file(extensions: ["e3"]))
+  var output: String?
+
+  @Option(help: "Images that are run at the same time; one per processor when left out.")
+  var threads: Int?
+
+  func validate() throws {
+    for (name, value) in [
+      ("coverage", coverage), ("known-coverage", knownCoverage), ("accept-coverage", acceptCoverage),
+    ] where !(value > 0 && value < 1) {
+      throw ValidationError("--\(name) takes a share between 0 and 1")
+    }
+    for (name, value) in [("skip", skip), ("statistics-skip", statisticsSkip)] where value < 0 {
+      throw ValidationError("--\(name) takes 0 or more")
+    }
+    for (name, value) in [("limit", limit), ("statistics-limit", statisticsLimit)] where (value ?? 1) < 1 {
+      throw ValidationError("--\(name) takes 1 or more")
+    }
+    if let threads, !(1...256).contains(threads) { throw ValidationError("--threads takes 1 to 256") }
+    let hasStatisticsOptions = statisticsLabels != nil || statisticsSkip > 0 || statisticsLimit != nil
+    if statistics == nil, hasStatisticsOptions {
+      throw ValidationError("--statistics-labels, --statistics-skip and --statistics-limit belong to --statistics")
+    }
+    if noDistance, statistics != nil { throw ValidationError("--statistics and --no-distance exclude each other") }
+  }
+
+  func run() throws {
+    var options = CalibrationOptions()
+    (options.coverage, options.knownCoverage, options.acceptCoverage) = (coverage, knownCoverage, acceptCoverage)
+    options.hasDistance = !noDistance
+    options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    let data = try Self.open(dataset, labels, skip, limit)
+    let source = try statistics.map { try Self.open($0, statisticsLabels, statisticsSkip, statisticsLimit) }
+    let output = output ?? model
+    try requireDistinct(output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 })
+    var meters: [String: ProgressMeter] = [:]
+    let summary = try calibrate(
+      model: model, data: data, statistics: source, output: output, options: options
+    ) { stage, share in
+      if meters[stage] == nil { meters = [stage: ProgressMeter("calibrating \(model), \(stage)")] }
+      meters[stage]?.update(share)
+    }
+    meters = [:]
+    print("\(output): calibrated")
+    print(summary.text)
+  }
+
+  private static func open(
+    _ path: String, _ labels: String?, _ skip: Int, _ limit: Int?
+  ) throws(CheckpointError) -> DataSet {
+    let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
+    guard skip < data.count else {
+      throw CheckpointError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
+    }
+    return data[skip..<min(data.count, skip + (limit ?? data.count))]
+  }
+}

@@ -1,0 +1,179 @@
+import CE3
+import E3Checkpoint
+import E3Converter
+import E3DataSets
+import E3Evaluation
+import E3Format
+import E3TestSupport
+import Testing
+
+@testable import E3Calibration
+
+@Suite("Calibration of a model")
+struct CalibrateTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.packModel()
+  }
+
+  /// What a calibrated model does with fresh images.
+  private struct Behaviour {
+    var covered = 0, known = 0, accepted = 0, empty = 0
+  }
+
+  private func behaviour(_ path: String, _ data: DataSet) throws -> Behaviour {
+    let session = try InferenceSession(MappedModel(path: path))
+    var behaviour = Behaviour()
+    defer { withExtendedLifetime(session) {} }
+    for index in 0..<data.count {
+      let result = try session.run(data.image(at: index), name: "image")
+      let set = UnsafeBufferPointer(start: result.prediction_set, count: Int(result.prediction_set_count))
+      if set.contains(UInt32(try #require(data.labels)[index])) { behaviour.covered += 1 }
+      if set.isEmpty { behaviour.empty += 1 }
+      if Int(result.decision) != E3_DECISION_UNKNOWN { behaviour.known += 1 }
+      if Int(result.decision) == E3_DECISION_ACCEPT { behaviour.accepted += 1 }
+    }
+    return behaviour
+  }
+
+  @Test("finds the temperature of the world, and fresh images of it are covered, known and accepted as stated")
+  func coverage() throws {
+    let world = try folder.world("held", model: model, count: 3000, temperature: 1.8, seed: 1)
+    var options = CalibrationOptions()
+    (options.coverage, options.knownCoverage, options.acceptCoverage) = (0.9, 0.95, 0.8)
+    options.threads = 2
+    let summary = try calibrate(model: model, data: world, output: folder["out.e3"], options: options)
+    let stored = summary.calibration
+    #expect(abs(stored.temperature / 1.8 - 1) < 0.15, "\(stored.temperature)")
+    #expect(stored.image_count + stored.statistics_count == 3000 && (1490...1500).contains(stored.image_count))
+    #expect(stored.image_hash != stored.statistics_hash)
+    #expect(summary.negativeLogLikelihood.after < summary.negativeLogLikelihood.before)
+
+    let fresh = try behaviour(
+      folder["out.e3"], folder.world("fresh", model: model, count: 2000, temperature: 1.8, seed: 2))
+    // Four standard deviations of both samples, 1500 and 2000 images.
+    func bound(_ share: Double, _ count: Double) -> ClosedRange<Double> {
+      let deviation = (share * (1 - share) * (1 / 1500 + 1 / count)).squareRoot()
+      return share - 4 * deviation...share + 4 * deviation
+    }
+    #expect(bound(0.9, 2000).contains(Double(fresh.covered) / 2000), "\(fresh)")
+    #expect(bound(0.95, 2000).contains(Double(fresh.known) / 2000), "\(fresh)")
+    #expect(bound(0.8, 2000).contains(Double(fresh.accepted) / Double(fresh.known)), "\(fresh)")
+    #expect(fresh.empty == 0)
+  }
+
+  @Test("the thresholds hold exactly, in the runtime's bits, for the images that they were fitted on")
+  func exactShares() throws {
+    let statistics = try folder.world("statistics", model: model, count: 300, temperature: 5, seed: 3)
+    let held = try folder.world("held", model: model, count: 199, temperature: 5, seed: 4)
+    var options = CalibrationOptions()
+    (options.coverage, options.knownCoverage, options.acceptCoverage) = (0.9, 0.97, 0.75)
+    try calibrate(model: model, data: held, statistics: statistics, output: folder["out.e3"], options: options)
+    let shares = try behaviour(folder["out.e3"], held)
+    // The (n + 1) * coverage-th of n images and what comes before it: 180, 194, and 147 of 194 (195 * 0.75 rounded up).
+    #expect(shares.covered == 180)
+    #expect(shares.known == 194)
+    #expect(shares.accepted == 147)
+  }
+
+  @Test("keeps the network's answer, the golden self-test and every other section")
+  func keepsTheModel() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 5)
+    let before = try folder.bytes("model.e3")
+    try calibrate(model: model, data: data, output: folder["out.e3"])
+    #expect(try folder.bytes("model.e3") == before)
+    let written = try verify(model: folder["out.e3"])
+    let plain = try MappedModel(path: model)
+    #expect(before.header.version_minor == 0)
+    #expect(try folder.bytes("out.e3").header.version_minor == 1)
+    #expect(written.file.extentCount == plain.file.extentCount + 2)
+    for index in 0..<plain.file.extentCount {
+      #expect(written.file.bytes(at: index).elementsEqual(plain.file.bytes(at: index)))
+    }
+    let (a, b) = (try InferenceSession(plain), try InferenceSession(written))
+    defer { withExtendedLifetime((a, b)) {} }
+    for index in 0..<20 {
+      let image = try data.image(at: index)
+      let (x, y) = (try a.run(image, name: ""), try b.run(image, name: ""))
+      for i in 0..<10 { #expect(x.member_logits[i].bitPattern == y.member_logits[i].bitPattern) }
+    }
+  }
+
+  @Test("gives the same bytes for any number of threads, and for a model that was calibrated before, in place")
+  func reproducible() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 6)
+    let other = try folder.world("other", model: model, count: 300, temperature: 3.5, seed: 7)
+    var options = CalibrationOptions()
+    try calibrate(model: model, data: data, output: folder["one.e3"], options: options)
+    options.threads = 3
+    try calibrate(model: model, data: other, output: folder["three.e3"], options: options)
+    #expect(try folder.bytes("one.e3") != folder.bytes("three.e3"))
+    try calibrate(model: folder["three.e3"], data: data, output: folder["three.e3"], options: options)
+    #expect(try folder.bytes("one.e3") == folder.bytes("three.e3"))
+    options.hasDistance = false
+    try calibrate(model: folder["three.e3"], data: data, output: folder["three.e3"], options: options)
+    let written = try MappedModel(path: folder["three.e3"])
+    withExtendedLifetime(written) {
+      let calibration = written.file.calibration
+      #expect(calibration?.image_count == 400 && calibration?.statistics_count == 0 && !written.file.hasStatistics)
+    }
+    #expect(try behaviour(folder["three.e3"], data).known == 400)
+  }
+
+  @Test("the hash is of the images and their labels, in order")
+  func hash() throws {
+    let data = try folder.world("held", model: model, count: 200, temperature: 5, seed: 8)
+    var options = CalibrationOptions()
+    options.hasDistance = false
+    let hash = try calibrate(model: model, data: data, output: folder["out.e3"], options: options).calibration
+      .image_hash
+    var hashes: [UInt64] = []
+    for index in 0..<200 {
+      guard case .picture(let picture) = try data.image(at: index) else { continue }
+      let numbers = [UInt32(try #require(data.labels)[index]), 8, 8, 1]
+      let bytes = numbers.flatMap { SampleFile.raw($0) } + picture.pixels
+      hashes.append(bytes.withUnsafeBytes { XXH64.hash($0) })
+    }
+    #expect(hashes.withUnsafeBytes { XXH64.hash($0) } == hash)
+    let labels = try #require(data.labels).map { UInt8($0) }
+    let changed = Array(labels.dropLast()) + [(labels[199] + 1) % 5]
+    let other = try DataSet(path: data.path, labels: folder.write(idx([200], changed), to: "changed"))
+    #expect(
+      try calibrate(model: model, data: other, output: folder["o.e3"], options: options).calibration.image_hash != hash)
+  }
+
+  @Test("data that cannot calibrate the model are refused with the cause, and nothing is written")
+  func refusals() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 9)
+    func refused(
+      _ data: DataSet, statistics: DataSet? = nil, _ edit: (inout CalibrationOptions) -> Void = { _ in }
+    ) -> String {
+      var options = CalibrationOptions()
+      edit(&options)
+      return fault {
+        try calibrate(model: model, data: data, statistics: statistics, output: folder["out.e3"], options: options)
+      } ?? "accepted"
+    }
+    #expect(refused(try DataSet(path: data.path)).contains("no labels"))
+    let labels = try folder.write(idx([400], [UInt8](repeating: 5, count: 400)), to: "five")
+    #expect(refused(try DataSet(path: data.path, labels: labels)).contains("label 0 is 5, but the model has 5 classes"))
+    let zeros = try folder.write(idx([400], [UInt8](repeating: 0, count: 400)), to: "zeros")
+    #expect(refused(try DataSet(path: data.path, labels: zeros)).contains("class 1 has 0 images"))
+    let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
+    let even = try DataSet(path: data.path, labels: cycle)
+    #expect(refused(even[0..<40]).contains("images for the class statistics, expected 21 or more"))
+    #expect(refused(data[0..<60], statistics: data).contains("expected 99 or more for --known-coverage 0.99"))
+    #expect(refused(data[0..<18]) { $0.hasDistance = false }.contains("expected 19 or more for --coverage 0.95"))
+    let small = try folder.write(idx([400, 8, 8, 3], [UInt8](repeating: 7, count: 400 * 192)), to: "flat")
+    let flat = try DataSet(path: small, labels: folder["held-labels"])
+    #expect(refused(flat).contains("do not vary"))
+    let tensors = [Float](repeating: 0, count: 400 * 9)
+    try NumpyArray.write(tensors, shape: [400, 3, 3, 1], path: folder["tensors.npy"])
+    let wrong = try DataSet(path: folder["tensors.npy"], labels: folder["held-labels"])
+    #expect(refused(wrong).contains("tensors.npy: image 0: 9 values"))
+    #expect(!folder.names.contains { $0.hasPrefix("out.e3") || $0.hasPrefix(".out.e3") })
+  }
+}
