@@ -14,6 +14,9 @@ public struct Comparison: Sendable {
   public let meanMutualInformationDifference: Float
   /// Images whose most probable classes differ.
   public let disagreeing: [Int]
+  /// Share of the router choices, over all layers, members and tokens, that int8 made otherwise; nil for a dense model.
+  /// Later layers inherit what earlier flips led to.
+  public internal(set) var flippedChoices: Double?
 
   /// Share of the images whose most probable classes are equal.
   public var topAgreement: Float { 1 - Float(disagreeing.count) / Float(images) }
@@ -59,13 +62,26 @@ public func compare(
   let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
   try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
   let images = try ImageTensor(path: tensor, for: source.config)
-  let session = try Int8Session(bytes: packed.bytes, path: path)
+  let session = try Int8Session(bytes: packed.bytes, path: path, recordsRouting: true)
+  var routing = RoutingStatistics(shape, keepsChoices: true)
   var found: [Prediction] = []
   for image in 0..<images.count {
     found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
+    for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(session.routing(layer: layer), layer: layer) }
     progress(Double(image + 1) / Double(images.count) / 2)
   }
-  return Comparison(reference: try ReferenceModel(source).predict(images), int8: found)
+  var collectors: [RoutingCollector] = []
+  let expected = try ReferenceModel(source).predict(images) { count in
+    collectors.append(
+      RoutingCollector(shape: shape, images: count, statistics: RoutingStatistics(shape, keepsChoices: true)))
+    return collectors.last
+  }
+  var comparison = Comparison(reference: expected, int8: found)
+  if let routing, var floats = collectors.first?.statistics {
+    for more in collectors.dropFirst().compactMap(\.statistics) { floats.append(contentsOf: more) }
+    comparison.flippedChoices = routing.flippedShare(against: floats)
+  }
+  return comparison
 }
 
 /// - Throws: a model file of another shape than the checkpoint that it is compared with.

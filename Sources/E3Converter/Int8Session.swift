@@ -6,7 +6,7 @@ import E3Runtime
 /// A model file run by the int8 runtime, through the C interface that every program uses.
 final class Int8Session {
   private let path: String
-  private let shape: ModelShape
+  let shape: ModelShape
   private let arena: UnsafeMutableRawBufferPointer
   private let model: UnsafeMutablePointer<e3_model>
   private var session: OpaquePointer?
@@ -16,15 +16,19 @@ final class Int8Session {
   /// - Parameters:
   ///   - bytes: The file; must stay mapped as long as this object lives.
   ///   - path: Name of the file in errors.
-  init(bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
+  ///   - recordsRouting: Whether `routing(layer:)` will be asked.
+  init(bytes: UnsafeRawBufferPointer, path: String, recordsRouting: Bool = false) throws(CheckpointError) {
     self.path = path
     model = .allocate(capacity: 1)
     model.initialize(to: e3_model())
+    var options = e3_session_options()
+    options.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
+    options.record_routing = recordsRouting ? 1 : 0
     var size = 0
     var alignment = 0
     do throws(E3Error) {
       try Self.check(e3_model_open(bytes.baseAddress, bytes.count, model))
-      try Self.check(e3_session_query(model, nil, &size, &alignment))
+      try Self.check(e3_session_query(model, &options, &size, &alignment))
       shape = try ModelFile(validating: bytes).shape
     } catch {
       model.deallocate()
@@ -32,7 +36,7 @@ final class Int8Session {
     }
     arena = .allocate(byteCount: size, alignment: alignment)
     do throws(E3Error) {
-      try Self.check(e3_session_create(model, nil, arena.baseAddress, arena.count, &session))
+      try Self.check(e3_session_create(model, &options, arena.baseAddress, arena.count, &session))
     } catch {
       throw CheckpointError(file: path, problem: error.text)
     }
@@ -56,6 +60,17 @@ final class Int8Session {
     return (0..<shape.memberCount).map { member in
       Array(UnsafeBufferPointer(start: result.member_logits + member * shape.classCount, count: shape.classCount))
     }
+  }
+
+  /// What the routers of the MoE layer `index` did with the last image; its pointers hold until the next one.
+  ///
+  /// - Precondition: the session records routing and has that layer.
+  func routing(layer index: Int) -> e3_routing {
+    var routing = e3_routing()
+    routing.struct_size = UInt32(MemoryLayout<e3_routing>.size)
+    let status = e3_session_get_routing(session, UInt32(index), &routing)
+    precondition(status == E3_OK, "the session records no layer \(index)")
+    return routing
   }
 
   /// Runs the file's golden input and compares the member logits bit for bit.

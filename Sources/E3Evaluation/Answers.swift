@@ -1,4 +1,5 @@
 import CE3
+import E3Converter
 import E3Metrics
 
 /// What one model, or several as one ensemble, answered to N images: a column per quantity.

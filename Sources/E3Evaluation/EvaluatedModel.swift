@@ -114,26 +114,3 @@ public struct EvaluatedModel: Sendable {
     return parts.reduce(into: empty) { $0.append(contentsOf: $1) }
   }
 }
-
-/// Collects routing and representations of one batch of the float path.
-private final class RoutingCollector: ForwardObserver {
-  let shape: ModelShape
-  let images: Int
-  var statistics: RoutingStatistics?
-  /// `[N*M][R]`: what the head read.
-  var representations = Matrix(rows: 0, columns: 0, values: [])
-
-  init(shape: ModelShape, images: Int, statistics: RoutingStatistics?) {
-    (self.shape, self.images, self.statistics) = (shape, images, statistics)
-  }
-
-  func observe(_ name: Intermediate, _ values: Matrix) {
-    if name == .representation { representations = values }
-  }
-
-  func observe(_ routing: Routing, block: Int) {
-    statistics?.append(
-      routing, layer: shape.moeBlocks(before: block), images: images, members: shape.memberCount,
-      tokens: shape.readsOnlyFirstToken(ofBlock: block) ? 1 : shape.tokenCount)
-  }
-}

@@ -1,3 +1,4 @@
+import E3Converter
 import E3Metrics
 
 /// Everything that was measured of one model, or of several as a deep ensemble.

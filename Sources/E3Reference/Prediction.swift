@@ -72,8 +72,11 @@ public struct Prediction: Sendable {
 extension ReferenceModel {
   /// Predictions for images of any number: where no capacity group spans several of them, they run in batches.
   ///
+  /// - Parameter observer: Makes what sees the values inside for a batch of so many images.
   /// - Throws: as `logits(_:count:observer:)`; logits that are not finite.
-  public func predict(_ images: ImageTensor) throws(CheckpointError) -> [Prediction] {
+  public func predict(_ images: ImageTensor, observer: (_ count: Int) -> (any ForwardObserver)? = { _ in nil })
+    throws(CheckpointError) -> [Prediction]
+  {
     let capacity = config.experts?.capacity
     let spansImages = capacity.map { $0.groupSize != config.tokenCount * config.memberCount } ?? false
     // 64 images keep the matrices of a base-size model within a few hundred megabytes.
@@ -82,7 +85,8 @@ extension ReferenceModel {
     var predictions: [Prediction] = []
     for start in stride(from: 0, to: images.count, by: batch) {
       let end = min(start + batch, images.count)
-      let logits = try logits(images.values[start * imageSize..<end * imageSize], count: end - start)
+      let logits = try logits(
+        images.values[start * imageSize..<end * imageSize], count: end - start, observer: observer(end - start))
       guard logits.values.allSatisfy(\.isFinite) else {
         throw CheckpointError(file: model.checkpoint.path, problem: "logits are not finite: the weights are unusable")
       }

@@ -38,7 +38,8 @@ extension Comparison {
     {"images":\(images),"max_logit_difference":\(maxLogitDifference),"mean_logit_difference":\(meanLogitDifference),\
     "mean_total_variation":\(meanTotalVariation),"max_total_variation":\(maxTotalVariation),\
     "mean_mutual_information_difference":\(meanMutualInformationDifference),"top1_agreement":\(topAgreement),\
-    "disagreeing":[\(disagreeing.map(String.init).joined(separator: ","))]}
+    "disagreeing":[\(disagreeing.map(String.init).joined(separator: ","))],\
+    "router_choices_flipped":\(flippedChoices.map { "\($0)" } ?? "null")}
     """
   }
 
@@ -52,6 +53,7 @@ extension Comparison {
     total variation, max       \(maxTotalVariation)
     mutual information, mean   \(meanMutualInformationDifference) nats apart
     top-1 agreement            \(topAgreement)
+    router choices flipped     \(flippedChoices.map { "\($0)" } ?? "no experts")
     """
   }
 }

@@ -24,6 +24,26 @@ struct CompareTests {
     #expect(comparison.topAgreement == 1 - Float(comparison.disagreeing.count) / 3)
   }
 
+  @Test("the share of flipped router choices is small for an ensemble of experts, and there is none for a dense model")
+  func routing() throws {
+    let folder = try TemporaryFolder()
+    // One of each member's two experts: with both chosen nothing could flip.
+    let ensemble = SampleConfig.ensemble.replacing("\"num_selected_experts\":2", with: "\"num_selected_experts\":1")
+    for (config, hasExperts) in [(ensemble, true), (SampleConfig.map, false)] {
+      let model = try folder.randomModel(config)
+      try pack(checkpoint: model.checkpoint, config: model.config, output: folder["model.e3"])
+      let shape = try MappedModel(path: folder["model.e3"]).file.shape
+      // More images than one batch of the float path.
+      let values = (0..<70 * shape.imageValues).map { Float(($0 * 7919) % 2001) / 1000 - 1 }
+      try NumpyArray.write(
+        values, shape: [70, shape.imageHeight, shape.imageWidth, shape.channels], path: folder["images.npy"])
+      let comparison = try compare(
+        checkpoint: model.checkpoint, config: model.config, model: folder["model.e3"], tensor: folder["images.npy"])
+      #expect((comparison.flippedChoices != nil) == hasExperts)
+      if let flipped = comparison.flippedChoices { #expect(flipped > 0 && flipped < 0.1, "\(flipped)") }
+    }
+  }
+
   @Test("a model of another shape, and a tensor of another size, are refused")
   func refused() throws {
     let folder = try TemporaryFolder()

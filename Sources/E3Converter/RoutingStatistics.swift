@@ -9,16 +9,21 @@ public struct RoutingStatistics: Sendable {
     /// Encoder block, from 0.
     public let block: Int
     /// `[E]` how often each expert was chosen.
-    public internal(set) var uses: [Int]
+    public fileprivate(set) var uses: [Int]
     /// Sum over the routed tokens of the gate that was just chosen less the next one.
-    var marginSum = 0.0
+    private var marginSum = 0.0
     /// Routed tokens of all members, and those of them whose margin is below 0.01.
-    var tokens = 0
-    var closeTokens = 0
+    private var tokens = 0
+    private var closeTokens = 0
     /// `[N][M][tokens][K]` chosen experts; empty unless choices are kept.
-    var choices: [UInt16] = []
+    fileprivate var choices: [UInt16] = []
     /// K
-    let selected: Int
+    fileprivate let selected: Int
+
+    fileprivate init(block: Int, experts: Int, selected: Int) {
+      (self.block, self.selected) = (block, selected)
+      uses = [Int](repeating: 0, count: experts)
+    }
 
     /// Mean margin between the last chosen gate and the first that was not, 0 to 1.
     public var meanMargin: Double { marginSum / Double(max(tokens, 1)) }
@@ -33,7 +38,9 @@ public struct RoutingStatistics: Sendable {
     /// Adds one token's gates over its member's experts and the K experts chosen among them.
     ///
     /// - Parameter chosen: numbered over all members; `firstExpert` is its member's first.
-    mutating func add(gates: some Collection<Float>, chosen: some Collection<Int>, firstExpert: Int, keeps: Bool) {
+    fileprivate mutating func add(
+      gates: some Collection<Float>, chosen: some Collection<Int>, firstExpert: Int, keeps: Bool
+    ) {
       for expert in chosen {
         uses[expert] += 1
         if keeps { choices.append(UInt16(truncatingIfNeeded: expert)) }
@@ -46,23 +53,32 @@ public struct RoutingStatistics: Sendable {
       tokens += 1
       if lastChosen - next < 0.01 { closeTokens += 1 }
     }
+
+    /// Adds what another run of the same layer did.
+    fileprivate mutating func add(_ other: Layer) {
+      for (expert, count) in other.uses.enumerated() { uses[expert] += count }
+      marginSum += other.marginSum
+      tokens += other.tokens
+      closeTokens += other.closeTokens
+      choices += other.choices
+    }
   }
 
-  public internal(set) var layers: [Layer]
+  public private(set) var layers: [Layer]
   /// Whether every choice is kept, to compare it with another run's.
   let keepsChoices: Bool
 
   /// - Returns: nil for a dense model.
-  init?(_ shape: ModelShape, keepsChoices: Bool) {
+  package init?(_ shape: ModelShape, keepsChoices: Bool) {
     guard shape.moeBlockCount > 0 else { return nil }
     self.keepsChoices = keepsChoices
     layers = (0..<shape.layerCount).filter(shape.isMoE).map { block in
-      Layer(block: block, uses: [Int](repeating: 0, count: shape.expertCount), selected: shape.selectedExperts)
+      Layer(block: block, experts: shape.expertCount, selected: shape.selectedExperts)
     }
   }
 
   /// Adds what the runtime recorded of one image in the layer `index`.
-  mutating func append(_ routing: e3_routing, layer index: Int) {
+  package mutating func append(_ routing: e3_routing, layer index: Int) {
     let (perMember, selected) = (Int(routing.member_experts), Int(routing.selected_experts))
     for row in 0..<Int(routing.members * routing.tokens) {
       let chosen = UnsafeBufferPointer(start: routing.experts + row * selected, count: selected).map { Int($0) }
@@ -75,7 +91,7 @@ public struct RoutingStatistics: Sendable {
   /// Adds what the float path did with `images` images in the layer `index`.
   ///
   /// - Parameter tokens: how many of each member's tokens count: only the first, where the runtime routes no other.
-  mutating func append(_ routing: Routing, layer index: Int, images: Int, members: Int, tokens: Int) {
+  package mutating func append(_ routing: Routing, layer index: Int, images: Int, members: Int, tokens: Int) {
     let perMember = routing.gates.columns
     let sequence = routing.gates.rows / (images * members)
     for row in 0..<routing.gates.rows where row % sequence < tokens {
@@ -85,13 +101,9 @@ public struct RoutingStatistics: Sendable {
     }
   }
 
-  mutating func append(contentsOf other: RoutingStatistics) {
+  package mutating func append(contentsOf other: RoutingStatistics) {
     for (index, added) in other.layers.enumerated() {
-      for (expert, count) in added.uses.enumerated() { layers[index].uses[expert] += count }
-      layers[index].marginSum += added.marginSum
-      layers[index].tokens += added.tokens
-      layers[index].closeTokens += added.closeTokens
-      layers[index].choices += added.choices
+      layers[index].add(added)
     }
   }
 
@@ -99,7 +111,7 @@ public struct RoutingStatistics: Sendable {
   /// count. Choices of later layers include what earlier differences led to.
   ///
   /// - Precondition: both keep their choices of the same images.
-  func flippedShare(against other: RoutingStatistics) -> Double {
+  package func flippedShare(against other: RoutingStatistics) -> Double {
     var (flipped, total) = (0, 0)
     for (mine, theirs) in zip(layers, other.layers) {
       precondition(mine.choices.count == theirs.choices.count, "another number of choices")
