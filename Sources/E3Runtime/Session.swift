@@ -138,9 +138,13 @@ extension UnsafeMutablePointer<Session> {
     pointee.profile.pointee = Profile()
     let shape = pointee.model.shape
     guard count == shape.imageValues else { throw .tensorSize }
-    guard allFinite(values, count: count) else { throw .tensorNotFinite }
     pointee.preparation = nil
-    patchMatrix.place(values, shape: shape, lines: 0..<patchMatrix.lineCount)
+    let patches = patchMatrix
+    let lineValues = shape.imageWidth * shape.channels
+    for line in 0..<shape.imageHeight {
+      guard allFinite(values + line * lineValues, count: lineValues) else { throw .tensorNotFinite }
+      if line < patches.lineCount { patches.place(values, shape: shape, lines: line..<line + 1) }
+    }
     return try runTeam()
   }
 
