@@ -1,0 +1,309 @@
+/*
+ * fake_camera.c - a camera for a program that believes in Video4Linux: preloaded, it answers for the device /dev/fake-camera.
+ *
+ * Behaves as drivers do (buffers that the program maps and queues, a descriptor to poll, errors as errno), shows frames that
+ * lie in files, and has faults on demand. The environment says what it is:
+ *   FAKE_FRAMES   folder of frames 000, 001, ...; shown in a ring; the length of a file is what the driver says is used
+ *   FAKE_FORMAT   fourcc
+ *   FAKE_SIZE     WIDTHxHEIGHT
+ *   FAKE_STRIDE   bytes of a line (0)
+ *   FAKE_BUFFER   bytes of a buffer (1 MiB)
+ *   FAKE_FPS      frames a second; a frame that finds no queued buffer is lost. 0 (default): the next frame comes when all
+ *                 buffers are queued, so that none is lost and every run is the same
+ *   FAKE_SCRIPT   a letter a frame, in a ring ("."): . good; e marked as damaged; l longer than its buffer; a announced, but
+ *                 not there when asked for, a hundred times; i lost once with EIO, I for ever; x in a buffer that is not;
+ *                 d the device is gone; p nothing ever comes again
+ * At the end it says on standard error when a buffer is still mapped, the stream still on or the device still open.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/videodev2.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BUFFERS = 4, STORM = 100 };
+#define DEVICE "/dev/fake-camera"
+
+typedef enum where { UNUSED, QUEUED, DONE, TAKEN } where;
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  pthread_t thread;
+  int descriptor, bell; /* the ends of a pipe: a byte for each filled buffer */
+  int memory;
+  size_t buffer_bytes;
+  struct v4l2_buffer buffers[BUFFERS];
+  where at[BUFFERS];
+  uint64_t order[BUFFERS]; /* in which they were queued, or filled */
+  uint64_t orders;
+  int is_streaming, is_gone, mapped, storm, lost, foreign;
+} camera = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .descriptor = -1};
+
+static const char *setting(const char *name, const char *otherwise) {
+  const char *value = getenv(name);
+  return value ? value : otherwise;
+}
+
+static int fails(int code) {
+  errno = code;
+  return -1;
+}
+
+/* The buffer that has been at a place for longest, or -1. */
+static int oldest(where place) {
+  int found = -1;
+  for (int i = 0; i < BUFFERS; i++)
+    if (camera.at[i] == place && (found < 0 || camera.order[i] < camera.order[found])) found = i;
+  return found;
+}
+
+static void put(int index, where place) {
+  camera.at[index] = place;
+  camera.order[index] = camera.orders++;
+}
+
+static ssize_t load_frame(unsigned long number, int index) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%03lu", setting("FAKE_FRAMES", "."), number);
+  const int file = open(path, O_RDONLY);
+  if (file < 0) return -1;
+  static char bytes[1 << 20];
+  const ssize_t count = read(file, bytes, camera.buffer_bytes < sizeof bytes ? camera.buffer_bytes : sizeof bytes);
+  close(file);
+  if (count < 0 || pwrite(camera.memory, bytes, (size_t)count, (off_t)((size_t)index * camera.buffer_bytes)) != count) abort();
+  return count;
+}
+
+static int all_queued(void) {
+  for (int i = 0; i < BUFFERS; i++)
+    if (camera.at[i] != QUEUED) return 0;
+  return 1;
+}
+
+/* Fills the oldest queued buffer with a frame. */
+static void show(unsigned long number, char fault) {
+  const int index = oldest(QUEUED);
+  struct v4l2_buffer *buffer = &camera.buffers[index];
+  buffer->bytesused = (uint32_t)load_frame(number, index);
+  buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  buffer->timestamp.tv_sec = now.tv_sec;
+  buffer->timestamp.tv_usec = now.tv_nsec / 1000;
+  if (fault == 'e') buffer->flags |= V4L2_BUF_FLAG_ERROR;
+  if (fault == 'l') buffer->bytesused = (uint32_t)(2 * camera.buffer_bytes);
+  camera.storm = fault == 'a' ? STORM : 0;
+  camera.lost = fault == 'i' ? 1 : fault == 'I' ? INT_MAX : 0;
+  camera.foreign = fault == 'x';
+  put(index, DONE);
+  if (write(camera.bell, "", 1) != 1) abort();
+}
+
+static void *device(void *context) {
+  (void)context;
+  const double fps = atof(setting("FAKE_FPS", "0"));
+  const char *script = setting("FAKE_SCRIPT", ".");
+  unsigned long frames = 0;
+  while (camera.memory >= 0) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%03lu", setting("FAKE_FRAMES", "."), frames);
+    if (access(path, R_OK)) break;
+    frames++;
+  }
+  if (frames == 0) abort();
+  size_t step = 0;
+  for (unsigned long number = 0;; number++) {
+    if (fps > 0) usleep((useconds_t)(1e6 / fps));
+    pthread_mutex_lock(&camera.mutex);
+    while (fps == 0 && camera.is_streaming && !all_queued()) pthread_cond_wait(&camera.changed, &camera.mutex);
+    const char fault = script[step % strlen(script)];
+    const int ends = !camera.is_streaming || fault == 'd' || fault == 'p';
+    if (camera.is_streaming && fault == 'd') {
+      camera.is_gone = 1;
+      close(camera.bell); /* the descriptor hangs up */
+    } else if (!ends && oldest(QUEUED) >= 0) {
+      show(number % frames, fault);
+      step++;
+    }
+    pthread_mutex_unlock(&camera.mutex);
+    if (ends) return NULL;
+  }
+}
+
+static int open_camera(void) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return -1;
+  camera.descriptor = ends[0];
+  camera.bell = ends[1];
+  camera.buffer_bytes = strtoul(setting("FAKE_BUFFER", "1048576"), NULL, 10);
+  camera.memory = memfd_create("fake-camera", MFD_CLOEXEC);
+  if (camera.memory < 0 || ftruncate(camera.memory, (off_t)(BUFFERS * camera.buffer_bytes))) abort();
+  return camera.descriptor;
+}
+
+static int stream_on(void) {
+  camera.is_streaming = 1;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (pthread_create(&camera.thread, NULL, device, NULL)) abort();
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return 0;
+}
+
+static int stream_off(void) {
+  if (!camera.is_streaming) return 0;
+  camera.is_streaming = 0;
+  pthread_cond_signal(&camera.changed);
+  pthread_mutex_unlock(&camera.mutex);
+  pthread_join(camera.thread, NULL);
+  pthread_mutex_lock(&camera.mutex);
+  return camera.is_gone ? fails(ENODEV) : 0;
+}
+
+static int dequeue(struct v4l2_buffer *buffer) {
+  if (oldest(DONE) < 0) return fails(EAGAIN);
+  if (camera.storm > 0) return camera.storm--, fails(EAGAIN);
+  if (camera.lost > 0) return camera.lost--, fails(EIO);
+  char byte;
+  if (read(camera.descriptor, &byte, 1) != 1) abort();
+  const int index = oldest(DONE);
+  put(index, TAKEN);
+  *buffer = camera.buffers[index];
+  if (camera.foreign) buffer->index = BUFFERS + 7;
+  return 0;
+}
+
+static int set_format(struct v4l2_pix_format *pixels) {
+  memcpy(&pixels->pixelformat, setting("FAKE_FORMAT", "YUYV"), 4);
+  if (sscanf(setting("FAKE_SIZE", "64x48"), "%ux%u", &pixels->width, &pixels->height) != 2) abort();
+  pixels->bytesperline = (uint32_t)strtoul(setting("FAKE_STRIDE", "0"), NULL, 10);
+  pixels->sizeimage = (uint32_t)camera.buffer_bytes;
+  return 0;
+}
+
+static int control(unsigned long request, void *argument) {
+  if (camera.is_gone && request != VIDIOC_STREAMOFF) return fails(ENODEV);
+  struct v4l2_buffer *buffer = argument;
+  switch (request) {
+    case VIDIOC_QUERYCAP:
+      ((struct v4l2_capability *)argument)->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
+      return 0;
+    case VIDIOC_S_FMT:
+      return set_format(&((struct v4l2_format *)argument)->fmt.pix);
+    case VIDIOC_REQBUFS:
+      ((struct v4l2_requestbuffers *)argument)->count = BUFFERS;
+      return 0;
+    case VIDIOC_QUERYBUF:
+      if (buffer->index >= BUFFERS) return fails(EINVAL);
+      buffer->length = (uint32_t)camera.buffer_bytes;
+      buffer->m.offset = (uint32_t)(buffer->index * camera.buffer_bytes);
+      camera.buffers[buffer->index] = *buffer;
+      return 0;
+    case VIDIOC_QBUF:
+      if (buffer->index >= BUFFERS || camera.at[buffer->index] == QUEUED) return fails(EINVAL);
+      put((int)buffer->index, QUEUED);
+      pthread_cond_signal(&camera.changed);
+      return 0;
+    case VIDIOC_DQBUF:
+      return dequeue(buffer);
+    case VIDIOC_STREAMON:
+      return stream_on();
+    case VIDIOC_STREAMOFF:
+      return stream_off();
+    default:
+      return fails(ENOTTY);
+  }
+}
+
+/* ------------------------------------------------------------------------- what the program calls in place of libc */
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+int ioctl(int descriptor, unsigned long request, ...) {
+  va_list arguments;
+  va_start(arguments, request);
+  void *argument = va_arg(arguments, void *);
+  va_end(arguments);
+  if (descriptor < 0 || descriptor != camera.descriptor) return NEXT(ioctl)(descriptor, request, argument);
+  pthread_mutex_lock(&camera.mutex);
+  const int result = control(request, argument);
+  const int error = errno;
+  pthread_mutex_unlock(&camera.mutex);
+  errno = error;
+  return result;
+}
+
+static int open_any(const char *path, int flags, mode_t mode) {
+  if (strcmp(path, DEVICE) == 0) return open_camera();
+  return NEXT(open)(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+  va_end(arguments);
+  return open_any(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+  va_end(arguments);
+  return open_any(path, flags, mode);
+}
+
+int close(int descriptor) {
+  if (descriptor >= 0 && descriptor == camera.descriptor) {
+    camera.descriptor = -1;
+    if (!camera.is_gone) NEXT(close)(camera.bell);
+    NEXT(close)(camera.memory);
+  }
+  return NEXT(close)(descriptor);
+}
+
+int stat(const char *path, struct stat *status) {
+  if (strcmp(path, DEVICE) != 0) return NEXT(stat)(path, status);
+  memset(status, 0, sizeof *status);
+  status->st_mode = S_IFCHR;
+  status->st_rdev = makedev(81, 0);
+  return 0;
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  if (descriptor < 0 || descriptor != camera.descriptor)
+    return NEXT(mmap)(address, length, protection, flags, descriptor, offset);
+  camera.mapped++;
+  return NEXT(mmap)(address, length, protection, flags, camera.memory, offset);
+}
+
+void *mmap64(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  return mmap(address, length, protection, flags, descriptor, offset);
+}
+
+int munmap(void *address, size_t length) {
+  if (length == camera.buffer_bytes) camera.mapped--;
+  return NEXT(munmap)(address, length);
+}
+
+__attribute__((destructor)) static void report(void) {
+  if (camera.mapped > 0) fprintf(stderr, "fake camera: %d buffers are still mapped\n", camera.mapped);
+  if (camera.is_streaming) fprintf(stderr, "fake camera: the stream is still on\n");
+  if (camera.descriptor >= 0) fprintf(stderr, "fake camera: the device is still open\n");
+}
