@@ -1,9 +1,4 @@
-/*
- * still.c - makes the kernel's virtual camera stand still and takes one picture of it.
- *
- * Usage: still DEVICE FOURCC WIDTH HEIGHT >FRAME. Turns the driver's running clock off, which is drawn into the picture, so
- * that every later frame of the same format has the same bytes; writes one frame to standard output.
- */
+/* still.c - takes one picture of a camera that stands still. Usage: still DEVICE FOURCC WIDTH HEIGHT >FRAME */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,26 +9,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { OSD_OFF = 2 };
-
 static int fail(const char *what) {
   fprintf(stderr, "still: %s: %s\n", what, strerror(errno));
   return 1;
-}
-
-/* Sets the menu control of that name; the driver's own controls have no public numbers. */
-static int set_control(int camera, const char *name, int value) {
-  struct v4l2_queryctrl query;
-  memset(&query, 0, sizeof query);
-  query.id = V4L2_CTRL_FLAG_NEXT_CTRL;
-  while (ioctl(camera, VIDIOC_QUERYCTRL, &query) == 0) {
-    if (strcmp((const char *)query.name, name) == 0) {
-      struct v4l2_control control = {query.id, value};
-      return ioctl(camera, VIDIOC_S_CTRL, &control);
-    }
-    query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
-  }
-  return -1;
 }
 
 int main(int argc, char **argv) {
@@ -43,7 +21,6 @@ int main(int argc, char **argv) {
   }
   const int camera = open(argv[1], O_RDWR);
   if (camera < 0) return fail(argv[1]);
-  if (set_control(camera, "OSD Text Mode", OSD_OFF) != 0) return fail("OSD Text Mode");
   struct v4l2_format format;
   memset(&format, 0, sizeof format);
   format.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
@@ -62,7 +39,7 @@ int main(int argc, char **argv) {
   }
   unsigned char *frame = malloc(picture->sizeimage);
   if (!frame) return fail("frame");
-  /* The first frame may have been drawn before the clock was turned off. */
+  /* The first frame may show what the camera saw before it stood still. */
   for (int i = 0; i < 3; i++) {
     if (read(camera, frame, picture->sizeimage) != (ssize_t)picture->sizeimage) return fail("read");
   }
