@@ -12,11 +12,15 @@ public struct EvaluatedModel: Sendable {
   let mapped: MappedModel
   /// Whether the file carries a calibration.
   public var isCalibrated: Bool { mapped.file.calibration != nil }
+  /// Of one image, with typical routing.
+  public let multiplyAccumulates: Int
   /// Texts of the classes; empty where the file has none.
   public let labels: [String]
 
   var shape: ModelShape { mapped.file.shape }
   public var path: String { mapped.path }
+  /// Size of the file.
+  public var fileBytes: Int { mapped.bytes.count }
   public var classCount: Int { shape.classCount }
 
   /// Opens and validates the file at `path`.
@@ -28,6 +32,7 @@ public struct EvaluatedModel: Sendable {
     var status = e3_model_open(mapped.bytes.baseAddress, mapped.bytes.count, &model)
     if status == E3_OK { status = e3_model_get_info(&model, &info) }
     guard status == E3_OK else { throw CheckpointError(file: path, problem: E3Error(rawValue: status).text) }
+    multiplyAccumulates = Int(clamping: info.multiply_accumulates)
     labels = (0..<info.labels).map { index in
       var text: UnsafePointer<CChar>?
       var length = 0

@@ -43,6 +43,8 @@ public struct Evaluation: Sendable {
       models: self.models, dataSet: dataSet,
       answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
       labels: labels, temperature: temperature)
+    report.fileBytes = models.reduce(0) { $0 + $1.fileBytes }
+    report.multiplyAccumulates = models.reduce(0) { $0 + $1.multiplyAccumulates }
     if let reference {
       let meter = progress("float: \(fileName(data.path))")
       report.setReference(

@@ -9,7 +9,10 @@ extension Report {
       ("dataset", .text(dataSet)), ("count", .integer(count)),
     ]
     members += scores.json
-    members += [("members", .integer(self.members)), ("disagreement", .number(disagreement))]
+    members += [
+      ("file_bytes", .integer(fileBytes)), ("multiply_accumulates", .integer(multiplyAccumulates)),
+      ("members", .integer(self.members)), ("disagreement", .number(disagreement)),
+    ]
     members.append(("fitted_temperature", .number(fittedTemperature)))
     if let tempered {
       members.append(("tempered", .object([("temperature", .number(tempered.temperature))] + tempered.scores.json)))

@@ -22,8 +22,11 @@ extension Report {
 
   private var header: String {
     let members = self.members == 1 ? "1 member" : "\(self.members) members"
+    let size = "\(decimals(Double(fileBytes) / 1e6, 2)) MB"
+    let cost = "\(decimals(Double(multiplyAccumulates) / 1e6, 2)) MMAC an image"
     let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "
-    return "\(models.joined(separator: " + ")): \(ensemble)\(members)\n\(dataSet): \(grouped(count)) images"
+    return
+      "\(models.joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n\(dataSet): \(grouped(count)) images"
   }
 
   /// A column for int8, and where there are others for the float path, the difference and the calibrated file.

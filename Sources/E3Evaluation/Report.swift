@@ -41,6 +41,9 @@ public struct Report: Sendable {
 
   /// Paths of the model files.
   public let models: [String]
+  /// Bytes of all model files, and what one image costs all of them.
+  public internal(set) var fileBytes = 0
+  public internal(set) var multiplyAccumulates = 0
   /// Path of the labelled images.
   public let dataSet: String
   /// N

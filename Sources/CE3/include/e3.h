@@ -190,7 +190,7 @@ typedef struct e3_session_options {
   e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
   uint32_t pin_threads;  /* 1: bind thread i to cpus[i]; 0: leave placement to the system */
   uint16_t cpus[E3_MAX_THREADS];
-  uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; not in the first version */
+  uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
