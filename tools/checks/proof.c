@@ -79,6 +79,10 @@ static void *classify(void *argument) {
     mix(&self->hash, &result.total_entropy, sizeof(float));
     mix(&self->hash, &result.mutual_information, sizeof(float));
     mix(&self->hash, &result.decision, sizeof result.decision);
+    if (result.prediction_set_count == 0) continue; /* not calibrated */
+    mix(&self->hash, &result.distance, sizeof(float));
+    mix(&self->hash, &result.relative_distance, sizeof(float));
+    mix(&self->hash, result.prediction_set, sizeof(uint32_t) * result.prediction_set_count);
   }
   return NULL;
 }

@@ -11,7 +11,8 @@ struct CalibratedText {
 
   func write(_ result: e3_result, _ model: borrowing Model) {
     writeReason(result)
-    writePredictionSet(result, model)
+    // What the set promises holds for images of the kind that it was fitted on.
+    if Int(result.decision) != E3_DECISION_UNKNOWN { writePredictionSet(result, model) }
   }
 
   private func writeReason(_ result: e3_result) {
