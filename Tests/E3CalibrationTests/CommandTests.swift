@@ -1,0 +1,108 @@
+import E3Converter
+import E3TestSupport
+import Foundation
+import Testing
+
+/// The built `e3-convert calibrate`, as a person meets it.
+@Suite("e3-convert calibrate")
+struct CommandTests {
+  let folder: TemporaryFolder
+  let model: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    model = try folder.packModel()
+  }
+
+  private func run(_ arguments: String..., more: [String] = []) throws -> (
+    status: Int32, output: String, errors: String
+  ) {
+    let process = Process()
+    process.executableURL =
+      URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("e3-convert")
+    process.arguments = arguments + more
+    // Files instead of pipes: a full pipe would block the command.
+    let (output, errors) = (folder["stdout"], folder["stderr"])
+    for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
+    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
+    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+    try process.run()
+    process.waitUntilExit()
+    return (
+      process.terminationStatus, String(decoding: try folder.bytes("stdout"), as: UTF8.self),
+      String(decoding: try folder.bytes("stderr"), as: UTF8.self)
+    )
+  }
+
+  @Test("calibrates in place or into another file, which inspect and verify show")
+  func calibrates() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 1)
+    let plain = try folder.bytes("model.e3")
+    let result = try run("calibrate", model, data.path, "--labels", folder["held-labels"], "-o", folder["out.e3"])
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    #expect(result.output.hasPrefix("\(folder["out.e3"]): calibrated\n  temperature "))
+    #expect(try folder.bytes("model.e3") == plain)
+
+    let shown = try run("inspect", folder["out.e3"], "--json")
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(shown.output.utf8)) as? [String: Any])
+    let calibration = try #require(object["calibration"] as? [String: Any])
+    #expect(calibration["set_coverage"] as? Double == Double(Float(0.95)))
+    #expect((calibration["images"] as? Int ?? 0) + (calibration["statistics_images"] as? Int ?? 0) == 400)
+    #expect(try run("inspect", folder["out.e3"]).output.contains("\n  unknown              above a distance of "))
+    #expect(try run("inspect", model).output.contains("\ncalibration\n  none\n"))
+    #expect(try run("verify", folder["out.e3"]).output.hasSuffix(" images, all good\n"))
+
+    let inPlace = try run("calibrate", model, data.path, "--labels", folder["held-labels"], "--threads", "2")
+    #expect(inPlace.status == 0)
+    #expect(try folder.bytes("model.e3") == folder.bytes("out.e3"))
+  }
+
+  @Test("takes parts of data sets, and statistics from another one")
+  func parts() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 2)
+    let labels = folder["held-labels"]
+    let result = try run(
+      "calibrate", model, data.path, "--labels", labels, "--skip", "250", "--statistics", data.path,
+      "--statistics-labels", labels, "--statistics-skip", "10", "--statistics-limit", "240", "-o", folder["out.e3"])
+    #expect(result.status == 0, "\(result.errors)")
+    let written = try MappedModel(path: folder["out.e3"])
+    #expect(written.file.calibration?.image_count == 150 && written.file.calibration?.statistics_count == 240)
+    let empty = try run("calibrate", model, data.path, "--labels", labels, "--skip", "400")
+    #expect(empty.status == 1 && empty.errors == "e3-convert: \(data.path): 400 images, of which 400 are left out\n")
+  }
+
+  @Test("takes a folder of pictures for each class, of any size")
+  func folders() throws {
+    var random = SplitMix(state: 3)
+    for label in 0..<5 {
+      let path = "\(folder.path)/pictures/\(label)"
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      for index in 0..<80 {
+        let pixels = (0..<11 * 9).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        try folder.write(Array("P5\n11 9\n255\n".utf8) + pixels, to: "pictures/\(label)/\(index).pgm")
+      }
+    }
+    let result = try run("calibrate", model, folder["pictures"], "--known-coverage", "0.9", "--no-distance")
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains("  unknown              never: no class statistics\n"))
+    #expect(result.output.contains("  fitted on            400 images"))
+  }
+
+  @Test("a fault is one line on standard error, a mistake status 64; the model stays as it was")
+  func faults() throws {
+    let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 4)
+    let plain = try folder.bytes("model.e3")
+    let unlabelled = try run("calibrate", model, data.path)
+    #expect(unlabelled.status == 1)
+    #expect(unlabelled.errors == "e3-convert: \(data.path): no labels, which calibration needs\n")
+    for arguments in [
+      ["--coverage", "1"], ["--known-coverage", "0"], ["--accept-coverage", "nan"], ["--limit", "0"],
+      ["--statistics-limit", "5"], ["--threads", "0"], ["--no-distance", "--statistics", data.path],
+    ] {
+      #expect(try run("calibrate", model, data.path, more: arguments).status == 64, "\(arguments)")
+    }
+    let over = try run("calibrate", model, data.path, "--labels", folder["held-labels"], "-o", folder["held-labels"])
+    #expect(over.status == 1 && over.errors.contains("is also an input"))
+    #expect(try folder.bytes("model.e3") == plain)
+  }
+}
