@@ -27,6 +27,7 @@ struct e3c_camera {
   int32_t newest; /* buffer of the newest frame that the caller has not seen */
   e3c_camera_frame frame;
   uint32_t damaged;
+  uint64_t waiting; /* since when the caller waits for a frame; 0: it does not */
   int has_ended;
   const char *what; /* why it has ended; null: a stop was asked for */
   int error;
@@ -75,6 +76,15 @@ static int32_t receive(e3c_camera *camera, const struct v4l2_buffer *buffer, uin
 
 static void pause_ms(int milliseconds) { poll(NULL, 0, milliseconds); }
 
+/* How long the caller has waited since the last usable frame. */
+static uint64_t waited(e3c_camera *camera, uint64_t last) {
+  pthread_mutex_lock(&camera->mutex);
+  const uint64_t since = camera->waiting;
+  pthread_mutex_unlock(&camera->mutex);
+  const uint64_t now = e3c_now(), from = since > last ? since : last;
+  return since && now > from ? now - from : 0;
+}
+
 /* The camera's thread. */
 static void *capture(void *context) {
   e3c_camera *camera = context;
@@ -84,13 +94,12 @@ static void *capture(void *context) {
   uint32_t damaged = 0;
   int lost = 0; /* the error with which the camera lost its picture since */
   for (;;) {
-    const uint64_t now = e3c_now();
-    if (now - last >= patience) {
+    if (waited(camera, last) >= patience) {
       end(camera, lost ? "the camera stopped" : damaged ? "the camera gave only damaged frames for five seconds"
                                                         : "the camera gave no frame for five seconds", lost);
       return NULL;
     }
-    if (poll(waiting, 3, (int)((last + patience - now) / 1000000u) + 1) < 0) continue; /* a signal; nothing else can be */
+    if (poll(waiting, 3, 250) < 0) continue; /* a signal; nothing else can be */
     if (waiting[1].revents || waiting[2].revents) {
       end(camera, NULL, 0);
       return NULL;
@@ -171,12 +180,14 @@ int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **wh
     return -1;
   }
   pthread_mutex_lock(&camera->mutex);
+  camera->waiting = e3c_now();
   while (camera->newest == NONE && !camera->has_ended) {
     pthread_mutex_unlock(&camera->mutex);
     eventfd_t changes;
     eventfd_read(camera->changed, &changes); /* sleeps */
     pthread_mutex_lock(&camera->mutex);
   }
+  camera->waiting = 0;
   camera->held = camera->newest;
   camera->newest = NONE;
   *frame = camera->frame;

@@ -1,5 +1,5 @@
 /*
- * fake_camera.c - a camera for a program that believes in Video4Linux: preloaded, it answers for the device /dev/fake-camera.
+ * fake_camera.c - a camera for a program that believes in Video4Linux: preloaded with fake_calls.c, it is /dev/fake-camera.
  *
  * Behaves as drivers do (buffers that the program maps and queues, a descriptor to poll, errors as errno), shows frames that
  * lie in files, and has faults on demand. The environment says what it is:
@@ -16,26 +16,23 @@
  * At the end it says on standard error when a buffer is still mapped, the stream still on or the device still open.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
+#include "fake_camera.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/videodev2.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { BUFFERS = 4, STORM = 100 };
-#define DEVICE "/dev/fake-camera"
 
 typedef enum where { UNUSED, QUEUED, DONE, TAKEN } where;
 
@@ -144,7 +141,7 @@ static void *device(void *context) {
   }
 }
 
-static int open_camera(void) {
+int fake_open(void) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return -1;
   camera.descriptor = ends[0];
@@ -196,7 +193,7 @@ static int set_format(struct v4l2_pix_format *pixels) {
   return 0;
 }
 
-static int control(unsigned long request, void *argument) {
+static int answer(unsigned long request, void *argument) {
   if (camera.is_gone && request != VIDIOC_STREAMOFF) return fails(ENODEV);
   struct v4l2_buffer *buffer = argument;
   switch (request) {
@@ -230,76 +227,29 @@ static int control(unsigned long request, void *argument) {
   }
 }
 
-/* ------------------------------------------------------------------------- what the program calls in place of libc */
-
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-int ioctl(int descriptor, unsigned long request, ...) {
-  va_list arguments;
-  va_start(arguments, request);
-  void *argument = va_arg(arguments, void *);
-  va_end(arguments);
-  if (descriptor < 0 || descriptor != camera.descriptor) return NEXT(ioctl)(descriptor, request, argument);
+int fake_control(unsigned long request, void *argument) {
   pthread_mutex_lock(&camera.mutex);
-  const int result = control(request, argument);
-  const int error = errno;
+  const int result = answer(request, argument), error = errno;
   pthread_mutex_unlock(&camera.mutex);
   errno = error;
   return result;
 }
 
-static int open_any(const char *path, int flags, mode_t mode) {
-  if (strcmp(path, DEVICE) == 0) return open_camera();
-  return NEXT(open)(path, flags, mode);
-}
+int fake_descriptor(void) { return camera.descriptor; }
 
-int open(const char *path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
-  va_end(arguments);
-  return open_any(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
-  va_end(arguments);
-  return open_any(path, flags, mode);
-}
-
-int close(int descriptor) {
-  if (descriptor >= 0 && descriptor == camera.descriptor) {
-    camera.descriptor = -1;
-    if (!camera.is_gone) NEXT(close)(camera.bell);
-    NEXT(close)(camera.memory);
-  }
-  return NEXT(close)(descriptor);
-}
-
-int stat(const char *path, struct stat *status) {
-  if (strcmp(path, DEVICE) != 0) return NEXT(stat)(path, status);
-  memset(status, 0, sizeof *status);
-  status->st_mode = S_IFCHR;
-  status->st_rdev = makedev(81, 0);
-  return 0;
-}
-
-void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
-  if (descriptor < 0 || descriptor != camera.descriptor)
-    return NEXT(mmap)(address, length, protection, flags, descriptor, offset);
+int fake_map(void) {
   camera.mapped++;
-  return NEXT(mmap)(address, length, protection, flags, camera.memory, offset);
+  return camera.memory;
 }
 
-void *mmap64(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
-  return mmap(address, length, protection, flags, descriptor, offset);
+void fake_unmap(size_t bytes) {
+  if (camera.mapped > 0 && bytes == camera.buffer_bytes) camera.mapped--;
 }
 
-int munmap(void *address, size_t length) {
-  if (length == camera.buffer_bytes) camera.mapped--;
-  return NEXT(munmap)(address, length);
+void fake_close(void) {
+  camera.descriptor = -1;
+  if (!camera.is_gone) close(camera.bell);
+  close(camera.memory);
 }
 
 __attribute__((destructor)) static void report(void) {

@@ -17,8 +17,8 @@ struct Camera: FrameSource, ~Copyable {
   private let format: StreamFormat?
   private var decoder = PictureDecoder()
   private var count: UInt64 = 0
-  /// When a picture could be decoded last.
-  private var lastPicture = e3c_now()
+  /// Since when no picture could be decoded; nil: the last one could.
+  private var undecodable: UInt64?
 
   /// Opens the camera with what was asked for; the driver's choice where nothing was.
   init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest) throws(Failure) {
@@ -65,10 +65,12 @@ struct Camera: FrameSource, ~Copyable {
     do {
       try decoder.decode(bytes, path: path, position: count, size: size, capture: capture, body)
     } catch {
-      if now - lastPicture < UInt64(E3C_CAMERA_PATIENCE_SECONDS) * 1_000_000_000 { return .broken }
+      let since = undecodable ?? now
+      undecodable = since
+      if now - since < UInt64(E3C_CAMERA_PATIENCE_SECONDS) * 1_000_000_000 { return .broken }
       throw .report(path, "no picture of the camera could be decoded for five seconds")
     }
-    lastPicture = now
+    undecodable = nil
     return .frame
   }
 
