@@ -21,12 +21,20 @@ def write_atomically(path, write):
     temporary.unlink(missing_ok=True)
 
 
-def save_safetensors(path, tensors, metadata):
+def bfloat16_bits(array):
+  """Float32 rounded to bfloat16, to nearest and ties to even, as 16-bit integers."""
+  bits = array.view("<u4")
+  return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+
+
+def save_safetensors(path, tensors, metadata, bfloat16=False):
   """Writes {name: float32 array} in name order, with string metadata (https://github.com/huggingface/safetensors)."""
   header, offset = {"__metadata__": {key: str(value) for key, value in metadata.items()}}, 0
   arrays = [(name, np.ascontiguousarray(tensors[name], dtype="<f4")) for name in sorted(tensors)]
+  kind = "BF16" if bfloat16 else "F32"
+  arrays = [(name, bfloat16_bits(array) if bfloat16 else array) for name, array in arrays]
   for name, array in arrays:
-    header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+    header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
     offset += array.nbytes
   text = json.dumps(header, separators=(",", ":")).encode()
   text += b" " * (-len(text) % 8)

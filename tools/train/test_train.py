@@ -219,6 +219,14 @@ class Files(unittest.TestCase):
       self.assertEqual(os.listdir(folder), ["x.safetensors"])
 
 
+  def test_bfloat16_rounds_to_nearest_and_ties_to_even(self):
+    with tempfile.TemporaryDirectory() as folder:
+      path = Path(folder) / "x.safetensors"
+      value = torch.cat([torch.randn(1000), torch.tensor([1 + 2**-8, 1 + 3 * 2**-8, -0.0, 3e38])])
+      save_safetensors(path, {"x": value.numpy()}, {}, bfloat16=True)
+      np.testing.assert_array_equal(load_safetensors(path)["x"], value.bfloat16().float().numpy())
+
+
 class Resuming(unittest.TestCase):
   def test_a_stopped_training_goes_on_with_the_same_numbers(self):
     with tempfile.TemporaryDirectory() as folder:
