@@ -3,7 +3,7 @@ public struct CalibrationOptions: Sendable {
   /// Share of images whose class is in the prediction set.
   public var coverage = 0.95
   /// Share of images like those of the calibration that are not called unknown.
-  public var knownCoverage = 0.99
+  public var knownCoverage = 0.98
   /// Share of the known images that are accepted.
   public var acceptCoverage = 0.9
   /// Whether the file gets the class statistics, without which nothing is unknown.

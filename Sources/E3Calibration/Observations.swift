@@ -14,7 +14,7 @@ struct Observations: Sendable {
   /// `[N][M][R]` what the head reads; empty unless asked for.
   var representations: [Float] = []
   /// `[N]`; NaN without statistics.
-  var distances: [Float] = []
+  var relativeDistances: [Float] = []
   /// `[N]` FORMAT.md, "data hash".
   private var hashes: [UInt64] = []
 
@@ -49,7 +49,7 @@ struct Observations: Sendable {
       classes += part.classes
       probabilities += part.probabilities
       representations += part.representations
-      distances += part.distances
+      relativeDistances += part.relativeDistances
       hashes += part.hashes
     }
   }
@@ -75,7 +75,7 @@ struct Observations: Sendable {
           start: result.representations + member * Int(result.representation_stride), count: shape.representation)
       }
     }
-    distances.append(result.distance)
+    relativeDistances.append(result.relative_distance)
     hashes.append(Self.hash(image, label: label))
   }
 

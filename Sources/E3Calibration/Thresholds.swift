@@ -28,8 +28,8 @@ struct Thresholds {
     var known = Array(observations.classes.indices)
     var unknown: Float?
     if hasDistances {
-      let threshold = try Self.passing(observations.distances, options.knownCoverage, "--known-coverage", path)
-      known.removeAll { observations.distances[$0] > threshold }
+      let threshold = try Self.passing(observations.relativeDistances, options.knownCoverage, "--known-coverage", path)
+      known.removeAll { observations.relativeDistances[$0] > threshold }
       unknown = threshold
     }
     self.unknown = unknown

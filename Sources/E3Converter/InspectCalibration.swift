@@ -15,7 +15,7 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
     lines.append(
       (
         "unknown",
-        "above a distance of \(decimal(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
+        "above a relative distance of \(decimal(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
           + "of the images"
       ))
   } else {

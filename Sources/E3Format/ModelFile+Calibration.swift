@@ -55,7 +55,7 @@ extension ModelFile {
       c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
     else { return false }
     if hasStatistics {
-      guard c.unknown_threshold >= 0, c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0
+      guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0
       else { return false }
     } else {
       guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0

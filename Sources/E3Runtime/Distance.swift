@@ -80,6 +80,6 @@ extension Encoder {
     let count = Float(shape.memberCount)
     // Not a NaN, whose bits differ from CPU to CPU.
     let mean = relative / count
-    return ((sum / count).squareRoot(), mean.isNaN ? .infinity : mean)
+    return ((sum / count).squareRoot(), mean.isFinite ? mean : .infinity)
   }
 }

@@ -50,7 +50,7 @@ extension Encoder {
     }
     result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
     if let calibration, let set = buffers.predictionSet {
-      result.decision = decide(calibration, topProbability: topProbability, distance: result.distance)
+      result.decision = decide(calibration, topProbability: topProbability, relativeDistance: result.relative_distance)
       result.prediction_set = UnsafePointer(set)
       result.prediction_set_count = UInt32(
         collectPredictionSet(

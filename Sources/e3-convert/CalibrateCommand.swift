@@ -14,7 +14,7 @@ struct CalibrateCommand: ParsableCommand {
       file (.gz too), a .npy array, or a folder with one folder of pictures for each class; pictures and bytes go through \
       the model's preprocessing whatever their size, floats in a .npy array are values in the model's value range.
 
-      The class statistics say what the representations of each class look like; the distance from them decides what is \
+      The class statistics say what the representations of each class look like; the relative distance from them decides what is \
       unknown. They come from --statistics (training images are well suited), or from every other image of each class of \
       the data set; the rest then gives temperature and thresholds. A calibrated model is calibrated anew.
       """)

@@ -165,7 +165,7 @@ struct CalibrateTests {
     let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
     let even = try DataSet(path: data.path, labels: cycle)
     #expect(refused(even[0..<40]).contains("images for the class statistics, expected 21 or more"))
-    #expect(refused(data[0..<60], statistics: data).contains("expected 99 or more for --known-coverage 0.99"))
+    #expect(refused(data[0..<40], statistics: data).contains("expected 49 or more for --known-coverage 0.98"))
     #expect(refused(data[0..<18]) { $0.hasDistance = false }.contains("expected 19 or more for --coverage 0.95"))
     let small = try folder.write(idx([400, 8, 8, 3], [UInt8](repeating: 7, count: 400 * 192)), to: "flat")
     let flat = try DataSet(path: small, labels: folder["held-labels"])

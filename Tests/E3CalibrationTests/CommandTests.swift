@@ -48,7 +48,8 @@ struct CommandTests {
     let calibration = try #require(object["calibration"] as? [String: Any])
     #expect(calibration["set_coverage"] as? Double == Double(Float(0.95)))
     #expect((calibration["images"] as? Int ?? 0) + (calibration["statistics_images"] as? Int ?? 0) == 400)
-    #expect(try run("inspect", folder["out.e3"]).output.contains("\n  unknown              above a distance of "))
+    #expect(
+      try run("inspect", folder["out.e3"]).output.contains("\n  unknown              above a relative distance of "))
     #expect(try run("inspect", model).output.contains("\ncalibration\n  none\n"))
     #expect(try run("verify", folder["out.e3"]).output.hasSuffix(" images, all good\n"))
 

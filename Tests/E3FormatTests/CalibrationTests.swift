@@ -75,7 +75,7 @@ struct CalibrationTests {
       \.temperature, \.accept_threshold, \.set_threshold, \.accept_coverage, \.known_coverage, \.set_coverage,
     ]
     for field in fields { #expect(try error { $0[keyPath: field] = value } == .fileValues) }
-    #expect(try error { $0.unknown_threshold = value } == (value == 1e9 ? nil : .fileValues))
+    #expect(try error { $0.unknown_threshold = value } == (value.isFinite ? nil : .fileValues))
   }
 
   @Test("the ends of the ranges")

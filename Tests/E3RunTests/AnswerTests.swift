@@ -43,8 +43,8 @@ struct AnswerTests {
       #expect(uncertainty["distance"] is NSNull, "the model carries no statistics")
       #expect(uncertainty["relative_distance"] is NSNull)
       let thresholds = try #require(object["thresholds"] as? [String: Any])
-      #expect(Set(thresholds.keys) == ["accept_probability", "unknown_distance"])
-      #expect(number(thresholds, "accept_probability") == 0.5 && thresholds["unknown_distance"] is NSNull)
+      #expect(Set(thresholds.keys) == ["accept_probability", "unknown_relative_distance"])
+      #expect(number(thresholds, "accept_probability") == 0.5 && thresholds["unknown_relative_distance"] is NSNull)
       #expect(["accept", "unsure"].contains(object["decision"] as? String))
       #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
       let parts = try ["capture_ms", "preprocess_ms", "inference_ms"].map { try #require(number(object, $0)) }
@@ -147,9 +147,9 @@ struct AnswerTests {
       return try folder.file("calibrated.e3", sample.bytes)
     }
     let cases: [(unknown: Float, accept: Float, decision: String, reason: Regex<Substring>)] = [
-      (1e6, 0, "accept", #/  accept: [0-9.]+ % is at least 0.0 %, distance [0-9.]+ is at most 1000000.00/#),
-      (1e6, 1, "unsure", #/  unsure: [0-9.]+ % is below 100.0 %, distance [0-9.]+ is at most 1000000.00/#),
-      (0, 0, "unknown", #/  unknown: distance [0-9.]+ is above 0.00/#),
+      (1e6, 0, "accept", #/  accept: [0-9.]+ % is at least 0.0 %, relative distance [-0-9.]+ is at most 1000000.00/#),
+      (1e6, 1, "unsure", #/  unsure: [0-9.]+ % is below 100.0 %, relative distance [-0-9.]+ is at most 1000000.00/#),
+      (-1e6, 0, "unknown", #/  unknown: relative distance [-0-9.]+ is above -1000000.00/#),
     ]
     for (unknown, accept, decision, reason) in cases {
       let path = try model(unknown: unknown, accept: accept)
@@ -158,7 +158,7 @@ struct AnswerTests {
       let uncertainty = try #require(object["uncertainty"] as? [String: Any])
       #expect(number(uncertainty, "distance")! > 0 && number(uncertainty, "relative_distance") != nil)
       let thresholds = try #require(object["thresholds"] as? [String: Any])
-      #expect(number(thresholds, "unknown_distance") == Double(unknown))
+      #expect(number(thresholds, "unknown_relative_distance") == Double(unknown))
       let probabilities = numbers(object["probabilities"])
       let set = (0..<3).filter { probabilities[$0] >= 0.2 }.sorted { probabilities[$0] > probabilities[$1] }
       #expect(numbers(object["prediction_set"]) == set.map(Double.init))

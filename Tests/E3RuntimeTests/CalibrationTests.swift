@@ -83,12 +83,12 @@ struct CalibrationTests {
     withExtendedLifetime((plain, calibrated)) {}
   }
 
-  @Test("is unknown above the distance threshold, else accepted from the probability threshold on")
+  @Test("is unknown above the threshold of the relative distance, else accepted from the probability threshold on")
   func decisions() throws {
     let session = try OpenSession(sample(), sessionOptions())
     let image = session.model.image(seed: 9)
     let result = try session.run(image)
-    let (distance, probability) = (result.distance, result.top_probability)
+    let (distance, probability) = (result.relative_distance, result.top_probability)
     func decision(_ unknown: Float, _ accept: Float) throws -> Int {
       let model = try sample {
         $0.unknown_threshold = unknown

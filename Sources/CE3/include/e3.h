@@ -160,7 +160,7 @@ typedef struct e3_calibration {
   uint32_t has_distance;        /* 1 when the file carries the class statistics for distances, else 0 */
   float temperature;            /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
   float accept_threshold;       /* ACCEPT from this top probability on, else UNSURE */
-  float unknown_threshold;      /* UNKNOWN above this distance; NaN without distances */
+  float unknown_threshold;      /* UNKNOWN above this relative distance; NaN without distances */
   float set_threshold;          /* a class is in the prediction set from this probability on */
   float accept_coverage;        /* share of known images accepted */
   float known_coverage;         /* share of images not UNKNOWN; NaN without distances */
@@ -260,7 +260,7 @@ typedef struct e3_result {
   float mutual_information;           /* total - expected (epistemic), never negative */
   float disagreement;                 /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
   float distance;                     /* Mahalanobis distance of the representation; NaN when the file has no statistics */
-  e3_decision decision;               /* UNKNOWN when distance is above the file's threshold; else ACCEPT when top_probability
+  e3_decision decision;               /* UNKNOWN when relative_distance is above the file's threshold; else ACCEPT when top_probability
                                          is at least the file's threshold, else UNSURE; without a calibration: 0.5 */
   uint32_t prediction_set_count;      /* conformal prediction set: at least 1; 0 when the file is not calibrated */
   const uint32_t *prediction_set;     /* [prediction_set_count] classes, most probable first */

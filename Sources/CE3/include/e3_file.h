@@ -125,7 +125,7 @@ typedef enum e3_file_score {
 typedef struct e3_file_calibration {
   float temperature;        /* T: probabilities are mean^(1/T), normalised */
   float accept_threshold;   /* the top class is accepted from this probability on */
-  float unknown_threshold;  /* a distance above it is unknown; 0 without statistics */
+  float unknown_threshold;  /* a relative distance above it is unknown; 0 without statistics */
   float set_threshold;      /* classes from this probability on are in the prediction set: 1 - conformal quantile */
   float accept_coverage;    /* share of the known images that the accept threshold was fitted to accept */
   float known_coverage;     /* share of the images that the unknown threshold was fitted to let pass; 0 without */

@@ -27,8 +27,8 @@ struct CalibratedText {
       percent(calibration.accept_threshold)
     }
     if calibration.has_distance != 0 {
-      stream.write(isUnknown ? "distance " : ", distance ")
-      number(result.distance)
+      stream.write(isUnknown ? "relative distance " : ", relative distance ")
+      number(result.relative_distance)
       stream.write(isUnknown ? " is above " : " is at most ")
       number(calibration.unknown_threshold)
     }

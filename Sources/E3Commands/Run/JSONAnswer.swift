@@ -20,7 +20,7 @@ struct JSONAnswer {
     stream.write(result.decisionName)
     key("\",\"thresholds\":{\"accept_probability\":")
     e3c_put_float(stream.stream, model.calibration?.accept_threshold ?? 0.5)
-    key(",\"unknown_distance\":")
+    key(",\"unknown_relative_distance\":")
     e3c_put_float(stream.stream, model.calibration?.unknown_threshold ?? .nan)
     key("},\"prediction_set\":[")
     for index in 0..<Int(result.prediction_set_count) {
