@@ -102,7 +102,8 @@ def prepare(name):
 
   make(folder / "images.npy", lambda path: save(path, images[0]))
   make(folder / "reference.jsonl",
-       lambda path: path.write_text(convert("reference", weights, *model, "--tensor", folder / "images.npy", "--json")))
+       lambda path: path.write_text(
+         convert("reference", weights, *model, "--capacity", "none", "--tensor", folder / "images.npy", "--json")))
   exports = {export: [how for _, of, how in PEERS.values() if of == export] for _, export, _ in PEERS.values()}
   for export, hows in exports.items():
     targets = [folder / f"{export}.{how}.onnx" for how in hows]
