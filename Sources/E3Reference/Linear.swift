@@ -1,6 +1,7 @@
 import COpenBLAS
 import E3Checkpoint
 import Glibc
+import Synchronization
 
 /// A linear layer: `y = x · kernel + bias`.
 struct Linear {
@@ -51,18 +52,24 @@ struct Linear {
   }
 }
 
-/// Sets how many threads one matrix product may use, in the whole process: 1 where several images are worked on at the
-/// same time, as small products gain nothing from threads that wait for each other.
+/// Sets how many threads one matrix product may use: 1 where several images are worked on at the same time, as small
+/// products gain nothing from threads that wait for each other. Only the first call in a process, before any product,
+/// has an effect: OpenBLAS corrupts memory when the number changes while it works.
 public func setMatrixThreads(_ count: Int) {
+  matrixThreads.withLock { $0 = $0 ?? max(1, count) }
   _ = BLAS.shared
-  openblas_set_num_threads(Int32(clamping: max(1, count)))
 }
 
-/// OpenBLAS, with as many threads as the process has cores.
+private let matrixThreads = Mutex<Int?>(nil)
+
+/// OpenBLAS, with as many threads as the process has cores unless ``setMatrixThreads(_:)`` said otherwise.
 struct BLAS {
   static let shared = BLAS()
 
-  private init() { openblas_set_num_threads(Int32(max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 32)))) }
+  private init() {
+    let cores = max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 32))
+    openblas_set_num_threads(Int32(clamping: matrixThreads.withLock { $0 } ?? cores))
+  }
 
   /// `y = scale * a · b + accumulate * y`, or with `b` transposed; all row-major with leading dimensions.
   func multiply(
