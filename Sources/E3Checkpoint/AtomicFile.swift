@@ -13,6 +13,7 @@ public final class AtomicFile {
   private let directory: String
   private let temporaryPath: String
   private var isNamed = false
+  private var unfinishedSlot: Int?
   private var descriptor: Int32
   /// Written bytes that are not in the file yet. They go there in whole chunks, which the page cache can then keep, and
   /// a reader map, as huge pages.
@@ -40,7 +41,7 @@ public final class AtomicFile {
     descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
     isNamed = true
-    UnfinishedFile.register(temporaryPath)
+    unfinishedSlot = UnfinishedFile.register(temporaryPath)
   }
 
   deinit {
@@ -99,15 +100,14 @@ public final class AtomicFile {
     guard fsync(descriptor) == 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
     if !isNamed {
       // linkat does not replace, rename does: hence the step over the temporary name.
-      UnfinishedFile.register(temporaryPath)
+      unfinishedSlot = UnfinishedFile.register(temporaryPath)
       isNamed = true
       guard linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, temporaryPath, AT_SYMLINK_FOLLOW) == 0 else {
         throw CheckpointError(file: path, problem: systemErrorText())
       }
     }
     guard rename(temporaryPath, path) == 0 else { throw CheckpointError(file: path, problem: systemErrorText()) }
-    UnfinishedFile.unregister()
-    isNamed = false
+    forgetTemporaryName()
     close(descriptor)
     descriptor = -1
     // The name is durable once the directory is; a file system that cannot flush one has no say in the result.
@@ -140,8 +140,12 @@ public final class AtomicFile {
   private func removeTemporaryName() {
     guard isNamed else { return }
     unlink(temporaryPath)
-    UnfinishedFile.unregister()
-    isNamed = false
+    forgetTemporaryName()
+  }
+
+  private func forgetTemporaryName() {
+    if let unfinishedSlot { UnfinishedFile.unregister(unfinishedSlot) }
+    (unfinishedSlot, isNamed) = (nil, false)
   }
 }
 

@@ -1,30 +1,48 @@
 import Glibc
+import Synchronization
 
-/// The temporary name of the output that is being written, if it has one, so that a signal can remove it.
+/// The temporary names of the outputs that are being written, so that a signal can remove them. Files may be written on
+/// several threads at once; of more than ``capacity`` at a time, the others are left behind by a signal.
 public enum UnfinishedFile {
-  /// A copy of the name, for the signal handler, which may not use Swift strings.
-  nonisolated(unsafe) private static var name: UnsafeMutablePointer<CChar>?
+  private typealias Name = UnsafeMutablePointer<CChar>
 
-  /// Makes SIGHUP, SIGINT and SIGTERM remove the unfinished output before they end the process. For commands.
+  static let capacity = 16
+  /// Copies of the names, for the signal handler, which may not use Swift strings. Whoever takes one out of its slot owns it.
+  nonisolated(unsafe) private static let slots = {
+    let slots = UnsafeMutablePointer<Atomic<Name?>>.allocate(capacity: capacity)
+    for index in 0..<capacity { (slots + index).initialize(to: Atomic(nil)) }
+    return slots
+  }()
+
+  /// Makes SIGHUP, SIGINT and SIGTERM remove the unfinished outputs before they end the process. For commands.
   public static func removeOnSignals() {
+    _ = slots  // Made before a handler can need them.
     for number in [SIGHUP, SIGINT, SIGTERM] {
       // A signal that was ignored from the start, as under nohup, stays ignored.
       let previous = signal(number, SIG_IGN)
       guard unsafeBitCast(previous, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) else { continue }
       signal(number) { number in
-        if let name = UnfinishedFile.name { unlink(name) }
+        for index in 0..<UnfinishedFile.capacity {
+          if let name = UnfinishedFile.slots[index].exchange(nil, ordering: .acquiringAndReleasing) { unlink(name) }
+        }
         signal(number, SIG_DFL)
         raise(number)
       }
     }
   }
 
-  static func register(_ path: String) { name = strdup(path) }
+  /// - Returns: the slot to give to ``unregister(_:)``; nil when all are taken.
+  static func register(_ path: String) -> Int? {
+    guard let name = strdup(path) else { return nil }
+    for index in 0..<capacity
+    where slots[index].compareExchange(expected: nil, desired: name, ordering: .acquiringAndReleasing).exchanged {
+      return index
+    }
+    free(name)
+    return nil
+  }
 
-  static func unregister() {
-    // Cleared before it is freed: a signal may come in between.
-    let old = name
-    name = nil
-    free(old)
+  static func unregister(_ slot: Int) {
+    if let name = slots[slot].exchange(nil, ordering: .acquiringAndReleasing) { free(name) }
   }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Testing
 
@@ -42,6 +43,26 @@ struct AtomicFileTests {
       try file.commit()
       #expect(names(directory) == ["model.e3"])
       #expect(try FileBytes.read(path) == [1, 9, 3, 4])
+    }
+  }
+
+  @Test("files are written on many threads at once, more than a signal could remove", arguments: [true, false])
+  func concurrent(nameless: Bool) throws {
+    try inDirectory { directory in
+      DispatchQueue.concurrentPerform(iterations: 8) { thread in
+        for round in 0..<50 {
+          do {
+            let files = try (0..<4).map {
+              try AtomicFile(path: "\(directory)/\(thread)-\(round)-\($0)", nameless: nameless)
+            }
+            for file in files { try file.write([UInt8(thread)]) }
+            for file in files.dropLast() { try file.commit() }
+          } catch {
+            Issue.record(error)
+          }
+        }
+      }
+      #expect(names(directory).count == 8 * 50 * 3, "and the abandoned ones leave nothing")
     }
   }
 
