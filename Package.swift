@@ -59,15 +59,16 @@ let host: [Target] = [
 let tests: [Target] = [
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format"], path: "Tests/E3TestSupport"),
-  .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels"]),
-  .testTarget(name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens"], exclude: ["Data"]),
+  .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),
+  .testTarget(
+    name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3TestSupport"], exclude: ["Data"]),
   .testTarget(
     name: "E3CalibrationTests",
     dependencies: [
       "CE3", "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Metrics",
       "E3TestSupport", "e3-convert",
     ]),
-  .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets"]),
+  .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets", "E3TestSupport"]),
   .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(

@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -37,7 +38,7 @@ struct DefinitionTests {
 
   @Test("tanh is within 1.5 ulp")
   func hyperbolicTangent() {
-    var random = Random(20)
+    var random = SplitMix(state: 20)
     let values = Buffer<Float>(16_000) { i in random.float(i % 2 == 0 ? 1 : i % 3 == 0 ? 100 : 10) }
     let y = Buffer(copy: values)
     scalar.kernels.tanh(y.base, y.count)
@@ -58,7 +59,7 @@ struct DefinitionTests {
 
   @Test("the entropy of a distribution is that of the exact logarithm")
   func entropy() {
-    var random = Random(21)
+    var random = SplitMix(state: 21)
     for width in [1, 2, 10, 16, 1000] {
       let x = Matrix(rows: 1, width: width) { _, _ in random.float(6) }
       scalar.kernels.softmax(x.base, x.stride, 1, width)
@@ -71,7 +72,7 @@ struct DefinitionTests {
 
   @Test("softmax sums to one and leaves zeros past the width")
   func softmax() {
-    var random = Random(22)
+    var random = SplitMix(state: 22)
     let x = Matrix(rows: 3, width: 21) { _, _ in random.float(20) }
     scalar.kernels.softmax(x.base, x.stride, 3, 21)
     for row in 0..<3 {
@@ -82,7 +83,7 @@ struct DefinitionTests {
 
   @Test("LayerNorm is that of the formula in double precision")
   func layerNorm() {
-    var random = Random(23)
+    var random = SplitMix(state: 23)
     let x = RowKind.uniform.matrix(rows: 4, width: 200, &random)
     let gamma = RowKind.uniform.matrix(rows: 1, width: 200, &random)
     let beta = RowKind.uniform.matrix(rows: 1, width: 200, &random)
@@ -101,7 +102,7 @@ struct DefinitionTests {
 
   @Test("quantised rows are within half a step of the values and reach 127")
   func quantization() {
-    var random = Random(24)
+    var random = SplitMix(state: 24)
     let x = RowKind.uniform.matrix(rows: 6, width: 80, &random)
     let out = Buffer<UInt8>(6 * 128), scales = Buffer<Float>(6)
     scalar.kernels.quantize_rows(x.base, x.stride, 6, 80, 0.5, out.base, 128, scales.base)
@@ -115,7 +116,7 @@ struct DefinitionTests {
 
   @Test("packed weights are within half a step, their padding is zero, and the compensation is 128 times their sum")
   func packLinear() {
-    var random = Random(25)
+    var random = SplitMix(state: 25)
     for (inputs, outputs) in [(1, 1), (8, 16), (13, 21), (100, 40)] {
       let weights = (0..<inputs * outputs).map { _ in random.float(2) }
       let panels = packed(inputs: inputs, outputs: outputs, { weights[$0 * outputs + $1] }, bias: { Float($0) })

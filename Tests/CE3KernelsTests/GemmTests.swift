@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import E3TestSupport
 import Testing
 
 /// One matrix product with everything it needs.
@@ -15,7 +16,7 @@ struct Product {
   var paddedInputs: Int { roundUp(inputs, 8) }
 
   /// `extreme` fills activations and weights with -127 and 127, all of one sign in some rows and channels.
-  init(rows: Int, inputs: Int, outputs: Int, extreme: Bool, _ random: inout Random) {
+  init(rows: Int, inputs: Int, outputs: Int, extreme: Bool, _ random: inout SplitMix) {
     (self.rows, self.inputs, self.outputs) = (rows, inputs, outputs)
     let stride = roundUp(inputs, 64)
     var generator = random
@@ -25,10 +26,10 @@ struct Product {
         ? ((i / stride) % 3 == 0 || generator.next() & 1 == 0 ? 127 : -127) : Int8(generator.int(-127...127))
     }
     rowScales = Buffer(rows) { _ in abs(generator.float(0.01)) }
-    gates = Buffer(rows) { _ in abs(generator.float()) }
+    gates = Buffer(rows) { _ in abs(generator.float) }
     panels = packed(
       inputs: inputs, outputs: outputs,
-      { _, n in extreme ? (n % 3 == 0 || generator.next() & 1 == 0 ? 1 : -1) : generator.float() },
+      { _, n in extreme ? (n % 3 == 0 || generator.next() & 1 == 0 ? 1 : -1) : generator.float },
       bias: { _ in generator.float(3) })
     out = Matrix(rows: 2 * rows, width: roundUp(outputs, 16), extraStride: 16) { _, _ in generator.float(2) }
     let targets = (0..<2 * rows).sorted { _, _ in generator.next() & 1 == 0 }
@@ -67,7 +68,7 @@ let epilogues = [E3K_STORE, E3K_ADD, E3K_ADD_GATED]
 struct GemmTests {
   @Test("the definition is the exact integer sum, scaled and biased")
   func definition() {
-    var random = Random(1)
+    var random = SplitMix(state: 1)
     for extreme in [false, true] {
       let product = Product(rows: 5, inputs: 203, outputs: 37, extreme: extreme, &random)
       let out = product.run(scalar, E3K_STORE)
@@ -90,7 +91,7 @@ struct GemmTests {
 
   @Test("every tier gives the definition's bits, whatever the shape, epilogue and operands", arguments: tiers)
   func tiersAgree(tier: Tier) {
-    var random = Random(2)
+    var random = SplitMix(state: 2)
     var shapes: [(rows: Int, inputs: Int, outputs: Int)] = []
     shapes += (1...29).map { ($0, 8 * random.int(1...8), random.int(1...60)) }
     shapes += (1...9).map { (random.int(1...30), 8 * random.int(1...16), 16 * $0) }
@@ -109,7 +110,7 @@ struct GemmTests {
 
   @Test("inputs that are not a multiple of 8 are padded with zero weights", arguments: tiers)
   func paddedInputs(tier: Tier) {
-    var random = Random(3)
+    var random = SplitMix(state: 3)
     for inputs in [1, 3, 7, 9, 27, 100] {
       let product = Product(rows: 6, inputs: inputs, outputs: 20, extreme: false, &random)
       #expect(product.run(tier, E3K_STORE).bytes == product.run(scalar, E3K_STORE).bytes)
@@ -118,7 +119,7 @@ struct GemmTests {
 
   @Test("panels may be computed in parts, as threads do", arguments: tiers)
   func partition(tier: Tier) {
-    var random = Random(4)
+    var random = SplitMix(state: 4)
     let product = Product(rows: 14, inputs: 96, outputs: 112, extreme: false, &random)
     let whole = product.run(scalar, E3K_STORE)
     for split in 1..<7 {
@@ -135,7 +136,7 @@ struct GemmTests {
 
   @Test("a row that is the target of two assignments receives both, in order", arguments: [scalar] + tiers)
   func sharedTarget(tier: Tier) {
-    var random = Random(5)
+    var random = SplitMix(state: 5)
     let product = Product(rows: 9, inputs: 16, outputs: 16, extreme: false, &random)
     for r in 0..<9 { product.outRows.base[r] = UInt32(r / 2) }
     let stored = product.run(scalar, E3K_STORE)

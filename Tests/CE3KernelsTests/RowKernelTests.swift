@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -10,7 +11,7 @@ struct RowKernelTests {
 
   @Test("quantize_rows", arguments: tiers)
   func quantizeRows(tier: Tier) {
-    var random = Random(10)
+    var random = SplitMix(state: 10)
     for kind in RowKind.allCases {
       for count in counts {
         let width = 16 * random.int(1...20)
@@ -28,7 +29,7 @@ struct RowKernelTests {
 
   @Test("gelu_quantize, values and bytes", arguments: tiers)
   func geluQuantize(tier: Tier) {
-    var random = Random(19)
+    var random = SplitMix(state: 19)
     for kind in RowKind.allCases {
       for count in counts {
         let width = 16 * random.int(1...20)
@@ -46,7 +47,7 @@ struct RowKernelTests {
 
   @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
   func layerNorm(tier: Tier) {
-    var random = Random(11)
+    var random = SplitMix(state: 11)
     for kind in RowKind.allCases {
       for count in counts {
         let width = random.int(1...300)
@@ -80,7 +81,7 @@ struct RowKernelTests {
 
   @Test("pack_keys and pack_values", arguments: tiers)
   func packing(tier: Tier) {
-    var random = Random(12)
+    var random = SplitMix(state: 12)
     for kind in RowKind.allCases {
       for tokens in Array(1...20) + [31, 50, 64] {
         let width = 16 * random.int(1...6)
@@ -104,7 +105,7 @@ struct RowKernelTests {
 
   @Test("softmax_quantize and softmax", arguments: tiers)
   func softmax(tier: Tier) {
-    var random = Random(13)
+    var random = SplitMix(state: 13)
     for kind in RowKind.allCases {
       for count in counts {
         let width = random.int(1...100)
@@ -131,13 +132,13 @@ struct RowKernelTests {
 
   @Test("float_gemm, with and without bias", arguments: tiers)
   func floatGemm(tier: Tier) {
-    var random = Random(14)
+    var random = SplitMix(state: 14)
     for count in 1...20 {
       for panels in 1...9 {
         let inputs = random.int(1...60)
         let x = RowKind.uniform.matrix(rows: count, width: inputs, &random)
-        let weights = Buffer<Float>(panels * inputs * 16) { _ in random.float() }
-        let bias = Buffer<Float>(panels * 16) { _ in random.float() }
+        let weights = Buffer<Float>(panels * inputs * 16) { _ in random.float }
+        let bias = Buffer<Float>(panels * 16) { _ in random.float }
         for hasBias in [false, true] {
           func run(_ tier: Tier) -> Data {
             let out = Buffer<Float>(count * (panels * 16 + 16))
@@ -154,7 +155,7 @@ struct RowKernelTests {
 
   @Test("scaled_log, subtract and squared_distances", arguments: tiers)
   func distanceKernels(tier: Tier) {
-    var random = Random(16)
+    var random = SplitMix(state: 16)
     for kind in RowKind.allCases {
       for count in counts {
         let width = random.int(1...200)
@@ -184,7 +185,7 @@ struct RowKernelTests {
 
   @Test("tanh, mean_rows and entropy", arguments: tiers)
   func smallKernels(tier: Tier) {
-    var random = Random(15)
+    var random = SplitMix(state: 15)
     for kind in RowKind.allCases {
       for count in counts {
         let width = random.int(1...200)

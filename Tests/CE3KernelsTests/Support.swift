@@ -1,25 +1,13 @@
 import CE3
 import CE3Kernels
+import E3TestSupport
 import Foundation
 
-/// SplitMix64: the same numbers in every run.
-struct Random {
-  var state: UInt64
+extension SplitMix {
+  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
 
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
-
-  /// Uniform in -magnitude to magnitude.
-  mutating func float(_ magnitude: Float = 1) -> Float { (Float(next() >> 40) / Float(1 << 23) - 1) * magnitude }
+  /// Between -magnitude and magnitude.
+  mutating func float(_ magnitude: Float) -> Float { float * magnitude }
 }
 
 /// Memory aligned to 64 bytes and filled with a pattern, so that a kernel that writes too much shows.
@@ -71,7 +59,7 @@ struct Matrix {
 enum RowKind: CaseIterable {
   case uniform, tiny, huge, zeros, one, spike, subQuantum
 
-  func matrix(rows: Int, width: Int, extraStride: Int = 0, _ random: inout Random) -> Matrix {
+  func matrix(rows: Int, width: Int, extraStride: Int = 0, _ random: inout SplitMix) -> Matrix {
     let spike = random.int(0...max(0, width - 1))
     var generator = random
     defer { random = generator }
@@ -83,7 +71,7 @@ enum RowKind: CaseIterable {
       case .zeros: 0
       case .one: 1
       case .spike: column == spike ? -1000 : generator.float(0.5)
-      case .subQuantum: row % 2 == 0 ? generator.float(1e-31) : generator.float()
+      case .subQuantum: row % 2 == 0 ? generator.float(1e-31) : generator.float
       }
     }
   }

@@ -14,24 +14,8 @@ struct CommandTests {
     model = try folder.packModel()
   }
 
-  private func run(_ arguments: String..., more: [String] = []) throws -> (
-    status: Int32, output: String, errors: String
-  ) {
-    let process = Process()
-    process.executableURL =
-      URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("e3-convert")
-    process.arguments = arguments + more
-    // Files instead of pipes: a full pipe would block the command.
-    let (output, errors) = (folder["stdout"], folder["stderr"])
-    for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
-    try process.run()
-    process.waitUntilExit()
-    return (
-      process.terminationStatus, String(decoding: try folder.bytes("stdout"), as: UTF8.self),
-      String(decoding: try folder.bytes("stderr"), as: UTF8.self)
-    )
+  private func run(_ arguments: String..., more: [String] = []) throws -> Outcome {
+    try BuiltCommand("e3-convert").run(arguments + more)
   }
 
   @Test("calibrates in place or into another file, which inspect and verify show")
@@ -76,8 +60,6 @@ struct CommandTests {
   func folders() throws {
     var random = SplitMix(state: 3)
     for label in 0..<5 {
-      let path = "\(folder.path)/pictures/\(label)"
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       for index in 0..<80 {
         let pixels = (0..<11 * 9).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         try folder.write(Array("P5\n11 9\n255\n".utf8) + pixels, to: "pictures/\(label)/\(index).pgm")

@@ -6,34 +6,10 @@ import E3Evaluation
 import E3TestSupport
 import Foundation
 
-/// A folder that goes with the object.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "/e3-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  subscript(name: String) -> String { "\(path)/\(name)" }
-
-  /// Names of the files, hidden ones included.
-  var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
-
-  func bytes(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: self[name]))) }
-
-  /// Writes `bytes` to the file `name` and returns its path.
-  @discardableResult
-  func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
-    try Data(bytes).write(to: URL(fileURLWithPath: self[name]))
-    return self[name]
-  }
-
+extension TemporaryFolder {
   /// Packs the sample model with random weights; returns its path.
   func packModel() throws -> String {
-    let config = try write(Array(sampleConfig.utf8), to: "config.json")
+    let config = try write(sampleConfig, to: "config.json")
     try writeRandomWeights(config: config, output: self["random.safetensors"], seed: 3)
     try pack(checkpoint: self["random.safetensors"], config: config, output: self["model.e3"])
     return self["model.e3"]
@@ -73,19 +49,3 @@ let sampleConfig = """
    "moe":{"num_experts":4,"layers":[1],"ensemble_size":2,"group_size":10,
     "router":{"num_selected_experts":1,"dispatcher":{"name":"einsum","capacity_factor":2.0}}}}}
   """
-
-/// An IDX file of bytes.
-func idx(_ shape: [UInt32], _ elements: [UInt8]) -> [UInt8] {
-  [0, 0, 8, UInt8(shape.count)] + shape.flatMap { value in withUnsafeBytes(of: value.bigEndian) { Array($0) } }
-    + elements
-}
-
-/// The fault that `body` throws, as a command prints it.
-func fault(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return "\(error)"
-  }
-}

@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3TestSupport
 import Testing
 
 /// A configuration of an ensemble, some of whose text a test replaces.

@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -50,7 +51,7 @@ struct Victim: Sendable, CustomStringConvertible {
       // Without its last newline a JSON text is still whole.
       let whole = bytes.last == 0x0A ? bytes.count - 1 : bytes.count
       for length in (0..<whole).reversed() {
-        try #require(truncate("\(folder.path)/\(name)", length) == 0)
+        try #require(truncate(folder[name], length) == 0)
         try provoke(victim, in: folder, mayPass: false)
       }
       try folder.write(bytes, to: name)
@@ -60,7 +61,7 @@ struct Victim: Sendable, CustomStringConvertible {
   @Test("bytes changed at random are read or refused, never fatal", arguments: Victim.all)
   func mutations(_ victim: Victim) throws {
     let folder = try TemporaryFolder()
-    var random = SeededGenerator(state: 42)
+    var random = SplitMix(state: 42)
     let rounds = ProcessInfo.processInfo.environment["E3_FUZZ_ROUNDS"].flatMap { Int($0) } ?? 300
     let files = try victim.files.map { (URL(fileURLWithPath: $0).lastPathComponent, try contents(of: $0)) }
     for (name, bytes) in files { try folder.write(bytes, to: name) }

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3TestSupport
 import Testing
 
 @Suite("Numpy arrays") struct NumpyTests {
@@ -19,8 +20,8 @@ import Testing
   func roundTrip(_ shape: [Int]) throws {
     let folder = try TemporaryFolder()
     let values = (0..<shape.reduce(1, *)).map { Float($0) / 7 - 0.3 }
-    try NumpyArray.write(values, shape: shape, path: "\(folder.path)/array.npy")
-    let array = try NumpyArray(path: "\(folder.path)/array.npy")
+    try NumpyArray.write(values, shape: shape, path: folder["array.npy"])
+    let array = try NumpyArray(path: folder["array.npy"])
     #expect(array.shape == shape && array.values == values && array.elementType == .float32)
   }
 

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3TestSupport
 import Testing
 
 @Suite("Safetensors") struct SafetensorsTests {
@@ -13,7 +14,7 @@ import Testing
   @Test("tensors written are read back under their names, whole and by slices")
   func roundTrip() throws {
     let folder = try TemporaryFolder()
-    let path = "\(folder.path)/model.safetensors"
+    let path = folder["model.safetensors"]
     let kernel = (0..<24).map { Float($0) * 0.25 }
     let writer = try SafetensorsWriter(path: path, tensors: [("a/\"kernel\"", [2, 3, 4]), ("empty", [0]), ("b", [1])])
     try writer.append(Array(kernel[..<10]))
@@ -32,7 +33,7 @@ import Testing
   @Test("an unfinished file leaves nothing behind")
   func unfinished() throws {
     let folder = try TemporaryFolder()
-    let path = "\(folder.path)/model.safetensors"
+    let path = folder["model.safetensors"]
     do { try SafetensorsWriter(path: path, tensors: [("a", [2])]).append([1]) }
     #expect(throws: CheckpointError.self) { try Checkpoint(path: path) }
   }

@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3TestSupport
 import Foundation
 import Testing
 

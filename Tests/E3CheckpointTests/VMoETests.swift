@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3TestSupport
 import Testing
 
 /// A msgpack value to be written.
@@ -56,7 +57,7 @@ private indirect enum Pack: Sendable {
     if let version { index.append(("version", version)) }
     try folder.write(Pack.map(index).encoded, to: "c.index")
     try folder.write(Pack.map([Self.magic] + data).encoded, to: "c.data-00000-of-00001")
-    return try Checkpoint(path: "\(folder.path)/c")
+    return try Checkpoint(path: folder["c"])
   }
 
   private static let whole = Pack.leaf([2, 3], [[0..<2, 0..<3]], [0])

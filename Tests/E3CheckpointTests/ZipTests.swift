@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -79,8 +80,8 @@ import Testing
   func zip64() throws {
     func little(_ value: UInt64, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(value >> (8 * $0) & 0xFF) } }
     let folder = try TemporaryFolder()
-    try NumpyArray.write([1, 2, 3], shape: [3], path: "\(folder.path)/array.npy")
-    let array = try contents(of: "\(folder.path)/array.npy")
+    try NumpyArray.write([1, 2, 3], shape: [3], path: folder["array.npy"])
+    let array = try contents(of: folder["array.npy"])
     let name = Array("cls.npy".utf8)
     let full = little(.max, 4)
     let size = little(UInt64(array.count), 8)
@@ -114,7 +115,7 @@ import Testing
       #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.write(bytes, to: "x.safetensors")) }
       #expect(throws: CheckpointError.self) {
         try folder.write(bytes, to: "x.index")
-        _ = try Checkpoint(path: "\(folder.path)/x")
+        _ = try Checkpoint(path: folder["x"])
       }
     }
     #expect(throws: CheckpointError.self) { try Checkpoint(path: "\(folder.path)/") }

@@ -1,3 +1,4 @@
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -15,32 +16,9 @@ struct CommandTests {
     (checkpoint, config) = try folder.randomModel(SampleConfig.ensemble)
   }
 
-  private struct Outcome {
-    let status: Int32
-    let output: String
-    let errors: String
-  }
+  private let tool = BuiltCommand("e3-convert")
 
-  /// The built command, beside the tests.
-  private var tool: String {
-    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("e3-convert").path
-  }
-
-  private func run(_ arguments: String..., extra: [String] = []) throws -> Outcome {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: tool)
-    process.arguments = arguments + extra
-    // Files instead of pipes: a full pipe would block the command.
-    let (output, errors) = (folder["stdout"], folder["stderr"])
-    for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
-    try process.run()
-    process.waitUntilExit()
-    return Outcome(
-      status: process.terminationStatus, output: String(decoding: try folder.bytes("stdout"), as: UTF8.self),
-      errors: String(decoding: try folder.bytes("stderr"), as: UTF8.self))
-  }
+  private func run(_ arguments: String..., extra: [String] = []) throws -> Outcome { try tool.run(arguments + extra) }
 
   @Test("pack, verify, inspect and compare work together, quietly")
   func path() throws {
@@ -111,7 +89,9 @@ struct CommandTests {
   func fullOutput() throws {
     let shell = Process()
     shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-    shell.arguments = ["-c", "\"\(tool)\" --help >/dev/null && \"\(tool)\" inspect model.e3 >/dev/full 2>stderr"]
+    shell.arguments = [
+      "-c", "\"\(tool.path)\" --help >/dev/null && \"\(tool.path)\" inspect model.e3 >/dev/full 2>stderr",
+    ]
     shell.currentDirectoryURL = URL(fileURLWithPath: folder.path)
     _ = try run("pack", checkpoint, "--config", config, "-o", folder["model.e3"])
     try shell.run()
@@ -128,31 +108,10 @@ struct CommandTests {
       .replacing("\"mlp_dim\":16", with: "\"mlp_dim\":4096").replacing("\"num_layers\":2", with: "\"num_layers\":6")
     let config = try folder.write(wide, to: "wide.json")
     let output = folder["wide.safetensors"]
-    let child = try spawn([tool, "random", "--config", config, "-o", output])
+    let child = try tool.start(["random", "--config", config, "-o", output])
     usleep(300_000)
     kill(child, signal)
-    var status: Int32 = 0
-    waitpid(child, &status, 0)
-    #expect(status & 0x7F == signal, "ended by the signal")
+    #expect(wait(for: child) == -signal, "ended by the signal")
     #expect(!folder.names.contains { $0.contains("wide.safetensors") }, "\(folder.names)")
-  }
-
-  /// Starts a command that no signal is kept from: the thread that runs this test may block some, and whoever started
-  /// the tests may have had some ignored, and programs inherit both.
-  private func spawn(_ arguments: [String]) throws -> pid_t {
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var (none, all) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-    var strings = arguments.map { strdup($0) } + [nil]
-    defer { for string in strings { free(string) } }
-    var child: pid_t = 0
-    try #require(posix_spawn(&child, tool, nil, &attributes, &strings, environ) == 0)
-    return child
   }
 }

@@ -1,4 +1,5 @@
 import E3Goldens
+import E3TestSupport
 import Testing
 
 @testable import E3Checkpoint

@@ -1,3 +1,4 @@
+import E3TestSupport
 import Testing
 
 @testable import E3Checkpoint

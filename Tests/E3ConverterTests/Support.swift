@@ -1,38 +1,10 @@
+import E3TestSupport
 import Foundation
 import Testing
 
 @testable import E3Checkpoint
 @testable import E3Converter
 @testable import E3Format
-
-/// A folder for the files of one test, removed at its end.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("e3-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  subscript(name: String) -> String { "\(path)/\(name)" }
-
-  /// Names of the files, hidden ones included.
-  var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
-
-  /// Writes `text` to the file `name` and returns its path.
-  func write(_ text: String, to name: String) throws -> String {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: self[name]))
-    return self[name]
-  }
-
-  func bytes(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: self[name]))) }
-
-  func write(_ bytes: [UInt8], to name: String) throws {
-    try Data(bytes).write(to: URL(fileURLWithPath: self[name]))
-  }
-}
 
 /// Configuration texts of small models for `random`.
 enum SampleConfig {
@@ -85,15 +57,5 @@ extension TemporaryFolder {
     for values in contents { try writer.append(values) }
     try writer.finish()
     return self[name]
-  }
-}
-
-/// The fault that `body` throws, as a command prints it.
-func fault(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return "\(error)"
   }
 }

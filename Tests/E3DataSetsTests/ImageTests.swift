@@ -1,4 +1,5 @@
 import E3DataSets
+import E3TestSupport
 import Testing
 
 @Suite("Images of a data set")
@@ -10,25 +11,25 @@ struct ImageTests {
   @Test("an IDX file gives grey and colour pictures, compressed in one or more members or not")
   func idxImages() throws {
     let pixels = (0..<24).map { UInt8($0) }
-    let grey = idx(shape: [2, 3, 4], pixels)
+    let grey = idx([2, 3, 4], pixels)
     for bytes in [grey, gzip(grey), gzip(Array(grey[..<5])) + gzip(Array(grey[5...]))] {
       let images = try DataSet(path: folder.write(bytes, to: "images"))
       #expect(images.count == 2 && images.labels == nil && images.classNames == nil)
       let second = Picture(height: 3, width: 4, channels: 1, pixels: Array(pixels[12...]))
       #expect(try images.image(at: 1) == .picture(second))
     }
-    let colour = try DataSet(path: folder.write(idx(shape: [2, 2, 2, 3], pixels), to: "colour"))
+    let colour = try DataSet(path: folder.write(idx([2, 2, 2, 3], pixels), to: "colour"))
     #expect(
       try colour.image(at: 0) == .picture(Picture(height: 2, width: 2, channels: 3, pixels: Array(pixels[..<12]))))
   }
 
   @Test("a .npy array of bytes gives pictures, one of floats prepared values")
   func numpyImages() throws {
-    let bytes = try DataSet(path: folder.write(npy("|u1", [2, 1, 3], [0, 1, 2, 253, 254, 255]), to: "bytes.npy"))
+    let bytes = try DataSet(path: folder.write(npy([2, 1, 3], [0, 1, 2, 253, 254, 255]), to: "bytes.npy"))
     #expect(
       try bytes.image(at: 1) == .picture(Picture(height: 1, width: 3, channels: 1, pixels: [253, 254, 255])))
     let values: [Float] = [-1, 0.5, 1, -0.25]
-    let floats = npy("<f4", [2, 1, 2, 1], values.withUnsafeBytes { Array($0) })
+    let floats = npy([2, 1, 2, 1], values.withUnsafeBytes { Array($0) }, type: "<f4")
     let tensors = try DataSet(path: folder.write(floats, to: "floats.npy"))
     #expect(try tensors.image(at: 0) == .tensor([-1, 0.5]))
     #expect(try tensors.image(at: 1) == .tensor([1, -0.25]))
@@ -40,10 +41,10 @@ struct ImageTests {
     try folder.write(pnm(height: 1, width: 1, channels: 1, value: 9), to: "p/a.PGM")
     try folder.write([1], to: "p/notes.txt")
     try folder.write([1], to: "p/.c.png")
-    let images = try DataSet(path: "\(folder.path)/p")
+    let images = try DataSet(path: folder["p"])
     #expect(images.count == 2 && images.labels == nil)
     #expect(try images.image(at: 0) == .picture(Picture(height: 1, width: 1, channels: 1, pixels: [9])))
-    #expect(images.name(ofImage: 1) == "\(folder.path)/p/b.ppm")
+    #expect(images.name(ofImage: 1) == folder["p/b.ppm"])
   }
 
   @Test("folders of classes are labels, in the order of their names")
@@ -51,7 +52,7 @@ struct ImageTests {
     for (name, value) in [("shirt/1.pgm", 1), ("bag/1.pgm", 2), ("bag/0.pgm", 3)] {
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: UInt8(value)), to: "d/\(name)")
     }
-    let images = try DataSet(path: "\(folder.path)/d")
+    let images = try DataSet(path: folder["d"])
     #expect(images.classNames == ["bag", "shirt"])
     #expect(images.labels == [0, 0, 1])
     #expect(try images.image(at: 0) == .picture(Picture(height: 1, width: 1, channels: 1, pixels: [3])))
@@ -59,8 +60,8 @@ struct ImageTests {
 
   @Test("a slice has its own images and labels, and so has a slice of it")
   func slices() throws {
-    let images = try folder.write(idx(shape: [5, 1, 1], [10, 11, 12, 13, 14]), to: "images")
-    let labels = try folder.write(idx(shape: [5], [0, 1, 2, 3, 4]), to: "labels")
+    let images = try folder.write(idx([5, 1, 1], [10, 11, 12, 13, 14]), to: "images")
+    let labels = try folder.write(idx([5], [0, 1, 2, 3, 4]), to: "labels")
     let slice = try DataSet(path: images, labels: labels)[1..<5][2..<3]
     #expect(slice.count == 1 && slice.labels == [3])
     #expect(try slice.image(at: 0) == .picture(Picture(height: 1, width: 1, channels: 1, pixels: [13])))
@@ -69,32 +70,32 @@ struct ImageTests {
 
   @Test("malformed files are refused with the cause")
   func malformed() throws {
-    let good = idx(shape: [2, 3, 4], [UInt8](repeating: 0, count: 24))
+    let good = idx([2, 3, 4], [UInt8](repeating: 0, count: 24))
     let cases: [(String, [UInt8])] = [
       ("39 bytes", Array(good[..<39])), ("truncated IDX header", [0, 0, 8, 3, 0]),
-      ("IDX type 13", idx(type: 13, shape: [1], [])),
+      ("IDX type 13", idx([1], [], type: 13)),
       ("0 IDX axes", [0, 0, 8, 0]), ("9 IDX axes", [0, 0, 8, 9]),
-      ("too large", idx(shape: [UInt32.max, .max, .max], [])), ("truncated gzip", Array(gzip(good).dropLast(9))),
-      ("damaged gzip", Array(gzip(good).dropLast(6)) + [1, 2, 3, 4, 5, 6]), ("no images", idx(shape: [0, 3, 4], [])),
+      ("too large", idx([UInt32.max, .max, .max], [])), ("truncated gzip", Array(gzip(good).dropLast(9))),
+      ("damaged gzip", Array(gzip(good).dropLast(6)) + [1, 2, 3, 4, 5, 6]), ("no images", idx([0, 3, 4], [])),
       ("more than 40 bytes", gzip(good + [1])), ("expected 40", gzip(Array(good.dropLast()))),
-      ("expected [N, height, width]", idx(shape: [24], [UInt8](repeating: 0, count: 24))),
-      ("another type", idx(type: 9, shape: [1, 1, 1], [0])), ("0 x 4", idx(shape: [1, 0, 4], [])),
-      ("neither an IDX file", Array("hello".utf8)), ("type int16", npy("<i2", [1, 1, 1], [0, 0])),
-      ("of floats", npy("<f4", [1, 1, 1], [0, 0, 0, 0])),
+      ("expected [N, height, width]", idx([24], [UInt8](repeating: 0, count: 24))),
+      ("another type", idx([1, 1, 1], [0], type: 9)), ("0 x 4", idx([1, 0, 4], [])),
+      ("neither an IDX file", Array("hello".utf8)), ("type int16", npy([1, 1, 1], [0, 0], type: "<i2")),
+      ("of floats", npy([1, 1, 1], [0, 0, 0, 0], type: "<f4")),
     ]
     for (text, bytes) in cases {
       let path = try folder.write(bytes, to: "bad")
       let found = problem { _ = try DataSet(path: path) }
       #expect(found?.contains(text) == true, "\(text): \(found ?? "accepted")")
     }
-    let nan = npy("<f4", [1, 1, 1, 1], [0, 0, 0xC0, 0x7F])
+    let nan = npy([1, 1, 1, 1], [0, 0, 0xC0, 0x7F], type: "<f4")
     let images = try DataSet(path: folder.write(nan, to: "nan.npy"))
     #expect(problem { _ = try images.image(at: 0) }?.contains("not finite") == true)
   }
 
   @Test("every truncation and every single-byte change of a compressed file is read or refused, never a trap")
   func mutations() throws {
-    let good = gzip(idx(shape: [2, 3, 4], (0..<24).map { UInt8($0) }))
+    let good = gzip(idx([2, 3, 4], (0..<24).map { UInt8($0) }))
     for length in 1..<good.count {
       let path = try folder.write(good[..<length], to: "cut")
       #expect(throws: (any Error).self) { try DataSet(path: path) }
@@ -110,12 +111,12 @@ struct ImageTests {
   func badFolders() throws {
     try folder.write([1], to: "mixed/a.png")
     try folder.write([1], to: "mixed/class/a.png")
-    #expect(problem { _ = try DataSet(path: "\(folder.path)/mixed") }?.contains("beside folders") == true)
+    #expect(problem { _ = try DataSet(path: folder["mixed"]) }?.contains("beside folders") == true)
     try folder.write([1], to: "text/readme.txt")
-    #expect(problem { _ = try DataSet(path: "\(folder.path)/text") }?.contains("no pictures") == true)
-    #expect(problem { _ = try DataSet(path: "\(folder.path)/none") } == "No such file or directory")
+    #expect(problem { _ = try DataSet(path: folder["text"]) }?.contains("no pictures") == true)
+    #expect(problem { _ = try DataSet(path: folder["none"]) } == "No such file or directory")
     try folder.write([1, 2, 3], to: "damaged/a.png")
-    let damaged = try DataSet(path: "\(folder.path)/damaged")
+    let damaged = try DataSet(path: folder["damaged"])
     #expect(problem { _ = try damaged.image(at: 0) } != nil)
   }
 }

@@ -1,4 +1,5 @@
 import E3DataSets
+import E3TestSupport
 import Testing
 
 @Suite("Labels of a data set")
@@ -10,10 +11,10 @@ struct LabelTests {
   @Test("labels are read from IDX, .npy and text")
   func forms() throws {
     let forms = [
-      idx(shape: [3], [4, 0, 255]), gzip(idx(shape: [3], [4, 0, 255])),
-      idx(type: 12, shape: [3], [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 255]),
-      idx(type: 11, shape: [3], [0, 4, 0, 0, 0, 255]),
-      npy("<i2", [3], [4, 0, 0, 0, 255, 0]), npy("|u1", [3], [4, 0, 255]), Array("4\n0\r\n255\n".utf8),
+      idx([3], [4, 0, 255]), gzip(idx([3], [4, 0, 255])),
+      idx([3], [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 255], type: 12),
+      idx([3], [0, 4, 0, 0, 0, 255], type: 11),
+      npy([3], [4, 0, 0, 0, 255, 0], type: "<i2"), npy([3], [4, 0, 255]), Array("4\n0\r\n255\n".utf8),
     ]
     for bytes in forms { #expect(try readClassLabels(path: folder.write(bytes, to: "labels")) == [4, 0, 255]) }
   }
@@ -21,10 +22,10 @@ struct LabelTests {
   @Test("labels that are no classes are refused with the cause")
   func malformed() throws {
     let cases: [(String, [UInt8])] = [
-      ("label 1 is -1", idx(type: 9, shape: [2], [1, 255])), ("expected [N] labels", idx(shape: [1, 2], [0, 0])),
-      ("expected integers", npy("<f4", [1], [0, 0, 0, 0])), ("line 2 is not an integer", Array("1\nx\n".utf8)),
-      ("class index", npy("<u4", [1], [255, 255, 255, 255])), ("neither IDX", [0xFF, 0xFE, 0xFD]),
-      ("expected [N] labels", npy("|u1", [1, 1], [0])),
+      ("label 1 is -1", idx([2], [1, 255], type: 9)), ("expected [N] labels", idx([1, 2], [0, 0])),
+      ("expected integers", npy([1], [0, 0, 0, 0], type: "<f4")), ("line 2 is not an integer", Array("1\nx\n".utf8)),
+      ("class index", npy([1], [255, 255, 255, 255], type: "<u4")), ("neither IDX", [0xFF, 0xFE, 0xFD]),
+      ("expected [N] labels", npy([1, 1], [0])),
     ]
     for (text, bytes) in cases {
       let path = try folder.write(bytes, to: "labels")
@@ -35,8 +36,8 @@ struct LabelTests {
 
   @Test("there must be as many labels as images")
   func count() throws {
-    let images = try folder.write(idx(shape: [2, 1, 1], [0, 0]), to: "images")
-    let labels = try folder.write(idx(shape: [3], [0, 0, 0]), to: "labels")
+    let images = try folder.write(idx([2, 1, 1], [0, 0]), to: "images")
+    let labels = try folder.write(idx([3], [0, 0, 0]), to: "labels")
     #expect(problem { _ = try DataSet(path: images, labels: labels) }?.hasPrefix("3 labels for the 2 images") == true)
   }
 
@@ -45,27 +46,27 @@ struct LabelTests {
     for name in ["dress", "bag"] {
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "named/\(name)/0.pgm")
     }
-    let named = try DataSet(path: "\(folder.path)/named")
+    let named = try DataSet(path: folder["named"])
     #expect(try named.classes(classCount: 3, modelLabels: ["coat", "dress", "bag"]) == [2, 1])
     #expect(
       problem { _ = try named.classes(classCount: 2, modelLabels: ["coat", "dress"]) }?.contains("neither") == true)
     for name in ["10", "9"] {
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "numbered/\(name)/0.pgm")
     }
-    let numbered = try DataSet(path: "\(folder.path)/numbered")
+    let numbered = try DataSet(path: folder["numbered"])
     #expect(try numbered.classes(classCount: 11, modelLabels: []) == [10, 9])
     #expect(problem { _ = try numbered.classes(classCount: 10, modelLabels: []) } != nil)
-    try folder.write(idx(shape: [1], [0]), to: "labels")
+    try folder.write(idx([1], [0]), to: "labels")
     #expect(
-      problem { _ = try DataSet(path: "\(folder.path)/named", labels: "\(folder.path)/labels") }?.contains(
+      problem { _ = try DataSet(path: folder["named"], labels: folder["labels"]) }?.contains(
         "folders are")
         == true)
   }
 
   @Test("a label must be a class of the model")
   func classesOfNumbers() throws {
-    let images = try folder.write(idx(shape: [2, 1, 1], [0, 0]), to: "images")
-    let labels = try folder.write(idx(shape: [2], [0, 7]), to: "labels")
+    let images = try folder.write(idx([2, 1, 1], [0, 0]), to: "images")
+    let labels = try folder.write(idx([2], [0, 7]), to: "labels")
     let data = try DataSet(path: images, labels: labels)
     #expect(try data.classes(classCount: 8, modelLabels: []) == [0, 7])
     #expect(problem { _ = try data.classes(classCount: 7, modelLabels: []) }?.hasPrefix("label 1 is 7") == true)

@@ -1,3 +1,4 @@
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -16,7 +17,7 @@ struct CommandTests {
     try folder.write(idx([20], (0..<20).map { $0 % 5 }), to: "t10k-labels-idx1-ubyte")
   }
 
-  private func evaluate(_ arguments: String...) throws -> Outcome { try run("e3-eval", arguments) }
+  private func evaluate(_ arguments: String...) throws -> Outcome { try BuiltCommand("e3-eval").run(arguments) }
 
   @Test("its figures are those of e3-run's answers to the same pictures")
   func sameAnswers() throws {
@@ -26,7 +27,7 @@ struct CommandTests {
     let found = try evaluate(fashion, pictures, "--json", "--threads", "2").object
     let (bytes, labels) = try fashionSlice()
     let array = try folder.write(npy([100, 28, 28, 1], bytes), to: "slice.npy")
-    let answers = try run("e3-run", [fashion, "--tensor", array, "--json"]).objects
+    let answers = try BuiltCommand("e3-run").run([fashion, "--tensor", array, "--json"]).objects
     let probabilities = try answers.map { try #require($0["probabilities"] as? [Double]) }
     let right = zip(probabilities, labels).count { $0.firstIndex(of: $0.max()!) == $1 }
     let nll = zip(probabilities, labels).reduce(0.0) { $0 - log($1.0[$1.1]) } / 100
@@ -154,10 +155,10 @@ struct CommandTests {
     let paths = ["fashion-e3", "fashion-vit"].map { packageRoot.appendingPathComponent("models/\($0).e3").path }
     for models in [[paths[0]], paths] {
       let best = try #require(
-        try run("e3-eval", models + [pictures, "--json"]).object["fitted_temperature"] as? Double)
+        try BuiltCommand("e3-eval").run(models + [pictures, "--json"]).object["fitted_temperature"] as? Double)
       let nlls = try [0.8, 1, 1.25].map { factor in
         let arguments = models + [pictures, "--json", "--temperature", "\(best * factor)"]
-        let tempered = try #require(try run("e3-eval", arguments).object["tempered"] as? [String: Any])
+        let tempered = try #require(try BuiltCommand("e3-eval").run(arguments).object["tempered"] as? [String: Any])
         return try #require(tempered["nll"] as? Double)
       }
       #expect(nlls[1] < nlls[0] && nlls[1] < nlls[2])

@@ -1,3 +1,4 @@
+import E3TestSupport
 import Foundation
 import FoundationXML
 import Testing
@@ -31,7 +32,9 @@ struct PlotTests {
     let images = try folder.write(idx([40, 12, 12], noise(40 * 144)), to: "t10k-images-idx3-ubyte")
     try folder.write(idx([40], (0..<40).map { $0 % 5 }), to: "t10k-labels-idx1-ubyte")
     let other = try folder.write(idx([9, 12, 12], noise(9 * 144, seed: 5)), to: "a<b>&\"c\"")
-    let outcome = try run("e3-eval", [model, images, "--ood", other, "--corruptions", "--plots", folder["plots"]])
+    let outcome = try BuiltCommand("e3-eval").run([
+      model, images, "--ood", other, "--corruptions", "--plots", folder["plots"],
+    ])
     #expect(outcome.status == 0, "\(outcome.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder["plots"]).sorted()
     #expect(
@@ -58,8 +61,8 @@ struct PlotTests {
     let model = try folder.packModel(SampleConfig.dense, as: "dense")
     let images = try folder.write(idx([4, 12, 12], noise(4 * 144)), to: "t10k-images-idx3-ubyte")
     try folder.write(idx([4], [0, 1, 2, 3]), to: "t10k-labels-idx1-ubyte")
-    let outcome = try run("e3-eval", [model, images, "--plots", folder["none/plots"]])
-    let file = try run("e3-eval", [model, images, "--plots", images])
+    let outcome = try BuiltCommand("e3-eval").run([model, images, "--plots", folder["none/plots"]])
+    let file = try BuiltCommand("e3-eval").run([model, images, "--plots", images])
     #expect(file.status == 1 && file.output.isEmpty && file.errors == "e3-eval: \(images): Not a directory\n")
     #expect(outcome.status == 1 && outcome.errors == "e3-eval: \(folder["none/plots"]): No such file or directory\n")
   }

@@ -1,3 +1,4 @@
+import E3TestSupport
 import Glibc
 import Testing
 
@@ -13,7 +14,7 @@ struct RefusalTests {
 
   /// The one line on stderr, without the command's name.
   private func fault(_ arguments: String...) throws -> String {
-    let outcome = try run("e3-eval", arguments)
+    let outcome = try BuiltCommand("e3-eval").run(arguments)
     #expect(outcome.status == 1 && outcome.output.isEmpty)
     #expect(outcome.errors.hasPrefix("e3-eval: ") && outcome.errors.filter { $0 == "\n" }.count == 1)
     return String(outcome.errors.dropFirst(9).dropLast())
@@ -94,16 +95,12 @@ struct RefusalTests {
 
   @Test("prepared values of another size, and corruptions of them")
   func tensors() throws {
-    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4, 4, 1), }\n"
-    let wide = header.replacing("4, 4", with: "12, 12")
-    let bytes = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
-    let path = try folder.write(bytes + [UInt8](repeating: 0, count: 64), to: "tensor.npy")
+    let path = try folder.write(npy([1, 4, 4, 1], [UInt8](repeating: 0, count: 64), type: "<f4"), to: "tensor.npy")
     let labels = try labels([0])
     #expect(try fault(model, path, "--labels", labels).contains("16 values, but \(model) takes 12 x 12 x 1 = 144"))
     let prepared = try folder.write(
-      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(wide.utf8.count), 0] + Array(wide.utf8)
-        + [UInt8](repeating: 0, count: 576), to: "prepared.npy")
-    #expect(try run("e3-eval", [model, prepared, "--labels", labels]).status == 0)
+      npy([1, 12, 12, 1], [UInt8](repeating: 0, count: 576), type: "<f4"), to: "prepared.npy")
+    #expect(try BuiltCommand("e3-eval").run([model, prepared, "--labels", labels]).status == 0)
     #expect(try fault(model, prepared, "--labels", labels, "--corruptions").contains("corruptions need bytes"))
   }
 
@@ -114,8 +111,8 @@ struct RefusalTests {
       ["--temperature", "nan"],
     ])
   func arguments(extra: [String]) throws {
-    let outcome = try run("e3-eval", [model, folder["none"]] + extra)
+    let outcome = try BuiltCommand("e3-eval").run([model, folder["none"]] + extra)
     #expect(outcome.status == 64 && outcome.errors.contains("Error:"))
-    #expect(try run("e3-eval", [model]).status == 64)
+    #expect(try BuiltCommand("e3-eval").run([model]).status == 64)
   }
 }

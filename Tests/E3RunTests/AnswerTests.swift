@@ -106,7 +106,7 @@ struct AnswerTests {
     let label = "a\"b\\c"
     let model = try folder.model { $0.labels = [label, label, label] }
     let name = "qu\"ote\tüñ.png"
-    let path = try folder.file(name, pictureBytes("grey8.png"))
+    let path = try folder.write(pictureBytes("grey8.png"), to: name)
     let object = try run([model, path, "--json"]).object
     #expect((object["source"] as? String)?.hasSuffix(name) == true)
     #expect((object["top"] as? [[String: Any]])?.first?["label"] as? String == label)
@@ -144,7 +144,7 @@ struct AnswerTests {
       var sample = SampleFile.calibrated
       sample.calibration?.unknown_threshold = unknown
       sample.calibration?.accept_threshold = accept
-      return try folder.file("calibrated.e3", sample.bytes)
+      return try folder.write(sample.bytes, to: "calibrated.e3")
     }
     let cases: [(unknown: Float, accept: Float, decision: String, reason: Regex<Substring>)] = [
       (1e6, 0, "accept", #/  accept: [0-9.]+ % is at least 0.0 %, relative distance [-0-9.]+ is at most 1000000.00/#),

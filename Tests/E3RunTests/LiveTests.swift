@@ -1,3 +1,4 @@
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -36,7 +37,7 @@ struct LiveTests {
     #expect(ioctl(terminal, setLock, &isLocked) == 0 && ioctl(terminal, getNumber, &number) == 0)
     let screen = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
     let input = try Scratch(Array(frames(3).dropLast()))
-    let status = try spawn(
+    let status = try command.spawn(
       [model, "-"] + options, environment: ["TERM": "xterm"], descriptors: [input.descriptor, screen, screen])
     #expect(status == 1)
     var bytes = [UInt8](repeating: 0, count: 4096)
@@ -61,13 +62,13 @@ struct LiveTests {
     "SIGINT and SIGTERM end a run that waits for a pipe, or for its pace, with success", arguments: [SIGINT, SIGTERM])
   func signals(number: Int32) throws {
     for extra in [[], ["--fps", "0.001"]] {
-      let path = folder.url.path + "/pipe\(number)\(extra.count)"
+      let path = folder["pipe\(number)\(extra.count)"]
       #expect(mkfifo(path, 0o600) == 0)
       let pipe = open(path, O_RDWR | O_CLOEXEC)
       let (output, errors) = (try Scratch(), try Scratch())
       let frames = frames(2).dropLast(extra.isEmpty ? 7 : 0)
       #expect(write(pipe, Array(frames), frames.count) == frames.count)
-      let process = try start(
+      let process = try command.start(
         [model, "-", "--json"] + options + extra, descriptors: [pipe, output.descriptor, errors.descriptor])
       // The offset is the command's as well: only the size may be looked at. A whole answer is written at once.
       var status = stat()

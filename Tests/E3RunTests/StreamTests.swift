@@ -1,3 +1,4 @@
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -16,16 +17,11 @@ struct StreamTests {
     try outcome.objects.map { ($0["probabilities"] as! [NSNumber]).map(\.doubleValue) }
   }
 
-  /// Reproducible bytes that look like nothing.
-  private func noise(_ count: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
-  }
-
   @Test("an rgb24 stream gives the answers of the same pixels as pictures")
   func rgb() throws {
     let frames = (0..<3).map { Array(noise(12 * 10 * 3 * 3)[($0 * 360)..<($0 * 360 + 360)]) }
     let pictures = try frames.enumerated().map { index, pixels in
-      try folder.file("\(index).ppm", Array("P6 12 10 255\n".utf8) + pixels)
+      try folder.write(Array("P6 12 10 255\n".utf8) + pixels, to: "\(index).ppm")
     }
     let expected = try answers(run([model, "--json"] + pictures))
     let options = ["--pixel-format", "rgb24", "--size", "12x10", "--json"]
@@ -33,7 +29,7 @@ struct StreamTests {
     #expect(streamed.status == 0)
     #expect(try answers(streamed) == expected)
     #expect(try streamed.objects.map { $0["frame"] as? Int } == [0, 1, 2])
-    let file = try folder.file("stream.rgb", Array(frames.joined()))
+    let file = try folder.write(Array(frames.joined()), to: "stream.rgb")
     #expect(try answers(run([model, file] + options)) == expected)
     // Longer lines: five bytes after each that are not pixels.
     let padded = frames.flatMap { frame in
@@ -101,14 +97,14 @@ struct StreamTests {
   @Test("a bad frame among several is reported, and the others are answered")
   func badFrame() throws {
     let good = pictureFolder.appendingPathComponent("grey.jpg").path
-    let cut = try folder.file("cut.jpg", Array(pictureBytes("grey.jpg").dropLast(40)))
-    let outcome = try run([model, good, cut, folder.url.path + "/missing.png", good, "--json"])
+    let cut = try folder.write(Array(pictureBytes("grey.jpg").dropLast(40)), to: "cut.jpg")
+    let outcome = try run([model, good, cut, folder["missing.png"], good, "--json"])
     #expect(outcome.status == 1)
     #expect(outcome.lines.count == 2)
     let errors = outcome.errors.split(separator: "\n")
     #expect(errors.count == 2)
     #expect(errors[0].hasPrefix("e3-run: \(cut): "))
-    #expect(errors[1] == "e3-run: \(folder.url.path)/missing.png: No such file or directory")
+    #expect(errors[1] == "e3-run: \(folder.path)/missing.png: No such file or directory")
   }
 
   @Test("a reader that goes away, or a full disk, ends the run with one line")
@@ -117,18 +113,18 @@ struct StreamTests {
     let arguments = [model] + [String](repeating: picture, count: 100)
     let (input, errors) = (try Scratch(), try Scratch())
     // A named pipe whose reader is gone; other commands that start meanwhile inherit neither end.
-    let path = folder.url.path + "/pipe"
+    let path = folder["pipe"]
     #expect(mkfifo(path, 0o600) == 0)
     let reader = open(path, O_RDWR | O_CLOEXEC)
     let writer = open(path, O_WRONLY | O_CLOEXEC)
     close(reader)
-    let status = try spawn(arguments, descriptors: [input.descriptor, writer, errors.descriptor])
+    let status = try command.spawn(arguments, descriptors: [input.descriptor, writer, errors.descriptor])
     close(writer)
     #expect(status == 1)
     #expect(errors.text == "e3-run: standard output: Broken pipe\n")
 
     let (full, fullErrors) = (open("/dev/full", O_WRONLY | O_CLOEXEC), try Scratch())
-    #expect(try spawn(arguments, descriptors: [input.descriptor, full, fullErrors.descriptor]) == 1)
+    #expect(try command.spawn(arguments, descriptors: [input.descriptor, full, fullErrors.descriptor]) == 1)
     close(full)
     #expect(fullErrors.text == "e3-run: standard output: No space left on device\n")
   }

@@ -1,18 +1,6 @@
+import E3TestSupport
 import Foundation
 import Testing
-
-/// The bytes of a `.npy` file.
-func npy(
-  _ descriptor: String, _ shape: [Int], _ data: [UInt8], order: String = "False", version: UInt8 = 1, padding: Int = 0
-) -> [UInt8] {
-  let list = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-  var header = "{'descr': '\(descriptor)', 'fortran_order': \(order), 'shape': (\(list)), }"
-  header += String(repeating: " ", count: padding) + "\n"
-  let length = header.utf8.count
-  var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [version, 0, UInt8(length & 255), UInt8(length >> 8)]
-  if version > 1 { bytes += [0, 0] }
-  return bytes + Array(header.utf8) + data
-}
 
 /// Little-endian bytes.
 func bytes(_ values: [Float]) -> [UInt8] { values.withUnsafeBytes(Array.init) }
@@ -36,18 +24,18 @@ struct TensorTests {
 
   @Test("a batch is answered image by image, wherever its header ends")
   func batch() throws {
-    let batch = try folder.file("batch.npy", npy("<f4", [3, 7, 9, 3], bytes(images(3))))
+    let batch = try folder.write(npy([3, 7, 9, 3], bytes(images(3)), type: "<f4"), to: "batch.npy")
     let outcome = try run([model, "--tensor", batch, "--json"])
     #expect(outcome.status == 0, "\(outcome.errors)")
     let expected = try answers(outcome)
     #expect(expected.count == 3)
     for padding in 1...3 {
-      let shifted = npy("<f4", [3, 7, 9, 3], bytes(images(3)), version: 2, padding: padding)
-      #expect(try answers(run([model, "--tensor", folder.file("shifted.npy", shifted), "--json"])) == expected)
+      let shifted = npy([3, 7, 9, 3], bytes(images(3)), type: "<f4", version: 2, padding: padding)
+      #expect(try answers(run([model, "--tensor", folder.write(shifted, to: "shifted.npy"), "--json"])) == expected)
     }
     for index in 0..<3 {
       let image = Array(images(3)[index * 189..<index * 189 + 189])
-      let path = try folder.file("image.npy", npy("<f4", [7, 9, 3], bytes(image)))
+      let path = try folder.write(npy([7, 9, 3], bytes(image), type: "<f4"), to: "image.npy")
       #expect(try answers(run([model, "--tensor", path, "--json"])) == [expected[index]])
     }
     #expect(try run([model, "--tensor", batch, "--frames", "2", "--json"]).lines.count == 2)
@@ -56,9 +44,9 @@ struct TensorTests {
   @Test("bytes are pixels and go through the preprocessing recipe")
   func pixels() throws {
     let pixels = (0..<378).map { UInt8($0 % 251) }
-    let path = try folder.file("pixels.npy", npy("|u1", [2, 7, 9, 3], pixels))
+    let path = try folder.write(npy([2, 7, 9, 3], pixels), to: "pixels.npy")
     let pictures = try (0..<2).map {
-      try folder.file("\($0).ppm", Array("P6 9 7 255\n".utf8) + pixels[$0 * 189..<$0 * 189 + 189])
+      try folder.write(Array("P6 9 7 255\n".utf8) + pixels[$0 * 189..<$0 * 189 + 189], to: "\($0).ppm")
     }
     #expect(try answers(run([model, "--tensor", path, "--json"])) == answers(run([model, "--json"] + pictures)))
   }
@@ -67,7 +55,7 @@ struct TensorTests {
   func notFinite() throws {
     var values = images(3)
     values[200] = .nan
-    let path = try folder.file("nan.npy", npy("<f4", [3, 7, 9, 3], bytes(values)))
+    let path = try folder.write(npy([3, 7, 9, 3], bytes(values), type: "<f4"), to: "nan.npy")
     let outcome = try run([model, "--tensor", path, "--json"])
     #expect(outcome.status == 1)
     #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2])
@@ -80,21 +68,29 @@ struct TensorTests {
     let cases: [([UInt8], String)] = [
       ([], "not a .npy file"),
       (Array("P6 9 7 255\n".utf8) + one, "not a .npy file"),
-      (Array(npy("<f4", [7, 9, 3], one).prefix(30)), "a truncated .npy file, or an unknown version of the format"),
-      (npy("<f4", [7, 9, 3], one, version: 9), "a truncated .npy file, or an unknown version of the format"),
-      (npy("<f8", [7, 9, 3], one + one), "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"),
-      (npy(">f4", [7, 9, 3], one), "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"),
-      (npy("<f4", [7, 9, 3], one, order: "True"), "the array is not in C order"),
-      (npy("<f4", [189], one), "the shape is not [N, height, width, channels] or [height, width, channels]"),
-      (npy("<f4", [1, 1, 7, 9, 3], one), "the shape is not [N, height, width, channels] or [height, width, channels]"),
-      (npy("<f4", [9, 7, 3], one), "the shape is (9, 7, 3), the model takes images of (7, 9, 3)"),
-      (npy("<f4", [2, 7, 9, 1], one), "the shape is (2, 7, 9, 1), the model takes images of (7, 9, 3)"),
-      (npy("<f4", [2, 7, 9, 3], one), "the file is shorter than its header says"),
-      (npy("<f4", [999_999_999, 7, 9, 3], one), "the file is shorter than its header says"),
-      (Array(npy("<f4", [7, 9, 3], one).dropLast()), "the file is shorter than its header says"),
+      (
+        Array(npy([7, 9, 3], one, type: "<f4").prefix(30)), "a truncated .npy file, or an unknown version of the format"
+      ),
+      (npy([7, 9, 3], one, type: "<f4", version: 9), "a truncated .npy file, or an unknown version of the format"),
+      (
+        npy([7, 9, 3], one + one, type: "<f8"),
+        "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"
+      ),
+      (npy([7, 9, 3], one, type: ">f4"), "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')"),
+      (npy([7, 9, 3], one, type: "<f4", order: "True"), "the array is not in C order"),
+      (npy([189], one, type: "<f4"), "the shape is not [N, height, width, channels] or [height, width, channels]"),
+      (
+        npy([1, 1, 7, 9, 3], one, type: "<f4"),
+        "the shape is not [N, height, width, channels] or [height, width, channels]"
+      ),
+      (npy([9, 7, 3], one, type: "<f4"), "the shape is (9, 7, 3), the model takes images of (7, 9, 3)"),
+      (npy([2, 7, 9, 1], one, type: "<f4"), "the shape is (2, 7, 9, 1), the model takes images of (7, 9, 3)"),
+      (npy([2, 7, 9, 3], one, type: "<f4"), "the file is shorter than its header says"),
+      (npy([999_999_999, 7, 9, 3], one, type: "<f4"), "the file is shorter than its header says"),
+      (Array(npy([7, 9, 3], one, type: "<f4").dropLast()), "the file is shorter than its header says"),
     ]
     for (bytes, text) in cases {
-      let path = try folder.file("bad.npy", bytes)
+      let path = try folder.write(bytes, to: "bad.npy")
       let outcome = try run([model, "--tensor", path, "--json"])
       #expect(outcome.status == 1)
       #expect(outcome.output.isEmpty)

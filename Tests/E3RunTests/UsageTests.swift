@@ -1,4 +1,5 @@
 import CE3
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -78,11 +79,11 @@ struct UsageTests {
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: model)))
     let picture = pictureFolder.appendingPathComponent("grey.jpg").path
     let cases: [(String, String)] = [
-      (try folder.file("empty.e3", []), "the file is empty"),
-      (try folder.file("cut.e3", Array(bytes.dropLast())), statusText(E3_ERROR_FILE_TRUNCATED)),
-      (try folder.file("foreign.e3", Array("no model file".utf8) + bytes), statusText(E3_ERROR_FILE_MAGIC)),
-      (folder.url.path, "Is a directory"),
-      (folder.url.path + "/none.e3", "No such file or directory"),
+      (try folder.write([], to: "empty.e3"), "the file is empty"),
+      (try folder.write(Array(bytes.dropLast()), to: "cut.e3"), statusText(E3_ERROR_FILE_TRUNCATED)),
+      (try folder.write(Array("no model file".utf8) + bytes, to: "foreign.e3"), statusText(E3_ERROR_FILE_MAGIC)),
+      (folder.path, "Is a directory"),
+      (folder["none.e3"], "No such file or directory"),
       ("/dev/null", "No such device"),
     ]
     for (path, text) in cases {

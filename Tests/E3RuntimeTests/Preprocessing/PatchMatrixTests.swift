@@ -1,5 +1,6 @@
 import CE3
 import E3Format
+import E3TestSupport
 import Testing
 
 @testable import E3Runtime
@@ -12,7 +13,7 @@ struct PatchMatrixTests {
   @Test("rows hold the patches of the plain image, and nothing between them is written", arguments: cases, [1, 3])
   func rows(sizes: (Int, Int, Int, Int), channels: Int) throws {
     let (height, width, patchHeight, patchWidth) = sizes
-    var generator = SplitMix64(state: UInt64(height * width))
+    var generator = SplitMix(state: UInt64(height * width))
     let recipe = Recipe(height: height, width: width, channels: channels, range: (-1, 1))
     let frame = TestFrame.random(E3_PIXEL_RGB24, width: 11, height: 13, using: &generator)
     let plain = try prepare(frame, recipe)

@@ -1,5 +1,6 @@
 import CE3
 import E3Format
+import E3TestSupport
 import Glibc
 import Testing
 
@@ -98,7 +99,7 @@ struct PixelFormatTests {
 
   @Test("a padded frame of any format prepares as its RGB pixels do", arguments: formats)
   func colour(format: Int) throws {
-    var generator = SplitMix64(state: UInt64(format))
+    var generator = SplitMix(state: UInt64(format))
     for (height, width) in [(2, 2), (6, 4), (10, 12), (30, 44), (64, 2), (2, 64)] {
       let frame = TestFrame.random(format, width: width, height: height, padding: 6, using: &generator)
       for recipe in Self.recipes {
@@ -111,7 +112,7 @@ struct PixelFormatTests {
 
   @Test("a grey model sees the luma of a frame of any format", arguments: formats)
   func grey(format: Int) throws {
-    var generator = SplitMix64(state: UInt64(format))
+    var generator = SplitMix(state: UInt64(format))
     for (height, width) in [(2, 2), (6, 4), (10, 12), (30, 44)] {
       let frame = TestFrame.random(format, width: width, height: height, padding: 6, using: &generator)
       for var recipe in Self.recipes {
@@ -129,7 +130,7 @@ struct PixelFormatTests {
 
   @Test("no byte outside the planes is read", arguments: formats)
   func guarded(format: Int) throws {
-    var generator = SplitMix64(state: 5)
+    var generator = SplitMix(state: 5)
     for (height, width) in [(2, 2), (10, 12), (34, 62), (480, 640)] {
       let frame = TestFrame.random(format, width: width, height: height, using: &generator)
       for recipe in Self.recipes {

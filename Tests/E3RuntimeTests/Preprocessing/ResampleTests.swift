@@ -1,4 +1,5 @@
 import CE3
+import E3TestSupport
 import Foundation
 import Testing
 
@@ -60,7 +61,7 @@ struct ResampleTests {
 
   @Test("a stretch takes the reference's bits for every size of frame", arguments: sizes)
   func stretch(height: Int, width: Int) throws {
-    var generator = SplitMix64(state: UInt64(height * 31 + width))
+    var generator = SplitMix(state: UInt64(height * 31 + width))
     let input = Array3(
       height: height, width: width, channels: 3,
       values: (0..<height * width * 3).map { _ in UInt8.random(in: 0...255, using: &generator) })
@@ -73,7 +74,7 @@ struct ResampleTests {
 
   @Test("an area resize is the mean over the source interval, cropped at the centre", arguments: sizes)
   func area(height: Int, width: Int) throws {
-    var generator = SplitMix64(state: UInt64(height * 37 + width))
+    var generator = SplitMix(state: UInt64(height * 37 + width))
     let input = Array3(
       height: height, width: width, channels: 3,
       values: (0..<height * width * 3).map { _ in UInt8.random(in: 0...255, using: &generator) })

@@ -1,0 +1,23 @@
+/// An IDX file of `shape` (MNIST's format); element type 8 is bytes.
+package func idx(_ shape: [UInt32], _ elements: [UInt8], type: UInt8 = 8) -> [UInt8] {
+  [0, 0, type, UInt8(shape.count)] + shape.flatMap { value in withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+    + elements
+}
+
+/// A `.npy` file (numpy.lib.format).
+///
+/// - Parameters:
+///   - elements: as they stand in the file.
+///   - order: the value of `fortran_order`.
+///   - padding: spaces at the end of the header, which move the elements.
+package func npy(
+  _ shape: [Int], _ elements: [UInt8], type: String = "|u1", order: String = "False", version: UInt8 = 1,
+  padding: Int = 0
+) -> [UInt8] {
+  let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
+  var header = "{'descr': '\(type)', 'fortran_order': \(order), 'shape': (\(extents)), }"
+  header += String(repeating: " ", count: padding) + "\n"
+  let length = UInt32(header.utf8.count)
+  let lengthBytes = withUnsafeBytes(of: length.littleEndian) { Array($0.prefix(version == 1 ? 2 : 4)) }
+  return [0x93] + Array("NUMPY".utf8) + [version, 0] + lengthBytes + Array(header.utf8) + elements
+}
