@@ -13,42 +13,28 @@
 
 /* Twelve accumulators hide the latency of two multipliers of up to six cycles. The empty assembly makes each value one
  * that the compiler knows nothing about. */
-#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 enum { ACCUMULATORS = 12 };
+
+/* A loop of one instruction, DOT(sums, x, w): byte products, four to each 32-bit sum. */
+#define PEAK_OF_DOT(NAME, TARGET, SUMS, BYTES, SPLAT, OPAQUE, DOT) \
+  __attribute__((target(TARGET))) static void NAME(uint64_t rounds) { \
+    BYTES x = SPLAT(3), w = SPLAT(5); \
+    SUMS sums[ACCUMULATORS] = {0}; \
+    OPAQUE(x); \
+    OPAQUE(w); \
+    for (uint64_t round = 0; round < rounds; round++) { \
+      for (int i = 0; i < ACCUMULATORS; i++) sums[i] = DOT(sums[i], x, w); \
+      for (int i = 0; i < ACCUMULATORS; i++) OPAQUE(sums[i]); \
+    } \
+  }
 
 #if E3K_X86
 #define OPAQUE(value) __asm__ __volatile__("" : "+v"(value))
 #define OPAQUE_VEX(value) __asm__ __volatile__("" : "+x"(value))
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static void peak_avx512vnni(uint64_t rounds) {
-  __m512i x = _mm512_set1_epi8(3), w = _mm512_set1_epi8(5), sums[ACCUMULATORS];
-  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm512_setzero_si512();
-  OPAQUE(x);
-  OPAQUE(w);
-  for (uint64_t round = 0; round < rounds; round++) {
-#define STEP(i) sums[i] = _mm512_dpbusd_epi32(sums[i], x, w);
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE(sums[i]);
-    EACH(STEP)
-#undef STEP
-  }
-}
-
-__attribute__((target("avx2,avxvnni"))) static void peak_avxvnni(uint64_t rounds) {
-  __m256i x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5), sums[ACCUMULATORS];
-  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = _mm256_setzero_si256();
-  OPAQUE_VEX(x);
-  OPAQUE_VEX(w);
-  for (uint64_t round = 0; round < rounds; round++) {
-#define STEP(i) sums[i] = _mm256_dpbusd_avx_epi32(sums[i], x, w);
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE_VEX(sums[i]);
-    EACH(STEP)
-#undef STEP
-  }
-}
+PEAK_OF_DOT(peak_avx512vnni, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, __m512i, _mm512_set1_epi8, OPAQUE,
+            _mm512_dpbusd_epi32)
+PEAK_OF_DOT(peak_avxvnni, "avx2,avxvnni", __m256i, __m256i, _mm256_set1_epi8, OPAQUE_VEX, _mm256_dpbusd_avx_epi32)
 
 __attribute__((target("avx2"))) static void peak_avx2(uint64_t rounds) {
   __m256i x = _mm256_set1_epi16(3), w = _mm256_set1_epi16(5), sums[ACCUMULATORS];
@@ -57,14 +43,11 @@ __attribute__((target("avx2"))) static void peak_avx2(uint64_t rounds) {
   for (uint64_t round = 0; round < rounds; round++) {
     /* Bytes already widened to 16 bits, products of pairs, sums: a little faster than the four instructions of
      * gemm_s8_avx2.c for twice as many bytes. */
-#define STEP(i)  \
-  OPAQUE_VEX(w); \
-  sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(x, w));
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE_VEX(sums[i]);
-    EACH(STEP)
-#undef STEP
+    for (int i = 0; i < ACCUMULATORS; i++) {
+      OPAQUE_VEX(w);
+      sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(x, w));
+    }
+    for (int i = 0; i < ACCUMULATORS; i++) OPAQUE_VEX(sums[i]);
   }
 }
 
@@ -87,50 +70,18 @@ static void peak_neon(uint64_t rounds) {
   for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
   for (uint64_t round = 0; round < rounds; round++) {
     /* Two products fit 16 bits: smull, smlal, and one pairwise addition into 32. */
-#define STEP(i)     \
-  OPAQUE(x);        \
-  OPAQUE(w);        \
-  sums[i] = vpadalq_s16(sums[i], vmlal_s8(vmull_s8(x, w), x, w));
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE(sums[i]);
-    EACH(STEP)
-#undef STEP
+    for (int i = 0; i < ACCUMULATORS; i++) {
+      OPAQUE(x);
+      OPAQUE(w);
+      sums[i] = vpadalq_s16(sums[i], vmlal_s8(vmull_s8(x, w), x, w));
+    }
+    for (int i = 0; i < ACCUMULATORS; i++) OPAQUE(sums[i]);
   }
 }
 
 #if defined(__aarch64__)
-__attribute__((target("dotprod"))) static void peak_dotprod(uint64_t rounds) {
-  int8x16_t x = vdupq_n_s8(3), w = vdupq_n_s8(5);
-  int32x4_t sums[ACCUMULATORS];
-  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
-  OPAQUE(x);
-  OPAQUE(w);
-  for (uint64_t round = 0; round < rounds; round++) {
-#define STEP(i) sums[i] = vdotq_s32(sums[i], x, w);
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE(sums[i]);
-    EACH(STEP)
-#undef STEP
-  }
-}
-
-__attribute__((target("i8mm"))) static void peak_i8mm(uint64_t rounds) {
-  int8x16_t x = vdupq_n_s8(3), w = vdupq_n_s8(5);
-  int32x4_t sums[ACCUMULATORS];
-  for (int i = 0; i < ACCUMULATORS; i++) sums[i] = vdupq_n_s32(0);
-  OPAQUE(x);
-  OPAQUE(w);
-  for (uint64_t round = 0; round < rounds; round++) {
-#define STEP(i) sums[i] = vmmlaq_s32(sums[i], x, w);
-    EACH(STEP)
-#undef STEP
-#define STEP(i) OPAQUE(sums[i]);
-    EACH(STEP)
-#undef STEP
-  }
-}
+PEAK_OF_DOT(peak_dotprod, "dotprod", int32x4_t, int8x16_t, vdupq_n_s8, OPAQUE, vdotq_s32)
+PEAK_OF_DOT(peak_i8mm, "i8mm", int32x4_t, int8x16_t, vdupq_n_s8, OPAQUE, vmmlaq_s32)
 #endif
 
 uint64_t e3k_peak_macs(uint32_t isa, uint64_t rounds) {
