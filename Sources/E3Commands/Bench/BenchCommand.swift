@@ -14,7 +14,7 @@ public func benchCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<Unsaf
     case .model: try ModelBench(options).run()
     }
     let error = TextStream.output.flush()
-    if error != 0 { throw .report(nil, "standard output: ") { $0.write(cString: e3c_error_text(error)) } }
+    if error != 0 { throw .report(standardOutput: error) }
     return 0
   } catch {
     return error.exitStatus

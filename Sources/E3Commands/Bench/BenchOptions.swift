@@ -13,7 +13,7 @@ struct BenchOptions {
   var seconds = 5
   /// MODEL as it was typed.
   var path: UnsafePointer<CChar>?
-  /// CPU list as it was typed, for the child that measures the cold start.
+  /// CPU list as it was typed.
   var cpuList: UnsafePointer<CChar>?
   private var cpus = e3_session_options().cpus
 
@@ -25,13 +25,8 @@ struct BenchOptions {
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
-    while true {
-      var argument: UnsafePointer<CChar>?
-      let code = Self.names.withUTF8Buffer { names in
-        names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
-      }
-      if code == Int32(E3C_OPTIONS_END) { break }
-      guard code >= 0, let name = Name(rawValue: code) else { throw OptionValue.failure(code, argument) }
+    let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true
       case .threads:

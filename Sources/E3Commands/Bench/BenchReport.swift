@@ -138,12 +138,12 @@ extension BenchReport {
       out.write("  ")
       out.write(stage.name)
       out.write(" ", times: 12 - stage.name.utf8CodeUnitCount)
-      e3c_put_fixed(out.stream, stage.milliseconds, 3, 10)
+      out.write(stage.milliseconds, decimals: 3, width: 10)
       out.write(" ms")
-      e3c_put_fixed(out.stream, stage.gmac, 4, 10)
+      out.write(stage.gmac, decimals: 4, width: 10)
       out.write(" GMAC")
       if stage.gmac > 0 {
-        e3c_put_fixed(out.stream, 1e5 * stage.gmac / stage.milliseconds / peakGMACPerSecond, 1, 8)
+        out.write(1e5 * stage.gmac / stage.milliseconds / peakGMACPerSecond, decimals: 1, width: 8)
         out.write(" % of peak")
       }
       out.write("\n")
@@ -170,7 +170,7 @@ extension BenchReport {
     out.write(" ", times: 14 - title.utf8CodeUnitCount)
     for index in 0..<count {
       out.write(figures[index].name)
-      e3c_put_fixed(out.stream, figures[index].value, 3, 10)
+      out.write(figures[index].value, decimals: 3, width: 10)
       out.write(unit)
       if index < count - 1 { out.write("  ") }
     }

@@ -51,9 +51,9 @@ struct KernelBench: ~Copyable {
     } else {
       out.stream.write(cString: table.pointee.name)
       out.raw(": peak ")
-      e3c_put_fixed(out.stream.stream, peak.gmacPerSecond, 1, 0)
+      out.stream.write(peak.gmacPerSecond, decimals: 1)
       out.raw(" GMAC/s, reads ")
-      e3c_put_fixed(out.stream.stream, bandwidth.gigabytesPerSecond, 1, 0)
+      out.stream.write(bandwidth.gigabytesPerSecond, decimals: 1)
       out.raw(" GB/s\n  rows  inputs  outputs   hot GMAC/s  % of peak   cold GMAC/s  % of reads\n")
     }
     var isFirst = true
@@ -160,13 +160,13 @@ struct KernelBench: ~Copyable {
     }
 
     func writeText(_ out: TextStream, hot: Double, cold: Double, peak: Peak, bandwidth: ReadBandwidth) {
-      e3c_put_fixed(out.stream, Double(rows), 0, 6)
-      e3c_put_fixed(out.stream, Double(inputs), 0, 8)
-      e3c_put_fixed(out.stream, Double(outputs), 0, 9)
-      e3c_put_fixed(out.stream, gmac / hot, 1, 13)
-      e3c_put_fixed(out.stream, 100 * gmac / hot / peak.gmacPerSecond, 1, 11)
-      e3c_put_fixed(out.stream, gmac / cold, 1, 14)
-      e3c_put_fixed(out.stream, 100 * weightGigabytes / cold / bandwidth.gigabytesPerSecond, 1, 12)
+      out.write(Double(rows), decimals: 0, width: 6)
+      out.write(Double(inputs), decimals: 0, width: 8)
+      out.write(Double(outputs), decimals: 0, width: 9)
+      out.write(gmac / hot, decimals: 1, width: 13)
+      out.write(100 * gmac / hot / peak.gmacPerSecond, decimals: 1, width: 11)
+      out.write(gmac / cold, decimals: 1, width: 14)
+      out.write(100 * weightGigabytes / cold / bandwidth.gigabytesPerSecond, decimals: 1, width: 12)
       out.write("\n")
     }
   }

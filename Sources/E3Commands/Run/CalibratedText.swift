@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 
 /// The lines that a calibrated file adds to an answer for people: why it was decided so, and the prediction set.
 struct CalibratedText {
@@ -22,9 +21,9 @@ struct CalibratedText {
     let isUnknown = Int(result.decision) == E3_DECISION_UNKNOWN
     if !isUnknown {
       let isAccepted = Int(result.decision) == E3_DECISION_ACCEPT
-      percent(result.top_probability)
+      stream.write(percent: result.top_probability)
       stream.write(isAccepted ? " is at least " : " is below ")
-      percent(calibration.accept_threshold)
+      stream.write(percent: calibration.accept_threshold)
     }
     if calibration.has_distance != 0 {
       stream.write(isUnknown ? "relative distance " : ", relative distance ")
@@ -37,14 +36,14 @@ struct CalibratedText {
 
   private func writePredictionSet(_ result: e3_result, _ model: borrowing Model) {
     stream.write("  set that holds the class in ")
-    e3c_put_fixed(stream.stream, Double(calibration.set_coverage) * 100, 0, 0)
-    stream.write(" % of images:")
+    stream.write(percent: calibration.set_coverage, decimals: 0)
+    stream.write(" of images:")
     let count = Int(result.prediction_set_count)
     for position in 0..<min(count, Self.namedClasses) {
       let index = result.prediction_set[position]
       stream.write(position == 0 ? " " : ", ")
       if let label = model.label(index), label.count > 0 {
-        for byte in label { stream.write(byte: byte) }
+        stream.write(label)
       } else {
         stream.write(index)
       }
@@ -57,10 +56,5 @@ struct CalibratedText {
     stream.write("\n")
   }
 
-  private func percent(_ probability: Float) {
-    e3c_put_fixed(stream.stream, Double(probability) * 100, 1, 0)
-    stream.write(" %")
-  }
-
-  private func number(_ value: Float) { e3c_put_fixed(stream.stream, Double(value), 2, 0) }
+  private func number(_ value: Float) { stream.write(Double(value), decimals: 2) }
 }

@@ -24,18 +24,14 @@ struct NpyFile: ~Copyable {
     let image = (Int(info.image_height), Int(info.image_width), Int(info.channels))
     guard header.image == image else {
       throw .report(path, "the shape is ") { errors in
-        header.write(to: errors)
-        errors.write(", the model takes images of (")
-        errors.write(image.0)
-        errors.write(", ")
-        errors.write(image.1)
-        errors.write(", ")
-        errors.write(image.2)
-        errors.write(")")
+        Self.writeShape(header.imageCount, header.image, to: errors)
+        errors.write(", the model takes images of ")
+        Self.writeShape(nil, image, to: errors)
       }
     }
     let imageBytes = image.0 * image.1 * image.2 * header.element.bytes
-    let (total, overflow) = imageBytes.multipliedReportingOverflow(by: header.imageCount)
+    let imageCount = header.imageCount ?? 1
+    let (total, overflow) = imageBytes.multipliedReportingOverflow(by: imageCount)
     guard !overflow, file.bytes.count - header.dataOffset >= total else {
       throw .report(path, "the file is shorter than its header says")
     }
@@ -43,8 +39,23 @@ struct NpyFile: ~Copyable {
     self.file = file
     self.imageBytes = imageBytes
     element = header.element
-    imageCount = header.imageCount
+    self.imageCount = imageCount
     firstImage = header.dataOffset
+  }
+
+  /// `(images, height, width, channels)`, or without the images.
+  private static func writeShape(_ images: Int?, _ image: (Int, Int, Int), to stream: TextStream) {
+    stream.write("(")
+    if let images {
+      stream.write(images)
+      stream.write(", ")
+    }
+    stream.write(image.0)
+    stream.write(", ")
+    stream.write(image.1)
+    stream.write(", ")
+    stream.write(image.2)
+    stream.write(")")
   }
 
   /// The bytes of an image, not necessarily aligned.
@@ -62,7 +73,8 @@ private struct NpyHeader {
   private var shape = (1, 1, 1, 1)
   private var dimensions = 0
 
-  var imageCount: Int { shape.0 }
+  /// Nil when the shape is that of one image.
+  var imageCount: Int? { dimensions == 4 ? shape.0 : nil }
   var image: (Int, Int, Int) { (shape.1, shape.2, shape.3) }
 
   init(_ bytes: UnsafeRawBufferPointer, _ path: UnsafePointer<CChar>) throws(Failure) {
@@ -88,20 +100,6 @@ private struct NpyHeader {
     else { throw .report(path, "the array is not in C order") }
     guard readShape(text), dimensions == 3 || dimensions == 4
     else { throw .report(path, "the shape is not [N, height, width, channels] or [height, width, channels]") }
-  }
-
-  func write(to stream: TextStream) {
-    stream.write("(")
-    if dimensions == 4 {
-      stream.write(shape.0)
-      stream.write(", ")
-    }
-    stream.write(shape.1)
-    stream.write(", ")
-    stream.write(shape.2)
-    stream.write(", ")
-    stream.write(shape.3)
-    stream.write(")")
   }
 
   private mutating func readShape(_ text: UnsafeRawBufferPointer) -> Bool {

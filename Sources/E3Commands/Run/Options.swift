@@ -37,13 +37,8 @@ struct Options {
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
-    while true {
-      var argument: UnsafePointer<CChar>?
-      let code = Self.names.withUTF8Buffer { names in
-        names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
-      }
-      if code == Int32(E3C_OPTIONS_END) { break }
-      guard code >= 0, let name = Name(rawValue: code) else { throw OptionValue.failure(code, argument) }
+    let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true
       case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes a number from 1, not")

@@ -52,18 +52,15 @@ struct PictureDecoder: ~Copyable {
   }
 
   private static func reportSize(
-    _ path: UnsafePointer<CChar>, _ position: UInt64?, _ size: (UInt32, UInt32), expected: (UInt32, UInt32)
+    _ path: UnsafePointer<CChar>, _ position: UInt64?, _ size: (width: UInt32, height: UInt32),
+    expected: (width: UInt32, height: UInt32)
   ) -> Failure {
     .report(path, "picture ") { errors in
       errors.write(position ?? 0)
       errors.write(" has ")
-      errors.write(size.0)
-      errors.write("x")
-      errors.write(size.1)
+      errors.write(size: size)
       errors.write(" pixels, not ")
-      errors.write(expected.0)
-      errors.write("x")
-      errors.write(expected.1)
+      errors.write(size: expected)
     }
   }
 

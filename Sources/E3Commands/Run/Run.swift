@@ -118,7 +118,8 @@ struct Run: ~Copyable {
     switch outcome {
     case .success(let answer):
       // Whoever reads the answers gets each one when it is there.
-      if write(answer, path, isLive: isLive) != 0 { throw Self.reportOutput() }
+      let error = write(answer, path, isLive: isLive)
+      if error != 0 { throw .report(standardOutput: error) }
     case .failure(let error):
       hasFailed = true
       _ = Failure.report(path, "frame ") { errors in
@@ -146,10 +147,5 @@ struct Run: ~Copyable {
     if canUpdate { return e3c_show_update() }
     output.write("\n")
     return output.flush()
-  }
-
-  /// Reports that standard output failed.
-  static func reportOutput() -> Failure {
-    .report(nil, "standard output: ") { $0.write(cString: e3c_error_text(TextStream.output.flush())) }
   }
 }

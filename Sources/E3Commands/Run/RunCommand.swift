@@ -24,6 +24,9 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
     status = error.exitStatus
   }
   // A run that saw standard output fail has said so already.
-  if status == 0, TextStream.output.flush() != 0 { status = Run.reportOutput().exitStatus }
+  if status == 0 {
+    let error = TextStream.output.flush()
+    if error != 0 { status = Failure.report(standardOutput: error).exitStatus }
+  }
   return status
 }

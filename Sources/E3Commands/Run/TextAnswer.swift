@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 
 /// Writes an answer for people: the decision, the most probable classes with bars, the uncertainty.
 struct TextAnswer {
@@ -37,8 +36,7 @@ struct TextAnswer {
         stream.write(" ", times: labelWidth - written)
       }
       let probability = result.probabilities[Int(index)]
-      e3c_put_fixed(stream.stream, Double(probability) * 100, 1, 8)
-      stream.write(" %")
+      stream.write(percent: probability, width: 8)
       writeBar(probability)
       stream.write("\n")
     }
@@ -59,13 +57,12 @@ struct TextAnswer {
     var ranking = Ranking(result, count: top)
     while let index = ranking.next() {
       stream.write(", ")
-      if let label = model.label(index), !label.isEmpty { _ = writeLabel(label) } else { stream.write(index) }
+      if let label = model.label(index), !label.isEmpty { stream.write(label) } else { stream.write(index) }
       stream.write(" ")
-      e3c_put_fixed(stream.stream, Double(result.probabilities[Int(index)]) * 100, 1, 0)
-      stream.write(" %")
+      stream.write(percent: result.probabilities[Int(index)])
     }
     stream.write(", uncertainty ")
-    e3c_put_fixed(stream.stream, Double(result.total_entropy), 3, 0)
+    stream.write(Double(result.total_entropy), decimals: 3)
     stream.write(" nats, ")
     milliseconds(answer.latency.total)
     stream.write(": capture ")
@@ -77,24 +74,23 @@ struct TextAnswer {
   }
 
   private func milliseconds(_ nanoseconds: UInt64) {
-    e3c_put_fixed(stream.stream, Double(nanoseconds) / 1e6, 1, 0)
+    stream.write(Double(nanoseconds) / 1e6, decimals: 1)
     stream.write(" ms")
   }
 
   private func writeUncertainty(_ result: e3_result) {
     stream.write("  uncertainty ")
-    e3c_put_fixed(stream.stream, Double(result.total_entropy), 3, 0)
+    stream.write(Double(result.total_entropy), decimals: 3)
     stream.write(" nats")
     if result.members > 1 {
       stream.write(": ")
-      e3c_put_fixed(stream.stream, Double(result.expected_entropy), 3, 0)
+      stream.write(Double(result.expected_entropy), decimals: 3)
       stream.write(" in the image + ")
-      e3c_put_fixed(stream.stream, Double(result.mutual_information), 3, 0)
+      stream.write(Double(result.mutual_information), decimals: 3)
       stream.write(" between ")
       stream.write(result.members)
       stream.write(" members, disagreement ")
-      e3c_put_fixed(stream.stream, Double(result.disagreement) * 100, 0, 0)
-      stream.write(" %")
+      stream.write(percent: result.disagreement, decimals: 0)
     }
     stream.write("\n")
   }
@@ -123,7 +119,7 @@ struct TextAnswer {
 
   /// Writes a label, which holds no control characters (FORMAT.md), and returns how many characters it has.
   private func writeLabel(_ label: UnsafeRawBufferPointer) -> Int {
-    for byte in label { stream.write(byte: byte) }
+    stream.write(label)
     return Self.characters(label)
   }
 

@@ -44,6 +44,11 @@ extension Failure {
     report(file, cString: e3c_error_text(errno))
   }
 
+  /// Reports that standard output could not be written.
+  static func report(standardOutput errno: Int32) -> Failure {
+    report(nil, "standard output: ") { $0.write(cString: e3c_error_text(errno)) }
+  }
+
   /// Reports a status of the library.
   static func report(_ file: UnsafePointer<CChar>?, status: e3_status) -> Failure {
     report(file, cString: e3_status_text(status))

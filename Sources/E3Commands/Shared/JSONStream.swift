@@ -28,7 +28,26 @@ struct JSONStream {
 
   /// A number with `decimals` digits after the point; null when it is not finite.
   func fixed(_ value: Double, decimals: Int32) {
-    if value.isFinite { e3c_put_fixed(stream.stream, value, decimals, 0) } else { raw("null") }
+    if value.isFinite { stream.write(value, decimals: decimals) } else { raw("null") }
+  }
+
+  /// A further key with a float.
+  func float(_ name: StaticString, _ value: Float) {
+    key(name)
+    float(value)
+  }
+
+  /// A float that reads back as the same one; null when it is not finite.
+  func float(_ value: Float) { e3c_put_float(stream.stream, value) }
+
+  /// `count` floats as an array.
+  func floats(_ values: UnsafePointer<Float>, _ count: Int) {
+    raw("[")
+    for index in 0..<count {
+      if index > 0 { raw(",") }
+      float(values[index])
+    }
+    raw("]")
   }
 
   /// A string. Bytes that are not UTF-8, as a path may have, become the replacement character.
@@ -45,8 +64,7 @@ struct JSONStream {
         raw("\\u00")
         stream.write(byte: Self.digit(bytes[index] >> 4))
         stream.write(byte: Self.digit(bytes[index] & 15))
-      default:
-        for offset in 0..<length { stream.write(byte: bytes[index + offset]) }
+      default: stream.write(UnsafeRawBufferPointer(rebasing: bytes[index..<index + length]))
       }
       index += max(length, 1)
     }

@@ -3,15 +3,6 @@ import CE3System
 
 /// Arguments of options that several commands have.
 enum OptionValue {
-  /// What is wrong with an option that `e3c_next_option` refused.
-  static func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
-    switch Int(code) {
-    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing after", typed)
-    case Int(E3C_OPTION_TAKES_NONE): .usage("no argument is taken by", typed)
-    default: .usage("unknown option", typed)
-    }
-  }
-
   /// A decimal number in `range`; `text` says what was expected.
   static func number(
     _ argument: UnsafePointer<CChar>?, _ range: ClosedRange<Int>, _ text: StaticString

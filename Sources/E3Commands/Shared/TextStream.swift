@@ -37,6 +37,26 @@ struct TextStream {
     for _ in 0..<max(count, 0) { write(text) }
   }
 
+  func write(_ bytes: UnsafeRawBufferPointer) {
+    e3c_put(stream, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+  }
+
+  /// A number with `decimals` digits after the point, behind spaces that fill `width` characters.
+  func write(_ value: Double, decimals: Int32, width: Int32 = 0) { e3c_put_fixed(stream, value, decimals, width) }
+
+  /// A share of 1 in percent.
+  func write(percent share: Float, decimals: Int32 = 1, width: Int32 = 0) {
+    write(Double(share) * 100, decimals: decimals, width: width)
+    write(" %")
+  }
+
+  /// `WIDTHxHEIGHT`.
+  func write(size: (width: UInt32, height: UInt32)) {
+    write(size.width)
+    write("x")
+    write(size.height)
+  }
+
   /// The command's name and the library's version.
   func writeVersion() {
     write(cString: e3c_name())
@@ -47,48 +67,4 @@ struct TextStream {
 
   /// Writes what is buffered; 0, or the errno of the first failure.
   func flush() -> Int32 { e3c_flush() }
-}
-
-/// C strings without Foundation.
-enum CString {
-  static func length(_ text: UnsafePointer<CChar>) -> Int {
-    var length = 0
-    while text[length] != 0 { length += 1 }
-    return length
-  }
-
-  /// The bytes without the terminator.
-  static func bytes(_ text: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: text, count: length(text))
-  }
-
-  static func equal(_ text: UnsafePointer<CChar>, _ other: StaticString) -> Bool {
-    let count = length(text)
-    guard count == other.utf8CodeUnitCount else { return false }
-    return other.withUTF8Buffer { buffer in
-      for index in 0..<count where UInt8(bitPattern: text[index]) != buffer[index] { return false }
-      return true
-    }
-  }
-
-  static func hasPrefix(_ text: UnsafePointer<CChar>, _ prefix: StaticString) -> Bool {
-    prefix.withUTF8Buffer { buffer in
-      // A shorter text differs at its terminator.
-      for index in 0..<buffer.count where UInt8(bitPattern: text[index]) != buffer[index] { return false }
-      return true
-    }
-  }
-
-  /// A decimal number of at most nine digits, from `text` up to its end or to `stop`; nil for anything else.
-  static func number(_ text: UnsafePointer<CChar>, until stop: UInt8 = 0) -> (value: Int, length: Int)? {
-    var value = 0
-    var index = 0
-    while true {
-      let character = UInt8(bitPattern: text[index])
-      if character == 0 || character == stop { return index == 0 ? nil : (value, index) }
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character), index < 9 else { return nil }
-      value = value * 10 + Int(character - UInt8(ascii: "0"))
-      index += 1
-    }
-  }
 }

@@ -1,0 +1,29 @@
+import CE3System
+
+/// The options of a command line, one after the other. `Name` has a case for each of `names`, in their order.
+struct OptionReader<Name: RawRepresentable<Int32>> {
+  /// Long options with spaces between them, those that take an argument with `=` behind them.
+  let names: StaticString
+  let count: Int32
+  let arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+
+  /// The next option and its argument; nil after the last one.
+  func next() throws(Failure) -> (name: Name, argument: UnsafePointer<CChar>?)? {
+    var argument: UnsafePointer<CChar>?
+    let code = names.withUTF8Buffer { names in
+      names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
+    }
+    if code == Int32(E3C_OPTIONS_END) { return nil }
+    guard code >= 0, let name = Name(rawValue: code) else { throw Self.failure(code, argument) }
+    return (name, argument)
+  }
+
+  /// What is wrong with an option that `e3c_next_option` refused.
+  private static func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
+    switch Int(code) {
+    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing after", typed)
+    case Int(E3C_OPTION_TAKES_NONE): .usage("no argument is taken by", typed)
+    default: .usage("unknown option", typed)
+    }
+  }
+}
