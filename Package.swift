@@ -35,7 +35,6 @@ let host: [Target] = [
     name: "E3Evaluation",
     dependencies: [
       "CE3", "CE3JPEG", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Metrics", "E3Reference",
-      "E3Runtime",
     ], exclude: ["EVALUATION.md"]),
   .target(
     name: "E3Calibration",
@@ -45,7 +44,7 @@ let host: [Target] = [
   .executableTarget(
     name: "e3-convert",
     dependencies: [
-      "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Reference", "E3Runtime",
+      "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Reference",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(

@@ -26,11 +26,11 @@ public struct CalibrationSummary: Sendable {
     let fit = calibrationText(calibration)
     return """
       \(fit)
-        accuracy             \(decimal(100 * accuracy, 2)) % of the \(calibration.image_count) images
-        NLL                  \(decimal(negativeLogLikelihood.before, 4)) before, \
-      \(decimal(negativeLogLikelihood.after, 4)) after
-        ECE                  \(decimal(expectedCalibrationError.before, 4)) before, \
-      \(decimal(expectedCalibrationError.after, 4)) after
+        accuracy             \(decimals(100 * accuracy, 2)) % of the \(calibration.image_count) images
+        NLL                  \(decimals(negativeLogLikelihood.before, 4)) before, \
+      \(decimals(negativeLogLikelihood.after, 4)) after
+        ECE                  \(decimals(expectedCalibrationError.before, 4)) before, \
+      \(decimals(expectedCalibrationError.after, 4)) after
       """
   }
 }

@@ -16,10 +16,8 @@ struct LabelledImages: Sendable {
   ///
   /// - Throws: no labels, or labels that are no classes of the model.
   init(_ data: DataSet, for model: MappedModel) throws(CheckpointError) {
-    let file = model.file
-    let texts = (0..<file.labelCount).map { index in file.label(index).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    }
-    guard let classes = try data.classes(classCount: file.shape.classCount, modelLabels: texts) else {
+    let classCount = model.file.shape.classCount
+    guard let classes = try data.classes(classCount: classCount, modelLabels: model.labels) else {
       throw CheckpointError(file: data.path, problem: "no labels, which calibration needs")
     }
     self.init(data, Array(0..<data.count), classes)

@@ -62,7 +62,7 @@ public func compare(
   let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
   try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
   let images = try ImageTensor(path: tensor, for: source.config)
-  let session = try Int8Session(bytes: packed.bytes, path: path, recordsRouting: true)
+  let session = try Int8Session(packed, recordsRouting: true)
   var routing = RoutingStatistics(shape, keepsChoices: true)
   var found: [Prediction] = []
   for image in 0..<images.count {

@@ -11,7 +11,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
     ("multiply_accumulates", .integer(Int(clamping: shape.multiplyAccumulates))),
     ("config", .object(configFields(shape))),
     ("shapes", .object(shapeFields(shape).map { ($0.0, .integer($0.1)) })),
-    ("labels", file.labelCount == 0 ? .null : .array(labels(file).map(JSONText.text))),
+    ("labels", file.labelCount == 0 ? .null : .array(model.labels.map(JSONText.text))),
     ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
     ("calibration", file.calibration.map(calibrationJSON) ?? .null),
@@ -29,7 +29,7 @@ public func inspectionText(of model: MappedModel) -> String {
   lines += ["", "shapes"]
   lines += shapeFields(shape).map { "  \(padded($0.0, 20)) \($0.1)" }
   lines += ["", "labels"]
-  lines += file.labelCount == 0 ? ["  none"] : labels(file).prefix(10).enumerated().map { "  \($0.0): \($0.1)" }
+  lines += file.labelCount == 0 ? ["  none"] : model.labels.prefix(10).enumerated().map { "  \($0.0): \($0.1)" }
   if file.labelCount > 10 { lines.append("  … \(file.labelCount) in all") }
   lines += ["", "provenance", "  " + (file.provenance.flatMap(compactJSONObject) ?? "none")]
   lines += [
@@ -120,10 +120,6 @@ private func weightCount(_ shape: ModelShape) -> Int {
   return count + shape.representation * shape.classCount + shape.classCount
 }
 
-private func labels(_ file: ModelFile) -> [String] {
-  (0..<file.labelCount).map { index in file.label(index).map { String(decoding: $0, as: UTF8.self) } ?? "" }
-}
-
 private func number(_ value: Float) -> JSONText { .number(Double(value)) }
 
 private func plain(_ value: JSONText) -> String {
@@ -164,17 +160,4 @@ private func gmac(_ shape: ModelShape) -> String {
   let thousandths = (shape.multiplyAccumulates / 1_000_000).description
   let digits = String(repeating: "0", count: max(0, 4 - thousandths.count)) + thousandths
   return "\(digits.dropLast(3)).\(digits.suffix(3))"
-}
-
-func hexadecimal(_ value: UInt64) -> String {
-  let digits = String(value, radix: 16)
-  return String(repeating: "0", count: 16 - digits.count) + digits
-}
-
-func padded(_ text: String, _ width: Int) -> String {
-  text + String(repeating: " ", count: max(0, width - text.count))
-}
-
-private func leading(_ text: String, _ width: Int) -> String {
-  String(repeating: " ", count: max(0, width - text.count)) + text
 }

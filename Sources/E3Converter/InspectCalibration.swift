@@ -2,12 +2,12 @@ import CE3
 
 /// What a calibration says, in lines for people, indented by two.
 package func calibrationText(_ calibration: e3_file_calibration) -> String {
-  func share(_ value: Float) -> String { "\(decimal(100 * Double(value), 1)) %" }
+  func share(_ value: Float) -> String { "\(decimals(100 * Double(value), 1)) %" }
   var lines = [
-    ("temperature", decimal(Double(calibration.temperature), 4)),
+    ("temperature", decimals(Double(calibration.temperature), 4)),
     (
       "accept",
-      "from a probability of \(decimal(Double(calibration.accept_threshold), 4)): \(share(calibration.accept_coverage)) "
+      "from a probability of \(decimals(Double(calibration.accept_threshold), 4)): \(share(calibration.accept_coverage)) "
         + "of the known images"
     ),
   ]
@@ -15,7 +15,7 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
     lines.append(
       (
         "unknown",
-        "above a relative distance of \(decimal(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
+        "above a relative distance of \(decimals(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
           + "of the images"
       ))
   } else {
@@ -24,7 +24,7 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
   lines.append(
     (
       "prediction set",
-      "classes from a probability of \(decimal(Double(calibration.set_threshold), 4)): holds the true one of "
+      "classes from a probability of \(decimals(Double(calibration.set_threshold), 4)): holds the true one of "
         + share(calibration.set_coverage)
     ))
   lines.append(("fitted on", "\(calibration.image_count) images, hash \(hexadecimal(calibration.image_hash))"))
@@ -53,18 +53,4 @@ package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
     ("statistics_images", .integer(Int(calibration.statistics_count))),
     ("statistics_hash", hasDistance ? .text(hexadecimal(calibration.statistics_hash)) : .null),
   ])
-}
-
-/// `value` with `digits` after the point.
-package func decimal(_ value: Double, _ digits: Int) -> String {
-  guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
-  var scale = 1.0
-  for _ in 0..<digits { scale *= 10 }
-  let rounded = (abs(value) * scale).rounded()
-  let whole = Int((rounded / scale).rounded(.down))
-  let fraction = Int(rounded - Double(whole) * scale)
-  let sign = value < 0 && rounded > 0 ? "-" : ""
-  guard digits > 0 else { return "\(sign)\(whole)" }
-  let text = "\(fraction)"
-  return "\(sign)\(whole)." + String(repeating: "0", count: max(0, digits - text.count)) + text
 }

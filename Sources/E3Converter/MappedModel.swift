@@ -1,7 +1,6 @@
 import CE3
 import E3Checkpoint
 import E3Format
-import Glibc
 
 /// A model file mapped and validated on the host.
 ///
@@ -13,47 +12,32 @@ public final class MappedModel: @unchecked Sendable {
   public let file: ModelFile
   /// The mapped file.
   public let bytes: UnsafeRawBufferPointer
-  private let ownsMapping: Bool
+  /// Keeps the bytes mapped; nil when somebody else does.
+  private let mapping: MappedFile?
 
   /// Maps and validates the file at `path`.
   ///
   /// - Throws: an unreadable file; a breach of the format, with the text of its status code.
-  public init(path: String) throws(CheckpointError) {
-    func failure() -> CheckpointError { CheckpointError(file: path, problem: String(cString: strerror(errno))) }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw failure() }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw CheckpointError(file: path, problem: "not a regular file") }
-    guard status.st_size > 0 else { throw CheckpointError(file: path, problem: "the file is empty") }
-    guard let base = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
-    else { throw failure() }
-    bytes = UnsafeRawBufferPointer(start: base, count: Int(status.st_size))
-    ownsMapping = true
-    self.path = path
-    do throws(E3Error) {
-      file = try ModelFile(validating: bytes)
-    } catch {
-      let problem = error.text + Self.detail(bytes, error)
-      munmap(base, bytes.count)
-      throw CheckpointError(file: path, problem: problem)
-    }
+  public convenience init(path: String) throws(CheckpointError) {
+    let mapping = try MappedFile(path: path)
+    try self.init(mapping.bytes, path: path, mapping: mapping)
   }
 
   /// Validates a model that is mapped elsewhere, and must stay so as long as this object lives.
   ///
   /// - Parameter path: What errors call it.
-  package init(borrowing bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
-    (self.bytes, self.path, ownsMapping) = (bytes, path, false)
+  package convenience init(borrowing bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
+    try self.init(bytes, path: path, mapping: nil)
+  }
+
+  private init(_ bytes: UnsafeRawBufferPointer, path: String, mapping: MappedFile?) throws(CheckpointError) {
+    (self.bytes, self.path, self.mapping) = (bytes, path, mapping)
     do throws(E3Error) {
       file = try ModelFile(validating: bytes)
     } catch {
       throw CheckpointError(file: path, problem: error.text + Self.detail(bytes, error))
     }
   }
-
-  deinit { if ownsMapping { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) } }
 
   /// What more can be said about a file that was refused.
   private static func detail(_ bytes: UnsafeRawBufferPointer, _ error: E3Error) -> String {
@@ -72,6 +56,13 @@ public final class MappedModel: @unchecked Sendable {
       return ModelShape.problem(in: config).map { ": \($0)" } ?? ""
     default: return ""
     }
+  }
+}
+
+extension MappedModel {
+  /// The texts of the classes, in their order; empty where the file has none.
+  package var labels: [String] {
+    (0..<file.labelCount).map { index in file.label(index).map { String(decoding: $0, as: UTF8.self) } ?? "" }
   }
 }
 

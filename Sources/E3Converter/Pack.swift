@@ -57,12 +57,12 @@ private func addGoldenLogits(
   of golden: GoldenInput, to writer: ModelFileWriter, path: String
 ) throws(CheckpointError) {
   let logits = try writer.withMappedBytes { (bytes) throws(CheckpointError) in
-    try Int8Session(bytes: bytes, path: path).memberLogits(golden.values)
+    try Int8Session(MappedModel(borrowing: bytes, path: path)).memberLogits(golden.values)
   }
   try writer.replaceEnd(with: logits.flatMap { $0 })
   try writer.seal()
   try writer.withMappedBytes { (bytes) throws(CheckpointError) in
-    try Int8Session(bytes: bytes, path: path).selfTest()
+    try Int8Session(MappedModel(borrowing: bytes, path: path)).selfTest()
   }
 }
 

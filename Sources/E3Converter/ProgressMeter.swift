@@ -38,9 +38,3 @@ public final class ProgressMeter {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 }
-
-/// Writes `text` to stderr, unbuffered.
-public func writeToStandardError(_ text: String) {
-  var text = text
-  text.withUTF8 { bytes in _ = write(2, bytes.baseAddress, bytes.count) }
-}

@@ -31,6 +31,3 @@ private func positionEmbeddingName(_ embedding: ModelConfig.PositionEmbedding) -
   case .sincos2d: "sincos2d"
   }
 }
-
-/// The last component of `path`.
-func fileName(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

@@ -109,24 +109,12 @@ private struct WeightStatistics {
   }
 }
 
-/// A reproducible source of numbers, the same on every machine. Source: Steele et al., "Fast splittable pseudorandom
-/// number generators", OOPSLA 2014.
-private struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SplitMix64 {
   /// Between -1 and 1.
-  mutating func uniform() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }
+  fileprivate mutating func uniform() -> Float { Float(Int64(bitPattern: next()) >> 40) * 0x1p-23 }
 
   /// Bell-shaped with mean 0 and deviation 1: the sum of four uniform numbers of 16 bits, whose variance is 2^32 / 3.
-  mutating func bell() -> Float {
+  fileprivate mutating func bell() -> Float {
     let bits = next()
     let sum = Int32(bits & 0xFFFF) + Int32(bits >> 16 & 0xFFFF) + Int32(bits >> 32 & 0xFFFF) + Int32(bits >> 48)
     return Float(sum - 131_070) * 2.642_9e-05

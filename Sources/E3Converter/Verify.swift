@@ -29,7 +29,7 @@ public func verify(
 
 /// Runs the golden input of `model`, which must have one, and compares the answer bit for bit.
 package func selfTest(_ model: MappedModel) throws(CheckpointError) {
-  try Int8Session(bytes: model.bytes, path: model.path).selfTest()
+  try Int8Session(model).selfTest()
 }
 
 /// Name of an extent in messages: `expert, block 5, index 3`.

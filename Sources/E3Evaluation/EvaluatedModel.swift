@@ -1,11 +1,9 @@
-import CE3
 import E3Checkpoint
 import E3Converter
 import E3DataSets
 import E3Format
 import E3Metrics
 import E3Reference
-import E3Runtime
 
 /// A model file whose answers are collected.
 public struct EvaluatedModel: Sendable {
@@ -13,7 +11,7 @@ public struct EvaluatedModel: Sendable {
   /// Whether the file carries a calibration.
   public var isCalibrated: Bool { mapped.file.calibration != nil }
   /// Of one image, with typical routing.
-  public let multiplyAccumulates: Int
+  public var multiplyAccumulates: Int { Int(clamping: shape.multiplyAccumulates) }
   /// Texts of the classes; empty where the file has none.
   public let labels: [String]
 
@@ -26,20 +24,7 @@ public struct EvaluatedModel: Sendable {
   /// Opens and validates the file at `path`.
   public init(path: String) throws(CheckpointError) {
     mapped = try MappedModel(path: path)
-    var model = e3_model()
-    var info = e3_model_info()
-    info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
-    var status = e3_model_open(mapped.bytes.baseAddress, mapped.bytes.count, &model)
-    if status == E3_OK { status = e3_model_get_info(&model, &info) }
-    guard status == E3_OK else { throw CheckpointError(file: path, problem: E3Error(rawValue: status).text) }
-    multiplyAccumulates = Int(clamping: info.multiply_accumulates)
-    labels = (0..<info.labels).map { index in
-      var text: UnsafePointer<CChar>?
-      var length = 0
-      guard e3_model_get_label(&model, index, &text, &length) == E3_OK, let text else { return "" }
-      return String(
-        decoding: UnsafeRawBufferPointer(start: text, count: length), as: UTF8.self)
-    }
+    labels = mapped.labels
   }
 
   /// The int8 answers to all images of `data`, one session per thread.

@@ -1,7 +1,5 @@
 import ArgumentParser
-import E3Checkpoint
 import E3Converter
-import Glibc
 
 @main
 struct Convert: ParsableCommand {
@@ -18,21 +16,10 @@ struct Convert: ParsableCommand {
       CalibrateCommand.self, RandomCommand.self,
     ])
 
-  /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.
   static func main() {
-    UnfinishedFile.removeOnSignals()
-    do {
+    runCommand("e3-convert", otherwise: { exit(withError: $0) }) {
       var command = try parseAsRoot()
       try command.run()
-      // A full disk or a closed pipe behind stdout shows only here.
-      guard fflush(nil) == 0 else {
-        throw CheckpointError(file: "standard output", problem: String(cString: strerror(errno)))
-      }
-    } catch let fault as CheckpointError {
-      writeToStandardError("e3-convert: \(fault)\n")
-      Glibc.exit(1)
-    } catch {
-      exit(withError: error)
     }
   }
 }

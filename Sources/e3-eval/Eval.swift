@@ -1,5 +1,4 @@
 import ArgumentParser
-import E3Checkpoint
 import E3Converter
 import E3Evaluation
 import Glibc
@@ -103,21 +102,5 @@ struct Eval: ParsableCommand {
     return checkpoint + ".json"
   }
 
-  /// Runs the command; a fault in a file becomes one line on stderr and exit status 1.
-  static func main() {
-    UnfinishedFile.removeOnSignals()
-    do {
-      let command = try parse()
-      try command.run()
-      // A full disk or a closed pipe behind stdout shows only here.
-      guard fflush(nil) == 0 else {
-        throw CheckpointError(file: "standard output", problem: String(cString: strerror(errno)))
-      }
-    } catch let fault as CheckpointError {
-      writeToStandardError("e3-eval: \(fault)\n")
-      Glibc.exit(1)
-    } catch {
-      exit(withError: error)
-    }
-  }
+  static func main() { runCommand("e3-eval", otherwise: { exit(withError: $0) }) { try parse().run() } }
 }

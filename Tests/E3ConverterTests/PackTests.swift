@@ -20,7 +20,7 @@ struct PackTests {
     guard let expected = golden.expected("probs") else { return }
     let probabilities = try NumpyArray(path: expected).values
     let images = try NumpyArray(path: golden.inputs)
-    let session = try Int8Session(bytes: packed.bytes, path: packed.path)
+    let session = try Int8Session(packed)
     let (count, classes) = (images.shape[0], packed.file.shape.classCount)
     var variation: Float = 0
     for image in 0..<count {

@@ -1,3 +1,4 @@
+import E3Converter
 import E3TestSupport
 import Foundation
 import FoundationXML

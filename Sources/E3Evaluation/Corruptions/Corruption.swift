@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Converter
 import E3DataSets
 
 /// The standard corruptions: what light, optics, sensors and codecs do to pictures. Each has five severities.
@@ -38,7 +39,7 @@ public enum Corruption: String, Sendable, CaseIterable {
   public func apply(to picture: Picture, severity: Int, index: Int) throws(CheckpointError) -> Picture {
     precondition((1...Self.severities).contains(severity), "no such severity")
     let level = severity - 1
-    var generator = SplitMix64(seed: seed(severity: severity, index: index))
+    var generator = SplitMix64(state: seed(severity: severity, index: index))
     switch self {
     case .noise:
       return picture.addingNoise(deviation: [0.04, 0.06, 0.08, 0.09, 0.10][level], from: &generator)
@@ -60,20 +61,7 @@ public enum Corruption: String, Sendable, CaseIterable {
   }
 }
 
-/// The generator of Steele, Lea and Flood 2014, "Fast Splittable Pseudorandom Number Generators".
-struct SplitMix64 {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
-
+extension SplitMix64 {
   /// About normal, of mean 0 and deviation 1: twelve uniform numbers less 6. Not by way of a logarithm or a sine, whose last
   /// bits differ between C libraries.
   mutating func nextNormal() -> Double {

@@ -1,3 +1,4 @@
+import E3Converter
 import E3Metrics
 import Glibc
 

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Converter
 import E3Metrics
 import Glibc
 

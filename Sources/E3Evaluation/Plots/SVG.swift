@@ -1,3 +1,5 @@
+import E3Converter
+
 /// Colours that people with colour-blindness tell apart: Okabe and Ito 2008, "Color Universal Design".
 enum Palette: String {
   case blue = "#0072B2"
