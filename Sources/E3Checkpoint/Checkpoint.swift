@@ -77,17 +77,12 @@ public struct Checkpoint: Sendable {
 
   private func read(_ name: String, _ source: any TensorSource, _ range: Range<Int>) throws(CheckpointError) -> [Float]
   {
-    var failure: CheckpointError?
-    let values = [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
-      guard let base = buffer.baseAddress, !range.isEmpty else { return }
-      do throws(CheckpointError) {
-        try source.read(range, into: base)
-        count = range.count
-      } catch {
-        failure = CheckpointError(file: error.file, tensor: name, problem: error.problem)
-      }
+    let values: [Float]
+    do throws(CheckpointError) {
+      values = try source.values(range)
+    } catch {
+      throw CheckpointError(file: error.file, tensor: name, problem: error.problem)
     }
-    if let failure { throw failure }
     if let index = firstNonFinite(values) {
       throw CheckpointError(
         file: path, tensor: name,

@@ -29,15 +29,6 @@ public struct NumpyFile: Sendable {
   /// - Precondition: `range` lies inside the shape.
   public func values(_ range: Range<Int>) throws(CheckpointError) -> [Float] {
     precondition(range.upperBound <= elementCount(of: shape) ?? 0, "elements outside of the array")
-    var failure: CheckpointError?
-    let values = [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
-      guard let base = buffer.baseAddress, !range.isEmpty else { return }
-      do throws(CheckpointError) {
-        try tensor.read(range, into: base)
-        initialized = range.count
-      } catch { failure = error }
-    }
-    if let failure { throw failure }
-    return values
+    return try tensor.values(range)
   }
 }

@@ -7,6 +7,22 @@ protocol TensorSource: Sendable {
   func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(CheckpointError)
 }
 
+extension TensorSource {
+  /// The elements `range` (flat, C order, inside the shape) as float32.
+  func values(_ range: Range<Int>) throws(CheckpointError) -> [Float] {
+    var failure: CheckpointError?
+    let values = [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+      guard let base = buffer.baseAddress, !range.isEmpty else { return }
+      do throws(CheckpointError) {
+        try read(range, into: base)
+        initialized = range.count
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return values
+  }
+}
+
 /// A run of elements in a mapped file.
 struct MappedElements: Sendable {
   let file: MappedFile

@@ -15,7 +15,6 @@ struct VMoEIndex {
   /// Parameters by their number in the data files.
   let leaves: [Int: Leaf]
 
-  private static let shapedArrayCode: Int8 = 4
   private static let indexInfoCode: Int8 = 8
   private static let depthLimit = 32
   private static let sliceLimit = 1 << 12

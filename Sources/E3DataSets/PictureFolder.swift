@@ -45,7 +45,7 @@ struct PictureFolder: ImageSource {
 /// Reads a JPEG, PNG, PPM or PGM file.
 ///
 /// - Throws: a file that cannot be read, or that is no whole picture.
-public func readPicture(path: String) throws(CheckpointError) -> Picture {
+func readPicture(path: String) throws(CheckpointError) -> Picture {
   let file = try MappedFile(path: path)
   return try decodePicture(file.bytes, path: path)
 }
