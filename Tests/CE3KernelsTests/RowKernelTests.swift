@@ -7,73 +7,74 @@ import Testing
 /// Every row kernel of every tier against the scalar definition, all bytes of every output.
 @Suite("Row kernels give the definition's bits on every tier")
 struct RowKernelTests {
-  let counts = [1, 2, 3, 4, 5, 13]
+  /// Calls `body` with rows of every kind, of several numbers and strides, `unit` times one of `widths` wide.
+  private func forRows(
+    seed: UInt64, unit: Int = 1, widths: ClosedRange<Int>,
+    _ body: (_ name: String, _ x: Matrix, _ random: inout SplitMix) -> Void
+  ) {
+    var random = SplitMix(state: seed)
+    for kind in RowKind.allCases {
+      for count in [1, 2, 3, 4, 5, 13] {
+        let width = unit * random.int(widths)
+        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
+        body("\(kind) \(count) x \(width)", x, &random)
+      }
+    }
+  }
 
   @Test("quantize_rows", arguments: tiers)
   func quantizeRows(tier: Tier) {
-    var random = SplitMix(state: 10)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = 16 * random.int(1...20)
-        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
-        let stride = roundUp(width, 64) + 64 * random.int(0...1)
-        func run(_ tier: Tier) -> (Data, Data) {
-          let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-          tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, scales.base)
-          return (unflipped(out, tier, stride: stride, width: width), scales.bytes)
-        }
-        #expect(run(tier) == run(scalar), "\(tier) \(kind) \(count) x \(width)")
+    forRows(seed: 10, unit: 16, widths: 1...20) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      let stride = roundUp(width, 64) + 64 * random.int(0...1)
+      func run(_ tier: Tier) -> (Data, Data) {
+        let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+        tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, scales.base)
+        return (unflipped(out, tier, stride: stride, width: width), scales.bytes)
       }
+      #expect(run(tier) == run(scalar), "\(tier) \(name)")
     }
   }
 
   @Test("gelu_quantize, values and bytes", arguments: tiers)
   func geluQuantize(tier: Tier) {
-    var random = SplitMix(state: 19)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = 16 * random.int(1...20)
-        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
-        let stride = roundUp(width, 64)
-        func run(_ tier: Tier) -> [Data] {
-          let values = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-          tier.kernels.gelu_quantize(values.base, x.stride, count, width, out.base, stride, scales.base)
-          return [values.bytes, unflipped(out, tier, stride: stride, width: width), scales.bytes]
-        }
-        #expect(run(tier) == run(scalar), "\(tier) \(kind) \(count) x \(width)")
+    forRows(seed: 19, unit: 16, widths: 1...20) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      let stride = roundUp(width, 64)
+      func run(_ tier: Tier) -> [Data] {
+        let values = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+        tier.kernels.gelu_quantize(values.base, x.stride, count, width, out.base, stride, scales.base)
+        return [values.bytes, unflipped(out, tier, stride: stride, width: width), scales.bytes]
       }
+      #expect(run(tier) == run(scalar), "\(tier) \(name)")
     }
   }
 
   @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
   func layerNorm(tier: Tier) {
-    var random = SplitMix(state: 11)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = random.int(1...300)
-        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
-        let gamma = RowKind.uniform.matrix(rows: 1, width: width, &random)
-        let beta = RowKind.uniform.matrix(rows: 1, width: width, &random)
-        let stride = roundUp(width, 64)
-        for variant in [0, 1, 2, 5].map({ $0 ^ (count & 1) }) {
-          let (hasBeta, hasValues, inPlace) = (variant & 1 != 0, variant & 2 != 0, variant & 4 != 0)
-          func run(_ tier: Tier, bytes: Bool) -> [Data] {
-            let input = Buffer(copy: x.values), values = Buffer<Float>(x.values.count)
-            let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-            let normalized = inPlace ? input.base : hasValues || !bytes ? values.base : nil
-            tier.kernels.layer_norm(
-              input.base, x.stride, count, width, gamma.base, hasBeta ? beta.base : nil, normalized, x.stride,
-              bytes ? out.base : nil, stride, bytes ? scales.base : nil)
-            return [
-              input.bytes, values.bytes,
-              bytes ? unflipped(out, tier, stride: stride, width: width) : out.bytes, scales.bytes,
-            ]
-          }
-          for bytes in [true, false] {
-            #expect(
-              run(tier, bytes: bytes) == run(scalar, bytes: bytes),
-              "\(tier) \(kind) \(count) x \(width) variant \(variant) bytes \(bytes)")
-          }
+    forRows(seed: 11, widths: 1...300) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      let gamma = RowKind.uniform.matrix(rows: 1, width: width, &random)
+      let beta = RowKind.uniform.matrix(rows: 1, width: width, &random)
+      let stride = roundUp(width, 64)
+      for variant in [0, 1, 2, 5].map({ $0 ^ (count & 1) }) {
+        let (hasBeta, hasValues, inPlace) = (variant & 1 != 0, variant & 2 != 0, variant & 4 != 0)
+        func run(_ tier: Tier, bytes: Bool) -> [Data] {
+          let input = Buffer(copy: x.values), values = Buffer<Float>(x.values.count)
+          let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+          let normalized = inPlace ? input.base : hasValues || !bytes ? values.base : nil
+          tier.kernels.layer_norm(
+            input.base, x.stride, count, width, gamma.base, hasBeta ? beta.base : nil, normalized, x.stride,
+            bytes ? out.base : nil, stride, bytes ? scales.base : nil)
+          return [
+            input.bytes, values.bytes,
+            bytes ? unflipped(out, tier, stride: stride, width: width) : out.bytes, scales.bytes,
+          ]
+        }
+        for bytes in [true, false] {
+          #expect(
+            run(tier, bytes: bytes) == run(scalar, bytes: bytes),
+            "\(tier) \(name) variant \(variant) bytes \(bytes)")
         }
       }
     }
@@ -105,28 +106,24 @@ struct RowKernelTests {
 
   @Test("softmax_quantize and softmax", arguments: tiers)
   func softmax(tier: Tier) {
-    var random = SplitMix(state: 13)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = random.int(1...100)
-        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
-        let valueScales = Buffer<Float>(roundUp(width, 16)) { $0 < width ? abs(random.float(0.1)) : 0 }
-        if width % 5 == 0 { for i in 0..<width { valueScales.base[i] = 0 } }
-        let stride = roundUp(width, 64)
-        func quantized(_ tier: Tier) -> [Data] {
-          let scores = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-          tier.kernels.softmax_quantize(
-            scores.base, x.stride, count, width, valueScales.base, out.base, stride, scales.base)
-          return [scores.bytes, out.bytes, scales.bytes]
-        }
-        func plain(_ tier: Tier) -> Data {
-          let rows = Buffer(copy: x.values)
-          tier.kernels.softmax(rows.base, x.stride, count, width)
-          return rows.bytes
-        }
-        #expect(quantized(tier) == quantized(scalar), "\(tier) \(kind) \(count) x \(width)")
-        #expect(plain(tier) == plain(scalar), "\(tier) \(kind) \(count) x \(width)")
+    forRows(seed: 13, widths: 1...100) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      let valueScales = Buffer<Float>(roundUp(width, 16)) { $0 < width ? abs(random.float(0.1)) : 0 }
+      if width % 5 == 0 { for i in 0..<width { valueScales.base[i] = 0 } }
+      let stride = roundUp(width, 64)
+      func quantized(_ tier: Tier) -> [Data] {
+        let scores = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+        tier.kernels.softmax_quantize(
+          scores.base, x.stride, count, width, valueScales.base, out.base, stride, scales.base)
+        return [scores.bytes, out.bytes, scales.bytes]
       }
+      func plain(_ tier: Tier) -> Data {
+        let rows = Buffer(copy: x.values)
+        tier.kernels.softmax(rows.base, x.stride, count, width)
+        return rows.bytes
+      }
+      #expect(quantized(tier) == quantized(scalar), "\(tier) \(name)")
+      #expect(plain(tier) == plain(scalar), "\(tier) \(name)")
     }
   }
 
@@ -155,59 +152,51 @@ struct RowKernelTests {
 
   @Test("scaled_log, subtract and squared_distances", arguments: tiers)
   func distanceKernels(tier: Tier) {
-    var random = SplitMix(state: 16)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = random.int(1...200)
-        let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
-        let y = RowKind.uniform.matrix(rows: 1, width: width, &random)
-        func logs(_ tier: Tier) -> Data {
-          let values = Buffer(copy: x.values)
-          tier.kernels.scaled_log(values.base, values.count, 0.7)
-          return values.bytes
-        }
-        func difference(_ tier: Tier) -> Data {
-          let out = Buffer<Float>(roundUp(width, 16))
-          tier.kernels.subtract(x.base, y.base, width, out.base)
-          return out.bytes
-        }
-        func squares(_ tier: Tier) -> Data {
-          let out = Buffer<Float>(count)
-          tier.kernels.squared_distances(y.base, x.base, x.stride, count, width, out.base)
-          return out.bytes
-        }
-        #expect(logs(tier) == logs(scalar), "\(tier) \(kind)")
-        #expect(difference(tier) == difference(scalar), "\(tier) \(kind)")
-        #expect(squares(tier) == squares(scalar), "\(tier) \(kind) \(count) x \(width)")
+    forRows(seed: 16, widths: 1...200) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      let y = RowKind.uniform.matrix(rows: 1, width: width, &random)
+      func logs(_ tier: Tier) -> Data {
+        let values = Buffer(copy: x.values)
+        tier.kernels.scaled_log(values.base, values.count, 0.7)
+        return values.bytes
       }
+      func difference(_ tier: Tier) -> Data {
+        let out = Buffer<Float>(roundUp(width, 16))
+        tier.kernels.subtract(x.base, y.base, width, out.base)
+        return out.bytes
+      }
+      func squares(_ tier: Tier) -> Data {
+        let out = Buffer<Float>(count)
+        tier.kernels.squared_distances(y.base, x.base, x.stride, count, width, out.base)
+        return out.bytes
+      }
+      #expect(logs(tier) == logs(scalar), "\(tier) \(name)")
+      #expect(difference(tier) == difference(scalar), "\(tier) \(name)")
+      #expect(squares(tier) == squares(scalar), "\(tier) \(name)")
     }
   }
 
   @Test("tanh, mean_rows and entropy", arguments: tiers)
   func smallKernels(tier: Tier) {
-    var random = SplitMix(state: 15)
-    for kind in RowKind.allCases {
-      for count in counts {
-        let width = random.int(1...200)
-        let x = kind.matrix(rows: count, width: width, &random)
-        func tanh(_ tier: Tier) -> Data {
-          let values = Buffer(copy: x.values)
-          tier.kernels.tanh(values.base, values.count)
-          return values.bytes
-        }
-        func mean(_ tier: Tier) -> Data {
-          let out = Buffer<Float>(roundUp(width, 16))
-          tier.kernels.mean_rows(x.base, x.stride, count, width, out.base)
-          return out.bytes
-        }
-        let probabilities = Buffer(copy: x.values)
-        scalar.kernels.softmax(probabilities.base, x.stride, count, width)
-        #expect(tanh(tier) == tanh(scalar), "\(tier) \(kind)")
-        #expect(mean(tier) == mean(scalar), "\(tier) \(kind)")
-        for row in 0..<count {
-          let p = probabilities.base + row * x.stride
-          #expect(tier.kernels.entropy(p, width).bitPattern == scalar.kernels.entropy(p, width).bitPattern)
-        }
+    forRows(seed: 15, widths: 1...200) { name, x, random in
+      let (count, width) = (x.rows, x.width)
+      func tanh(_ tier: Tier) -> Data {
+        let values = Buffer(copy: x.values)
+        tier.kernels.tanh(values.base, values.count)
+        return values.bytes
+      }
+      func mean(_ tier: Tier) -> Data {
+        let out = Buffer<Float>(roundUp(width, 16))
+        tier.kernels.mean_rows(x.base, x.stride, count, width, out.base)
+        return out.bytes
+      }
+      let probabilities = Buffer(copy: x.values)
+      scalar.kernels.softmax(probabilities.base, x.stride, count, width)
+      #expect(tanh(tier) == tanh(scalar), "\(tier) \(name)")
+      #expect(mean(tier) == mean(scalar), "\(tier) \(name)")
+      for row in 0..<count {
+        let p = probabilities.base + row * x.stride
+        #expect(tier.kernels.entropy(p, width).bitPattern == scalar.kernels.entropy(p, width).bitPattern)
       }
     }
   }

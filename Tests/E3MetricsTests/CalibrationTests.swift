@@ -7,8 +7,7 @@ struct CalibrationTests {
   @Test("the fitted temperature is the one that scipy's minimiser finds, and has the least NLL")
   func temperature() throws {
     for expected in try Fixture().classification {
-      let predictions = LabelledPredictions(
-        probabilities: expected.probabilities, classCount: expected.classes, labels: expected.labels)
+      let predictions = expected.predictions
       let temperature = try #require(predictions.fittedTemperature())
       // A minimiser that only sees values finds the place to the root of their precision.
       #expect(agree(temperature, expected.temperature, to: 1e-6 * expected.temperature))

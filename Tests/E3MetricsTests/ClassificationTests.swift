@@ -7,8 +7,7 @@ struct ClassificationTests {
   @Test("accuracy, NLL, Brier score, calibration errors and AURC are those of scikit-learn and numpy")
   func values() throws {
     for expected in try Fixture().classification {
-      let predictions = LabelledPredictions(
-        probabilities: expected.probabilities, classCount: expected.classes, labels: expected.labels)
+      let predictions = expected.predictions
       #expect(predictions.accuracy == expected.accuracy)
       #expect(agree(predictions.negativeLogLikelihood, expected.nll))
       #expect(agree(predictions.brierScore, expected.brier))
@@ -32,8 +31,7 @@ struct ClassificationTests {
     let expected = try Fixture().classification[2]
     let rows = expected.labels.indices
     #expect(Set(expected.probabilities).count < rows.count, "the fixture has many ties")
-    let all = LabelledPredictions(
-      probabilities: expected.probabilities, classCount: expected.classes, labels: expected.labels)
+    let all = expected.predictions
     let reversed = LabelledPredictions(
       probabilities: rows.reversed().flatMap { all[$0] }, classCount: expected.classes,
       labels: expected.labels.reversed())

@@ -1,3 +1,4 @@
+import E3Metrics
 import Foundation
 
 /// `Data/metrics.json`, which `Data/make_metrics.py` makes with scikit-learn.
@@ -10,6 +11,10 @@ struct Fixture: Decodable {
     let adaptive_ece, aurc: Double?
     let misclassification: Figures
     let temperature, temperature_nll: Double
+
+    var predictions: LabelledPredictions {
+      LabelledPredictions(probabilities: probabilities, classCount: classes, labels: labels)
+    }
   }
 
   struct Figures: Decodable {
