@@ -11,16 +11,14 @@ struct BitEqualityTests {
   @Test("on every instruction set and for 1 to 4 threads", arguments: awkwardConfigs.indices, [false, true])
   func tiersAndThreads(index: Int, isCalibrated: Bool) throws {
     let model = try OpenModel(awkwardConfigs[index].config, isCalibrated: isCalibrated)
-    for seed in 0..<2 as Range<UInt64> {
-      let image = model.image(seed: seed)
-      let definition = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR)).answer(image)
-      for isa in Self.tiers {
-        for threads in 1...4 {
-          let session = try OpenSession(model, sessionOptions(threads: threads, isa: isa))
-          let answer = try session.answer(image)
-          #expect(answer == definition, "\(awkwardConfigs[index].name), tier \(isa), \(threads) threads")
-          #expect(session.isGuardIntact)
-        }
+    let image = model.image(seed: isCalibrated ? 1 : 0)
+    let definition = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR)).answer(image)
+    for isa in Self.tiers {
+      for threads in 1...4 {
+        let session = try OpenSession(model, sessionOptions(threads: threads, isa: isa))
+        let answer = try session.answer(image)
+        #expect(answer == definition, "\(awkwardConfigs[index].name), tier \(isa), \(threads) threads")
+        #expect(session.isGuardIntact)
       }
     }
   }
