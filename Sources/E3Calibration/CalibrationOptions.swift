@@ -11,5 +11,6 @@ public struct CalibrationOptions: Sendable {
   /// Images that are run at the same time.
   public var threads = 1
 
+  /// The shares of the command without options, on one thread.
   public init() {}
 }

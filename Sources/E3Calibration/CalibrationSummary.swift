@@ -10,6 +10,7 @@ public struct CalibrationSummary: Sendable {
   public let negativeLogLikelihood: (before: Double, after: Double)
   /// Their expected calibration error, 15 bins.
   public let expectedCalibrationError: (before: Double, after: Double)
+  /// Share of the held-out images whose most probable class is the true one.
   public let accuracy: Double
 
   init(_ calibration: e3_file_calibration, before: Observations, after: LabelledPredictions) {

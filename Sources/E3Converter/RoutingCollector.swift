@@ -5,6 +5,7 @@ import E3Reference
 package final class RoutingCollector: ForwardObserver {
   private let shape: ModelShape
   private let images: Int
+  /// What was observed, after what it was given.
   package private(set) var statistics: RoutingStatistics?
   /// `[N*M][R]`: what the head read.
   package private(set) var representations = Matrix(rows: 0, columns: 0, values: [])

@@ -64,6 +64,7 @@ public struct RoutingStatistics: Sendable {
     }
   }
 
+  /// The MoE layers, first to last.
   public private(set) var layers: [Layer]
   /// Whether every choice is kept, to compare it with another run's.
   let keepsChoices: Bool
@@ -101,6 +102,7 @@ public struct RoutingStatistics: Sendable {
     }
   }
 
+  /// Adds the images of `other`, which come after these.
   package mutating func append(contentsOf other: RoutingStatistics) {
     for (index, added) in other.layers.enumerated() {
       layers[index].add(added)

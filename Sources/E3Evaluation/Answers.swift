@@ -12,15 +12,18 @@ public struct Answers: Sendable {
   public private(set) var memberProbabilities: [Float] = []
   /// `[N][C]` mean over the members, as it is before any temperature.
   public private(set) var meanProbabilities: [Float] = []
-  /// `[N]` in nats.
+  /// `[N]` entropy of the mean, in nats.
   public private(set) var totalEntropy: [Double] = []
+  /// `[N]` mean of the members' entropies, in nats.
   public private(set) var expectedEntropy: [Double] = []
+  /// `[N]` the difference of the two.
   public private(set) var mutualInformation: [Double] = []
   /// `[N]` share of the pairs of members whose most probable classes differ.
   public private(set) var disagreement: [Double] = []
-  /// `[N]` Mahalanobis distance of the representations from the training data, and the relative one, as `e3.h` defines
-  /// them; empty where the file has no statistics.
+  /// `[N]` Mahalanobis distance of the representations from the training data, as `e3.h` defines it; empty where the
+  /// file has no statistics.
   public private(set) var distance: [Double] = []
+  /// `[N]` the relative distance, likewise.
   public private(set) var relativeDistance: [Double] = []
   /// `[N]` what a calibrated file adds; nil for others, for the float path and for several models.
   public private(set) var calibrated: CalibratedAnswers?

@@ -16,9 +16,11 @@ public struct EvaluatedModel: Sendable {
   public let labels: [String]
 
   var shape: ModelShape { mapped.file.shape }
+  /// Path as it was given.
   public var path: String { mapped.path }
   /// Size of the file.
   public var fileBytes: Int { mapped.bytes.count }
+  /// C
   public var classCount: Int { shape.classCount }
 
   /// Opens and validates the file at `path`.

@@ -6,21 +6,26 @@ import E3DataSets
 public struct Evaluation: Sendable {
   /// Model files; several are one deep ensemble.
   public var models: [String]
-  /// Path of the labelled images, and of their labels where those are not beside them.
+  /// Path of the labelled images.
   public var dataSet: String
+  /// Path of their labels; nil where they are beside the images or in their folders.
   public var labels: String?
   /// Images that are not what the model was trained for.
   public var outOfDistribution: [String] = []
+  /// Whether every corruption is measured, at every severity.
   public var evaluatesCorruptions = false
   /// Checkpoint and configuration of the float path.
   public var reference: (checkpoint: String, config: String)?
   /// Scores the probabilities with this temperature as well; nil: only with that of a calibrated file.
   public var temperature: Double?
+  /// Images that are worked on at the same time.
   public var threads = 1
-  /// The images `skip ..< skip + limit` of every data set; nil: all that follow.
+  /// Images that are left out at the start of every data set.
   public var skip = 0
+  /// Images that are taken of every data set after those; nil: all.
   public var limit: Int?
 
+  /// Labelled images and no more; the rest is set one by one.
   public init(models: [String], dataSet: String) { (self.models, self.dataSet) = (models, dataSet) }
 
   /// Measures everything.

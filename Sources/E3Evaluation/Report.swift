@@ -7,9 +7,11 @@ public struct Report: Sendable {
   public struct OutOfDistribution: Sendable {
     /// Path as it was given.
     public let dataSet: String
+    /// N
     public let count: Int
     /// In the order of `Signal.allCases`, as far as the model has them.
     public let signals: [SignalScore]
+    /// Of a calibrated file; nil for others.
     public let decisions: DecisionShares?
     /// Of the float path; nil unless it was asked for.
     public let reference: [SignalScore]?
@@ -18,11 +20,15 @@ public struct Report: Sendable {
 
   /// The float path on the same images.
   public struct Reference: Sendable {
+    /// Path as it was given.
     public let checkpoint: String
+    /// Of the untempered probabilities.
     public let scores: Scores
     /// With the temperature of a calibrated file; nil for others.
     public let calibratedScores: Scores?
+    /// Mean share of the pairs of members whose most probable classes differ.
     public let disagreement: Double
+    /// How well each signal tells wrong answers.
     public let misclassification: [SignalScore]
     /// Share of the images whose most probable classes are equal.
     public let topAgreement: Double
@@ -32,17 +38,21 @@ public struct Report: Sendable {
 
   /// One corruption at one severity.
   public struct Corrupted: Sendable {
+    /// What was done to the images.
     public let corruption: Corruption
     /// 1 to 5
     public let severity: Int
+    /// Of the untempered probabilities.
     public let scores: Scores
+    /// Of a calibrated file; nil for others.
     public let calibrated: CalibratedScores?
   }
 
   /// Paths of the model files.
   public let models: [String]
-  /// Bytes of all model files, and what one image costs all of them.
+  /// Bytes of all model files.
   public internal(set) var fileBytes = 0
+  /// What one image costs all of them.
   public internal(set) var multiplyAccumulates = 0
   /// Path of the labelled images.
   public let dataSet: String
@@ -50,18 +60,25 @@ public struct Report: Sendable {
   public let count: Int
   /// M, over all models.
   public let members: Int
+  /// Of the untempered probabilities.
   public let scores: Scores
   /// Mean share of the pairs of members whose most probable classes differ.
   public let disagreement: Double
+  /// Of a calibrated file; nil for others.
   public let calibrated: CalibratedScores?
   /// The temperature that would give these images the least NLL; to be used on others.
   public let fittedTemperature: Double
   /// A temperature that was asked for and what it gives; nil when none was.
   public let tempered: (temperature: Double, scores: Scores)?
+  /// How well each signal tells wrong answers.
   public let misclassification: [SignalScore]
+  /// What the routers did; nil for a dense model and for several models.
   public let routing: RoutingStatistics?
+  /// The data sets that are not what the model was trained for, as they were named.
   public internal(set) var outOfDistribution: [OutOfDistribution] = []
+  /// Every corruption at every severity; empty unless they were asked for.
   public internal(set) var corrupted: [Corrupted] = []
+  /// The float path; nil unless it was asked for.
   public internal(set) var reference: Reference?
 
   let answers: Answers

@@ -3,6 +3,7 @@ import E3Metrics
 
 /// What probabilities are worth on labelled images.
 public struct Scores: Sendable {
+  /// As EVALUATION.md defines them.
   public let accuracy, nll, brier, ece, adaptiveECE: Double
   /// Area under the risk-coverage curve of the maximum probability.
   public let aurc: Double
@@ -37,6 +38,7 @@ public struct Scores: Sendable {
 
 /// How often each decision was made.
 public struct DecisionShares: Sendable {
+  /// Shares of the images, together 1.
   public let accept, unsure, unknown: Double
 
   init(_ answers: CalibratedAnswers) {
@@ -50,6 +52,7 @@ public struct DecisionShares: Sendable {
 public struct CalibratedScores: Sendable {
   /// Of the tempered probabilities.
   public let scores: Scores
+  /// How often the thresholds made each decision.
   public let decisions: DecisionShares
   /// Among the accepted images; nil when none is.
   public let acceptedAccuracy: Double?

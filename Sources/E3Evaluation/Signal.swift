@@ -42,7 +42,9 @@ public enum Signal: String, Sendable, CaseIterable {
 
 /// How well a signal tells two kinds of images apart; nil figures where one kind is missing.
 public struct SignalScore: Sendable {
+  /// What was measured.
   public let signal: Signal
+  /// Its figures; nil where they are undefined.
   public let detection: Detection?
 
   /// The scores of all signals that both answers give, for telling `positives` from `negatives`.

@@ -13,6 +13,7 @@ public struct ReliabilityDiagram: Sendable {
     public let confidence, accuracy: Double
   }
 
+  /// The bins, lowest confidence first.
   public let bins: [Bin]
 
   /// Mean over all images of the distance between their bin's confidence and accuracy.
