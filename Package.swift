@@ -68,7 +68,7 @@ let tests: [Target] = [
       "E3TestSupport", "e3-convert",
     ]),
   .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets", "E3TestSupport"]),
-  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference"]),
+  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference", "E3TestSupport"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(
     name: "E3ConverterTests",
@@ -81,9 +81,11 @@ let tests: [Target] = [
     exclude: ["Data"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
-    name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Runtime", "E3TestSupport", "e3-run"],
+    name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Converter", "E3Runtime", "E3TestSupport", "e3-run"],
     exclude: ["Data"]),
-  .testTarget(name: "E3RuntimeTests", dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Runtime", "E3TestSupport"]),
+  .testTarget(
+    name: "E3RuntimeTests",
+    dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Goldens", "E3Runtime", "E3TestSupport"]),
 ]
 
 let package = Package(

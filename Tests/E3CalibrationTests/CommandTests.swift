@@ -60,15 +60,17 @@ struct CommandTests {
   func folders() throws {
     var random = SplitMix(state: 3)
     for label in 0..<5 {
-      for index in 0..<80 {
-        let pixels = (0..<11 * 9).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-        try folder.write(Array("P5\n11 9\n255\n".utf8) + pixels, to: "pictures/\(label)/\(index).pgm")
+      for index in 0..<8 {
+        let (width, height) = (5 + index, 12 - index)
+        let pixels = (0..<width * height).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        try folder.write(
+          Array("P5\n\(width) \(height)\n255\n".utf8) + pixels, to: "pictures/\(label)/\(index).pgm")
       }
     }
     let result = try run("calibrate", model, folder["pictures"], "--known-coverage", "0.9", "--no-distance")
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("  unknown              never: no class statistics\n"))
-    #expect(result.output.contains("  fitted on            400 images"))
+    #expect(result.output.contains("  fitted on            40 images"))
   }
 
   @Test("a fault is one line on standard error, a mistake status 64; the model stays as it was")

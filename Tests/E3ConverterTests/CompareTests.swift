@@ -55,7 +55,15 @@ struct CompareTests {
       _ = try compare(
         checkpoint: other.checkpoint, config: other.config, model: folder["model.e3"], tensor: other.inputs)
     }
-    #expect(message != nil)
+    #expect(message == "\(other.config): encoder.moe.num_experts is 3, expected a multiple of 2 members")
+    let narrow = try folder.randomModel(SampleConfig.ensemble)
+    try pack(checkpoint: narrow.checkpoint, config: narrow.config, output: folder["narrow.e3"])
+    let wide = try folder.randomModel(SampleConfig.ensemble.replacing("\"mlp_dim\":21", with: "\"mlp_dim\":22"))
+    let size = fault {
+      _ = try compare(
+        checkpoint: wide.checkpoint, config: wide.config, model: folder["narrow.e3"], tensor: other.inputs)
+    }
+    #expect(size == "\(folder["narrow.e3"]): MLP size is 21, expected 22 as in \(wide.checkpoint)")
     let larger = try golden("vmoe_first/vmoe_first.safetensors").inputs
     let tensor = fault {
       _ = try compare(

@@ -31,10 +31,6 @@ enum SampleConfig {
     """
 }
 
-/// The package's root.
-let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-  .deletingLastPathComponent()
-
 /// A file in `Data`.
 func dataPath(_ name: String) -> String {
   packageRoot.appendingPathComponent("Tests/E3EvaluationTests/Data/\(name)").path

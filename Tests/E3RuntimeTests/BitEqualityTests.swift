@@ -66,21 +66,10 @@ struct BitEqualityTests {
     let model = try OpenModel(awkwardConfigs[1].config)
     let session = try OpenSession(model, sessionOptions(threads: 3))
     let info = model.info
-    var random = SplitMix(state: 3)
-    let pixels = (0..<33 * 21 * 3).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    try pixels.withUnsafeBytes { bytes in
-      var frame = e3_frame()
-      frame.struct_size = UInt32(MemoryLayout<e3_frame>.size)
-      frame.format = e3_pixel_format(E3_PIXEL_RGB24)
-      (frame.width, frame.height) = (33, 21)
-      frame.planes.0 = bytes.baseAddress
-      frame.sizes.0 = bytes.count
-      var result = e3_result()
-      result.struct_size = UInt32(MemoryLayout<e3_result>.size)
-      try check(e3_session_run_frame(session.handle, &frame, &result))
-      let fromFrame = Answer(result)
+    try withRGB24(noise(33 * 21 * 3, seed: 3), width: 33, height: 21) { frame in
+      let fromFrame = try session.answer(frame)
       var values = [Float](repeating: 0, count: Int(info.image_height * info.image_width * info.channels))
-      try check(e3_session_preprocess(session.handle, &frame, &values, values.count))
+      try check(e3_session_preprocess(session.handle, frame, &values, values.count))
       #expect(try session.answer(values) == fromFrame)
     }
   }

@@ -119,10 +119,35 @@ final class OpenSession {
     try withExtendedLifetime(self) { Answer(try run(image)) }
   }
 
+  /// The answer to a camera frame, copied while the arena lives.
+  func answer(_ frame: UnsafePointer<e3_frame>) throws -> Answer {
+    var result = e3_result()
+    result.struct_size = UInt32(MemoryLayout<e3_result>.size)
+    return try withExtendedLifetime(self) {
+      try check(e3_session_run_frame(handle, frame, &result))
+      return Answer(result)
+    }
+  }
+
   var isGuardIntact: Bool { arena[size...].allSatisfy { $0 == 0xA5 } }
 }
 
-/// Configurations that no dimension of which is a comfortable one.
+/// Calls `body` with a frame of `pixels`, `[height][width][3]`.
+func withRGB24<R>(
+  _ pixels: [UInt8], width: UInt32, height: UInt32, _ body: (UnsafePointer<e3_frame>) throws -> R
+) throws -> R {
+  try pixels.withUnsafeBytes { bytes in
+    var frame = e3_frame()
+    frame.struct_size = UInt32(MemoryLayout<e3_frame>.size)
+    frame.format = e3_pixel_format(E3_PIXEL_RGB24)
+    (frame.width, frame.height) = (width, height)
+    frame.planes.0 = bytes.baseAddress
+    frame.sizes.0 = bytes.count
+    return try body(&frame)
+  }
+}
+
+/// Configurations of which no dimension is a comfortable one.
 let awkwardConfigs: [(name: String, config: e3_file_config)] = {
   var odd = SampleFile.config
   odd.capacity_mode = 0

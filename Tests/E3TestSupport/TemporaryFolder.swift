@@ -23,12 +23,16 @@ package final class TemporaryFolder {
   /// Writes `bytes` to the file `name`, in folders that are made for it, and returns its path.
   @discardableResult
   package func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
-    let url = URL(fileURLWithPath: self[name])
+    let path = self[name]
     if name.contains("/") {
-      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      let parent = URL(fileURLWithPath: path).deletingLastPathComponent()
+      try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
     }
-    try Data(bytes).write(to: url)
-    return self[name]
+    // Not Data.write(to:), which waits until the disk has the bytes.
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    try FileHandle(fileDescriptor: descriptor, closeOnDealloc: true).write(contentsOf: Data(bytes))
+    return path
   }
 
   /// Writes `text` to the file `name` as UTF-8 and returns its path.
@@ -38,3 +42,7 @@ package final class TemporaryFolder {
 
 /// The bytes of the file at `path`.
 package func contents(of path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+/// The package's root.
+package let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
