@@ -1,7 +1,7 @@
 import E3Checkpoint
 import E3Goldens
 import E3Reference
-import Foundation
+import E3TestSupport
 import Testing
 
 @Suite struct BehaviourTests {
@@ -17,10 +17,9 @@ import Testing
       try #require(text.contains(old))
       text = text.replacing(old, with: new)
     }
-    let path = NSTemporaryDirectory() + "/e3-\(UUID().uuidString).json"
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return ReferenceModel(try SourceModel(checkpoint: "\(folder)/\(checkpoint)", config: path, options: options))
+    let edited = try TemporaryFolder()
+    let config = try edited.write(text, to: "config.json")
+    return ReferenceModel(try SourceModel(checkpoint: "\(folder)/\(checkpoint)", config: config, options: options))
   }
 
   @Test(
@@ -133,8 +132,8 @@ import Testing
   @Test("an image tensor must have the model's size and hold finite floats")
   func imageTensor() throws {
     let config = try open(Self.small, checkpoint: "e3_token").config
-    let path = NSTemporaryDirectory() + "/e3-\(UUID().uuidString).npy"
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = try TemporaryFolder()
+    let path = folder["images.npy"]
     var values = [Float](repeating: 0.5, count: 2 * 8 * 12 * 3)
     try NumpyArray.write(values, shape: [2, 8, 12, 3], path: path)
     #expect(try ImageTensor(path: path, for: config).count == 2)

@@ -28,13 +28,3 @@ extension Array3 {
     }
   }
 }
-
-/// The folder of golden data, when this checkout has it: `../shared/reference/goldens`, or `E3_GOLDENS`.
-let goldenFolder: URL? = {
-  let root = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-  let folder =
-    ProcessInfo.processInfo.environment["E3_GOLDENS"].map { URL(fileURLWithPath: $0) }
-    ?? root.deletingLastPathComponent().appendingPathComponent("shared/reference/goldens")
-  return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
-}()

@@ -1,4 +1,5 @@
 import CE3
+import E3Goldens
 import Foundation
 import Testing
 
@@ -15,11 +16,12 @@ struct PreprocessingGolden: CustomTestStringConvertible {
   var testDescription: String { "case \(index)" }
 
   func array<Element>(_ suffix: String, of: Element.Type) throws -> Array3<Element> {
-    try Array3(npy: goldenFolder!.appendingPathComponent("extras/preprocess/case\(index)_\(suffix).npy"))
+    try Array3(
+      npy: URL(fileURLWithPath: "\(Goldens.directory ?? "")/extras/preprocess/case\(index)_\(suffix).npy"))
   }
 }
 
-@Suite("Preprocessing against the reference's goldens", .enabled(if: goldenFolder != nil))
+@Suite("Preprocessing against the reference's goldens", .enabled(if: Goldens.areThere))
 struct PreprocessingGoldenTests {
   @Test("a stretched frame has the reference's bytes", arguments: PreprocessingGolden.all)
   func stretchedBytes(golden: PreprocessingGolden) throws {
