@@ -12,6 +12,7 @@
 
 #include "camera_device.h"
 #include "e3_command.h"
+#include "e3_threads.h"
 
 enum { VIDEO_MAJOR = 81, THREAD_STACK_BYTES = 128 << 10, NONE = -1 };
 static const uint64_t patience = E3C_CAMERA_PATIENCE_SECONDS * 1000000000ull;
@@ -81,7 +82,7 @@ static uint64_t waited(e3c_camera *camera, uint64_t last) {
   pthread_mutex_lock(&camera->mutex);
   const uint64_t since = camera->waiting;
   pthread_mutex_unlock(&camera->mutex);
-  const uint64_t now = e3c_now(), from = since > last ? since : last;
+  const uint64_t now = ce3_clock_ns(), from = since > last ? since : last;
   return since && now > from ? now - from : 0;
 }
 
@@ -90,7 +91,7 @@ static void *capture(void *context) {
   e3c_camera *camera = context;
   struct pollfd waiting[] = {
       {camera->device.descriptor, POLLIN, 0}, {camera->closing, POLLIN, 0}, {e3c_stop_descriptor(), POLLIN, 0}};
-  uint64_t last = e3c_now(); /* usable frame */
+  uint64_t last = ce3_clock_ns(); /* usable frame */
   uint32_t damaged = 0;
   int lost = 0; /* the error with which the camera lost its picture since */
   for (;;) {
@@ -109,9 +110,9 @@ static void *capture(void *context) {
     const int taken = device_take(&camera->device, &buffer);
     if (taken == 1) {
       int is_usable;
-      const int32_t free_buffer = receive(camera, &buffer, e3c_now(), &is_usable);
+      const int32_t free_buffer = receive(camera, &buffer, ce3_clock_ns(), &is_usable);
       if (is_usable) {
-        last = e3c_now();
+        last = ce3_clock_ns();
         damaged = 0;
         lost = 0;
       } else {
@@ -180,7 +181,7 @@ int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **wh
     return -1;
   }
   pthread_mutex_lock(&camera->mutex);
-  camera->waiting = e3c_now();
+  camera->waiting = ce3_clock_ns();
   while (camera->newest == NONE && !camera->has_ended) {
     pthread_mutex_unlock(&camera->mutex);
     eventfd_t changes;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "e3_command.h"
@@ -86,10 +85,4 @@ ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count) {
     total += (size_t)got;
   }
   return (ptrdiff_t)total;
-}
-
-uint64_t e3c_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "e3_command.h"
+#include "e3_threads.h"
 
 int e3c_resident_bytes(uint64_t *of_files, uint64_t *own) {
   FILE *status = fopen("/proc/self/status", "re");
@@ -42,7 +43,7 @@ int64_t e3c_time_child(const char *const *arguments) {
   }
   int ends[2];
   if (pipe(ends)) return -errno;
-  const uint64_t start = e3c_now();
+  const uint64_t start = ce3_clock_ns();
   const pid_t child = fork();
   if (child < 0) {
     const int error = errno;
@@ -71,7 +72,7 @@ int64_t e3c_time_child(const char *const *arguments) {
 }
 
 int e3c_report_now(void) {
-  const uint64_t now = e3c_now();
+  const uint64_t now = ce3_clock_ns();
   return write(REPORT_DESCRIPTOR, &now, sizeof now) == (ssize_t)sizeof now ? 0 : errno;
 }
 

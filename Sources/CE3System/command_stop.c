@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "e3_command.h"
+#include "e3_threads.h"
 
 static volatile sig_atomic_t is_asked;
 static int asked = -1; /* eventfd */
@@ -37,7 +38,7 @@ int e3c_stop_descriptor(void) { return asked; }
 
 void e3c_wait_until(uint64_t time) {
   struct pollfd stop = {asked, POLLIN, 0};
-  for (uint64_t now = e3c_now(); now < time && !is_asked; now = e3c_now()) {
+  for (uint64_t now = ce3_clock_ns(); now < time && !is_asked; now = ce3_clock_ns()) {
     const uint64_t left = (time - now + 999999u) / 1000000u;
     poll(&stop, 1, left < 60000u ? (int)left : 60000);
   }

@@ -42,7 +42,7 @@ typedef struct e3c_camera e3c_camera;
 typedef struct e3c_camera_frame {
   const uint8_t *bytes;
   size_t count;      /* for a raw format at least the lines that its size needs */
-  uint64_t captured; /* when the driver took it, as e3c_now; when it was received if the driver does not say */
+  uint64_t captured; /* when the driver took it, as ce3_clock_ns; when it was received if the driver does not say */
   uint32_t damaged;  /* frames since the last one that the driver marked as damaged, or that were too short */
 } e3c_camera_frame;
 

@@ -94,7 +94,7 @@ int e3c_stop_asked(void);
 /* A descriptor that is readable once a stop was asked for; -1, which poll passes over, before e3c_catch_stop. */
 int e3c_stop_descriptor(void);
 
-/* Sleeps until the time of e3c_now, or until a stop is asked for. */
+/* Sleeps until the time of ce3_clock_ns, or until a stop is asked for. */
 void e3c_wait_until(uint64_t time);
 
 /* -------------------------------------------------------------------------------------------------- measuring */
@@ -115,10 +115,7 @@ int e3c_report_now(void);
 /* Sorts ascending. */
 void e3c_sort(uint64_t *values, size_t count);
 
-/* ------------------------------------------------------------------------------------------------ clock, options */
-
-/* Monotonic time in nanoseconds. */
-uint64_t e3c_now(void);
+/* ----------------------------------------------------------------------------------------------------- options */
 
 enum { E3C_OPTIONS_END = -1, E3C_OPTION_UNKNOWN = -2, E3C_OPTION_NEEDS_ARGUMENT = -3, E3C_OPTION_TAKES_NONE = -4 };
 

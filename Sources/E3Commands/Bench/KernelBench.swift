@@ -110,9 +110,9 @@ struct KernelBench: ~Copyable {
     let scales = rows.start.assumingMemoryBound(to: Float.self)
     let times = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
     var layer = 0
-    let end = e3c_now() + UInt64(options.seconds) * 1_000_000_000 / 50
+    let end = ce3_clock_ns() + UInt64(options.seconds) * 1_000_000_000 / 50
     var repeats = 0
-    while repeats < 5 || (e3c_now() < end && repeats < Self.sampleLimit) {
+    while repeats < 5 || (ce3_clock_ns() < end && repeats < Self.sampleLimit) {
       var arguments = e3k_gemm()
       arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
       arguments.row_stride = (shape.inputs + 63) / 64 * 64
@@ -124,9 +124,9 @@ struct KernelBench: ~Copyable {
       arguments.out = output.start.assumingMemoryBound(to: Float.self)
       arguments.out_stride = shape.outputs
       arguments.epilogue = E3K_STORE
-      let start = e3c_now()
+      let start = ce3_clock_ns()
       table.pointee.gemm(&arguments)
-      times[repeats] = e3c_now() - start
+      times[repeats] = ce3_clock_ns() - start
       layer = (layer + 1) % layers
       repeats += 1
     }

@@ -64,11 +64,11 @@ struct ModelBench: ~Copyable {
     var count = 0
     var fastest = UInt64.max
     var profile = model.profile
-    let end = e3c_now() + UInt64(seconds) * 1_000_000_000
-    while count < 20 || (e3c_now() < end && count < LatencySummary.limit) {
-      let start = e3c_now()
+    let end = ce3_clock_ns() + UInt64(seconds) * 1_000_000_000
+    while count < 20 || (ce3_clock_ns() < end && count < LatencySummary.limit) {
+      let start = ce3_clock_ns()
       try image.classify(with: model)
-      samples[count] = e3c_now() - start
+      samples[count] = ce3_clock_ns() - start
       if samples[count] < fastest {
         fastest = samples[count]
         profile = model.profile

@@ -11,9 +11,9 @@ struct Peak {
   init(isa: e3_isa) {
     var best = Double.nan
     for _ in 0..<40 {
-      let start = e3c_now()
+      let start = ce3_clock_ns()
       let macs = e3k_peak_macs(isa, 400_000)
-      let elapsed = e3c_now() - start
+      let elapsed = ce3_clock_ns() - start
       guard macs > 0, elapsed > 0 else { break }
       let rate = Double(macs) / Double(elapsed)
       best = best.isNaN ? rate : max(best, rate)
@@ -32,9 +32,9 @@ struct ReadBandwidth {
     var best = 0.0
     var sink: UInt64 = 0
     for _ in 0..<8 {
-      let start = e3c_now()
+      let start = ce3_clock_ns()
       sink ^= e3k_read_all(memory.start, bytes)
-      best = max(best, Double(bytes) / Double(max(e3c_now() - start, 1)))
+      best = max(best, Double(bytes) / Double(max(ce3_clock_ns() - start, 1)))
     }
     withUnsafeBytes(of: sink) { _ in }
     gigabytesPerSecond = best

@@ -50,7 +50,7 @@ struct Camera: FrameSource, ~Copyable {
     if state == 0 { return .end }
     guard state > 0, let start = frame.bytes else { throw Self.report(path, what, error) }
     defer { count += 1 }
-    let now = e3c_now()
+    let now = ce3_clock_ns()
     guard let format else {
       return try decode(UnsafeRawBufferPointer(start: start, count: frame.count), now - frame.captured, now, body)
     }

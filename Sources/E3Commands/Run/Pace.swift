@@ -12,7 +12,7 @@ struct Pace {
   mutating func wait() {
     if interval == 0 { return }
     e3c_wait_until(due)
-    let now = e3c_now()
+    let now = ce3_clock_ns()
     due = (now > due + interval ? now : due) + interval
   }
 }

@@ -18,7 +18,7 @@ struct PictureDecoder: ~Copyable {
     _ bytes: UnsafeRawBufferPointer, path: UnsafePointer<CChar>, position: UInt64? = nil,
     size: (width: UInt32, height: UInt32)? = nil, capture: UInt64 = 0, _ body: (SourceFrame) -> Void
   ) throws(Failure) {
-    let start = e3c_now()
+    let start = ce3_clock_ns()
     let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     var message = InlineArray<256, CChar>(repeating: 0)
     var header = e3p_header()
@@ -48,7 +48,7 @@ struct PictureDecoder: ~Copyable {
       struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
       height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
       sizes: (e3p_pixel_bytes(&header), 0))
-    body(SourceFrame(pixels: frame, capture: capture, decoding: e3c_now() - start))
+    body(SourceFrame(pixels: frame, capture: capture, decoding: ce3_clock_ns() - start))
   }
 
   private static func reportSize(

@@ -37,7 +37,7 @@ struct RawStream: FrameSource, ~Copyable {
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     let first = try read(from: 0, all: false)
     if first == 0 { return .end }
-    let start = e3c_now()
+    let start = ce3_clock_ns()
     let got = try first + read(from: first, all: true)
     guard got == format.frameBytes else {
       if e3c_stop_asked() != 0 { return .end }
@@ -51,7 +51,7 @@ struct RawStream: FrameSource, ~Copyable {
       }
     }
     count += 1
-    body(SourceFrame(pixels: format.frame(memory.start), capture: e3c_now() - start))
+    body(SourceFrame(pixels: format.frame(memory.start), capture: ce3_clock_ns() - start))
     return .frame
   }
 
@@ -93,10 +93,10 @@ struct MJPEGStream: FrameSource, ~Copyable {
   }
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
-    var start = e3c_now()
+    var start = ce3_clock_ns()
     while true {
       skipToPicture()
-      if held.count < 2 { start = e3c_now() }
+      if held.count < 2 { start = ce3_clock_ns() }
       let length = e3p_jpeg_length(bytes, held.count)
       if length == 0 {
         if try readMore() { continue }
@@ -112,7 +112,7 @@ struct MJPEGStream: FrameSource, ~Copyable {
         held = held.lowerBound + taken..<held.upperBound
         count += 1
       }
-      let capture = e3c_now() - start
+      let capture = ce3_clock_ns() - start
       do { try decoder.decode(picture, path: path, position: count, capture: capture, body) } catch { return .broken }
       return .frame
     }

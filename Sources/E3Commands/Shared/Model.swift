@@ -139,9 +139,9 @@ extension Model {
   ) -> Result<Answer, StatusError> {
     var result = e3_result()
     result.struct_size = UInt32(MemoryLayout<e3_result>.size)
-    let start = e3c_now()
+    let start = ce3_clock_ns()
     let status = run(&result)
-    let end = e3c_now()
+    let end = ce3_clock_ns()
     if status != 0 { return .failure(StatusError(status: status)) }
     let preprocess = min(profile.preprocess_ns, end - start)
     let latency = Latency(capture: capture, preprocess: decoding + preprocess, inference: end - start - preprocess)
