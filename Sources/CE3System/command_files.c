@@ -10,10 +10,11 @@
 
 #include "e3_command.h"
 
+/* Not blocking: a pipe that nobody writes to yet would keep a command here, deaf to a stop. Reading waits for it. */
 static int open_read(const char *path) {
   int descriptor;
   do {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   } while (descriptor < 0 && errno == EINTR);
   return descriptor < 0 ? -errno : descriptor;
 }
@@ -22,7 +23,7 @@ static int map_descriptor(int descriptor, int protection, e3c_file *file) {
   struct stat status;
   if (fstat(descriptor, &status)) return errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
-  if (!S_ISREG(status.st_mode)) return ENODEV;
+  if (!S_ISREG(status.st_mode)) return E3C_NOT_A_FILE;
   if ((uint64_t)status.st_size > (uint64_t)PTRDIFF_MAX) return EFBIG;
   *file = (e3c_file){NULL, (size_t)status.st_size};
   if (file->size == 0) return 0;

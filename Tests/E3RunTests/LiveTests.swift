@@ -80,4 +80,28 @@ struct LiveTests {
       #expect(errors.text.isEmpty)
     }
   }
+
+  @Test("a stop ends the wait for a named pipe that nobody writes to; what a later writer sends is answered")
+  func namedPipe() throws {
+    let path = folder["frames"]
+    #expect(mkfifo(path, 0o600) == 0)
+    let (input, output, errors) = (try Scratch(), try Scratch(), try Scratch())
+    let descriptors = [input.descriptor, output.descriptor, errors.descriptor]
+    let stopped = try command.start([model, path, "--json"] + options, descriptors: descriptors)
+    // Signals are caught before the pipe is opened.
+    let opened = "/proc/\(stopped)/fd"
+    while try !FileManager.default.contentsOfDirectory(atPath: opened).contains(where: {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(opened)/\($0)")) == path
+    }) { usleep(1000) }
+    kill(stopped, SIGTERM)
+    #expect(wait(for: stopped) == 0 && output.text.isEmpty && errors.text.isEmpty)
+
+    let answering = try command.start([model, path, "--json"] + options, descriptors: descriptors)
+    let writer = open(path, O_WRONLY | O_CLOEXEC)
+    let frames = frames(2)
+    #expect(write(writer, frames, frames.count) == frames.count)
+    close(writer)
+    #expect(wait(for: answering) == 0)
+    #expect(output.text.filter { $0 == "\n" }.count == 2)
+  }
 }

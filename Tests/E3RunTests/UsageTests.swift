@@ -83,8 +83,8 @@ struct UsageTests {
       (try folder.write(Array(bytes.dropLast()), to: "cut.e3"), statusText(E3_ERROR_FILE_TRUNCATED)),
       (try folder.write(Array("no model file".utf8) + bytes, to: "foreign.e3"), statusText(E3_ERROR_FILE_MAGIC)),
       (folder.path, "Is a directory"),
+      ("/dev/null", "not a regular file"),
       (folder["none.e3"], "No such file or directory"),
-      ("/dev/null", "No such device"),
     ]
     for (path, text) in cases {
       let outcome = try run([path, picture])

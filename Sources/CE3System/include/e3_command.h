@@ -61,7 +61,10 @@ typedef struct e3c_file {
   size_t size;
 } e3c_file;
 
-/* Maps a regular file. Returns 0 or an errno; ENODEV for what is no regular file. */
+/* No errno: the path names a pipe, a device or a socket. */
+enum { E3C_NOT_A_FILE = -1 };
+
+/* Maps a regular file. Returns 0, an errno or E3C_NOT_A_FILE. */
 int e3c_map_file(const char *path, e3c_file *file);
 
 /* The same, but the bytes may be written: only this process sees that. */

@@ -25,6 +25,7 @@ struct MappedFile: ~Copyable {
   init(_ path: UnsafePointer<CChar>, writable: Bool = false) throws(Failure) {
     var file = e3c_file()
     let error = writable ? e3c_map_file_copy(path, &file) : e3c_map_file(path, &file)
+    if error == E3C_NOT_A_FILE { throw .report(path, "not a regular file") }
     guard error == 0 else { throw .report(path, errno: error) }
     self.file = file
   }
