@@ -60,7 +60,7 @@ public func compare(
   let packed = try MappedModel(path: path)
   let shape = packed.file.shape
   let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
-  try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
+  try requirePacked(packed, from: source)
   let images = try ImageTensor(path: tensor, for: source.config)
   let session = try Int8Session(packed, recordsRouting: true)
   var routing = RoutingStatistics(shape, keepsChoices: true)
@@ -82,29 +82,6 @@ public func compare(
     comparison.flippedChoices = routing.flippedShare(against: floats)
   }
   return comparison
-}
-
-/// - Throws: a model file of another shape than the checkpoint that it is compared with.
-package func requireEqual(
-  _ shape: ModelShape, _ config: ModelConfig, path: String, checkpoint: String
-) throws(CheckpointError) {
-  let preprocessing = Preprocessing(resize: .stretch, value: .range(low: -1, high: 1))
-  let expected = try ModelShape(config, preprocessing, file: checkpoint)
-  let sizes: [(String, (ModelShape) -> Int)] = [
-    ("image height", \.imageHeight), ("image width", \.imageWidth), ("channels", \.channels),
-    ("patch height", \.patchHeight), ("patch width", \.patchWidth), ("hidden size", \.hidden),
-    ("layers", \.layerCount), ("heads", \.headCount), ("MLP size", \.mlp), ("classes", \.classCount),
-    ("representation", \.representation), ("members", \.memberCount), ("experts", \.expertCount),
-    ("selected experts", \.selectedExperts), ("capacity", \.capacity),
-  ]
-  for (name, size) in sizes where size(shape) != size(expected) {
-    throw CheckpointError(
-      file: path, problem: "\(name) is \(size(shape)), expected \(size(expected)) as in \(checkpoint)")
-  }
-  let blocksAgree = (0..<shape.layerCount).allSatisfy { shape.isMoE($0) == expected.isMoE($0) }
-  guard blocksAgree, shape.classifier == expected.classifier, shape.capacityMode == expected.capacityMode,
-    shape.hasQueryKeyNorm == expected.hasQueryKeyNorm, shape.hasPreLogits == expected.hasPreLogits
-  else { throw CheckpointError(file: path, problem: "another architecture than \(checkpoint)") }
 }
 
 extension ModelShape {

@@ -72,7 +72,7 @@ public struct EvaluatedModel: Sendable {
     progress: (Int) -> Void = { _ in }
   ) throws(CheckpointError) -> Answers {
     let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
-    try requireEqual(shape, source.config, path: path, checkpoint: checkpoint)
+    try requirePacked(mapped, from: source)
     let reference = ReferenceModel(source)
     let shape = shape
     let empty = Answers(

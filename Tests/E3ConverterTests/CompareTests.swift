@@ -72,6 +72,28 @@ struct CompareTests {
     #expect(tensor?.contains("\(larger): shape") == true)
   }
 
+  @Test("a model is compared with its own checkpoint, or with the float32 weights behind it, and with no other")
+  func ownCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    let mine = try folder.randomModel(SampleConfig.ensemble)
+    let model = folder["model.e3"]
+    try pack(checkpoint: mine.checkpoint, config: mine.config, output: model)
+    let packed = try MappedModel(path: model)
+    func source(_ checkpoint: String) throws -> SourceModel {
+      try SourceModel(checkpoint: checkpoint, config: mine.config, options: packed.file.shape.modelOptions)
+    }
+    try requirePacked(packed, from: source(mine.checkpoint))
+    let rounded = try folder.editedCheckpoint(mine.checkpoint) { _, _, values in
+      values = values.map { Float(bitPattern: ($0.bitPattern + 0x8000) & 0xFFFF_0000) }
+    }
+    try pack(checkpoint: rounded, config: mine.config, output: folder["rounded.e3"])
+    try requirePacked(MappedModel(path: folder["rounded.e3"]), from: source(mine.checkpoint))
+    let other = folder["other.safetensors"]
+    try writeRandomWeights(config: mine.config, output: other, seed: 2)
+    let refused = fault { try requirePacked(packed, from: source(other)) }
+    #expect(refused?.contains("was not packed from \(other)") == true)
+  }
+
   @Test("differences are measured as defined")
   func definition() {
     let reference = [Prediction(memberLogits: [[0, 0], [0, 0]]), Prediction(memberLogits: [[9, 0], [9, 0]])]

@@ -91,6 +91,10 @@ struct RefusalTests {
     #expect(
       try fault(model, good, "--labels", labels, "--reference", folder["lonely.safetensors"])
         .contains("lonely.json: No such file"))
+    _ = try folder.packModel(SampleConfig.ensemble, as: "sister", seed: 2)
+    #expect(
+      try fault(model, good, "--labels", labels, "--reference", folder["sister.safetensors"])
+        == "\(model): was not packed from \(folder["sister.safetensors"]): the heads differ")
   }
 
   @Test("prepared values of another size, and corruptions of them")
