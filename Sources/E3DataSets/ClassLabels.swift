@@ -1,7 +1,7 @@
 import E3Checkpoint
 
 /// Reads the labels of a data set: an IDX file (gzip too) or a `.npy` array of integers `[N]`, or a text file with one
-/// integer a line.
+/// integer a line; lines without any text are passed over.
 ///
 /// - Throws: a file that is none of these, a label that is negative.
 public func readClassLabels(path: String) throws(CheckpointError) -> [Int] {
@@ -49,8 +49,12 @@ private func readTextLabels(path: String) throws(CheckpointError) -> [Int] {
     throw CheckpointError(file: path, problem: "neither IDX, .npy nor text")
   }
   var labels: [Int] = []
-  for (number, line) in text.split(whereSeparator: \.isNewline).enumerated() {
-    guard let label = Int(line) else {
+  // Some programs begin a text with a byte-order mark and pad its lines.
+  let lines = text.drop { $0 == "\u{FEFF}" }.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+  for (number, line) in lines.enumerated() {
+    let words = line.split(whereSeparator: \.isWhitespace)
+    if words.isEmpty { continue }
+    guard words.count == 1, let label = Int(words[0]) else {
       throw CheckpointError(file: path, problem: "line \(number + 1) is not an integer")
     }
     labels.append(label)
@@ -70,7 +74,8 @@ extension DataSet {
     guard let classNames else {
       if let index = labels.firstIndex(where: { $0 >= classCount }) {
         throw CheckpointError(
-          file: path, problem: "label \(index) is \(labels[index]), but the model has \(classCount) classes")
+          file: labelPath ?? path,
+          problem: "label \(firstIndex + index) is \(labels[index]), but the model has \(classCount) classes")
       }
       return labels
     }

@@ -5,7 +5,8 @@ import E3Checkpoint
 /// The form is recognised by what the path holds:
 /// - an IDX file of unsigned bytes, `[N][height][width]` or `[N][height][width][1 or 3]`, as it is or compressed with gzip;
 /// - a `.npy` array of bytes of these shapes, or of floats `[N, height, width, channels]` in the model's value range;
-/// - a folder of pictures (JPEG, PNG, PPM, PGM), or a folder of such folders, one for each class.
+/// - a folder of pictures (JPEG, PNG, PPM, PGM), or a folder of such folders, one for each class. Other files are passed
+///   over, but not pictures of other forms or folders within a class: those are refused.
 ///
 /// Images are read or decoded when they are asked for; only IDX files that are compressed are held in memory. Values of
 /// this type may be used from several threads at once.
@@ -16,6 +17,8 @@ public struct DataSet: Sendable {
   public let labels: [Int]?
   /// Names of the folders that the labels number, in the order of their bytes; nil for other forms.
   public let classNames: [String]?
+  /// The file that the labels come from; nil where they are the folders' or there are none.
+  let labelPath: String?
   /// Where this data set's images are in the source.
   private let range: Range<Int>
   private let source: any ImageSource
@@ -32,6 +35,7 @@ public struct DataSet: Sendable {
     self.source = source
     range = 0..<source.count
     classNames = source.classNames
+    self.labelPath = labelPath
     guard let labelPath else {
       labels = source.labels
       return
@@ -50,12 +54,16 @@ public struct DataSet: Sendable {
     path = whole.path
     labels = whole.labels.map { Array($0[range]) }
     classNames = whole.classNames
+    labelPath = whole.labelPath
     self.range = whole.range.lowerBound + range.lowerBound..<whole.range.lowerBound + range.upperBound
     source = whole.source
   }
 
   /// Number of images, at least 1 unless it is an empty slice.
   public var count: Int { range.count }
+
+  /// Number of the first image in the file or folder.
+  var firstIndex: Int { range.lowerBound }
 
   /// The images `range` with their labels.
   ///

@@ -5,7 +5,8 @@ import Glibc
 /// A folder of pictures, or of one folder of pictures for each class.
 ///
 /// Names are taken in the order of their bytes, so that every machine reads the same data set. Hidden files and files
-/// whose names do not end as pictures do are passed over.
+/// whose names do not end as pictures do are passed over; pictures of other forms and folders within a class are
+/// refused, as a data set without them would be another one.
 struct PictureFolder: ImageSource {
   let labels: [Int]?
   let classNames: [String]?
@@ -16,22 +17,27 @@ struct PictureFolder: ImageSource {
   init(path: String) throws(CheckpointError) {
     let names = try directoryEntries(path)
     let folders = names.filter { isDirectory("\(path)/\($0)") }
-    let pictures = names.filter(isPictureName).filter { !isDirectory("\(path)/\($0)") }
-    guard folders.isEmpty || pictures.isEmpty else {
-      throw CheckpointError(file: path, problem: "holds pictures beside folders; expected one of the two")
-    }
     if folders.isEmpty {
+      let pictures = try pictures(names, in: path)
       guard !pictures.isEmpty else { throw CheckpointError(file: path, problem: "no pictures and no folders") }
       files = pictures.map { "\(path)/\($0)" }
       (labels, classNames) = (nil, nil)
       return
     }
+    guard try pictures(names.filter { !folders.contains($0) }, in: path).isEmpty else {
+      throw CheckpointError(file: path, problem: "holds pictures beside folders; expected one of the two")
+    }
     var files: [String] = []
     var labels: [Int] = []
     for (index, folder) in folders.enumerated() {
-      let inside = try directoryEntries("\(path)/\(folder)").filter(isPictureName)
-      guard !inside.isEmpty else { throw CheckpointError(file: "\(path)/\(folder)", problem: "no pictures") }
-      files += inside.map { "\(path)/\(folder)/\($0)" }
+      let classPath = "\(path)/\(folder)"
+      let names = try directoryEntries(classPath)
+      if let inner = names.first(where: { isDirectory("\(classPath)/\($0)") }) {
+        throw CheckpointError(file: "\(classPath)/\(inner)", problem: "a folder within a class; expected pictures")
+      }
+      let inside = try pictures(names, in: classPath)
+      guard !inside.isEmpty else { throw CheckpointError(file: classPath, problem: "no pictures") }
+      files += inside.map { "\(classPath)/\($0)" }
       labels += Array(repeating: index, count: inside.count)
     }
     (self.files, self.labels, classNames) = (files, labels, folders)
@@ -73,12 +79,26 @@ public func decodePicture(_ bytes: UnsafeRawBufferPointer, path: String) throws(
     height: Int(header.height), width: Int(header.width), channels: Int(header.channels), pixels: pixels)
 }
 
-private func isPictureName(_ name: String) -> Bool {
+/// Those of `names` that are pictures.
+///
+/// - Throws: a picture of a form that is not read.
+private func pictures(_ names: [String], in folder: String) throws(CheckpointError) -> [String] {
+  let others = [".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl", ".pbm", ".pnm"]
+  if let other = names.first(where: { ends($0, in: others) }) {
+    throw CheckpointError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG, PPM or PGM pictures")
+  }
+  return names.filter { ends($0, in: [".jpg", ".jpeg", ".png", ".ppm", ".pgm"]) }
+}
+
+/// Whether `name` has one of the endings, in small or capital letters.
+private func ends(_ name: String, in endings: [String]) -> Bool {
   let name = name.lowercased()
-  return [".jpg", ".jpeg", ".png", ".ppm", ".pgm"].contains { name.hasSuffix($0) }
+  return endings.contains { name.hasSuffix($0) }
 }
 
 /// The names in a directory that are not hidden, in the order of their bytes.
+///
+/// - Throws: a directory that cannot be read, a name that is no UTF-8.
 private func directoryEntries(_ path: String) throws(CheckpointError) -> [String] {
   guard let directory = opendir(path) else { throw CheckpointError(file: path, problem: systemErrorText()) }
   defer { closedir(directory) }
@@ -86,9 +106,10 @@ private func directoryEntries(_ path: String) throws(CheckpointError) -> [String
   while let entry = readdir(directory) {
     let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
       tuple.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: tuple.pointee)) {
-        String(cString: $0)
+        String(validatingCString: $0)
       }
     }
+    guard let name else { throw CheckpointError(file: path, problem: "holds a name that is not UTF-8") }
     if !name.hasPrefix(".") { names.append(name) }
   }
   return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

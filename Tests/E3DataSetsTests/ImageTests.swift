@@ -1,5 +1,6 @@
 import E3DataSets
 import E3TestSupport
+import Glibc
 import Testing
 
 @Suite("Images of a data set")
@@ -115,6 +116,19 @@ struct ImageTests {
     try folder.write([1], to: "text/readme.txt")
     #expect(problem { _ = try DataSet(path: folder["text"]) }?.contains("no pictures") == true)
     #expect(problem { _ = try DataSet(path: folder["none"]) } == "No such file or directory")
+    try folder.write([1], to: "deep/class/a.png")
+    try folder.write([1], to: "deep/class/more/b.png")
+    #expect(problem { _ = try DataSet(path: folder["deep"]) }?.contains("a folder within a class") == true)
+    for name in ["flat/b.GIF", "classes/class/b.webp", "beside/b.tiff"] {
+      let root = String(name.prefix { $0 != "/" })
+      try folder.write([1], to: "\(root)/\(root == "flat" ? "" : "class/")a.png")
+      try folder.write([1], to: name)
+      #expect(problem { _ = try DataSet(path: folder[root]) } == "expected JPEG, PNG, PPM or PGM pictures", "\(name)")
+    }
+    try folder.write([1], to: "names/a.png")
+    let odd = [UInt8]("\(folder["names"])/".utf8) + [0xFF, 0]
+    #expect(odd.withUnsafeBytes { mkdir($0.baseAddress!.assumingMemoryBound(to: CChar.self), 0o700) } == 0)
+    #expect(problem { _ = try DataSet(path: folder["names"]) } == "holds a name that is not UTF-8")
     try folder.write([1, 2, 3], to: "damaged/a.png")
     let damaged = try DataSet(path: folder["damaged"])
     #expect(problem { _ = try damaged.image(at: 0) } != nil)

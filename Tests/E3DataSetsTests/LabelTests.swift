@@ -1,3 +1,4 @@
+import E3Checkpoint
 import E3DataSets
 import E3TestSupport
 import Testing
@@ -17,6 +18,14 @@ struct LabelTests {
       npy([3], [4, 0, 0, 0, 255, 0], type: "<i2"), npy([3], [4, 0, 255]), Array("4\n0\r\n255\n".utf8),
     ]
     for bytes in forms { #expect(try readClassLabels(path: folder.write(bytes, to: "labels")) == [4, 0, 255]) }
+  }
+
+  @Test("a text of labels may begin with a byte-order mark and hold spaces and empty lines, which count in messages")
+  func textForms() throws {
+    let text = try folder.write(Array("\u{FEFF}4 \n\t0\r\n\n255\n\n".utf8), to: "labels.txt")
+    #expect(try readClassLabels(path: text) == [4, 0, 255])
+    let wrong = try folder.write(Array("4\n\n0 1\n".utf8), to: "wrong.txt")
+    #expect(problem { _ = try readClassLabels(path: wrong) } == "line 3 is not an integer")
   }
 
   @Test("labels that are no classes are refused with the cause")
@@ -70,6 +79,9 @@ struct LabelTests {
     let data = try DataSet(path: images, labels: labels)
     #expect(try data.classes(classCount: 8, modelLabels: []) == [0, 7])
     #expect(problem { _ = try data.classes(classCount: 7, modelLabels: []) }?.hasPrefix("label 1 is 7") == true)
+    #expect(throws: CheckpointError(file: labels, problem: "label 1 is 7, but the model has 7 classes")) {
+      try data[1..<2].classes(classCount: 7, modelLabels: [])
+    }
     #expect(try DataSet(path: images).classes(classCount: 1, modelLabels: []) == nil)
   }
 }
