@@ -73,7 +73,7 @@ struct CalibrateCommand: ParsableCommand {
   func validate() throws {
     for (name, value) in [
       ("coverage", coverage), ("known-coverage", knownCoverage), ("accept-coverage", acceptCoverage),
-    ] where !(value > 0 && value < 1) {
+    ] where !(Float(value) > 0 && Float(value) < 1) {
       throw ValidationError("--\(name) takes a share between 0 and 1")
     }
     for (name, value) in [("skip", skip), ("statistics-skip", statisticsSkip)] where value < 0 {

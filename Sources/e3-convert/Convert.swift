@@ -17,7 +17,10 @@ struct Convert: ParsableCommand {
     ])
 
   static func main() {
-    runCommand("e3-convert", otherwise: { exit(withError: $0) }) {
+    runCommand(
+      "e3-convert", message: { exitCode(for: $0).isSuccess ? fullMessage(for: $0) : nil },
+      otherwise: { exit(withError: $0) }
+    ) {
       var command = try parseAsRoot()
       try command.run()
     }

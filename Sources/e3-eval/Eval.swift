@@ -102,5 +102,12 @@ struct Eval: ParsableCommand {
     return checkpoint + ".json"
   }
 
-  static func main() { runCommand("e3-eval", otherwise: { exit(withError: $0) }) { try parse().run() } }
+  static func main() {
+    runCommand(
+      "e3-eval", message: { exitCode(for: $0).isSuccess ? fullMessage(for: $0) : nil },
+      otherwise: { exit(withError: $0) }
+    ) {
+      try parse().run()
+    }
+  }
 }

@@ -87,18 +87,16 @@ struct CommandTests {
 
   @Test("output that cannot be written is a failure")
   func fullOutput() throws {
-    let shell = Process()
-    shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-    shell.arguments = [
-      "-c", "\"\(tool.path)\" --help >/dev/null && \"\(tool.path)\" inspect model.e3 >/dev/full 2>stderr",
-    ]
-    shell.currentDirectoryURL = URL(fileURLWithPath: folder.path)
     _ = try run("pack", checkpoint, "--config", config, "-o", folder["model.e3"])
-    try shell.run()
-    shell.waitUntilExit()
-    #expect(shell.terminationStatus == 1)
-    let errors = String(decoding: try folder.bytes("stderr"), as: UTF8.self)
-    #expect(errors == "e3-convert: standard output: No space left on device\n")
+    let input = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+    defer { [input, full].forEach { close($0) } }
+    for arguments in [["inspect", folder["model.e3"]], ["--help"], ["help", "pack"], ["--version"]] {
+      let errors = try Scratch()
+      #expect(try tool.spawn(arguments, descriptors: [input, full, errors.descriptor]) == 1)
+      #expect(errors.text == "e3-convert: standard output: No space left on device\n")
+    }
+    #expect(try run("--help").status == 0)
   }
 
   @Test("an interrupted command leaves no file", arguments: [SIGINT, SIGTERM])
