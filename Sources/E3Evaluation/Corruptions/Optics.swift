@@ -49,26 +49,10 @@ extension Picture {
   func blurred(deviation: Double) -> Picture {
     let radius = Int((4 * deviation).rounded(.up))
     let weights = (-radius...radius).map { exp(-Double($0 * $0) / (2 * deviation * deviation)) }
-    let sum = weights.reduce(0, +)
-    let values = pixels.map(Double.init)
-    /// One pass along the axis that `place` moves on.
-    func pass(_ source: [Double], _ place: (_ x: Int, _ y: Int, _ moved: Int?) -> Int) -> [Double] {
-      var result = source
-      for y in 0..<height {
-        for x in 0..<width {
-          for channel in 0..<channels {
-            var total = 0.0
-            for (offset, weight) in zip(-radius...radius, weights) {
-              total += weight * source[place(x, y, offset) * channels + channel]
-            }
-            result[place(x, y, nil) * channels + channel] = total / sum
-          }
-        }
-      }
-      return result
-    }
-    let across = pass(values) { x, y, offset in y * width + min(max(x + (offset ?? 0), 0), width - 1) }
-    let both = pass(across) { x, y, offset in min(max(y + (offset ?? 0), 0), height - 1) * width + x }
+    let rows = (0..<height * channels).map { $0 / channels * width * channels + $0 % channels }
+    let across = smoothed(pixels.map(Double.init), weights, lines: rows, length: width, step: channels)
+    let columns = Array(0..<width * channels)
+    let both = smoothed(across, weights, lines: columns, length: height, step: width * channels)
     return Picture(height: height, width: width, channels: channels, pixels: both.map(byte))
   }
 
@@ -86,4 +70,30 @@ extension Picture {
       Result { () throws(CheckpointError) in try decodePicture(bytes, path: "JPEG corruption") }
     }.get()
   }
+}
+
+/// Means of the values along an axis, weighted; what comes from outside continues the edge.
+///
+/// - Parameters:
+///   - lines: where each line along the axis begins.
+///   - length: values of a line.
+///   - step: from one value of a line to the next.
+private func smoothed(_ values: [Double], _ weights: [Double], lines: [Int], length: Int, step: Int) -> [Double] {
+  let (radius, sum) = (weights.count / 2, weights.reduce(0, +))
+  var (line, totals) = ([Double](repeating: 0, count: length + 2 * radius), [Double](repeating: 0, count: length))
+  var result = values
+  for start in lines {
+    for place in line.indices { line[place] = values[start + min(max(place - radius, 0), length - 1) * step] }
+    totals.withUnsafeMutableBufferPointer { totals in
+      line.withUnsafeBufferPointer { line in
+        totals.update(repeating: 0)
+        // Weight by weight: each total is summed in the order of the weights, and a whole line at a time.
+        for (offset, weight) in weights.enumerated() {
+          for place in 0..<length { totals[place] += weight * line[place + offset] }
+        }
+      }
+    }
+    for place in 0..<length { result[start + place * step] = totals[place] / sum }
+  }
+  return result
 }
