@@ -23,7 +23,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FRAME_STRIDE: "the frame's stride is shorter than a line, or its data are shorter than the frame"
   case E3_ERROR_NOT_A_SESSION: "the pointer is not a session"
   case E3_ERROR_NO_GOLDEN: "the model file carries no golden input"
-  case E3_ERROR_RESULT_NOT_FINITE: "the network gave a NaN or an infinity; the weights are unusable"
+  case E3_ERROR_RESULT_NOT_FINITE: "the network gave a NaN or an infinity; the weights or the tensor are unusable"
   case E3_ERROR_MODEL_TOO_LARGE: "the model's activations do not fit this machine's address space"
   case E3_ERROR_NO_ROUTING: "the session does not record routing, or the model has no experts"
   case E3_ERROR_NO_CALIBRATION: "the model file carries no calibration"

@@ -59,7 +59,7 @@ enum {
   E3_ERROR_FRAME_STRIDE = 13,      /* stride is shorter than a line, or the data are shorter than the frame */
   E3_ERROR_NOT_A_SESSION = 14,     /* the pointer does not come from e3_session_create */
   E3_ERROR_NO_GOLDEN = 15,         /* the model file carries no golden input */
-  E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights are unusable */
+  E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights or the tensor are unusable */
   E3_ERROR_MODEL_TOO_LARGE = 17,   /* the activations of the model do not fit this machine's address space */
   E3_ERROR_NO_ROUTING = 18,        /* the session does not record routing, or the model has no experts */
   E3_ERROR_NO_CALIBRATION = 19,    /* the model file carries no calibration */
