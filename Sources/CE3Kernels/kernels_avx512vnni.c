@@ -4,6 +4,8 @@
 #include "kernels_x86.h"
 
 #if E3K_X86
+#include <immintrin.h>
+
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX512VNNI))), apply_to = function)
 
 #define E3K_FLIP 0x80

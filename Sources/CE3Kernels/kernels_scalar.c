@@ -4,6 +4,8 @@
 #include "kernels_arm.h"
 #include "kernels_scalar.h"
 
+#include "e3_preprocess.h"
+
 enum { LANES = 16 };
 
 /* Folds 16 lanes in the canonical order: lane i with lane i + half, 16 -> 8 -> 4 -> 2 -> 1. */
@@ -40,6 +42,20 @@ static void quantize_rows(const float *rows, size_t stride, size_t count, size_t
   for (size_t r = 0; r < count; r++) {
     quantize_row(rows + r * stride, width, multiplier, out + r * out_stride, scales + r);
   }
+}
+
+static int quantize_patch(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out,
+                          float *scale) {
+  float a = 0;
+  for (size_t l = 0; l < lines; l++) {
+    if (!e3k_all_finite(pixels + l * line_stride, run)) return 0;
+    a = e3k_max(absolute_maximum(pixels + l * line_stride, run), a);
+  }
+  float factor = quantiser(a, 1.0f, scale);
+  for (size_t l = 0; l < lines; l++) {
+    for (size_t i = 0; i < run; i++) out[l * run + i] = (uint8_t)e3k_round_to_int8(pixels[l * line_stride + i] * factor);
+  }
+  return 1;
 }
 
 static void gelu_quantize(float *rows, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
@@ -217,11 +233,12 @@ static void squared_distances(const float *row, const float *rows, size_t stride
   }
 }
 
-#define ROW_KERNELS                                                                                                    \
-  .activation_flip = 0, .quantize_rows = quantize_rows, .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys,              \
-  .pack_values = pack_values, .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax,      \
-  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log,                   \
-  .subtract = subtract, .squared_distances = squared_distances
+#define ROW_KERNELS \
+  .activation_flip = 0, .quantize_rows = quantize_rows, .quantize_patch = quantize_patch, \
+  .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys, .pack_values = pack_values, \
+  .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax, .tanh = hyperbolic_tangent, \
+  .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, .subtract = subtract, \
+  .squared_distances = squared_distances
 
 const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};
 

@@ -1,33 +1,58 @@
 /*
  * rows_gelu.inc.h - GELU of the hidden rows, quantised; see rows_generic.inc.h.
+ *
+ * The steps of GELU wait for each other. So one wide vector goes through the first half while the one before goes through
+ * the second, and meanwhile the row before is quantised. A row's values are kept until then in the storage of the first
+ * or the second row: those stay in the first-level cache, and nothing is written back that nobody reads.
  */
-static void gelu_quantize(float *matrix, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
-                          float *scales) {
-  for (size_t first = 0; first < count; first += BLOCK) {
-    const size_t rows = least(BLOCK, count - first);
-    f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
-    for (size_t n = 0; n < rows; n++) {
-      float *x = matrix + (first + n) * stride;
-      f16 row_a = {0};
-      size_t i = 0;
-      for (; i + E3K_WIDE_LANES <= width; i += E3K_WIDE_LANES) {
-        *(wide_memory *)(x + i) = wide_gelu(*(const wide_memory *)(x + i));
-        UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) row_a = e3k_max(e3k_abs(load(x + i + l)), row_a);
-      }
-      for (; i < width; i += LANES) {
-        f16 y = e3k_gelu(load(x + i));
-        row_a = e3k_max(e3k_abs(y), row_a);
-        store(x + i, y);
-      }
-      a[n] = row_a;
+
+/* GELU of `width` values `x` into `y`, whose absolute maximum in each lane is returned, if GELU; the `width` values of
+ * `before` times `factor` to `bytes` if QUANTIZE. */
+E3K_INLINE f16 gelu_pass(const float *x, float *y, const float *before, float factor, uint8_t *bytes, size_t width,
+                         const int GELU, const int QUANTIZE) {
+  f16 a = {0};
+  size_t i = 0;
+  wide f, rounded;
+  if (GELU && E3K_WIDE_LANES <= width) f = wide_gelu_fraction(*(const wide_memory *)x, &rounded);
+  for (; i + E3K_WIDE_LANES <= width; i += E3K_WIDE_LANES) {
+    if (GELU) {
+      wide f_now = f, rounded_now = rounded;
+      size_t next = least(i + E3K_WIDE_LANES, width - E3K_WIDE_LANES);
+      f = wide_gelu_fraction(*(const wide_memory *)(x + next), &rounded);
+      *(wide_memory *)(y + i) = wide_gelu_quotient(*(const wide_memory *)(x + i), f_now, rounded_now);
+      __asm__ volatile("" ::: "memory"); /* loaded again: taken apart in registers, a wide vector goes lane by lane */
+      UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) a = absolute_max(load(y + i + l), a);
     }
-    f16 scale, factor = quantisers(fold_maxima(a), &scale);
-    for (size_t n = 0; n < rows; n++) {
-      const float *x = matrix + (first + n) * stride;
-      uint8_t *bytes = out + (first + n) * out_stride;
-      scales[first + n] = lane_of_row(&scale, n);
-      f16 f = splat(lane_of_row(&factor, n));
-      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(x + i) * f), E3K_FLIP);
+    if (QUANTIZE) {
+      UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) {
+        store_bytes(bytes + i + l, load(before + i + l) * factor, E3K_FLIP);
+      }
     }
   }
+  for (; i < width; i += LANES) {
+    if (GELU) {
+      f16 v = e3k_gelu(load(x + i));
+      a = absolute_max(v, a);
+      store(y + i, v);
+    }
+    if (QUANTIZE) store_bytes(bytes + i, load(before + i) * factor, E3K_FLIP);
+  }
+  return a;
+}
+
+static void gelu_quantize(float *matrix, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
+                          float *scales) {
+  float factor = 0;
+  for (size_t r = 0; r < count; r++) {
+    const float *x = matrix + r * stride;
+    float *kept[2] = {matrix, matrix + stride};
+    f16 a = r == 0 ? gelu_pass(x, kept[0], 0, 0, 0, width, 1, 0)
+                   : gelu_pass(x, kept[r % 2], kept[(r - 1) % 2], factor, out + (r - 1) * out_stride, width, 1, 1);
+    const f16 same[BLOCK] = {a, a, a, a};
+    f16 scale;
+    factor = quantisers(fold_maxima(same), &scale)[0];
+    scales[r] = scale[0];
+  }
+  if (count == 0) return;
+  gelu_pass(0, 0, matrix + (count - 1) % 2 * stride, factor, out + (count - 1) * out_stride, width, 0, 1);
 }

@@ -1,7 +1,7 @@
 /*
  * rows_layer_norm.inc.h - LayerNorm, kept as floats, quantised, or both; see rows_generic.inc.h.
  */
-/* LayerNorm of N rows, N at most BLOCK; KEEP: 1 when `normalized` is wanted. */
+/* LayerNorm of N rows, N at most BLOCK; KEEP: 1 when `normalized` keeps the values. */
 E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, const float *gamma, const float *beta,
                                 float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
                                 float *scales, const size_t N, const int KEEP) {
@@ -27,7 +27,7 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
     const f16 g = load(gamma + i), b = beta ? load(beta + i) : (f16){0};
     UNROLL for (size_t n = 0; n < N; n++) {
       f16 y = NORMALIZED(n, i);
-      a[n] = e3k_max(e3k_abs(y), a[n]);
+      a[n] = absolute_max(y, a[n]);
       if (KEEP) store(normalized + n * normalized_stride + i, y); /* may be x: it is not read again */
     }
   }
@@ -42,7 +42,7 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
     const f16 g = load(gamma + i), b = beta ? load(beta + i) : (f16){0};
     UNROLL for (size_t n = 0; n < N; n++) {
       f16 y = KEEP ? load(normalized + n * normalized_stride + i) : NORMALIZED(n, i);
-      store_bytes(out + n * out_stride + i, rounded(y * factors[n]), E3K_FLIP);
+      store_bytes(out + n * out_stride + i, y * factors[n], E3K_FLIP);
     }
   }
 #undef NORMALIZED
@@ -51,11 +51,16 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
 static void layer_norm(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
                        const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
                        float *scales) {
+  /* Rows that are not wanted as floats are kept all the same between the passes, as far as the stack has room. */
+  enum { KEPT_WIDTH = 768 };
+  float kept[BLOCK * KEPT_WIDTH] __attribute__((aligned(64)));
+  const int keep = normalized || e3k_round_up(width, LANES) <= KEPT_WIDTH;
   size_t r = 0;
 #define ROWS(N, KEEP) \
-  layer_norm_rows(rows + r * stride, stride, width, gamma, beta, KEEP ? normalized + r * normalized_stride : 0, \
-                  normalized_stride, out ? out + r * out_stride : 0, out_stride, scales ? scales + r : 0, N, KEEP)
-  if (normalized) {
+  layer_norm_rows(rows + r * stride, stride, width, gamma, beta, \
+                  normalized ? normalized + r * normalized_stride : kept, normalized ? normalized_stride : KEPT_WIDTH, \
+                  out ? out + r * out_stride : 0, out_stride, scales ? scales + r : 0, N, KEEP)
+  if (keep) {
     for (; r + BLOCK <= count; r += BLOCK) ROWS(BLOCK, 1);
     for (; r < count; r++) ROWS(1, 1);
   } else {

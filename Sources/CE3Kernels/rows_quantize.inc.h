@@ -15,7 +15,7 @@ E3K_INLINE float lane_of_row(const f16 *blocks, size_t row) { return ((const flo
 E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
   f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
   for (size_t i = 0; i < width; i += LANES) {
-    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = e3k_max(e3k_abs(load(rows[n] + i)), a[n]);
+    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = absolute_max(load(rows[n] + i), a[n]);
   }
   return fold_maxima(a);
 }
@@ -44,7 +44,33 @@ static void quantize_rows(const float *matrix, size_t stride, size_t count, size
       uint8_t *bytes = out + r * out_stride;
       scales[r] = lane_of_row(scale, r - first);
       f16 f = splat(lane_of_row(factor, r - first));
-      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, rounded(load(row + i) * f), E3K_FLIP);
+      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, load(row + i) * f, E3K_FLIP);
     }
   }
+}
+
+/* The first pass also finds what is not finite: without their signs, finite floats are below the bits of infinity, and in
+ * the order of their bits. While a run is read, its neighbour is fetched, with which the next patch goes on. */
+static int quantize_patch(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out,
+                          float *scale) {
+  u16 most = {0};
+  for (size_t l = 0; l < lines; l++) {
+    const float *line = pixels + l * line_stride;
+    for (size_t i = 0; i < run; i += LANES) {
+      __builtin_prefetch(line + run + i);
+      u16 magnitude = (u16)load(line + i) & 0x7fffffffu;
+      most = (u16)blend((u16)(magnitude > most), (f16)magnitude, (f16)most);
+    }
+  }
+  uint32_t largest = 0;
+  for (size_t i = 0; i < LANES; i++) largest = most[i] > largest ? most[i] : largest;
+  if (largest >= 0x7f800000u) return 0;
+
+  f16 scales, factor = quantisers((f16)(largest + (u16){0}), &scales);
+  *scale = scales[0];
+  for (size_t l = 0; l < lines; l++, out += run) {
+    const float *line = pixels + l * line_stride;
+    for (size_t i = 0; i < run; i += LANES) store_bytes(out + i, load(line + i) * factor, E3K_FLIP);
+  }
+  return 1;
 }

@@ -6,7 +6,7 @@ E3K_INLINE f16 maxima(const float *const rows[BLOCK], size_t width) {
   f16 m[BLOCK];
   const size_t end = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - end);
-  UNROLL for (int n = 0; n < BLOCK; n++) m[n] = select(last, load(rows[n] + end), splat(rows[n][0]));
+  UNROLL for (int n = 0; n < BLOCK; n++) m[n] = blend(last, load(rows[n] + end), splat(rows[n][0]));
   for (size_t i = 0; i < end; i += LANES) {
     UNROLL for (int n = 0; n < BLOCK; n++) m[n] = e3k_max(load(rows[n] + i), m[n]);
   }
@@ -22,6 +22,23 @@ E3K_INLINE void exponentials(float *x, size_t width, float max) {
   for (; i < width; i += LANES) store(x + i, e3k_exp(load(x + i) - max));
 }
 
+/* The same for `count` rows with their `max` in folded blocks. Rows of one wide vector overlap: one is in the second half
+ * of the exponential while the next is in the first. */
+E3K_INLINE void exponentials_of_rows(float *x, size_t stride, size_t count, size_t width, const f16 *max) {
+  if (width > E3K_WIDE_LANES || E3K_WIDE_LANES >= width + LANES) {
+    for (size_t r = 0; r < count; r++) exponentials(x + r * stride, width, lane_of_row(max, r));
+    return;
+  }
+  wide rounded, remainder = wide_exp_remainder(*(const wide_memory *)x - lane_of_row(max, 0), &rounded);
+  for (size_t r = 0; r < count; r++) {
+    wide rounded_now = rounded, remainder_now = remainder;
+    if (r + 1 < count) {
+      remainder = wide_exp_remainder(*(const wide_memory *)(x + (r + 1) * stride) - lane_of_row(max, r + 1), &rounded);
+    }
+    *(wide_memory *)(x + r * stride) = wide_exp_power(remainder_now, rounded_now);
+  }
+}
+
 static void softmax_quantize(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
                              uint8_t *out, size_t out_stride, float *scales) {
   const size_t tail = width / LANES * LANES;
@@ -34,7 +51,7 @@ static void softmax_quantize(float *scores, size_t stride, size_t count, size_t 
       block_of_rows(rows, scores, stride, count, r);
       max[(r - first) / BLOCK] = maxima(rows, width);
     }
-    for (size_t r = first; r < end; r++) exponentials(scores + r * stride, width, lane_of_row(max, r - first));
+    exponentials_of_rows(scores + first * stride, stride, end - first, width, max);
 
     f16 sum[CHUNK] = {0}, a[CHUNK] = {0};
     for (size_t r = first; r < end; r++) {
@@ -62,7 +79,7 @@ static void softmax_quantize(float *scores, size_t stride, size_t count, size_t 
       scales[r] = lane_of_row(scale, r - first);
       f16 f = splat(lane_of_row(factor, r - first));
       for (size_t i = 0; i < width; i += LANES) {
-        store_bytes(out + r * out_stride + i, rounded(load(row + i) * f), 0);
+        store_bytes(out + r * out_stride + i, load(row + i) * f, 0);
       }
     }
   }

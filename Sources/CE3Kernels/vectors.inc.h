@@ -63,14 +63,25 @@ E3K_INLINE u16 first_lanes(size_t count) {
   return (u16)(lane < ((u16){0} + (uint32_t)least(count, LANES)));
 }
 
-E3K_INLINE f16 select(u16 mask, f16 a, f16 b) { return (f16)((mask & (u16)a) | (~mask & (u16)b)); }
+E3K_INLINE f16 blend(u16 mask, f16 a, f16 b) { return (f16)((mask & (u16)a) | (~mask & (u16)b)); }
 E3K_INLINE f16 masked(f16 v, u16 mask) { return (f16)((u16)v & mask); }
+
+/* max(|v|, a) for an a that is not negative. */
+E3K_INLINE f16 absolute_max(f16 v, f16 a) {
+#if E3K_WIDE_LANES == 64
+  return _mm512_range_ps(v, a, 0xb); /* the larger magnitude, its sign cleared: one instruction for two */
+#else
+  return e3k_max(e3k_abs(v), a);
+#endif
+}
 
 /* Integers nearest to |x| < 2^22: the low bits. */
 E3K_INLINE u16 rounded(f16 x) { return (u16)(x + E3K_ROUND); }
 
-E3K_INLINE void store_bytes(uint8_t *p, u16 integers, uint8_t flip) {
-  *(b16_memory *)p = __builtin_convertvector(integers, b16) ^ flip;
+/* Bytes nearest to x, exclusive-ored with `flip`, 0 or 128: that is adding `flip` to the byte, or to the even number that
+ * rounds it. */
+E3K_INLINE void store_bytes(uint8_t *p, f16 x, uint8_t flip) {
+  *(b16_memory *)p = __builtin_convertvector((u16)(x + (E3K_ROUND + (float)flip)), b16);
 }
 
 #define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)

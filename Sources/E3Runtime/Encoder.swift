@@ -14,7 +14,13 @@ struct Encoder {
   let worker: Worker
   let profile: UnsafeMutablePointer<Profile>
 
-  /// From `space.patches` to `space.logits`.
+  /// This worker's share of `space.patches`, quantised.
+  func quantizePatches() {
+    let rows = worker.share(of: space.patches.count)
+    kernels.quantize(space.patches.rows(rows), width: space.patches.stride, into: space.patchesQuantized.rows(rows))
+  }
+
+  /// From `space.patchesQuantized` to `space.logits`. The members meet at a barrier before they read it.
   func run() {
     embedPatches()
     mark(.embedding)
@@ -49,9 +55,6 @@ struct Encoder {
 
   /// residual = [class token; patches · kernel + bias] + position embedding.
   private func embedPatches() {
-    let patchRows = worker.share(of: space.patches.count)
-    kernels.quantize(
-      space.patches.rows(patchRows), width: space.patches.stride, into: space.patchesQuantized.rows(patchRows))
     let positions = model.floats(.positionEmbedding, block: 0)
     for token in worker.share(of: shape.tokenCount) {
       space.residual.row(token).update(from: positions + token * shape.hiddenPadded, count: shape.hiddenPadded)

@@ -78,6 +78,24 @@ struct Kernels {
       input.start, input.stride, input.count, width, multiplier, output.bytes, output.stride, output.scales)
   }
 
+  /// Quantises the patches of a prepared image straight into the rows `output`, without a patch matrix between them.
+  ///
+  /// - Parameter values: [height][width][channels], where patches leave no line and no column over and a line of a patch
+  ///   has a multiple of 16 values.
+  /// - Returns: whether all values are finite; if not, `output` is of no use.
+  func quantizePatches(_ values: UnsafePointer<Float>, shape: ModelShape, into output: QuantizedRows) -> Bool {
+    let run = shape.patchWidth * shape.channels
+    let lineValues = shape.gridWidth * run
+    for patch in 0..<output.count {
+      let (row, column) = (patch / shape.gridWidth, patch % shape.gridWidth)
+      let isFinite = table.pointee.quantize_patch(
+        values + row * shape.patchHeight * lineValues + column * run, lineValues, shape.patchHeight, run,
+        output.bytes + patch * output.stride, output.scales + patch)
+      guard isFinite != 0 else { return false }
+    }
+    return true
+  }
+
   /// Quantises GELU of the first `width` columns (a multiple of 16), which overwrites them.
   func geluQuantize(_ rows: FloatRows, width: Int, into output: QuantizedRows) {
     table.pointee.gelu_quantize(

@@ -55,8 +55,17 @@ struct Session {
   let space: Workspace
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
-  /// The frame that the team prepares before it runs the network; nil when the patches are already in place.
-  var preparation: FramePreparation?
+  var input = Input.patches
+
+  /// What the team begins with.
+  enum Input {
+    /// A frame to be prepared.
+    case frame(FramePreparation)
+    /// Patches in `space.patches`.
+    case patches
+    /// Patches in `space.patchesQuantized`.
+    case patchesQuantized
+  }
 
   /// The parts of an arena, in order.
   struct Parts {
@@ -127,7 +136,7 @@ extension UnsafeMutablePointer<Session> {
   /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`.
   func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
-    pointee.preparation = FramePreparation(of: try Frame(validating: frame), shape: pointee.model.shape)
+    pointee.input = .frame(FramePreparation(of: try Frame(validating: frame), shape: pointee.model.shape))
     return try runTeam()
   }
 
@@ -138,7 +147,14 @@ extension UnsafeMutablePointer<Session> {
     pointee.profile.pointee = Profile()
     let shape = pointee.model.shape
     guard count == shape.imageValues else { throw .tensorSize }
-    pointee.preparation = nil
+    if shape.patchesTileImage {
+      pointee.input = .patchesQuantized
+      guard pointee.kernels.quantizePatches(values, shape: shape, into: pointee.space.patchesQuantized) else {
+        throw .tensorNotFinite
+      }
+      return try runTeam()
+    }
+    pointee.input = .patches
     let patches = patchMatrix
     let lineValues = shape.imageWidth * shape.channels
     for line in 0..<shape.imageHeight {
@@ -154,7 +170,7 @@ extension UnsafeMutablePointer<Session> {
   func selfTest() throws(E3Error) {
     pointee.profile.pointee = Profile()
     guard let golden = pointee.model.golden else { throw .noGolden }
-    pointee.preparation = FramePreparation(goldenPixels: golden.pixels, shape: pointee.model.shape)
+    pointee.input = .frame(FramePreparation(goldenPixels: golden.pixels, shape: pointee.model.shape))
     let result = try runTeam()
     for index in 0..<Int(result.members) * Int(result.classes)
     where result.member_logits[index].bitPattern != golden.logits[index].bitPattern {
@@ -176,10 +192,11 @@ extension UnsafeMutablePointer<Session> {
   /// What one member of the team does for a frame.
   fileprivate func runMember(index: Int) {
     let encoder = encoder(worker: index)
-    if let preparation = pointee.preparation {
+    if case .frame(let preparation) = pointee.input {
       preparation.run(lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix)
       encoder.worker.barrier()
     }
+    if case .patchesQuantized = pointee.input {} else { encoder.quantizePatches() }
     encoder.mark(.preprocess)
     encoder.run()
   }

@@ -87,8 +87,13 @@ typedef struct e3k_table {
   void (*quantize_rows)(const float *rows, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
                         size_t out_stride, float *scales);
 
-  /* x = gelu(x) for `count` rows of `width` floats (a multiple of 16), which are overwritten, and the quantised x as
-   * quantize_rows with multiplier 1 gives it. */
+  /* Quantises one patch of an image as quantize_rows with multiplier 1 quantises a row: the row is `lines` runs of `run`
+   * floats (a multiple of 16), `line_stride` floats from one to the next. Returns 1, or 0 if a value is a NaN or an
+   * infinity, when nothing is written. No alignment beyond that of a float. */
+  int (*quantize_patch)(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out, float *scale);
+
+  /* GELU of `count` rows of `width` floats (a multiple of 16), quantised as quantize_rows with multiplier 1 does it. The
+   * rows are used up: what they hold afterwards differs between tiers (in the definition, GELU of what they held). */
   void (*gelu_quantize)(float *rows, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
                         float *scales);
 

@@ -43,6 +43,14 @@ struct PatchMatrix {
   }
 }
 
+extension ModelShape {
+  /// Whether ``Kernels/quantizePatches(_:shape:into:)`` can do without a patch matrix: patches leave nothing of the image
+  /// over, and a line of a patch has a multiple of 16 values.
+  var patchesTileImage: Bool {
+    patchWidth * channels % 16 == 0 && gridWidth * patchWidth == imageWidth && gridHeight * patchHeight == imageHeight
+  }
+}
+
 /// Whether none of the `count` values is a NaN or an infinity.
 func allFinite(_ values: UnsafePointer<Float>, count: Int) -> Bool {
   e3k_all_finite(values, count) != 0

@@ -109,6 +109,35 @@ static void quantize_rows(const e3k_table *table, uint64_t seed, record *out, vo
   out(context, scales, count * sizeof *scales);
 }
 
+static void quantize_patch(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t lines = random_size(&random, 1, 13), run = 16 * random_size(&random, 1, 6), width = lines * run;
+  const size_t stride = float_stride(&random, run);
+  float *pixels = random_rows(&random, stride, lines, run);
+  if (random_size(&random, 0, 3) == 0) pixels[random_size(&random, 0, run - 1)] = __builtin_inff();
+  uint8_t *bytes = guarded(width);
+  float *scale = guarded(sizeof *scale);
+  const int finite = table->quantize_patch(pixels, stride, lines, run, bytes, scale);
+  out(context, &finite, sizeof finite);
+  if (!finite) return;
+  unflip(table, bytes, width, 1, width);
+  out(context, bytes, width);
+  out(context, scale, sizeof *scale);
+}
+
+static void gelu_quantize(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t count = random_size(&random, 1, 13), width = 16 * random_size(&random, 1, 20);
+  const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
+  float *rows = random_rows(&random, stride, count, width);
+  uint8_t *bytes = guarded(count * bytes_stride);
+  float *scales = guarded(count * sizeof *scales);
+  table->gelu_quantize(rows, stride, count, width, bytes, bytes_stride, scales);
+  unflip(table, bytes, bytes_stride, count, width);
+  out(context, bytes, count * bytes_stride);
+  out(context, scales, count * sizeof *scales);
+}
+
 static void layer_norm(const e3k_table *table, uint64_t seed, record *out, void *context) {
   random_stream random = {seed};
   const size_t count = random_size(&random, 1, 13), width = random_size(&random, 1, 300);
@@ -255,6 +284,8 @@ static void squared_distances(const e3k_table *table, uint64_t seed, record *out
 const kernel_case kernel_cases[] = {
     {"gemm", 300, gemm},
     {"quantize_rows", 60, quantize_rows},
+    {"quantize_patch", 60, quantize_patch},
+    {"gelu_quantize", 60, gelu_quantize},
     {"layer_norm", 100, layer_norm},
     {"pack_keys", 40, pack_keys},
     {"pack_values", 40, pack_values},
