@@ -1,6 +1,7 @@
 """Fashion-MNIST from Debian's `dataset-fashion-mnist`, its splits, and the augmentation."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,17 @@ HELD_OUT = 5000
 
 
 def read_idx(path):
-  """An IDX file of bytes (gzip) as an array."""
-  data = gzip.open(path).read()
-  if data[:3] != b"\0\0\x08":
-    raise ValueError(f"{path}: not an IDX file of unsigned bytes")
-  shape = np.frombuffer(data, ">i4", data[3], 4)
-  return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+  """An IDX file of bytes (gzip) as an array; ends the program with one line where it cannot be read."""
+  try:
+    data = gzip.open(path).read()
+    if data[:3] != b"\0\0\x08":
+      raise ValueError("not an IDX file of unsigned bytes")
+    shape = np.frombuffer(data, ">i4", data[3], 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+  except FileNotFoundError:
+    raise SystemExit(f"{path}: not there; --data names its folder (Debian: apt-get install dataset-fashion-mnist)")
+  except (OSError, EOFError, ValueError, zlib.error) as error:
+    raise SystemExit(f"{path}: {error}")
 
 
 def load(split, directory=DIRECTORY):

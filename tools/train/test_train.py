@@ -179,6 +179,19 @@ class Data(unittest.TestCase):
     sizes = {split: tuple(data.load(split)[0].shape) for split in ("train", "validation", "test")}
     self.assertEqual(sizes, {"train": (55000, 28, 28), "validation": (5000, 28, 28), "test": (10000, 28, 28)})
 
+  def test_files_that_cannot_be_read_are_named_in_one_line(self):
+    whole = gzip.compress(b"\0\0\x08\x01\0\0\0\x02ab")
+    bad = [b"text", whole[:-9], whole[:12] + b"\xff" * 9 + whole[21:], gzip.compress(b"\0\0\x0d\x01\0\0\0\0")]
+    bad.append(gzip.compress(b"\0\0\x08\x01\0\0\0\x03ab"))
+    with tempfile.TemporaryDirectory() as folder:
+      path = Path(folder) / "train-images-idx3-ubyte.gz"
+      with self.assertRaisesRegex(SystemExit, f"^{path}: not there; --data names its folder"):
+        data.load("train", folder)
+      for content in bad:
+        path.write_bytes(content)
+        with self.assertRaisesRegex(SystemExit, f"^{path}: .+$"):
+          data.read_idx(path)
+
   def test_augmentation_without_freedom_changes_nothing_but_flips(self):
     images = torch.randint(0, 256, (8, 28, 28), dtype=torch.uint8)
     still = dict(rotation=0, zoom=0, shift=0, contrast=0, brightness=0, low_contrast=0, plain_light=0, noise=0, noisy=0)
