@@ -43,8 +43,22 @@ def value_range(images):
   return (images.float() / 255 * 2 - 1).unsqueeze(-1)
 
 
+def erase(x, recipe, uniform):
+  """Covers a rectangle of some images [N, 1, h, w] with one grey (random erasing, Zhong et al. 2020)."""
+
+  def covered(length):
+    size = uniform(*recipe["erased_size"]) * length
+    start = uniform(0, 1) * (length - size)
+    place = torch.arange(length) + 0.5
+    return (place >= start.unsqueeze(1)) & (place < (start + size).unsqueeze(1))
+
+  erased = uniform(0, 1) < recipe["erased"]
+  mask = covered(x.shape[2]).unsqueeze(2) & covered(x.shape[3]).unsqueeze(1) & erased.view(-1, 1, 1)
+  return torch.where(mask.unsqueeze(1), uniform(0, 1).view(-1, 1, 1, 1), x)
+
+
 def augment(images, recipe, generator):
-  """Bytes [N, h, w] to varied inputs [N, h, w, 1] in [-1, 1]: a flip, a small affine map, light, and noise.
+  """Bytes [N, h, w] to varied inputs [N, h, w, 1] in [-1, 1]: a flip, a small affine map, a covered part, light, and noise.
 
   Light is a contrast and an offset on [0, 1], clipped as a camera clips; a share `low_contrast` of the images gets a
   contrast down to 0.1 about a random grey: flat light is what breaks a network that has only seen studio pictures.
@@ -62,6 +76,7 @@ def augment(images, recipe, generator):
   rows = torch.stack([cosine * flip, -sine, uniform(-shift, shift), sine * flip, cosine, uniform(-shift, shift)], 1)
   grid = F.affine_grid(rows.view(count, 2, 3), (count, 1, *images.shape[1:]), align_corners=False)
   x = F.grid_sample(images.unsqueeze(1).float() / 255, grid, align_corners=False)
+  x = erase(x, recipe, uniform)
   contrast, offset = uniform(1 - recipe["contrast"], 1 + recipe["contrast"]), uniform(-1, 1) * recipe["brightness"]
   flat = torch.rand(count, generator=generator) < recipe["low_contrast"]
   contrast = torch.where(flat, uniform(0.1, 0.5), contrast)

@@ -13,11 +13,9 @@ TRAINING = {
   "weight_decay": 0.05,  # on kernels
   "clip": 1.0,
   "warm_up": 0.02,  # share of all steps, linear; a cosine to zero after it
-  "settling": 0.3,  # the last share of all steps, in which rotation, zoom and shift shrink
-  "settled": 0.3,  # to this share of their size
   "augmentation": {
-    "rotation": 5,  # degrees, at most
-    "zoom": 0.06,
+    "rotation": 10,  # degrees, at most
+    "zoom": 0.08,
     "shift": 1.5,  # pixels of 28
     "contrast": 0.3,
     "brightness": 0.15,
@@ -25,6 +23,8 @@ TRAINING = {
     "plain_light": 0.5,  # share of images whose light stays as it is
     "noise": 0.1,  # at most, standard deviation on [0, 1]
     "noisy": 0.25,  # share of images with noise
+    "erased": 0.5,  # share of images with a rectangle of one grey in them, as if something stood before it
+    "erased_size": (0.15, 0.5),  # its height and width, as a share of the image's
   },
 }
 

@@ -173,6 +173,9 @@ class Optimizers(unittest.TestCase):
       self.assertGreater((value - before[name]).abs().max().item(), 0, name)
 
 
+STILL = {name: 0 for name in recipes.TRAINING["augmentation"]} | {"erased_size": (0.25, 0.5)}
+
+
 class Data(unittest.TestCase):
   @unittest.skipUnless(data.DIRECTORY.is_dir(), "dataset-fashion-mnist is not installed")
   def test_splits_are_disjoint_parts_of_the_right_size(self):
@@ -194,11 +197,23 @@ class Data(unittest.TestCase):
 
   def test_augmentation_without_freedom_changes_nothing_but_flips(self):
     images = torch.randint(0, 256, (8, 28, 28), dtype=torch.uint8)
-    still = dict(rotation=0, zoom=0, shift=0, contrast=0, brightness=0, low_contrast=0, plain_light=0, noise=0, noisy=0)
-    varied, plain = data.augment(images, still, torch.Generator().manual_seed(1)), data.value_range(images)
+    varied, plain = data.augment(images, STILL, torch.Generator().manual_seed(1)), data.value_range(images)
     for one, other in zip(varied, plain):
       difference = min((one - other).abs().max(), (one - other.flip(1)).abs().max())
       self.assertLess(difference.item(), 1e-4)
+
+  def test_an_erased_rectangle_has_one_grey_and_a_size_of_the_range(self):
+    images = torch.randint(0, 256, (64, 28, 28), dtype=torch.uint8)
+    generators = [torch.Generator().manual_seed(3) for _ in range(2)]
+    whole = data.augment(images, STILL, generators[0])
+    erased = data.augment(images, STILL | {"erased": 1}, generators[1])
+    for one, other in zip(whole[..., 0], erased[..., 0]):
+      changed = ((one - other).abs() > 1e-4).nonzero()
+      (top, left), (bottom, right) = changed.min(0).values, changed.max(0).values + 1
+      covered = other[top:bottom, left:right]
+      self.assertLess((covered.max() - covered.min()).item(), 1e-4)
+      for length in (bottom - top, right - left):
+        self.assertIn(length.item(), range(6, 16))  # 7 to 14, and a pixel more or less for where it starts
 
   def test_augmented_values_stay_in_range(self):
     images = torch.randint(0, 256, (64, 28, 28), dtype=torch.uint8)
