@@ -73,6 +73,7 @@ MODELS = {
   "fashion-vmoe": vision_transformer(layers=(1, 3, 5)),
   "fashion-e3": vision_transformer(layers=(1, 3, 5), members=2),
   "fashion-e3-m4": vision_transformer(layers=(1, 3, 5), members=4),
+  "fashion-e3-e4": vision_transformer(layers=(1, 2, 3, 4, 5), experts=4, members=2),
   "fashion-e3-k2": vision_transformer(layers=(1, 3, 5), members=2, selected=2),
 }
 
