@@ -80,7 +80,8 @@ public func calibrate(
     if written.file.golden != nil { try selfTest(written) }
   }
   try writer.commit()
-  return CalibrationSummary(calibration, before: held, after: thresholds.tempered)
+  return CalibrationSummary(
+    calibration, before: held, after: thresholds.tempered, representation: shape.representation)
 }
 
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.

@@ -12,19 +12,42 @@ public struct CalibrationSummary: Sendable {
   public let expectedCalibrationError: (before: Double, after: Double)
   /// Share of the held-out images whose most probable class is the true one.
   public let accuracy: Double
+  /// Values of a representation, whose covariance the class statistics hold.
+  public let representation: Int
 
-  init(_ calibration: e3_file_calibration, before: Observations, after: LabelledPredictions) {
+  init(
+    _ calibration: e3_file_calibration, before: Observations, after: LabelledPredictions, representation: Int
+  ) {
     let plain = LabelledPredictions(
       probabilities: before.probabilities, classCount: after.classCount, labels: after.labels)
     self.calibration = calibration
+    self.representation = representation
     negativeLogLikelihood = (plain.negativeLogLikelihood ?? .nan, after.negativeLogLikelihood ?? .nan)
     expectedCalibrationError = (plain.expectedCalibrationError ?? .nan, after.expectedCalibrationError ?? .nan)
     accuracy = after.accuracy ?? .nan
   }
 
+  /// How far a share of new images lies from the stated one, as the held-out images are no more than a sample: one standard
+  /// deviation, of the share that varies most. Among n images a conformal threshold of coverage c leaves a share of new ones
+  /// with the distribution Beta((n + 1) c, (n + 1) (1 - c)).
+  public var shareDeviation: Double {
+    let shares = [calibration.accept_coverage, calibration.set_coverage, calibration.known_coverage].map(Double.init)
+    return shares.map { ($0 * (1 - $0) / (Double(calibration.image_count) + 2)).squareRoot() }.max() ?? 0
+  }
+
+  /// Whether the covariance of the class statistics comes from fewer images than five for each of its rows: distances then
+  /// say more about these images than about new ones.
+  public var hasFewStatistics: Bool {
+    calibration.statistics_count > 0 && Int(calibration.statistics_count) < 5 * representation
+  }
+
   /// Lines for people.
   public var text: String {
-    let fit = calibrationText(calibration)
+    var fit = calibrationText(calibration)
+    fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
+    if hasFewStatistics {
+      fit += "\n  class statistics     from too few images to tell unknown ones well: \(5 * representation) are better"
+    }
     return """
       \(fit)
         accuracy             \(decimals(100 * accuracy, 2)) % of the \(calibration.image_count) images

@@ -51,6 +51,8 @@ struct CalibrateTests {
     #expect(stored.image_count + stored.statistics_count == 3000 && (1490...1500).contains(stored.image_count))
     #expect(stored.image_hash != stored.statistics_hash)
     #expect(summary.negativeLogLikelihood.after < summary.negativeLogLikelihood.before)
+    #expect(abs(summary.shareDeviation - 0.0103) < 0.0001, "0.8 of 1500 images")
+    #expect(!summary.hasFewStatistics)
 
     let fresh = try behaviour(
       folder["out.e3"], folder.world("fresh", model: model, count: 2000, temperature: 1.8, seed: 2))
@@ -121,6 +123,14 @@ struct CalibrateTests {
       #expect(calibration?.image_count == 400 && calibration?.statistics_count == 0 && !written.file.hasStatistics)
     }
     #expect(try behaviour(folder["three.e3"], data).known == 400)
+  }
+
+  @Test("what few images cannot promise is said")
+  func fewImages() throws {
+    let world = try folder.world("held", model: model, count: 120, temperature: 5, seed: 9)
+    let few = try calibrate(model: model, data: world, output: folder["out.e3"])
+    #expect(few.hasFewStatistics && few.text.contains("\n  class statistics     from too few images "), "\(few.text)")
+    #expect(few.text.contains("\n  new images           shares within 3.8 points "), "\(few.text)")
   }
 
   @Test("the hash is of the images and their labels, in order")

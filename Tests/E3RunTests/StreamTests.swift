@@ -58,11 +58,14 @@ struct StreamTests {
     #expect(outcome.lines.count == 2)
   }
 
-  @Test("an empty stream is no error and no answer")
+  @Test("a stream without a frame is an error: what should have fed it has failed")
   func empty() throws {
-    for format in [["--pixel-format", "gray8", "--size", "12x10"], ["--pixel-format", "mjpeg"]] {
-      let outcome = try run([model, "-"] + format)
-      #expect(outcome.status == 0)
+    let raw = try run([model, "-", "--pixel-format", "gray8", "--size", "12x10"])
+    let pictures = try run([model, "-", "--pixel-format", "mjpeg"], input: [1, 2, 3])
+    #expect(raw.errors == "e3-run: -: the stream is empty\n")
+    #expect(pictures.errors == "e3-run: -: the stream holds no picture\n")
+    for outcome in [raw, pictures] {
+      #expect(outcome.status == 1)
       #expect(outcome.output.isEmpty)
     }
   }

@@ -36,7 +36,10 @@ struct RawStream: FrameSource, ~Copyable {
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     let first = try read(from: 0, all: false)
-    if first == 0 { return .end }
+    if first == 0 {
+      if count == 0, e3c_stop_asked() == 0 { throw .report(path, "the stream is empty") }
+      return .end
+    }
     let start = ce3_clock_ns()
     let got = try first + read(from: first, all: true)
     guard got == format.frameBytes else {
@@ -102,7 +105,10 @@ struct MJPEGStream: FrameSource, ~Copyable {
         if try readMore() { continue }
         if e3c_stop_asked() != 0 { return .end }
         // Nothing, or a rest that cannot be the start of a picture.
-        if held.count < 2 { return .end }
+        if held.count < 2 {
+          if count == 0 { throw .report(path, "the stream holds no picture") }
+          return .end
+        }
         throw .report(path, "the stream ends inside picture ") { $0.write(count) }
       }
       // What is no chain of markers is handed to the decoder up to the next picture, for its error.
