@@ -4,7 +4,7 @@ import E3Metrics
 /// What probabilities are worth on labelled images.
 public struct Scores: Sendable {
   /// As EVALUATION.md defines them.
-  public let accuracy, nll, brier, ece, adaptiveECE: Double
+  public let accuracy, nll, brier, ece, chanceECE, adaptiveECE: Double
   /// Area under the risk-coverage curve of the maximum probability.
   public let aurc: Double
 
@@ -15,13 +15,15 @@ public struct Scores: Sendable {
     nll = predictions.negativeLogLikelihood ?? .nan
     brier = predictions.brierScore ?? .nan
     ece = predictions.expectedCalibrationError ?? .nan
+    chanceECE = predictions.chanceCalibrationError ?? .nan
     adaptiveECE = predictions.adaptiveCalibrationError ?? .nan
     aurc = curve?.area ?? .nan
   }
 
   private init(_ value: (KeyPath<Scores, Double>) -> Double) {
     (accuracy, nll, brier) = (value(\.accuracy), value(\.nll), value(\.brier))
-    (ece, adaptiveECE, aurc) = (value(\.ece), value(\.adaptiveECE), value(\.aurc))
+    (ece, chanceECE, adaptiveECE) = (value(\.ece), value(\.chanceECE), value(\.adaptiveECE))
+    aurc = value(\.aurc)
   }
 
   /// The mean of each score; nil for none.
@@ -32,7 +34,8 @@ public struct Scores: Sendable {
   /// Title, name in JSON and value of every score, in the order in which they are shown.
   public static let fields: [(title: String, name: String, value: @Sendable (Scores) -> Double)] = [
     ("accuracy", "accuracy", { $0.accuracy }), ("NLL", "nll", { $0.nll }), ("Brier score", "brier", { $0.brier }),
-    ("ECE", "ece", { $0.ece }), ("adaptive ECE", "adaptive_ece", { $0.adaptiveECE }), ("AURC", "aurc", { $0.aurc }),
+    ("ECE", "ece", { $0.ece }), ("ECE by chance", "ece_by_chance", { $0.chanceECE }),
+    ("adaptive ECE", "adaptive_ece", { $0.adaptiveECE }), ("AURC", "aurc", { $0.aurc }),
   ]
 }
 

@@ -34,7 +34,7 @@ public struct ReliabilityDiagram: Sendable {
     guard !confidences.isEmpty, confidences.allSatisfy({ 0...1.000_001 ~= $0 }) else { return nil }
     var sums = [(count: Double, confidence: Double, right: Double)](repeating: (0, 0, 0), count: binCount)
     for (confidence, isRight) in zip(confidences, isRight) {
-      let bin = min(Int(confidence * Double(binCount)), binCount - 1)
+      let bin = equalWidthBin(of: confidence, binCount: binCount)
       sums[bin].count += 1
       sums[bin].confidence += confidence
       sums[bin].right += isRight ? 1 : 0
@@ -46,6 +46,25 @@ public struct ReliabilityDiagram: Sendable {
           confidence: sum.count > 0 ? sum.confidence / sum.count : 0,
           accuracy: sum.count > 0 ? sum.right / sum.count : 0)
       })
+  }
+
+  /// What the error over bins of equal width comes to by chance, when every confidence is exactly the probability to be right:
+  /// each bin is a sample, and its accuracy strays from its confidence. `√(2/π) / N · Σ over bins √(Σ over their images c (1 - c))`,
+  /// the mean of |normal| for the distance of each bin. No model can be expected below it on as many images.
+  ///
+  /// - Returns: nil for no images or a confidence that is no number within 0 to 1.
+  public static func chanceError(confidences: [Double], binCount: Int = 15) -> Double? {
+    precondition(binCount > 0)
+    guard !confidences.isEmpty, confidences.allSatisfy({ 0...1.000_001 ~= $0 }) else { return nil }
+    var variances = [Double](repeating: 0, count: binCount)
+    for confidence in confidences {
+      variances[equalWidthBin(of: confidence, binCount: binCount)] += max(0, confidence * (1 - confidence))
+    }
+    return (2 / Double.pi).squareRoot() / Double(confidences.count) * variances.reduce(0) { $0 + $1.squareRoot() }
+  }
+
+  private static func equalWidthBin(of confidence: Double, binCount: Int) -> Int {
+    min(Int(confidence * Double(binCount)), binCount - 1)
   }
 
   /// Bins of equally many images (to one image), in the order of their confidence. The error over these bins is the
@@ -91,6 +110,9 @@ extension LabelledPredictions {
   public var expectedCalibrationError: Double? {
     ReliabilityDiagram.equalWidth(confidences: confidences, isRight: isRight)?.expectedCalibrationError
   }
+
+  /// The ECE that chance gives a perfectly calibrated model with these confidences on as many images; nil for no images.
+  public var chanceCalibrationError: Double? { ReliabilityDiagram.chanceError(confidences: confidences) }
 
   /// Calibration error over 15 bins of equal mass; nil for no images.
   public var adaptiveCalibrationError: Double? {

@@ -84,6 +84,31 @@ struct ClassificationTests {
     #expect(diagram.bins.map(\.count) == [0, 1, 1, 1])
   }
 
+  @Test("the ECE by chance is the mean that images right as often as their confidence says come to")
+  func chance() throws {
+    // One bin: |normal| of the deviation √(4 · 3/16) / 4.
+    let four = try #require(ReliabilityDiagram.chanceError(confidences: [0.75, 0.75, 0.75, 0.75]))
+    #expect(agree(four, (2 / Double.pi).squareRoot() * 0.75.squareRoot() / 4))
+    #expect(ReliabilityDiagram.chanceError(confidences: [1, 1, 0]) == 0)
+    #expect(ReliabilityDiagram.chanceError(confidences: [.nan]) == nil)
+    #expect(ReliabilityDiagram.chanceError(confidences: []) == nil)
+
+    var state: UInt64 = 1
+    func uniform() -> Double {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Double(state >> 11) * 0x1p-53
+    }
+    let confidences = (0..<3000).map { _ in 1 - 0.7 * uniform() * uniform() }
+    let repeats = 300
+    let sum = (0..<repeats).reduce(0.0) { sum, _ in
+      let isRight = confidences.map { uniform() < $0 }
+      return sum
+        + (ReliabilityDiagram.equalWidth(confidences: confidences, isRight: isRight)?.expectedCalibrationError ?? .nan)
+    }
+    let expected = try #require(ReliabilityDiagram.chanceError(confidences: confidences))
+    #expect(abs(sum / Double(repeats) / expected - 1) < 0.04, "\(sum / Double(repeats)) \(expected)")
+  }
+
   @Test("bins of equal mass split equal confidences by their mean accuracy")
   func tiedMass() throws {
     // Three images of confidence 0.5, one of them right, over bins of 2 and 2 with one image of 0.75.
