@@ -7,6 +7,7 @@ F MLP, C classes.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import operations
@@ -32,6 +33,7 @@ class VisionTransformer(nn.Module):
     router = moe.get("router", {})
     self.selected = router.get("num_selected_experts", 1)
     self.noise_std = router.get("noise_std", 1.0)
+    self.expert_dropout = moe.get("dropout_rate", 0.0)
     self.importance_weight = router.get("importance_loss_weight", 0.0)
     self.load_weight = router.get("load_loss_weight", 0.0)
     if config["classifier"] not in ("token", "gap"):
@@ -155,9 +157,13 @@ class VisionTransformer(nn.Module):
     sizes = padded.tolist()
     repeated = x.to(self.compute_dtype).unsqueeze(1).expand(-1, self.selected, -1).reshape(flat.numel(), -1)
     hidden = self.grouped(Scatter.apply(repeated, place, sum(sizes)), f"{name}/Dense_0", sizes)
-    out = self.grouped(self.operations.gelu(hidden), f"{name}/Dense_1", sizes)
-    out = Gather.apply(out, place).view(*expert.shape, -1)
+    out = self.grouped(self.dropped(self.operations.gelu(hidden)), f"{name}/Dense_1", sizes)
+    out = self.dropped(Gather.apply(out, place)).view(*expert.shape, -1)
     return (out.float() * weight.unsqueeze(-1)).sum(1)
+
+  def dropped(self, x):
+    """Expert dropout, in training: after the GELU and after the second layer, as in the reference's MlpBlock."""
+    return F.dropout(x, self.expert_dropout, self.training) if self.expert_dropout else x
 
   def grouped(self, x, name, sizes):
     """Consecutive runs of rows, one per expert, each through its own linear layer."""

@@ -53,7 +53,7 @@ class Model(unittest.TestCase):
     self.images = torch.rand(6, 28, 28, 1) * 2 - 1
 
   def test_gradients_reach_every_parameter_that_a_batch_can_touch(self):
-    model = VisionTransformer(recipes.model("fashion-e3-k2"))
+    model = VisionTransformer(recipes.vision_transformer(layers=(3, 5), members=2, selected=2))
     torch.nn.init.normal_(model.parameter["head/kernel"])
     logits, auxiliary = model(self.images)
     (logits.square().mean() + auxiliary).backward()
@@ -61,8 +61,8 @@ class Model(unittest.TestCase):
       self.assertGreater(value.grad.abs().sum().item(), 0, name)
 
   def test_expert_gradients_are_those_of_the_plain_formula(self):
-    model = VisionTransformer(recipes.model("fashion-e3-k2"))
-    name = "Encoder/encoderblock_1/Moe/Mlp"
+    model = VisionTransformer(recipes.vision_transformer(layers=(3, 5), members=2, selected=2))
+    name = "Encoder/encoderblock_3/Moe/Mlp"
     expert = torch.randint(0, 8, (40, 2))
     weight = torch.rand(40, 2)
 
@@ -103,6 +103,25 @@ class Model(unittest.TestCase):
     logits, shared = model(own)[0], model(self.images)[0]
     for member in range(2):
       torch.testing.assert_close(logits[:, member], shared[member::2, member])
+
+  def test_expert_dropout_is_for_training_only_and_keeps_the_mean(self):
+    model, plain = (
+      VisionTransformer(recipes.vision_transformer(layers=(3, 5), members=2, expert_dropout=share)) for share in (0.25, 0)
+    )
+    plain.load_state_dict(model.state_dict())
+    for name in ("head/kernel", "Encoder/encoderblock_5/Moe/Mlp/Dense_1/bias"):
+      torch.nn.init.normal_(model.parameter[name])
+      plain.parameter[name].data = model.parameter[name].data
+    answers = []
+    for each in (model, plain):
+      torch.manual_seed(0)  # the router noise of both
+      answers.append((each.train()(self.images)[0], each.eval()(self.images)[0]))
+    (trained, answered), (plain_trained, plain_answered) = answers
+    self.assertTrue(torch.equal(answered, plain_answered))
+    self.assertFalse(torch.equal(trained, plain_trained))
+    dropped = model.train().dropped(torch.ones(100_000))
+    self.assertEqual(set(dropped.tolist()), {0, torch.tensor(1 / 0.75).item()})
+    self.assertAlmostEqual(dropped.mean().item(), 1, delta=0.01)
 
   def test_an_untrained_model_says_nothing(self):
     for name in recipes.MODELS:
