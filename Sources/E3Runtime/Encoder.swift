@@ -57,7 +57,7 @@ struct Encoder {
   private func embedPatches() {
     let positions = model.floats(.positionEmbedding, block: 0)
     for token in worker.share(of: shape.tokenCount) {
-      space.residual.row(token).update(from: positions + token * shape.hiddenPadded, count: shape.hiddenPadded)
+      space.residual.row(token).copy(from: positions + token * shape.hiddenPadded, count: shape.hiddenPadded)
     }
     worker.barrier()
     let embedding = model.linear(.patchEmbedding, block: 0)

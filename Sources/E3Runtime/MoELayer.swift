@@ -66,7 +66,7 @@ extension Encoder {
   /// From here on every member has its own sequence: copies the tokens of member 0 to the others.
   private func copySequence(_ rows: FloatRows, tokens: Int) {
     for row in worker.share(of: rows.count) where row >= tokens {
-      rows.row(row).update(from: rows.row(row % tokens), count: shape.hiddenPadded)
+      rows.row(row).copy(from: rows.row(row % tokens), count: shape.hiddenPadded)
     }
   }
 
@@ -78,7 +78,7 @@ extension Encoder {
     let gathered = space.assigned.rows(0..<total)
     for place in worker.share(of: total) {
       let source = input.sourceRow(Int(tables.rows[place]))
-      (gathered.bytes + place * gathered.stride).update(
+      (gathered.bytes + place * gathered.stride).copy(
         from: quantized.bytes + source * quantized.stride, count: shape.hiddenPadded)
       gathered.scales[place] = quantized.scales[source]
     }

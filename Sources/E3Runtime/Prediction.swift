@@ -12,14 +12,14 @@ extension Encoder {
     let (members, classes) = (shape.memberCount, shape.classCount)
     for member in 0..<members {
       for index in 0..<classes where !logits.row(member)[index].isFinite { throw .resultNotFinite }
-      (buffers.memberLogits + member * classes).update(from: logits.row(member), count: classes)
+      (buffers.memberLogits + member * classes).copy(from: logits.row(member), count: classes)
     }
     kernels.table.pointee.softmax(logits.start, logits.stride, members, classes)
 
     var expected: Float = 0
     for member in 0..<members {
       let probabilities = logits.row(member)
-      (buffers.memberProbabilities + member * classes).update(from: probabilities, count: classes)
+      (buffers.memberProbabilities + member * classes).copy(from: probabilities, count: classes)
       buffers.memberEntropies[member] = kernels.table.pointee.entropy(probabilities, classes)
       buffers.memberClasses[member] = UInt32(largest(probabilities, count: classes))
       expected += buffers.memberEntropies[member]

@@ -109,7 +109,7 @@ extension RoutingTables {
       swap(&source, &target)
       width *= 2
     }
-    if source != order { order.update(from: source, count: tokens) }
+    if source != order { order.copy(from: source, count: tokens) }
   }
 
   /// Lists the assignments of each expert, in ascending row order, in `starts`, `rows` and `rowGates`.

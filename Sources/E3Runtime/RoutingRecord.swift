@@ -33,13 +33,13 @@ struct RoutingRecord {
   /// Keeps the gates of row `row` of `block`, which choosing experts uses up.
   func keepGates(block: Int, row: Int, _ values: UnsafePointer<Float>, shape: ModelShape) {
     gates(ofBlock: block, shape).advanced(by: row * shape.expertsPerMember)
-      .update(from: values, count: shape.expertsPerMember)
+      .copy(from: values, count: shape.expertsPerMember)
   }
 
   /// Keeps the K experts of row `row` of `block`.
   func keepExperts(block: Int, row: Int, _ chosen: UnsafePointer<UInt32>, shape: ModelShape) {
     experts(ofBlock: block, shape).advanced(by: row * shape.selectedExperts)
-      .update(from: chosen, count: shape.selectedExperts)
+      .copy(from: chosen, count: shape.selectedExperts)
   }
 
   /// The record of the MoE layer `index`, counted from the first one.

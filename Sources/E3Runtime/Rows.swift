@@ -45,6 +45,15 @@ struct QuantizedRows {
   }
 }
 
+extension UnsafeMutablePointer where Pointee: BitwiseCopyable {
+  /// Copies `count` elements from `source` in one piece; the two may overlap. In Embedded Swift, compiled for size,
+  /// `update(from:count:)` is a loop that calls a function for every element.
+  @inline(__always)
+  func copy(from source: UnsafePointer<Pointee>, count: Int) {
+    UnsafeMutableRawPointer(self).copyMemory(from: source, byteCount: count * MemoryLayout<Pointee>.stride)
+  }
+}
+
 /// Bytes of one quantised row of `width` values.
 func quantizedStride(_ width: Int) -> Int { roundUp(width, 64) }
 
