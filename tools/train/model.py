@@ -58,6 +58,17 @@ class VisionTransformer(nn.Module):
         raise ValueError(f"{name}: shape {value.shape}, expected {tuple(self.parameter[name].shape)}")
       self.parameter[name].data = torch.from_numpy(value.copy())
 
+  def upcycle(self, tensors):
+    """Starts from a dense model of the same size, {name: array}: every expert is a copy of its block's MLP (Komatsuzaki
+    et al. 2023, "Sparse Upcycling"); routers keep their own start."""
+    for name, value in self.parameter.items():
+      source = name.replace("/Moe/Mlp/", "/Mlp/")
+      if "/Moe/Router/" in name:
+        continue
+      if source not in tensors or tensors[source].shape != value.shape[-tensors[source].ndim :]:
+        raise ValueError(f"{source}: the dense model has no such tensor, or of another shape")
+      value.data = torch.from_numpy(tensors[source]).expand_as(value).to(value.device).clone()
+
   def weight(self, name):
     """A parameter in the type that matrix products compute in."""
     return self.parameter[name].to(self.compute_dtype)

@@ -75,6 +75,8 @@ MODELS = {
   "fashion-e3-late": vision_transformer(layers=(3, 5), members=2, expert_dropout=0.1),
   # Tried beside them; models/fashion-e3.md says with what result.
   "fashion-e3-late-no-dropout": vision_transformer(layers=(3, 5), members=2),
+  "fashion-e3-m4": vision_transformer(layers=(1, 3, 5), members=4),
+  "fashion-e3-k2": vision_transformer(layers=(1, 3, 5), members=2, selected=2),
   "fashion-e3-e4": vision_transformer(layers=(1, 2, 3, 4, 5), experts=4, members=2),
 }
 

@@ -123,6 +123,20 @@ class Model(unittest.TestCase):
     self.assertEqual(set(dropped.tolist()), {0, torch.tensor(1 / 0.75).item()})
     self.assertAlmostEqual(dropped.mean().item(), 1, delta=0.01)
 
+  def test_an_upcycled_model_starts_as_the_dense_one_scaled_by_its_gates(self):
+    dense = VisionTransformer(recipes.model("fashion-vit")).eval()
+    for value in dense.parameter.values():
+      torch.nn.init.normal_(value, std=0.1)
+    sparse = VisionTransformer(recipes.vision_transformer(layers=(5,), experts=2, members=2)).eval()
+    tensors = {name: value.detach().numpy() for name, value in dense.parameter.items()}
+    sparse.upcycle(tensors)
+    # One expert for each member: its gate is 1, so both members answer as the dense model.
+    expected, logits = dense(self.images)[0], sparse(self.images)[0]
+    torch.testing.assert_close(logits, expected.expand_as(logits), atol=1e-5, rtol=1e-5)
+    del tensors["Encoder/encoderblock_5/Mlp/Dense_0/kernel"]
+    with self.assertRaisesRegex(ValueError, "Encoder/encoderblock_5/Mlp/Dense_0/kernel"):
+      sparse.upcycle(tensors)
+
   def test_an_untrained_model_says_nothing(self):
     for name in recipes.MODELS:
       model = VisionTransformer(recipes.model(name)).eval()
