@@ -62,11 +62,12 @@ class VisionTransformer(nn.Module):
     """Starts from a dense model of the same size, {name: array}: every expert is a copy of its block's MLP (Komatsuzaki
     et al. 2023, "Sparse Upcycling"); routers keep their own start."""
     for name, value in self.parameter.items():
-      source = name.replace("/Moe/Mlp/", "/Mlp/")
       if "/Moe/Router/" in name:
         continue
-      if source not in tensors or tensors[source].shape != value.shape[-tensors[source].ndim :]:
-        raise ValueError(f"{source}: the dense model has no such tensor, or of another shape")
+      source = name.replace("/Moe/Mlp/", "/Mlp/")
+      shape = value.shape if source == name else value.shape[1:]
+      if source not in tensors or tensors[source].shape != shape:
+        raise ValueError(f"{source}: the dense model has no such tensor of shape {tuple(shape)}")
       value.data = torch.from_numpy(tensors[source]).expand_as(value).to(value.device).clone()
 
   def weight(self, name):
