@@ -4,16 +4,20 @@
  * The including file sets the target attribute and defines
  *     VECTOR_BYTES               64 or 32
  *     LOAD(p), BROADCAST(p)      a vector of weights; four bytes of a row in every lane
- *     DOT(sums, rows, weights)   adds products to `sums`, four bytes by four bytes into each 32-bit sum
- *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes
+ *     DOT(R, sums, rows, weights)
+ *                                adds products to `sums`, four bytes by four bytes into each 32-bit sum, in a tile of R
+ *                                rows
+ *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes;
+ *                                0: a function `starts` after this file
  *     TALL_ROWS, TALL_PANELS     largest tile
  *     WIDE_ROWS, WIDE_PANELS     the same for at most WIDE_ROWS rows: more panels, so that enough sums are in flight
  *     TILES                      TILE(R, P) for every tile that these limits allow, P a power of two
  * A tile of R rows and P panels keeps all its sums in registers: R * P * 64 / VECTOR_BYTES of them, one vector of
  * weights for each of its channels, and one broadcast of 4 inputs of a row.
  *
- * With unsigned rows the sums start at -128 * sum(weights), the stored compensation. Row tiles run inside panel groups:
- * weights come from memory once, and while a group is used the next is prefetched.
+ * The sums of every row start at what makes them end as the products, one start for each channel: with unsigned rows
+ * at -128 * sum(weights), the stored compensation. Row tiles run inside panel groups: weights come from memory once,
+ * and while a group is used the next is prefetched.
  */
 #include "tiers.h"
 
@@ -35,15 +39,44 @@ enum {
 };
 
 /* Cache lines that will be wanted soon. A tile asks for `lines` of them every `groups` groups of 4 inputs: few at a
- * time, so that the requests do not queue up before the loads. */
+ * time, so that the requests do not queue up before the loads. Where several tiles share the weights there is time to
+ * bring the next ones into the first-level cache. A lone tile needs weights as fast as memory gives them: it asks for
+ * the second-level cache, as a request for the first holds one of few miss buffers until memory answers. */
 typedef struct prefetcher {
   const uint8_t *next;
   size_t lines, groups;
+  int into_first_level;
 } prefetcher;
 
+static inline __attribute__((always_inline)) void ask(prefetcher *soon) {
+  for (size_t i = 0; i < soon->lines; i++) {
+    const uint8_t *line = soon->next + i * 64;
+    if (soon->into_first_level) {
+      __builtin_prefetch(line, 0, 3);
+    } else {
+      __builtin_prefetch(line, 0, 2);
+    }
+  }
+  soon->next += soon->lines * 64;
+}
+
+/* The starts of the sums for a group of `panels`, with `rows` rows in all to come. */
+static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start);
+
+#if ROWS_ARE_UNSIGNED
+static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start) {
+  (void)rows;
+  const uint8_t *compensation = panels + inputs * E3K_PANEL_CHANNELS + 128;
+  for (size_t p = 0; p < panel_count; p++, compensation += e3k_panel_bytes(inputs)) {
+    UNROLL for (int v = 0; v < VECTORS; v++) *start++ = -((const vi_memory *)compensation)[v];
+  }
+}
+#endif
+
 /* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and P panels. */
-static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t row, const uint8_t *panels, float *y, size_t y_stride, prefetcher *soon,
-                     const int R, const int P) {
+static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t row, const uint8_t *panels,
+                                                       const vi *start, float *y, size_t y_stride, prefetcher *soon,
+                                                       const int R, const int P) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs);
   const uint8_t *x = g->rows + row * g->row_stride;
   const size_t stride = g->row_stride;
@@ -51,17 +84,14 @@ static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t
 
   vi sums[MAX_TILE_ROWS][MAX_TILE_VECTORS];
   UNROLL for (int v = 0; v < P * VECTORS; v++) {
-    const uint8_t *compensation = panels + v / VECTORS * panel_bytes + tail + 128 + v % VECTORS * VECTOR_BYTES;
-    vi start = ROWS_ARE_UNSIGNED ? -*(const vi_memory *)compensation : (vi){0};
-    UNROLL for (int r = 0; r < R; r++) sums[r][v] = start;
+    UNROLL for (int r = 0; r < R; r++) sums[r][v] = start[v];
   }
 
   const uint8_t *w = panels;
   for (size_t groups = g->inputs / 4; groups > 0;) {
     size_t count = groups < soon->groups ? groups : soon->groups;
     groups -= count;
-    for (size_t i = 0; i < soon->lines; i++) __builtin_prefetch(soon->next + i * 64, 0, 3);
-    soon->next += soon->lines * 64;
+    ask(soon);
     do {
       UNROLL for (int half = 0; half < 2; half++) {
         vi weights[MAX_TILE_VECTORS];
@@ -70,7 +100,7 @@ static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t
         }
         UNROLL for (int r = 0; r < R; r++) {
           vi inputs = BROADCAST(x + r * stride);
-          UNROLL for (int v = 0; v < P * VECTORS; v++) DOT(sums[r][v], inputs, weights[v]);
+          UNROLL for (int v = 0; v < P * VECTORS; v++) DOT(R, sums[r][v], inputs, weights[v]);
         }
         w += 64;
         x += 4;
@@ -96,9 +126,10 @@ static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t
 
 /* The tile of a row count known only at run time. */
 static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panels,
-                                              size_t panel_count, float *y, size_t y_stride, prefetcher *soon) {
+                                              size_t panel_count, const vi *start, float *y, size_t y_stride,
+                                              prefetcher *soon) {
 #define TILE(R, P) \
-  case (R) * 8 + (P): tile(g, row, panels, y, y_stride, soon, R, P); break;
+  case (R) * 8 + (P): tile(g, row, panels, start, y, y_stride, soon, R, P); break;
   switch (rows * 8 + panel_count) {
     TILES
   }
@@ -119,9 +150,9 @@ static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_
 
 /* Spreads the prefetching of the next `panels` panels at `next` over `tiles` tiles. */
 static prefetcher prefetch(const uint8_t *next, size_t panels, size_t tiles) {
-  if (!next) return (prefetcher){0, 0, SIZE_MAX};
+  if (!next) return (prefetcher){0, 0, SIZE_MAX, 0};
   size_t groups = 2 * ((tiles + 2 * panels - 1) / (2 * panels));
-  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups};
+  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups, tiles > 1};
 }
 
 /* Asks for the part of the output that a tile will be added to, so that it is there when the sums are. */
@@ -148,14 +179,16 @@ static void gemm(const e3k_gemm *g) {
     panel += panels;
     prefetcher soon = prefetch(panel < g->panel_count ? first + panels * panel_bytes : g->next, panels, tiles);
 
+    vi start[MAX_TILE_VECTORS];
+    starts(first, g->inputs, panels, g->row_count, start);
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
       if (g->epilogue == E3K_STORE) {
-        tile_of(g, row, rows, first, panels, g->out + row * g->out_stride + column, g->out_stride, &soon);
+        tile_of(g, row, rows, first, panels, start, g->out + row * g->out_stride + column, g->out_stride, &soon);
       } else {
         prefetch_output(g, row, rows, column, width);
-        tile_of(g, row, rows, first, panels, scratch, width, &soon);
+        tile_of(g, row, rows, first, panels, start, scratch, width, &soon);
         add(g, row, rows, column, width, scratch);
       }
       row += rows;

@@ -13,7 +13,7 @@
 #define LOAD(p) ({ vi v_; __asm__ volatile("vmovdqu64 %1, %0" : "=v"(v_) : "m"(*(const vi_memory *)(p))); v_; })
 #define BROADCAST(p) \
   ({ vi v_; __asm__ volatile("vpbroadcastd %1, %0" : "=v"(v_) : "m"(*(const int_memory *)(p))); v_; })
-#define DOT(sums, rows, weights) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(rows), "v"(weights))
+#define DOT(R, sums, rows, weights) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(rows), "v"(weights))
 #define ROWS_ARE_UNSIGNED 1
 #define WIDE_ROWS 0
 #define WIDE_PANELS 0

@@ -11,7 +11,7 @@
 #define VECTOR_BYTES 32
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
-#define DOT(sums, rows, weights) \
+#define DOT(R, sums, rows, weights) \
   (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
 #define ROWS_ARE_UNSIGNED 1
 #define WIDE_ROWS 2

@@ -5,7 +5,8 @@ import CE3System
 /// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
 ///
 /// Hot: the weights were used just before; the fastest repeat. Cold: each repeat multiplies with other weights, from more
-/// memory than the caches hold; the median, as a fast repeat may have found its weights in a cache after all.
+/// memory than the caches hold, and takes turns with a loop that only reads as many bytes; the medians of both, as a fast
+/// repeat may have found its weights in a cache after all, and what else the machine does with its memory changes.
 struct KernelBench: ~Copyable {
   /// Weights to choose from when they are to be cold.
   private static var poolBytes: Int { 256 << 20 }
@@ -65,12 +66,12 @@ struct KernelBench: ~Copyable {
     for row in rowCounts.indices {
       for layer in layers.indices {
         let shape = Shape(rows: rowCounts[row], inputs: layers[layer].inputs, outputs: layers[layer].outputs)
-        let (hot, cold) = (measure(shape, cold: false), measure(shape, cold: true))
+        let times = Times(hot: hot(shape), cold: cold(shape))
         if options.json {
           out.raw(isFirst ? "[" : ",")
-          shape.writeJSON(out, hot: hot, cold: cold, peak: peak)
+          shape.writeJSON(out, times, peak: peak)
         } else {
-          shape.writeText(out.stream, hot: hot, cold: cold, peak: peak, bandwidth: bandwidth)
+          shape.writeText(out.stream, times, peak: peak)
         }
         isFirst = false
       }
@@ -101,37 +102,72 @@ struct KernelBench: ~Copyable {
     }
   }
 
-  /// Seconds of a product.
-  private func measure(_ shape: Shape, cold: Bool) -> Double {
-    let panelBytes = e3k_panel_bytes(shape.inputs)
-    let layerBytes = panelBytes * (shape.outputs / 16)
+  /// Seconds of a product whose weights are in the caches, at best.
+  private func hot(_ shape: Shape) -> Double {
     setScales(inputs: shape.inputs)
-    let layers = cold ? pool.count / layerBytes : 1
-    let scales = rows.start.assumingMemoryBound(to: Float.self)
     let times = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
-    var layer = 0
-    let end = ce3_clock_ns() + UInt64(options.seconds) * 1_000_000_000 / 50
     var repeats = 0
+    let end = deadline()
     while repeats < 5 || (ce3_clock_ns() < end && repeats < Self.sampleLimit) {
-      var arguments = e3k_gemm()
-      arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
-      arguments.row_stride = (shape.inputs + 63) / 64 * 64
-      arguments.row_scales = UnsafePointer(scales)
-      arguments.row_count = shape.rows
-      arguments.inputs = shape.inputs
-      arguments.panels = UnsafePointer(pool.start.assumingMemoryBound(to: UInt8.self)) + layer * layerBytes
-      arguments.panel_count = shape.outputs / 16
-      arguments.out = output.start.assumingMemoryBound(to: Float.self)
-      arguments.out_stride = shape.outputs
-      arguments.epilogue = E3K_STORE
-      let start = ce3_clock_ns()
-      table.pointee.gemm(&arguments)
-      times[repeats] = ce3_clock_ns() - start
-      layer = (layer + 1) % layers
+      times[repeats] = nanoseconds(of: shape, weights: pool.start)
       repeats += 1
     }
-    e3c_sort(times, repeats)
-    return Double(times[cold ? repeats / 2 : 0]) / 1e9
+    return seconds(times, repeats, quantile: 0)
+  }
+
+  /// Median seconds of a product whose weights come from memory, and of reading as many bytes.
+  private func cold(_ shape: Shape) -> (product: Double, reading: Double) {
+    setScales(inputs: shape.inputs)
+    let limit = Self.sampleLimit / 2
+    let products = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
+    let readings = products + limit
+    var (place, repeats) = (0, 0)
+    var sink: UInt64 = 0
+    let end = deadline()
+    func advance() -> UnsafeMutableRawPointer {
+      place = place + 2 * shape.weightBytes > pool.count ? 0 : place + shape.weightBytes
+      return pool.start + place
+    }
+    while repeats < 5 || (ce3_clock_ns() < end && repeats < limit) {
+      products[repeats] = nanoseconds(of: shape, weights: advance())
+      let bytes = advance()
+      let start = ce3_clock_ns()
+      sink ^= e3k_read_all(bytes, shape.weightBytes / 512 * 512)
+      readings[repeats] = ce3_clock_ns() - start
+      repeats += 1
+    }
+    withUnsafeBytes(of: sink) { _ in }
+    return (seconds(products, repeats, quantile: 0.5), seconds(readings, repeats, quantile: 0.5))
+  }
+
+  private func deadline() -> UInt64 { ce3_clock_ns() + UInt64(options.seconds) * 1_000_000_000 / 50 }
+
+  private func seconds(_ times: UnsafeMutablePointer<UInt64>, _ count: Int, quantile: Double) -> Double {
+    e3c_sort(times, count)
+    return Double(times[Int(quantile * Double(count))]) / 1e9
+  }
+
+  private func nanoseconds(of shape: Shape, weights: UnsafeMutableRawPointer) -> UInt64 {
+    var arguments = e3k_gemm()
+    arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
+    arguments.row_stride = (shape.inputs + 63) / 64 * 64
+    arguments.row_scales = UnsafePointer(rows.start.assumingMemoryBound(to: Float.self))
+    arguments.row_count = shape.rows
+    arguments.inputs = shape.inputs
+    arguments.panels = UnsafePointer(weights.assumingMemoryBound(to: UInt8.self))
+    arguments.panel_count = shape.outputs / 16
+    arguments.out = output.start.assumingMemoryBound(to: Float.self)
+    arguments.out_stride = shape.outputs
+    arguments.epilogue = E3K_STORE
+    let start = ce3_clock_ns()
+    table.pointee.gemm(&arguments)
+    return ce3_clock_ns() - start
+  }
+
+  /// Seconds.
+  private struct Times {
+    let hot: Double
+    let cold: (product: Double, reading: Double)
   }
 
   private struct Layer {
@@ -145,28 +181,29 @@ struct KernelBench: ~Copyable {
     let outputs: Int
 
     private var gmac: Double { Double(rows * inputs * outputs) / 1e9 }
-    private var weightGigabytes: Double { Double(e3k_panel_bytes(inputs) * (outputs / 16)) / 1e9 }
+    var weightBytes: Int { e3k_panel_bytes(inputs) * (outputs / 16) }
 
-    func writeJSON(_ out: JSONStream, hot: Double, cold: Double, peak: Peak) {
+    func writeJSON(_ out: JSONStream, _ times: Times, peak: Peak) {
       out.open("rows")
       out.fixed(Double(rows), decimals: 0)
       out.number("inputs", Double(inputs), decimals: 0)
       out.number("outputs", Double(outputs), decimals: 0)
-      out.number("hot_gmac_per_s", gmac / hot, decimals: 2)
-      out.number("cold_gmac_per_s", gmac / cold, decimals: 2)
-      out.number("hot_share", gmac / hot / peak.gmacPerSecond, decimals: 4)
-      out.number("cold_read_gb_per_s", weightGigabytes / cold, decimals: 2)
+      out.number("hot_gmac_per_s", gmac / times.hot, decimals: 2)
+      out.number("cold_gmac_per_s", gmac / times.cold.product, decimals: 2)
+      out.number("hot_share", gmac / times.hot / peak.gmacPerSecond, decimals: 4)
+      out.number("cold_read_gb_per_s", Double(weightBytes) / 1e9 / times.cold.product, decimals: 2)
+      out.number("cold_read_share", times.cold.reading / times.cold.product, decimals: 4)
       out.raw("}")
     }
 
-    func writeText(_ out: TextStream, hot: Double, cold: Double, peak: Peak, bandwidth: ReadBandwidth) {
+    func writeText(_ out: TextStream, _ times: Times, peak: Peak) {
       out.write(Double(rows), decimals: 0, width: 6)
       out.write(Double(inputs), decimals: 0, width: 8)
       out.write(Double(outputs), decimals: 0, width: 9)
-      out.write(gmac / hot, decimals: 1, width: 13)
-      out.write(100 * gmac / hot / peak.gmacPerSecond, decimals: 1, width: 11)
-      out.write(gmac / cold, decimals: 1, width: 14)
-      out.write(100 * weightGigabytes / cold / bandwidth.gigabytesPerSecond, decimals: 1, width: 12)
+      out.write(gmac / times.hot, decimals: 1, width: 13)
+      out.write(100 * gmac / times.hot / peak.gmacPerSecond, decimals: 1, width: 11)
+      out.write(gmac / times.cold.product, decimals: 1, width: 14)
+      out.write(100 * times.cold.reading / times.cold.product, decimals: 1, width: 12)
       out.write("\n")
     }
   }
