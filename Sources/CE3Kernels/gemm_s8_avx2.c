@@ -39,6 +39,9 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #define TILES TILE(1, 2) TILE(2, 2) TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1)
 #include "gemm_dot.inc.h"
 
+/* A tile is as low as WIDE_ROWS only in a product of so few rows, whose sums start at zero. */
+_Static_assert((TALL_ROWS + 1) / 2 > WIDE_ROWS, "a product of many rows would have tiles that do not flip");
+
 /* Where rows are flipped, the sum of |w| over the negative weights of each channel. */
 static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start) {
   const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1), wide_ones = _mm256_set1_epi16(1);
