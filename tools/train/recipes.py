@@ -74,11 +74,16 @@ MODELS = {
   "fashion-e3": vision_transformer(layers=(1, 3, 5), members=2),
   "fashion-e3-late": vision_transformer(layers=(3, 5), members=2, expert_dropout=0.1),
   # Tried beside them; models/fashion-e3.md says with what result.
+  "fashion-e3-repeat": vision_transformer(layers=(1, 2, 3, 4, 5), experts=4, members=2),
   "fashion-e3-late-no-dropout": vision_transformer(layers=(3, 5), members=2),
   "fashion-e3-m4": vision_transformer(layers=(1, 3, 5), members=4),
   "fashion-e3-k2": vision_transformer(layers=(1, 3, 5), members=2, selected=2),
-  "fashion-e3-e4": vision_transformer(layers=(1, 2, 3, 4, 5), experts=4, members=2),
 }
+
+# What the members see in a step: "same", one picture for all as in the reference; "own", each member goes through the
+# pictures in an order of its own, as the networks of a deep ensemble do.
+PICTURES = ("same", "own")
+OWN_PICTURES = {"fashion-e3", "fashion-e3-late", "fashion-e3-late-no-dropout", "fashion-e3-m4", "fashion-e3-k2"}
 
 
 def model(name):
@@ -86,3 +91,8 @@ def model(name):
   if name not in MODELS:
     raise ValueError(f"no model {name!r}; there are {', '.join(MODELS)}")
   return copy.deepcopy(MODELS[name])
+
+
+def pictures(name):
+  """What the members of a named model see in a step, of PICTURES."""
+  return "own" if name in OWN_PICTURES else "same"

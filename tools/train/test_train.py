@@ -7,12 +7,15 @@ beside the package.
 
 import gzip
 import json
+import math
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -279,7 +282,6 @@ class Files(unittest.TestCase):
       np.testing.assert_array_equal(read["b/kernel"], value)
       self.assertEqual(os.listdir(folder), ["x.safetensors"])
 
-
   def test_bfloat16_rounds_to_nearest_and_ties_to_even(self):
     with tempfile.TemporaryDirectory() as folder:
       path = Path(folder) / "x.safetensors"
@@ -288,7 +290,27 @@ class Files(unittest.TestCase):
       np.testing.assert_array_equal(load_safetensors(path)["x"], value.bfloat16().float().numpy())
 
 
-class Resuming(unittest.TestCase):
+class Training(unittest.TestCase):
+  def test_members_see_the_same_pictures_or_each_its_own(self):
+    with tempfile.TemporaryDirectory() as folder:
+      small_data(Path(folder))
+      train = runpy.run_path(str(HERE / "train"))
+      for pictures, count in (("same", 1), ("own", 2)):
+        command = ["train", "--model", "fashion-e3", "--float32", "--data", folder, "--output", f"{folder}/{pictures}"]
+        with mock.patch.object(sys, "argv", [*command, "--pictures", pictures]):
+          run = train["Run"](train["arguments"]())
+        images, labels = run.batch()
+        self.assertEqual(images.shape, (256, count, 28, 28, 1))
+        self.assertEqual(labels.shape, (256, count))
+        for order in run.orders.T:  # every member goes through all pictures
+          self.assertEqual(sorted(order.tolist()), list(range(300)))
+        self.assertEqual(len({tuple(order.tolist()) for order in run.orders.T}), count)
+        run.train_step()
+        self.assertTrue(math.isfinite(run.loss_sum))
+        run.save()
+      with mock.patch.object(sys, "argv", command), self.assertRaisesRegex(SystemExit, "another configuration"):
+        train["Run"](train["arguments"]())  # a state of members that saw pictures of their own
+
   def test_a_stopped_training_goes_on_with_the_same_numbers(self):
     with tempfile.TemporaryDirectory() as folder:
       small_data(Path(folder))
