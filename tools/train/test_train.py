@@ -308,8 +308,9 @@ class Training(unittest.TestCase):
         run.train_step()
         self.assertTrue(math.isfinite(run.loss_sum))
         run.save()
+      command += ["--pictures", "same"]  # where the state is of members that saw pictures of their own
       with mock.patch.object(sys, "argv", command), self.assertRaisesRegex(SystemExit, "another configuration"):
-        train["Run"](train["arguments"]())  # a state of members that saw pictures of their own
+        train["Run"](train["arguments"]())
 
   def test_a_stopped_training_goes_on_with_the_same_numbers(self):
     with tempfile.TemporaryDirectory() as folder:
