@@ -8,6 +8,7 @@
 
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX512VNNI))), apply_to = function)
 
+#define E3K_AVX512 1
 #define E3K_FLIP 0x80
 #define E3K_WIDE_LANES 64
 #include "rows_generic.inc.h"

@@ -25,6 +25,10 @@ E3K_INLINE E3K_F E3K_NAME(max)(E3K_F a, E3K_F b) { return E3K_SELECT(a > b, a, b
 E3K_INLINE E3K_F E3K_NAME(min)(E3K_F a, E3K_F b) { return E3K_SELECT(a < b, a, b); }
 E3K_INLINE E3K_F E3K_NAME(abs)(E3K_F x) { return E3K_AS_F(E3K_AS_U(x) & 0x7fffffffu); }
 
+#ifdef E3K_AVX512
+#include "steps_avx512.inc.h"
+#else
+
 /* min(max(x, -limit), limit). Floats of one sign are in the order of their bits, and integer units have more room. */
 E3K_INLINE E3K_F E3K_NAME(clamp)(E3K_F x, float limit) {
   E3K_F high = (E3K_F){0} + limit, low = (E3K_F){0} - limit;
@@ -32,57 +36,68 @@ E3K_INLINE E3K_F E3K_NAME(clamp)(E3K_F x, float limit) {
   return E3K_SELECT(E3K_AS_U(x) < E3K_AS_U(low), x, low);
 }
 
-/* value * 2^n, where `rounded` is n + E3K_ROUND and the result is a normal number. */
-E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F rounded) {
-  return E3K_AS_F(E3K_AS_U(value) + (E3K_AS_U(rounded) << 23));
+/* max(|x|, a) for an a that is not negative. */
+E3K_INLINE E3K_F E3K_NAME(absolute_max)(E3K_F x, E3K_F a) { return E3K_NAME(max)(E3K_NAME(abs)(x), a); }
+
+/* The integer n nearest to |x| < 2^22, ties to even, as n + E3K_ROUND. */
+E3K_INLINE E3K_F E3K_NAME(nearest)(E3K_F x) { return x + E3K_ROUND; }
+
+/* That integer. */
+E3K_INLINE E3K_F E3K_NAME(integer)(E3K_F nearest) { return nearest - E3K_ROUND; }
+
+/* value * 2^n, a normal number, for the integer n in `nearest`. */
+E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F nearest) {
+  return E3K_AS_F(E3K_AS_U(value) + (E3K_AS_U(nearest) << 23));
 }
+
+#endif
 
 /* e^x for x clamped to -80..80, where neither the result nor its reciprocal, nor a 10^4th of it, is subnormal. In two
  * halves, so that a loop can go through the first for one vector and the second for another: x = n ln 2 + r. */
-E3K_INLINE E3K_F E3K_NAME(exp_remainder)(E3K_F x, E3K_F *rounded) {
+E3K_INLINE E3K_F E3K_NAME(exp_remainder)(E3K_F x, E3K_F *nearest) {
   x = E3K_NAME(clamp)(x, 80.0f);
-  *rounded = x * 1.44269504f + E3K_ROUND;
-  E3K_F n = *rounded - E3K_ROUND;
+  *nearest = E3K_NAME(nearest)(x * 1.44269504f);
+  E3K_F n = E3K_NAME(integer)(*nearest);
   E3K_F r = x - n * 0.693359375f; /* ln 2 in two parts; the first has 9 bits, so its product with n is exact */
   return r - n * -2.12194440e-4f;
 }
 
-E3K_INLINE E3K_F E3K_NAME(exp_power)(E3K_F r, E3K_F rounded) {
+E3K_INLINE E3K_F E3K_NAME(exp_power)(E3K_F r, E3K_F nearest) {
   E3K_F q = r * 0.00138146216f + 0.00836871733f;
   q = q * r + 0.0416683878f;
   q = q * r + 0.166665206f;
   q = q * r + 0.499999934f;
   E3K_F p = q * (r * r) + r;
   p = p + 1.0f;
-  return E3K_NAME(scale)(p, rounded);
+  return E3K_NAME(scale)(p, nearest);
 }
 
 E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
-  E3K_F rounded, r = E3K_NAME(exp_remainder)(x, &rounded);
-  return E3K_NAME(exp_power)(r, rounded);
+  E3K_F nearest, r = E3K_NAME(exp_remainder)(x, &nearest);
+  return E3K_NAME(exp_power)(r, nearest);
 }
 
 /* GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x / (1 + 2^t) with
  * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3). The polynomial for 2^f has a relative error of 3.6e-6. In two
- * halves: t is the integer in `rounded` and the fraction f. */
-E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, E3K_F *rounded) {
+ * halves: t is the integer in `nearest` and the fraction f. */
+E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, E3K_F *nearest) {
   E3K_F t = x * (x * x * -0.102943240f - 2.30220820f);
   t = E3K_NAME(clamp)(t, 115.0f);
-  *rounded = t + E3K_ROUND;
-  return t - (*rounded - E3K_ROUND);
+  *nearest = E3K_NAME(nearest)(t);
+  return t - E3K_NAME(integer)(*nearest);
 }
 
-E3K_INLINE E3K_F E3K_NAME(gelu_quotient)(E3K_F x, E3K_F f, E3K_F rounded) {
+E3K_INLINE E3K_F E3K_NAME(gelu_quotient)(E3K_F x, E3K_F f, E3K_F nearest) {
   E3K_F p = f * 0.00978291267f + 0.0559768836f;
   p = p * f + 0.240207111f;
   p = p * f + 0.693113604f;
   p = p * f + 1.0f;
-  return x / (E3K_NAME(scale)(p, rounded) + 1.0f);
+  return x / (E3K_NAME(scale)(p, nearest) + 1.0f);
 }
 
 E3K_INLINE E3K_F E3K_NAME(gelu)(E3K_F x) {
-  E3K_F rounded, f = E3K_NAME(gelu_fraction)(x, &rounded);
-  return E3K_NAME(gelu_quotient)(x, f, rounded);
+  E3K_F nearest, f = E3K_NAME(gelu_fraction)(x, &nearest);
+  return E3K_NAME(gelu_quotient)(x, f, nearest);
 }
 
 /* tanh x: an odd polynomial below 0.625, 1 - 2 / (e^(2|x|) + 1) above. */

@@ -10,18 +10,18 @@
  * `before` times `factor` to `bytes` if QUANTIZE. */
 E3K_INLINE f16 gelu_pass(const float *x, float *y, const float *before, float factor, uint8_t *bytes, size_t width,
                          const int GELU, const int QUANTIZE) {
-  f16 a = {0};
+  wide wide_a = {0};
   size_t i = 0;
-  wide f, rounded;
-  if (GELU && E3K_WIDE_LANES <= width) f = wide_gelu_fraction(*(const wide_memory *)x, &rounded);
+  wide f, nearest;
+  if (GELU && E3K_WIDE_LANES <= width) f = wide_gelu_fraction(*(const wide_memory *)x, &nearest);
   for (; i + E3K_WIDE_LANES <= width; i += E3K_WIDE_LANES) {
     if (GELU) {
-      wide f_now = f, rounded_now = rounded;
+      wide f_now = f, nearest_now = nearest;
       size_t next = least(i + E3K_WIDE_LANES, width - E3K_WIDE_LANES);
-      f = wide_gelu_fraction(*(const wide_memory *)(x + next), &rounded);
-      *(wide_memory *)(y + i) = wide_gelu_quotient(*(const wide_memory *)(x + i), f_now, rounded_now);
-      __asm__ volatile("" ::: "memory"); /* loaded again: taken apart in registers, a wide vector goes lane by lane */
-      UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) a = absolute_max(load(y + i + l), a);
+      f = wide_gelu_fraction(*(const wide_memory *)(x + next), &nearest);
+      wide v = wide_gelu_quotient(*(const wide_memory *)(x + i), f_now, nearest_now);
+      wide_a = wide_absolute_max(v, wide_a);
+      *(wide_memory *)(y + i) = v;
     }
     if (QUANTIZE) {
       UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) {
@@ -29,10 +29,12 @@ E3K_INLINE f16 gelu_pass(const float *x, float *y, const float *before, float fa
       }
     }
   }
+  f16 a = {0};
+  UNROLL for (int l = 0; l < E3K_WIDE_LANES; l += LANES) a = e3k_max(load((const float *)&wide_a + l), a);
   for (; i < width; i += LANES) {
     if (GELU) {
       f16 v = e3k_gelu(load(x + i));
-      a = absolute_max(v, a);
+      a = e3k_absolute_max(v, a);
       store(y + i, v);
     }
     if (QUANTIZE) store_bytes(bytes + i, load(before + i) * factor, E3K_FLIP);

@@ -27,7 +27,7 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
     const f16 g = load(gamma + i), b = beta ? load(beta + i) : (f16){0};
     UNROLL for (size_t n = 0; n < N; n++) {
       f16 y = NORMALIZED(n, i);
-      a[n] = absolute_max(y, a[n]);
+      a[n] = e3k_absolute_max(y, a[n]);
       if (KEEP) store(normalized + n * normalized_stride + i, y); /* may be x: it is not read again */
     }
   }

@@ -15,7 +15,7 @@ E3K_INLINE float lane_of_row(const f16 *blocks, size_t row) { return ((const flo
 E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
   f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
   for (size_t i = 0; i < width; i += LANES) {
-    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = absolute_max(load(rows[n] + i), a[n]);
+    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = e3k_absolute_max(load(rows[n] + i), a[n]);
   }
   return fold_maxima(a);
 }

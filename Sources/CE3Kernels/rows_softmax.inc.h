@@ -29,13 +29,13 @@ E3K_INLINE void exponentials_of_rows(float *x, size_t stride, size_t count, size
     for (size_t r = 0; r < count; r++) exponentials(x + r * stride, width, lane_of_row(max, r));
     return;
   }
-  wide rounded, remainder = wide_exp_remainder(*(const wide_memory *)x - lane_of_row(max, 0), &rounded);
+  wide nearest, remainder = wide_exp_remainder(*(const wide_memory *)x - lane_of_row(max, 0), &nearest);
   for (size_t r = 0; r < count; r++) {
-    wide rounded_now = rounded, remainder_now = remainder;
+    wide nearest_now = nearest, remainder_now = remainder;
     if (r + 1 < count) {
-      remainder = wide_exp_remainder(*(const wide_memory *)(x + (r + 1) * stride) - lane_of_row(max, r + 1), &rounded);
+      remainder = wide_exp_remainder(*(const wide_memory *)(x + (r + 1) * stride) - lane_of_row(max, r + 1), &nearest);
     }
-    *(wide_memory *)(x + r * stride) = wide_exp_power(remainder_now, rounded_now);
+    *(wide_memory *)(x + r * stride) = wide_exp_power(remainder_now, nearest_now);
   }
 }
 

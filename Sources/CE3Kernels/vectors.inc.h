@@ -66,15 +66,6 @@ E3K_INLINE u16 first_lanes(size_t count) {
 E3K_INLINE f16 blend(u16 mask, f16 a, f16 b) { return (f16)((mask & (u16)a) | (~mask & (u16)b)); }
 E3K_INLINE f16 masked(f16 v, u16 mask) { return (f16)((u16)v & mask); }
 
-/* max(|v|, a) for an a that is not negative. */
-E3K_INLINE f16 absolute_max(f16 v, f16 a) {
-#if E3K_WIDE_LANES == 64
-  return _mm512_range_ps(v, a, 0xb); /* the larger magnitude, its sign cleared: one instruction for two */
-#else
-  return e3k_max(e3k_abs(v), a);
-#endif
-}
-
 /* Integers nearest to |x| < 2^22: the low bits. */
 E3K_INLINE u16 rounded(f16 x) { return (u16)(x + E3K_ROUND); }
 

@@ -25,6 +25,7 @@ class Session:
     self.library.e3_status_text.restype = ctypes.c_char_p
     with open(path, "rb") as file:
       self.file = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE)
+    self.file.madvise(mmap.MADV_HUGEPAGE)  # as e3-run and e3-bench do, and e3.h advises
     self.model = (c_uint64 * 64)()
     start = ctypes.addressof(ctypes.c_char.from_buffer(self.file))
     self.call("e3_model_open", c_void_p(start), c_size_t(len(self.file)), self.model)
