@@ -127,8 +127,9 @@ typedef struct e3_model {
 } e3_model;
 
 /* Validates the `size` bytes at `data` (a whole .e3 file, mapped or read; 64-byte aligned, as every mmap is) and fills
- * `model`. Cost: reads the header, the tables and the small float tensors; expert and MLP weights are not touched.
- * After E3_OK, nothing that the file holds can make another call fail. Errors: E3_ERROR_FILE_*. */
+ * `model`. Cost: reads the header, the tables and the small float tensors; expert and MLP weights are not touched. A file
+ * mapped with MADV_HUGEPAGE is read faster where the system keeps files in huge pages. After E3_OK, nothing that the
+ * file holds can make another call fail. Errors: E3_ERROR_FILE_*. */
 E3_API e3_status e3_model_open(const void *data, size_t size, e3_model *model);
 
 /* Compares every extent with its stored checksum. Reads the whole file. */
