@@ -39,9 +39,9 @@ enum {
 };
 
 /* Cache lines that will be wanted soon. A tile asks for `lines` of them every `groups` groups of 4 inputs: few at a
- * time, so that the requests do not queue up before the loads. Where several tiles share the weights there is time to
- * bring the next ones into the first-level cache. A lone tile needs weights as fast as memory gives them: it asks for
- * the second-level cache, as a request for the first holds one of few miss buffers until memory answers. */
+ * time, so that the requests do not queue up before the loads. Where many tiles share the weights there is time to
+ * bring the next ones into the first-level cache. Up to three need weights about as fast as memory gives them: they ask
+ * for the second-level cache, as a request for the first holds one of few miss buffers until memory answers. */
 typedef struct prefetcher {
   const uint8_t *next;
   size_t lines, groups;
@@ -152,7 +152,7 @@ static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_
 static prefetcher prefetch(const uint8_t *next, size_t panels, size_t tiles) {
   if (!next) return (prefetcher){0, 0, SIZE_MAX, 0};
   size_t groups = 2 * ((tiles + 2 * panels - 1) / (2 * panels));
-  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups, tiles > 1};
+  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups, tiles > 3};
 }
 
 /* Asks for the part of the output that a tile will be added to, so that it is there when the sums are. */

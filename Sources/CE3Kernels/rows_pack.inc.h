@@ -4,6 +4,56 @@
 typedef uint32_t u4 __attribute__((vector_size(16)));
 typedef uint32_t u4_memory __attribute__((vector_size(16), aligned(4), may_alias));
 
+/* store_keys: the bytes nearest to 16 columns of four rows, into the four groups of a panel at `group`: for each four columns
+ * those of each row; adds the bytes of each row to its sum. key_totals: the sums, after `width` columns. */
+#ifdef E3K_AVX512
+
+typedef u16 key_sums; /* of row n in the lanes 4k + n */
+
+E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *sums) {
+  __m512i q[BLOCK];
+  UNROLL for (int n = 0; n < BLOCK; n++) q[n] = _mm512_cvtps_epi32(columns[n]);
+  const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
+  *sums = (u16)_mm512_dpbusd_epi32((__m512i)*sums, _mm512_set1_epi8(1), bytes);
+  UNROLL for (int g = 0; g < LANES / E3K_PANEL_GROUP; g++) *(u4_memory *)(group + g * 64) = ((const u4 *)&bytes)[g];
+}
+
+E3K_INLINE u4 key_totals(const key_sums *sums, size_t width) {
+  (void)width;
+  const u4 *part = (const u4 *)sums;
+  return part[0] + part[1] + part[2] + part[3];
+}
+
+#else
+
+typedef struct key_sums {
+  u16 of[BLOCK]; /* of the integers as `rounded` has them */
+} key_sums;
+
+E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *sums) {
+  u4 q[BLOCK];
+  UNROLL for (int n = 0; n < BLOCK; n++) {
+    const u16 integers = rounded(columns[n]);
+    sums->of[n] = sums->of[n] + integers;
+    q[n] = (u4)__builtin_convertvector(integers, b16);
+  }
+  u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
+  u4 ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
+  u4 cd_low = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5);
+  u4 cd_high = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
+  *(u4_memory *)(group) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  *(u4_memory *)(group + 64) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  *(u4_memory *)(group + 128) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  *(u4_memory *)(group + 192) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+E3K_INLINE u4 key_totals(const key_sums *sums, size_t width) {
+  const u16 sum = fold_integers(sums->of) - (uint32_t)width * rounded((f16){0});
+  return __builtin_shufflevector(sum, sum, 0, 4, 8, 12);
+}
+
+#endif
+
 static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels) {
   for (size_t token = 0; token < e3k_round_up(tokens, E3K_PANEL_CHANNELS); token += BLOCK) {
     const float *rows[BLOCK];
@@ -15,32 +65,19 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
     scale = masked(scale, present);
     UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(factor[4 * n]);
 
-    u16 sums[BLOCK] = {{0}, {0}, {0}, {0}};
+    key_sums sums = {0};
     for (size_t i = 0; i < width; i += LANES) {
-      u4 q[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) {
-        u16 integers = rounded(load(rows[n] + i) * factors[n]);
-        sums[n] = sums[n] + (integers - (u16)splat(E3K_ROUND));
-        q[n] = (u4)__builtin_convertvector(integers, b16);
-      }
-      u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
-      u4 ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
-      u4 cd_low = __builtin_shufflevector(q[2], q[3], 0, 4, 1, 5);
-      u4 cd_high = __builtin_shufflevector(q[2], q[3], 2, 6, 3, 7);
-      uint8_t *group = panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP;
-      *(u4_memory *)(group) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-      *(u4_memory *)(group + 64) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-      *(u4_memory *)(group + 128) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-      *(u4_memory *)(group + 192) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+      f16 columns[BLOCK];
+      UNROLL for (size_t n = 0; n < BLOCK; n++) columns[n] = load(rows[n] + i) * factors[n];
+      store_keys(panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP, columns, &sums);
     }
-    u16 sum = fold_integers(sums) * 128;
+    const u4 total = key_totals(&sums, width) * 128;
     float *tail = (float *)(panel + width * E3K_PANEL_CHANNELS) + channel;
-    uint32_t *compensation = (uint32_t *)(tail + 2 * E3K_PANEL_CHANNELS);
     UNROLL for (size_t n = 0; n < BLOCK; n++) {
       tail[n] = scale[4 * n];
       tail[E3K_PANEL_CHANNELS + n] = 0;
-      compensation[n] = sum[4 * n];
     }
+    *(u4_memory *)(tail + 2 * E3K_PANEL_CHANNELS) = total;
   }
 }
 
@@ -61,8 +98,9 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
     uint8_t *group = panels + token * E3K_PANEL_CHANNELS;
     for (size_t i = 0; i < width; i += LANES, group += panel_bytes) {
       u16 q[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(rows[n] + i) * factors[n]) & 255u;
-      *(u16_memory *)group = q[0] | q[1] << 8 | q[2] << 16 | q[3] << 24;
+      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(rows[n] + i) * factors[n]);
+      u16 ab = (q[0] & 0xffu) | q[1] << 8, cd = (q[2] & 0xffu) | q[3] << 8;
+      *(u16_memory *)group = (ab & 0xffffu) | cd << 16;
     }
   }
   for (size_t p = 0; p < width / E3K_PANEL_CHANNELS; p++) {

@@ -71,7 +71,7 @@ extension Encoder {
   }
 
   /// Every worker computes its columns of every expert, so no routing can leave one of them idle; each row receives its
-  /// experts in ascending order.
+  /// experts in ascending order. Experts go through both layers a batch at a time, which keeps the hidden rows in a cache.
   private func runExperts(block: Int, quantized: QuantizedRows, rows: FloatRows, input: MoEInput) {
     let tables = space.routing
     let total = Int(tables.starts[shape.expertCount])
@@ -84,28 +84,49 @@ extension Encoder {
     }
     worker.barrier()
 
-    for expert in 0..<shape.expertCount {
+    var batch = tables.batch(from: 0, of: shape)
+    while !batch.isEmpty {
+      let following = tables.batch(from: batch.upperBound, of: shape)
+      runBatch(batch, block: block, gathered: gathered, rows: rows, following: following)
+      batch = following
+    }
+    worker.barrier()
+  }
+
+  /// Both layers of the experts in `batch`; `following` come next. Needs no barrier at its end: the next batch overwrites
+  /// what this one still reads only after a barrier of its own.
+  private func runBatch(
+    _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, following: Range<Int>
+  ) {
+    let tables = space.routing
+    let first = Int(tables.starts[batch.lowerBound])
+    for expert in batch {
       let places = tables.places(of: expert)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).expand
-      let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).expand }
+      let next =
+        tables.firstUsed(in: expert + 1..<batch.upperBound).map { model.expert(block: block, index: $0).expand }
+        ?? tables.firstUsed(in: batch).map { model.expert(block: block, index: $0).contract }
       kernels.linear(
         gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_STORE,
-        into: space.hidden.rows(places), next: next.map { worker.firstPanel(of: $0) })
+        into: space.hidden.rows(places.lowerBound - first..<places.upperBound - first),
+        next: next.map { worker.firstPanel(of: $0) })
     }
     worker.barrier()
 
-    let hidden = activateHidden(count: total)
-    for expert in 0..<shape.expertCount {
+    let hidden = activateHidden(count: tables.places(of: batch).count)
+    for expert in batch {
       let places = tables.places(of: expert)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).contract
-      let next = tables.nextUsed(after: expert, of: shape).map { model.expert(block: block, index: $0).contract }
+      let next =
+        tables.firstUsed(in: expert + 1..<batch.upperBound).map { model.expert(block: block, index: $0).contract }
+        ?? tables.firstUsed(in: following).map { model.expert(block: block, index: $0).expand }
       kernels.linearGated(
-        hidden.rows(places), layer, panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
+        hidden.rows(places.lowerBound - first..<places.upperBound - first), layer,
+        panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
         rows: tables.rows + places.lowerBound, into: rows,
         next: next.map { worker.firstPanel(of: $0) } ?? firstPanel(ofBlock: block + 1))
     }
-    worker.barrier()
   }
 }

@@ -135,12 +135,30 @@ extension RoutingTables {
     }
   }
 
-  /// The next expert that has assignments.
-  func nextUsed(after expert: Int, of shape: ModelShape) -> Int? {
-    for next in expert + 1..<max(shape.expertCount, expert + 1) where !places(of: next).isEmpty { return next }
+  /// The experts from `first` on that go through the MLP together: one, and as many more as leave the hidden rows within
+  /// 256 KiB and within the M*T rows there is room for. Experts without assignments at its ends are left out; empty when
+  /// there are no others.
+  func batch(from first: Int, of shape: ModelShape) -> Range<Int> {
+    guard let first = firstUsed(in: first..<shape.expertCount) else { return shape.expertCount..<shape.expertCount }
+    let most = min(786_432 / (4 * shape.mlpPadded), shape.memberCount * shape.tokenCount)
+    var end = first + 1
+    for expert in end..<max(shape.expertCount, end) where places(of: first..<expert + 1).count <= most {
+      if !places(of: expert).isEmpty { end = expert + 1 }
+    }
+    return first..<end
+  }
+
+  /// The first expert that has assignments.
+  func firstUsed(in experts: Range<Int>) -> Int? {
+    for expert in experts where !places(of: expert).isEmpty { return expert }
     return nil
   }
 
   /// Places of an expert's assignments.
   func places(of expert: Int) -> Range<Int> { Int(starts[expert])..<Int(starts[expert + 1]) }
+
+  /// Places of the assignments of a run of experts.
+  func places(of experts: Range<Int>) -> Range<Int> {
+    Int(starts[experts.lowerBound])..<Int(starts[experts.upperBound])
+  }
 }

@@ -23,7 +23,7 @@ struct Workspace {
   let attention: AttentionScratch
 
   // MLP and experts.
-  /// [M*T*max(K,1)][F]
+  /// [M*T][F]
   let hidden: FloatRows
   let hiddenQuantized: QuantizedRows
   /// [M*T*K][H]: the rows of each expert gathered side by side. Empty for a dense model.
@@ -67,9 +67,9 @@ struct Workspace {
     attention = AttentionScratch(shape, threads: options.threads, in: &arena)
 
     arena.rewind(to: shared)
+    hidden = arena.takeRows(members, times: tokens, width: shape.mlp)
+    hiddenQuantized = arena.takeQuantizedRows(members, times: tokens, width: shape.mlp)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
-    hidden = arena.takeRows(members, times: wide ? Int.max : rows, width: shape.mlp)
-    hiddenQuantized = arena.takeQuantizedRows(members, times: wide ? Int.max : rows, width: shape.mlp)
     assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
   }
 }

@@ -25,15 +25,17 @@ class Session:
     self.library.e3_status_text.restype = ctypes.c_char_p
     with open(path, "rb") as file:
       self.file = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE)
-    self.file.madvise(mmap.MADV_HUGEPAGE)  # as e3-run and e3-bench do, and e3.h advises
+    self.file.madvise(mmap.MADV_HUGEPAGE)  # as e3-run and e3-bench do, and e3.h advises; below too
     self.model = (c_uint64 * 64)()
     start = ctypes.addressof(ctypes.c_char.from_buffer(self.file))
     self.call("e3_model_open", c_void_p(start), c_size_t(len(self.file)), self.model)
     options = SessionOptions(struct_size=ctypes.sizeof(SessionOptions), threads=threads)
     size, alignment = c_size_t(), c_size_t()
     self.call("e3_session_query", self.model, byref(options), byref(size), byref(alignment))
-    self.arena = ctypes.create_string_buffer(size.value + alignment.value)
-    arena = -(-ctypes.addressof(self.arena) // alignment.value) * alignment.value
+    self.arena = mmap.mmap(-1, size.value, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # aligned more than enough
+    if size.value >= 4 << 20:
+      self.arena.madvise(mmap.MADV_HUGEPAGE)
+    arena = ctypes.addressof(ctypes.c_char.from_buffer(self.arena))
     self.session = c_void_p()
     self.call("e3_session_create", self.model, byref(options), c_void_p(arena), size, byref(self.session))
     self.result = Result(struct_size=ctypes.sizeof(Result))
