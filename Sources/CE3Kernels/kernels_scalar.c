@@ -142,6 +142,17 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
   }
 }
 
+static void multiply_transposed(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs,
+                                float *out) {
+  memset(out, 0, e3k_round_up(inputs, LANES) * sizeof *out);
+  for (size_t n = 0; n < panel_count * E3K_PANEL_CHANNELS; n++) {
+    const int8_t *weights = (const int8_t *)panels + n / E3K_PANEL_CHANNELS * e3k_panel_bytes(inputs);
+    size_t c = n % E3K_PANEL_CHANNELS;
+    float x = row[n] * ((const float *)(const void *)(weights + inputs * E3K_PANEL_CHANNELS))[c];
+    for (size_t k = 0; k < inputs; k++) out[k] = out[k] + x * (float)weights[k / 4 * 64 + c * 4 + k % 4];
+  }
+}
+
 static float maximum(const float *x, size_t width) {
   float m = x[0];
   for (size_t i = 1; i < width; i++) m = e3k_max(x[i], m);
@@ -236,8 +247,8 @@ static void squared_distances(const float *row, const float *rows, size_t stride
 #define ROW_KERNELS \
   .activation_flip = 0, .quantize_rows = quantize_rows, .quantize_patch = quantize_patch, \
   .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys, .pack_values = pack_values, \
-  .softmax_quantize = softmax_quantize, .float_gemm = float_gemm, .softmax = softmax, .tanh = hyperbolic_tangent, \
-  .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, .subtract = subtract, \
+  .softmax_quantize = softmax_quantize, .multiply_transposed = multiply_transposed, .float_gemm = float_gemm, .softmax = softmax, \
+  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, .subtract = subtract, \
   .squared_distances = squared_distances
 
 const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};

@@ -13,6 +13,9 @@ public struct LinearView: BitwiseCopyable {
   /// Bytes from one panel to the next.
   public let panelBytes: Int
 
+  /// The panel that output `column`, a multiple of 16, begins.
+  public func panel(ofColumn column: Int) -> UnsafePointer<UInt8> { panels + column / 16 * panelBytes }
+
   init(_ start: UnsafeRawPointer, _ layout: LinearLayout) {
     panels = start.assumingMemoryBound(to: UInt8.self)
     inputs = layout.paddedInputs

@@ -10,8 +10,10 @@ extension ModelShape {
   /// - attention of block b over `c(b)` copies of n = T rows: `c * (4 n H^2 + 2 n T H)`;
   /// - dense MLP of block b: `c * n * 2 H F`;
   /// - MoE of block b, always over M copies: router `M n H Em`, experts `min(M n K, E * capacity) * 2 H F`;
-  /// - in the last block, with a classifier that reads token 0 and without capacity, only that row is computed past
-  ///   keys and values: attention is `c * (2 T H^2 + 2 H^2 + 2 T H)` and n = 1 in the MLP or MoE;
+  /// - in the last block, with a classifier that reads token 0 and without capacity, only that row is computed: n = 1 in
+  ///   the MLP or MoE, and attention, with A heads, is `c * (4 H^2 + 2 A T H)`: the keys' weights are folded into the
+  ///   query and the values' into the weighted tokens; where queries and keys are normalised, it is
+  ///   `c * (2 T H^2 + 2 H^2 + 2 T H)`;
   /// - map head, for each of the M (or 1) outputs: `2 T H^2 + 2 T H + H^2 + 2 H F`;
   /// - `pre_logits` and head for each output: `H R + R C`, or `H C`.
   public var multiplyAccumulates: UInt64 { stageCosts.total }
@@ -25,9 +27,10 @@ extension ModelShape {
     for block in 0..<layerCount {
       let copies = block <= first ? 1 : m
       let rows = readsOnlyFirstToken(ofBlock: block) ? 1 : t
-      costs.attention.add(copies, 2 * t * h, h)  // keys, values
+      let folds = foldsKeysAndValues(ofBlock: block)
+      costs.attention.add(copies, 2 * (folds ? 1 : t) * h, h)  // keys, values
       costs.attention.add(copies, 2 * rows * h, h)  // queries, output projection
-      costs.attention.add(copies, 2 * rows * t, h)  // scores, weighted values
+      costs.attention.add(copies, 2 * (folds ? UInt64(headCount) : rows) * t, h)  // scores, weighted values
       if isMoE(block) {
         costs.routing.add(m * rows, h, UInt64(expertsPerMember))
         var assignments = m * rows * UInt64(selectedExperts)
@@ -46,6 +49,11 @@ extension ModelShape {
     if hasPreLogits { costs.head.add(m, h, UInt64(representation)) }
     costs.head.add(m, UInt64(representation), UInt64(classCount))
     return costs
+  }
+
+  /// Whether the one query of a head in `block` meets the tokens themselves, instead of their keys and values.
+  public func foldsKeysAndValues(ofBlock block: Int) -> Bool {
+    readsOnlyFirstToken(ofBlock: block) && !hasQueryKeyNorm
   }
 
   /// Whether nothing but token 0 leaves `block`: its queries, output projection, MLP and routing are needed for that one

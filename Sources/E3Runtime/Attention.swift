@@ -98,25 +98,43 @@ extension Encoder {
 extension Encoder {
   /// x = x + Attention(LN0(x)) for `sequences` sequences of T tokens.
   ///
-  /// With `firstTokenOnly` just the first token of each sequence is needed afterwards: keys and values of all tokens are
-  /// computed, queries and the output projection for that one.
+  /// With `firstTokenOnly` just the first token of each sequence is needed afterwards: its queries and output projection.
   func attention(block: Int, sequences: Int, firstTokenOnly: Bool) {
+    let all = space.residual.rows(0..<sequences * shape.tokenCount)
+    let active = firstTokenOnly ? all.every(shape.tokenCount) : all
+    let contexts: FloatRows
+    if shape.foldsKeysAndValues(ofBlock: block), let scratch = space.firstToken {
+      contexts = firstTokenContexts(block: block, sequences: sequences, scratch)
+    } else {
+      contexts = self.contexts(block: block, sequences: sequences, firstTokenOnly: firstTokenOnly)
+    }
+
+    let width = shape.attentionWidth
+    let quantized = space.quantized.reshaped(width: width, count: active.count)
+    let share = worker.share(of: active.count)
+    kernels.quantize(contexts.rows(share), width: width, into: quantized.rows(share))
+    worker.barrier()
+
+    let output = model.linear(.attentionOutput, block: block)
+    let next = shape.isMoE(block) ? model.expert(block: block, index: 0) : model.mlp(block: block)
+    kernels.linear(
+      quantized, output, panels: worker.panels(output.panelCount), epilogue: E3K_ADD, into: active,
+      next: worker.firstPanel(of: next.expand))
+    worker.barrier()
+  }
+
+  /// The heads' contexts, side by side, of every token, or of the first of each sequence; ends with a barrier.
+  private func contexts(block: Int, sequences: Int, firstTokenOnly: Bool) -> FloatRows {
     let tokens = shape.tokenCount
     let width = shape.attentionWidth
     let all = space.residual.rows(0..<sequences * tokens)
-    let active = firstTokenOnly ? all.every(tokens) : all
     let quantized = space.quantized.reshaped(width: shape.hidden, count: all.count)
-
     let mine = worker.share(of: all.count)
     layerNorm(.norm0, block: block, all.rows(mine), quantized: quantized.rows(mine))
-    if firstTokenOnly {
-      let mine = worker.share(of: active.count)
-      layerNorm(.norm0, block: block, active.rows(mine), quantized: space.classQuantized.rows(mine))
-    }
+    if firstTokenOnly { normalizeFirstTokens(block: block, sequences: sequences) }
     worker.barrier()
 
     let projection = model.linear(.queryKeyValue, block: block)
-    let output = model.linear(.attentionOutput, block: block)
     let projected = space.queryKeyValue.rows(0..<all.count)
     let queryPanels = width / 16
     if firstTokenOnly {
@@ -126,12 +144,12 @@ extension Encoder {
         panels: keysAndValues.lowerBound + queryPanels..<keysAndValues.upperBound + queryPanels,
         epilogue: E3K_STORE, into: projected)
       kernels.linear(
-        space.classQuantized.rows(0..<active.count), projection, panels: worker.panels(queryPanels),
+        space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(queryPanels),
         epilogue: E3K_STORE, into: projected.every(tokens))
     } else {
       kernels.linear(
         quantized, projection, panels: worker.panels(projection.panelCount), epilogue: E3K_STORE, into: projected,
-        next: worker.firstPanel(of: output))
+        next: worker.firstPanel(of: model.linear(.attentionOutput, block: block)))
     }
     worker.barrier()
 
@@ -150,17 +168,134 @@ extension Encoder {
       attendHead(queries: queries, keys: keys, values: rows.columns(from: 2 * width), context: queries)
     }
     worker.barrier()
+    return firstTokenOnly ? projected.every(tokens) : projected
+  }
 
-    let contexts = firstTokenOnly ? projected.every(tokens) : projected
-    let contextQuantized = space.quantized.reshaped(width: width, count: active.count)
-    let share = worker.share(of: active.count)
-    kernels.quantize(contexts.rows(share), width: width, into: contextQuantized.rows(share))
+  /// LN0 of the first token of each sequence, quantised.
+  private func normalizeFirstTokens(block: Int, sequences: Int) {
+    let mine = worker.share(of: sequences)
+    let first = space.residual.rows(0..<sequences * shape.tokenCount).every(shape.tokenCount)
+    layerNorm(.norm0, block: block, first.rows(mine), quantized: space.classQuantized.rows(mine))
+  }
+}
+
+/// Buffers of the attention of the first tokens, where nothing else leaves a block.
+struct FirstTokenScratch {
+  /// [M*T][H]: LN0 of all tokens.
+  let tokens: FloatRows
+  /// [M][A*D16]
+  let queries: FloatRows
+  let contexts: FloatRows
+  /// [M*A][H]: queries · keys' weightsᵀ; then the tokens' weighted means.
+  let folded: FloatRows
+  let foldedQuantized: QuantizedRows
+  /// [M*A][T]
+  let scores: FloatRows
+  let probabilities: QuantizedRows
+
+  // For each of the M sequences its tokens as panels, in the place of keys and of values.
+  private let keyPanels: UnsafeMutablePointer<UInt8>
+  private let valuePanels: UnsafeMutablePointer<UInt8>
+  private let valueScales: UnsafeMutablePointer<Float>
+  private let strides: (keys: Int, values: Int, scales: Int)
+
+  init(_ shape: ModelShape, in arena: inout Arena) {
+    let members = shape.memberCount
+    let tokensPadded = ModelShape.padded(shape.tokenCount)
+    let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenPadded))
+    let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
+    strides = (
+      keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
+      tokensPadded
+    )
+    tokens = arena.takeRows(members, times: shape.tokenCount, width: shape.hidden)
+    queries = arena.takeRows(members, width: shape.attentionWidth)
+    contexts = arena.takeRows(members, width: shape.attentionWidth)
+    folded = arena.takeRows(members, times: shape.headCount, width: shape.hidden)
+    foldedQuantized = arena.takeQuantizedRows(members, times: shape.headCount, width: shape.hiddenPadded)
+    scores = arena.takeRows(members, times: shape.headCount, width: shape.tokenCount)
+    probabilities = arena.takeQuantizedRows(members, times: shape.headCount, width: tokensPadded)
+    keyPanels = arena.take(UInt8.self, members, times: strides.keys)
+    valuePanels = arena.take(UInt8.self, members, times: strides.values)
+    valueScales = arena.take(Float.self, members, times: strides.scales)
+  }
+
+  func keyPanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { keyPanels + sequence * strides.keys }
+  func valuePanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { valuePanels + sequence * strides.values }
+  func valueScales(_ sequence: Int) -> UnsafeMutablePointer<Float> { valueScales + sequence * strides.scales }
+}
+
+extension Encoder {
+  /// The contexts of the first token of each sequence, without keys and values of the others; ends with a barrier.
+  ///
+  /// With x_t the normalised tokens, q·(Wk x_t + bk) is (Wkᵀ q)·x_t and a constant that softmax does not see, and
+  /// Σ p_t (Wv x_t + bv) is Wv (Σ p_t x_t) + bv: one query for each head meets the tokens themselves, 2 A T H
+  /// multiplications in the place of 2 T H². Equal in exact arithmetic; the roundings are its own.
+  private func firstTokenContexts(block: Int, sequences: Int, _ scratch: FirstTokenScratch) -> FloatRows {
+    let (tokens, heads) = (shape.tokenCount, shape.headCount)
+    let all = space.residual.rows(0..<sequences * tokens)
+    let mine = worker.share(of: all.count)
+    layerNorm(.norm0, block: block, all.rows(mine), normalized: scratch.tokens.rows(mine))
+    normalizeFirstTokens(block: block, sequences: sequences)
     worker.barrier()
 
-    let next = shape.isMoE(block) ? model.expert(block: block, index: 0) : model.mlp(block: block)
+    let projection = model.linear(.queryKeyValue, block: block)
     kernels.linear(
-      contextQuantized, output, panels: worker.panels(output.panelCount), epilogue: E3K_ADD, into: active,
-      next: worker.firstPanel(of: next.expand))
+      space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(shape.attentionWidth / 16),
+      epilogue: E3K_STORE, into: scratch.queries)
+    let table = kernels.table
+    for sequence in worker.share(of: sequences) {
+      let x = scratch.tokens.rows(sequence * tokens..<(sequence + 1) * tokens)
+      table.pointee.pack_keys(x.start, x.stride, tokens, shape.hiddenPadded, scratch.keyPanels(sequence))
+      table.pointee.pack_values(
+        x.start, x.stride, tokens, shape.hiddenPadded, scratch.valuePanels(sequence), scratch.valueScales(sequence))
+    }
     worker.barrier()
+
+    let items = worker.share(of: sequences * heads)
+    for sequence in 0..<sequences {
+      let part = items.clamped(to: sequence * heads..<(sequence + 1) * heads)
+      if !part.isEmpty { attendFirstToken(sequence, items: part, projection: projection, scratch) }
+    }
+    worker.barrier()
+    return scratch.contexts.rows(0..<sequences)
+  }
+
+  /// The contexts of some heads of one sequence; `items` are their rows among all heads of all sequences.
+  private func attendFirstToken(
+    _ sequence: Int, items: Range<Int>, projection: LinearView, _ scratch: FirstTokenScratch
+  ) {
+    let (tokens, width) = (shape.tokenCount, shape.headSizePadded)
+    let table = kernels.table
+    let query = scratch.queries.row(sequence)
+    for item in items {
+      let column = item % shape.headCount * width
+      table.pointee.multiply_transposed(
+        query + column, projection.panel(ofColumn: shape.attentionWidth + column), width / 16, projection.inputs,
+        scratch.folded.row(item))
+    }
+
+    let (folded, quantized) = (scratch.folded.rows(items), scratch.foldedQuantized.rows(items))
+    kernels.quantize(folded, width: shape.hiddenPadded, multiplier: queryScale, into: quantized)
+    let scores = scratch.scores.rows(items)
+    kernels.product(
+      quantized, scratch.keyPanels(sequence), inputs: shape.hiddenPadded, panelCount: (tokens + 15) / 16,
+      epilogue: E3K_STORE, into: scores)
+    let probabilities = scratch.probabilities.rows(items)
+    table.pointee.softmax_quantize(
+      scores.start, scores.stride, scores.count, tokens, scratch.valueScales(sequence), probabilities.bytes,
+      probabilities.stride, probabilities.scales)
+    kernels.product(
+      probabilities, scratch.valuePanels(sequence), inputs: ModelShape.padded(tokens),
+      panelCount: shape.hiddenPadded / 16, epilogue: E3K_STORE, into: folded)
+    kernels.quantize(folded, width: shape.hiddenPadded, into: quantized)
+
+    for item in items {
+      let column = item % shape.headCount * width
+      kernels.product(
+        scratch.foldedQuantized.rows(item..<item + 1), projection.panel(ofColumn: 2 * shape.attentionWidth + column),
+        inputs: projection.inputs, panelCount: width / 16, epilogue: E3K_STORE,
+        into: scratch.contexts.rows(sequence..<sequence + 1).columns(from: column))
+    }
   }
 }

@@ -4,8 +4,9 @@ import E3Format
 
 /// The forward pass of one image, as one member of the team runs it: patches → blocks → pooling → logits.
 ///
-/// The exact savings (same bits as the plain computation): all members share one sequence until the first MoE MLP; in the
-/// last block only the token that the classifier reads is computed; rows of all members go through shared weights together.
+/// The exact savings: all members share one sequence until the first MoE MLP; in the last block only the token that the
+/// classifier reads is computed; rows of all members go through shared weights together. These give the bits of the plain
+/// computation. Where that one token's query meets the tokens instead of their keys and values, only the roundings differ.
 struct Encoder {
   let model: ModelFile
   let shape: ModelShape

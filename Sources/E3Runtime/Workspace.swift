@@ -17,10 +17,12 @@ struct Workspace {
   /// [M][H]: the class tokens alone, in the last block.
   let classQuantized: QuantizedRows
 
-  // Attention. Shares its memory with the MLP: the two are never alive together.
+  // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive together.
   /// [M*T][3*A*D16]: queries, keys, values; each head's context then replaces its queries.
   let queryKeyValue: FloatRows
   let attention: AttentionScratch
+  /// Nil where all tokens leave the last block, or keys are normalised.
+  let firstToken: FirstTokenScratch?
 
   // MLP and experts.
   /// [M*T][F]
@@ -65,6 +67,9 @@ struct Workspace {
     let shared = arena.used
     queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)
     attention = AttentionScratch(shape, threads: options.threads, in: &arena)
+
+    arena.rewind(to: shared)
+    firstToken = shape.foldsKeysAndValues(ofBlock: shape.layerCount - 1) ? FirstTokenScratch(shape, in: &arena) : nil
 
     arena.rewind(to: shared)
     hidden = arena.takeRows(members, times: tokens, width: shape.mlp)

@@ -147,6 +147,27 @@ struct RowKernelTests {
     }
   }
 
+  @Test("multiply_transposed", arguments: tiers)
+  func multiplyTransposed(tier: Tier) {
+    var random = SplitMix(state: 20)
+    for inputs in stride(from: 8, through: 320, by: 8) {
+      for panels in 1...5 {
+        let packed = Buffer<UInt8>(panels * e3k_panel_bytes(inputs)) { _ in UInt8(truncatingIfNeeded: random.next()) }
+        for panel in 0..<panels {
+          let tail = UnsafeMutableRawPointer(packed.base + panel * e3k_panel_bytes(inputs) + inputs * 16)
+          for c in 0..<16 { tail.assumingMemoryBound(to: Float.self)[c] = random.float(0.01) }
+        }
+        let row = Buffer<Float>(panels * 16) { _ in random.float(3) }
+        func run(_ tier: Tier) -> Data {
+          let out = Buffer<Float>(roundUp(inputs, 16))
+          tier.kernels.multiply_transposed(row.base, packed.base, panels, inputs, out.base)
+          return out.bytes
+        }
+        #expect(run(tier) == run(scalar), "\(tier) \(inputs) inputs, \(panels) panels")
+      }
+    }
+  }
+
   @Test("float_gemm, with and without bias", arguments: tiers)
   func floatGemm(tier: Tier) {
     var random = SplitMix(state: 14)

@@ -170,6 +170,8 @@ let awkwardConfigs: [(name: String, config: e3_file_config)] = {
   gap.query_key_norm = 1
   var first = wide
   first.classifier = UInt32(E3_FILE_CLASSIFIER_FIRST.rawValue)
+  var normalized = wide
+  normalized.query_key_norm = 1
   var map = wide
   map.classifier = UInt32(E3_FILE_CLASSIFIER_MAP.rawValue)
   map.query_key_norm = 1
@@ -186,7 +188,7 @@ let awkwardConfigs: [(name: String, config: e3_file_config)] = {
   manyTokens.moe_layers.0 = 0b10
   return [
     ("odd", odd), ("wide", wide), ("last block dense", lastDense), ("dense", dense), ("sparse, one member", sparse),
-    ("mean pooling", gap), ("first token", first), ("attention pooling", map), ("capacity", capacity),
-    ("batch priority", priority), ("one patch, grey", onePatch), ("341 tokens", manyTokens),
+    ("mean pooling", gap), ("first token", first), ("normalised queries", normalized), ("attention pooling", map),
+    ("capacity", capacity), ("batch priority", priority), ("one patch, grey", onePatch), ("341 tokens", manyTokens),
   ]
 }()

@@ -122,6 +122,11 @@ typedef struct e3k_table {
   void (*softmax_quantize)(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
                            uint8_t *out, size_t out_stride, float *scales);
 
+  /* A row of floats through a packed layer from its output side: out[k] = sum over the channels n of the panels, ascending,
+   * from +0, of (row[n] * scale[n]) * w[n][k], each term one float product of that and the weight as a float. Zeros from
+   * `inputs` (Kp) up to the next multiple of 16. */
+  void (*multiply_transposed)(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs, float *out);
+
   /* Float product over float panels [panel][inputs][16]: out[r][n] = sum over k of rows[r][k] * panel[k][n] in ascending
    * k from +0, plus bias[n] (null: none). Router and head. */
   void (*float_gemm)(const float *rows, size_t row_stride, size_t row_count, size_t inputs, const float *panels,

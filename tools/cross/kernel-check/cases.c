@@ -199,6 +199,22 @@ static void softmax_quantize(const e3k_table *table, uint64_t seed, record *out,
   out(context, scales, count * sizeof *scales);
 }
 
+static void multiply_transposed(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  e3k_gemm g = {
+      .row_count = 1,
+      .inputs = 8 * random_size(&random, 1, 40),
+      .panel_count = random_size(&random, 1, 5),
+  };
+  g.row_stride = byte_stride(&random, g.inputs);
+  random_product(&random, table, &g);
+  const float *row = random_floats(&random, g.panel_count * E3K_PANEL_CHANNELS, 2.0f);
+  const size_t width = e3k_round_up(g.inputs, ROW_ALIGNMENT);
+  float *sums = guarded(width * sizeof *sums);
+  table->multiply_transposed(row, g.panels, g.panel_count, g.inputs, sums);
+  out(context, sums, width * sizeof *sums);
+}
+
 static void float_gemm(const e3k_table *table, uint64_t seed, record *out, void *context) {
   random_stream random = {seed};
   const size_t rows = random_size(&random, 1, 21), inputs = random_size(&random, 1, 70);
@@ -290,6 +306,7 @@ const kernel_case kernel_cases[] = {
     {"pack_keys", 40, pack_keys},
     {"pack_values", 40, pack_values},
     {"softmax_quantize", 100, softmax_quantize},
+    {"multiply_transposed", 60, multiply_transposed},
     {"float_gemm", 60, float_gemm},
     {"softmax", 60, softmax},
     {"tanh", 40, hyperbolic_tangent},
