@@ -10,7 +10,8 @@
     const E3K_F x_ = (x), y_ = (y); \
     E3K_F result_; \
     _Pragma("clang loop unroll(full)") for (size_t i_ = 0; i_ < sizeof(E3K_F) / 64; i_++) { \
-      const __m512 v = ((const __m512 *)&x_)[i_], w = ((const __m512 *)&y_)[i_]; \
+      const __m512 v = ((const __m512 *)&x_)[i_]; \
+      const __m512 w __attribute__((unused)) = ((const __m512 *)&y_)[i_]; \
       ((__m512 *)&result_)[i_] = operation; \
     } \
     result_; \
