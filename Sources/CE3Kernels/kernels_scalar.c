@@ -247,9 +247,9 @@ static void squared_distances(const float *row, const float *rows, size_t stride
 #define ROW_KERNELS \
   .activation_flip = 0, .quantize_rows = quantize_rows, .quantize_patch = quantize_patch, \
   .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys, .pack_values = pack_values, \
-  .softmax_quantize = softmax_quantize, .multiply_transposed = multiply_transposed, .float_gemm = float_gemm, .softmax = softmax, \
-  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, .subtract = subtract, \
-  .squared_distances = squared_distances
+  .softmax_quantize = softmax_quantize, .multiply_transposed = multiply_transposed, .float_gemm = float_gemm, \
+  .softmax = softmax, .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, \
+  .scaled_log = scaled_log, .subtract = subtract, .squared_distances = squared_distances
 
 const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};
 

@@ -19,7 +19,8 @@ static int open_read(const char *path) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
-enum { E3C_HUGE_FROM = 4 << 20 };
+/* Memory from this size on is asked for in huge pages. Less would grow by a part of one that it does not need. */
+enum { HUGE_FROM = 4 << 20 };
 
 static int map_descriptor(int descriptor, int protection, e3c_file *file) {
   struct stat status;
@@ -56,8 +57,7 @@ void e3c_unmap_file(const e3c_file *file) {
 void *e3c_map_memory(size_t bytes) {
   void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return NULL;
-  /* A hint. Memory of a few pages of 2 MiB or less would grow by a part of one that it does not need. */
-  if (bytes >= E3C_HUGE_FROM) madvise(memory, bytes, MADV_HUGEPAGE);
+  if (bytes >= HUGE_FROM) madvise(memory, bytes, MADV_HUGEPAGE); /* a hint */
   return memory;
 }
 

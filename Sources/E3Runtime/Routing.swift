@@ -135,12 +135,15 @@ extension RoutingTables {
     }
   }
 
+  /// Hidden rows that stay in a second-level cache between both layers of a batch of experts: 768 KiB of floats.
+  private static let batchBytes = 786_432
+
   /// The experts from `first` on that go through the MLP together: one, and as many more as leave the hidden rows within
-  /// 256 KiB and within the M*T rows there is room for. Experts without assignments at its ends are left out; empty when
+  /// `batchBytes` and within the M*T rows there is room for. Experts without assignments at its ends are left out; empty when
   /// there are no others.
   func batch(from first: Int, of shape: ModelShape) -> Range<Int> {
     guard let first = firstUsed(in: first..<shape.expertCount) else { return shape.expertCount..<shape.expertCount }
-    let most = min(786_432 / (4 * shape.mlpPadded), shape.memberCount * shape.tokenCount)
+    let most = min(Self.batchBytes / (4 * shape.mlpPadded), shape.memberCount * shape.tokenCount)
     var end = first + 1
     for expert in end..<max(shape.expertCount, end) where places(of: first..<expert + 1).count <= most {
       if !places(of: expert).isEmpty { end = expert + 1 }

@@ -147,6 +147,38 @@ struct RowKernelTests {
     }
   }
 
+  @Test("exp, GELU and tanh of floats of the whole range", arguments: tiers)
+  func wholeRange(tier: Tier) {
+    // 65,536 floats, every 65,521st, without infinities and NaN.
+    let width = 512
+    let values = (0..<UInt32(65_536)).map { Float(bitPattern: $0 &* 65_521) }.map { $0.isFinite ? $0 : 0 }
+    for first in stride(from: 0, to: values.count, by: width) {
+      let part = Buffer<Float>(width) { values[first + $0] }
+      func exponentials(_ tier: Tier) -> Data {
+        // At most 0, with a 0 among them: e^x is what softmax_quantize leaves in the scores.
+        let scores = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
+        let ones = Buffer<Float>(width) { _ in 1 }, out = Buffer<UInt8>(width), scale = Buffer<Float>(1)
+        tier.kernels.softmax_quantize(scores.base, width, 1, width, ones.base, out.base, width, scale.base)
+        return scores.bytes
+      }
+      func tangents(_ tier: Tier) -> Data {
+        let values = Buffer(copy: part)
+        tier.kernels.tanh(values.base, width)
+        return values.bytes
+      }
+      func gelu(_ tier: Tier) -> Data {
+        // Rows of one value each: the scale is |GELU| / 127. Wide enough for the widest vectors.
+        let rows = Buffer<Float>(width * 64) { part.base[$0 / 64] }
+        let out = Buffer<UInt8>(width * 64), scales = Buffer<Float>(width)
+        tier.kernels.gelu_quantize(rows.base, 64, width, 64, out.base, 64, scales.base)
+        return scales.bytes
+      }
+      #expect(exponentials(tier) == exponentials(scalar), "\(tier) exp from \(first)")
+      #expect(tangents(tier) == tangents(scalar), "\(tier) tanh from \(first)")
+      #expect(gelu(tier) == gelu(scalar), "\(tier) GELU from \(first)")
+    }
+  }
+
   @Test("multiply_transposed", arguments: tiers)
   func multiplyTransposed(tier: Tier) {
     var random = SplitMix(state: 20)

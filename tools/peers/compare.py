@@ -108,6 +108,10 @@ def prepare(name):
   for export, hows in exports.items():
     targets = [folder / f"{export}.{how}.onnx" for how in hows]
     source = folder / f"{export}.float.onnx"
+    written_by = max(Path(__file__).with_name(part).stat().st_mtime for part in ("export.py", "graph.py", "quantise.py"))
+    for path in (source, *targets):
+      if path.exists() and path.stat().st_mtime < written_by:
+        path.unlink()
     if all(path.exists() for path in (source, *targets)):
       continue
     import quantise

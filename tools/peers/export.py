@@ -5,7 +5,7 @@ every token through every block, separate query, key and value products, experts
 
 `tuned` is written by hand for speed: the image is computed once until the experts first divide the members, queries,
 keys and values are one product with the scale folded in, tokens are sorted by expert once and split, and the last
-block computes only the class token. Operators are standard ones: ONNX Runtime's own for attention, and for a residual
+block computes only the class token, whose queries meet the tokens instead of their keys and values. Operators are standard ones: ONNX Runtime's own for attention, and for a residual
 sum with the norm after it, were not faster, and OpenVINO finds such groups itself.
 
 Letters: M members, T tokens, H hidden, A heads, D = H/A, E experts in all.
@@ -16,6 +16,7 @@ import numpy as np
 from graph import Graph
 
 EPSILON = 1e-6
+FLOAT = ":float32"  # ends the names of products that are not quantised, as a router's do
 
 
 class Network:
@@ -171,10 +172,23 @@ class Tuned(Network):
       return self.linear(rows, kernel, bias, f"{block}/SelfAttention/{'qkv'[first:last]}")
 
     if class_token_only:
+      # The query meets the tokens, not their keys and values: (Wk^T q) x, Wv (sum p x) + bv. Small products, in float32.
       query = project(g.op("Gather", x, np.arange(self.copies) * self.tokens, axis=0), 0, 1)
-      key, value = g.op("Split", project(x, 1, 3), outputs=2, axis=-1, num_outputs=2)
-    else:
-      query, key, value = g.op("Split", project(x, 0, 3), outputs=3, axis=-1, num_outputs=3)
+      key, value = (kernels[part].reshape(self.hidden, self.heads, depth) for part in (1, 2))
+      rows = g.op("Reshape", x, [self.copies, -1, self.hidden])
+
+      def product(a, b, name):
+        return g.op("MatMul", a, b, name=f"{block}/SelfAttention/{name}{FLOAT}")
+
+      query = g.op("Reshape", query, [self.copies, self.heads, 1, depth])
+      query = product(query, key.transpose(1, 2, 0), "folded_query")
+      query = g.op("Reshape", query, [self.copies, self.heads, self.hidden])
+      scores = g.op("Softmax", product(query, g.op("Transpose", rows, perm=[0, 2, 1]), "scores"), axis=-1)
+      mixed = g.op("Reshape", product(scores, rows, "mixed"), [self.copies, self.heads, 1, self.hidden])
+      mixed = g.op("Reshape", product(mixed, value.transpose(1, 0, 2), "folded_value"), [self.copies, self.hidden])
+      return self.dense(g.op("Add", mixed, biases[2][0]), block, "SelfAttention", "out")
+
+    query, key, value = g.op("Split", project(x, 0, 3), outputs=3, axis=-1, num_outputs=3)
     shape = [self.copies, -1, self.heads, depth]
     query, key, value = (g.op("Transpose", g.op("Reshape", part, shape), perm=order) for part, order in
                          ((query, [0, 2, 1, 3]), (key, [0, 2, 3, 1]), (value, [0, 2, 1, 3])))

@@ -9,16 +9,17 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-ROUTER = "/Moe/Router"  # stays float32: its margins decide which expert computes
+# Stay float32: a router, whose margins decide which expert computes, and what the tuned export names so.
+FLOAT = ("/Moe/Router", ":float32")
 
 
 def dynamic(source, target):
   """Activations are scaled as they come: ONNX Runtime's own tool (DynamicQuantizeLinear, MatMulInteger)."""
   logging.getLogger().setLevel(logging.ERROR)  # it recommends a preparation that brings these graphs nothing
-  routers = [node.name for node in onnx.load(source).graph.node if node.name.endswith(ROUTER)]
+  kept = [node.name for node in onnx.load(source).graph.node if node.name.endswith(FLOAT)]
   quantize_dynamic(
     source, target, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"],
-    nodes_to_exclude=routers, extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT})
+    nodes_to_exclude=kept, extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT})
 
 
 def static(source, target, images):
@@ -27,7 +28,7 @@ def static(source, target, images):
   model = onnx.load(source)
   graph = model.graph
   weights = {tensor.name: tensor for tensor in graph.initializer}
-  products = [node for node in graph.node if node.op_type == "MatMul" and not node.name.endswith(ROUTER)]
+  products = [node for node in graph.node if node.op_type == "MatMul" and not node.name.endswith(FLOAT)]
   ranges = activation_ranges(source, products, weights, images)
   quantised, nodes = {}, []
   for node in graph.node:

@@ -1,0 +1,123 @@
+import CE3Kernels
+import E3Format
+
+/// Buffers of the attention of the first tokens, where nothing else leaves a block.
+struct FirstTokenScratch {
+  /// [M*T][H]: LN0 of all tokens.
+  let tokens: FloatRows
+  /// [M][A*D16]
+  let queries: FloatRows
+  let contexts: FloatRows
+  /// [M*A][H]: queries · keys' weightsᵀ; then the tokens' weighted means.
+  let folded: FloatRows
+  let foldedQuantized: QuantizedRows
+  /// [M*A][T]
+  let scores: FloatRows
+  let probabilities: QuantizedRows
+
+  // For each of the M sequences its tokens as panels, in the place of keys and of values.
+  private let keyPanels: UnsafeMutablePointer<UInt8>
+  private let valuePanels: UnsafeMutablePointer<UInt8>
+  private let valueScales: UnsafeMutablePointer<Float>
+  private let strides: (keys: Int, values: Int, scales: Int)
+
+  init(_ shape: ModelShape, in arena: inout Arena) {
+    let members = shape.memberCount
+    let tokensPadded = ModelShape.padded(shape.tokenCount)
+    let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenPadded))
+    let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
+    strides = (
+      keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
+      tokensPadded
+    )
+    tokens = arena.takeRows(members, times: shape.tokenCount, width: shape.hidden)
+    queries = arena.takeRows(members, width: shape.attentionWidth)
+    contexts = arena.takeRows(members, width: shape.attentionWidth)
+    folded = arena.takeRows(members, times: shape.headCount, width: shape.hidden)
+    foldedQuantized = arena.takeQuantizedRows(members, times: shape.headCount, width: shape.hiddenPadded)
+    scores = arena.takeRows(members, times: shape.headCount, width: shape.tokenCount)
+    probabilities = arena.takeQuantizedRows(members, times: shape.headCount, width: tokensPadded)
+    keyPanels = arena.take(UInt8.self, members, times: strides.keys)
+    valuePanels = arena.take(UInt8.self, members, times: strides.values)
+    valueScales = arena.take(Float.self, members, times: strides.scales)
+  }
+
+  func keyPanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { keyPanels + sequence * strides.keys }
+  func valuePanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { valuePanels + sequence * strides.values }
+  func valueScales(_ sequence: Int) -> UnsafeMutablePointer<Float> { valueScales + sequence * strides.scales }
+}
+
+extension Encoder {
+  /// The contexts of the first token of each sequence, without keys and values of the others; ends with a barrier.
+  ///
+  /// With x_t the normalised tokens, q·(Wk x_t + bk) is (Wkᵀ q)·x_t and a constant that softmax does not see, and
+  /// Σ p_t (Wv x_t + bv) is Wv (Σ p_t x_t) + bv: one query for each head meets the tokens themselves, 2 A T H
+  /// multiplications in the place of 2 T H². Equal in exact arithmetic; the roundings are its own.
+  func firstTokenContexts(block: Int, sequences: Int, _ scratch: FirstTokenScratch) -> FloatRows {
+    let (tokens, heads) = (shape.tokenCount, shape.headCount)
+    let all = space.residual.rows(0..<sequences * tokens)
+    let mine = worker.share(of: all.count)
+    layerNorm(.norm0, block: block, all.rows(mine), normalized: scratch.tokens.rows(mine))
+    normalizeFirstTokens(block: block, sequences: sequences)
+    worker.barrier()
+
+    let projection = model.linear(.queryKeyValue, block: block)
+    kernels.linear(
+      space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(shape.attentionWidth / 16),
+      epilogue: E3K_STORE, into: scratch.queries)
+    let table = kernels.table
+    for sequence in worker.share(of: sequences) {
+      let x = scratch.tokens.rows(sequence * tokens..<(sequence + 1) * tokens)
+      table.pointee.pack_keys(x.start, x.stride, tokens, shape.hiddenPadded, scratch.keyPanels(sequence))
+      table.pointee.pack_values(
+        x.start, x.stride, tokens, shape.hiddenPadded, scratch.valuePanels(sequence), scratch.valueScales(sequence))
+    }
+    worker.barrier()
+
+    let items = worker.share(of: sequences * heads)
+    for sequence in 0..<sequences {
+      let part = items.clamped(to: sequence * heads..<(sequence + 1) * heads)
+      if !part.isEmpty { attendFirstToken(sequence, items: part, projection: projection, scratch) }
+    }
+    worker.barrier()
+    return scratch.contexts.rows(0..<sequences)
+  }
+
+  /// The contexts of some heads of one sequence; `items` are their rows among all heads of all sequences.
+  private func attendFirstToken(
+    _ sequence: Int, items: Range<Int>, projection: LinearView, _ scratch: FirstTokenScratch
+  ) {
+    let (tokens, width) = (shape.tokenCount, shape.headSizePadded)
+    let table = kernels.table
+    let query = scratch.queries.row(sequence)
+    for item in items {
+      let column = item % shape.headCount * width
+      table.pointee.multiply_transposed(
+        query + column, projection.panel(ofColumn: shape.attentionWidth + column), width / 16, projection.inputs,
+        scratch.folded.row(item))
+    }
+
+    let (folded, quantized) = (scratch.folded.rows(items), scratch.foldedQuantized.rows(items))
+    kernels.quantize(folded, width: shape.hiddenPadded, multiplier: queryScale, into: quantized)
+    let scores = scratch.scores.rows(items)
+    kernels.product(
+      quantized, scratch.keyPanels(sequence), inputs: shape.hiddenPadded, panelCount: (tokens + 15) / 16,
+      epilogue: E3K_STORE, into: scores)
+    let probabilities = scratch.probabilities.rows(items)
+    table.pointee.softmax_quantize(
+      scores.start, scores.stride, scores.count, tokens, scratch.valueScales(sequence), probabilities.bytes,
+      probabilities.stride, probabilities.scales)
+    kernels.product(
+      probabilities, scratch.valuePanels(sequence), inputs: ModelShape.padded(tokens),
+      panelCount: shape.hiddenPadded / 16, epilogue: E3K_STORE, into: folded)
+    kernels.quantize(folded, width: shape.hiddenPadded, into: quantized)
+
+    for item in items {
+      let column = item % shape.headCount * width
+      kernels.product(
+        scratch.foldedQuantized.rows(item..<item + 1), projection.panel(ofColumn: 2 * shape.attentionWidth + column),
+        inputs: projection.inputs, panelCount: width / 16, epilogue: E3K_STORE,
+        into: scratch.contexts.rows(sequence..<sequence + 1).columns(from: column))
+    }
+  }
+}
