@@ -70,11 +70,10 @@ extension Encoder {
     table.pointee.pack_keys(keys.start, keys.stride, tokens, width, scratch.keyPanels)
     table.pointee.pack_values(values.start, values.stride, tokens, width, scratch.valuePanels, scratch.valueScales)
 
-    let blocks = (queries.count + AttentionScratch.queryBlock - 1) / AttentionScratch.queryBlock
-    let block = (queries.count + blocks - 1) / blocks
-    var first = 0
-    while first < queries.count {
-      let range = first..<min(first + block, queries.count)
+    var left = 0..<queries.count
+    while !left.isEmpty {
+      let range = left.firstPiece(atMost: AttentionScratch.queryBlock)
+      left = range.upperBound..<left.upperBound
       let quantized = scratch.queries.rows(0..<range.count)
       kernels.quantize(queries.rows(range), width: width, multiplier: queryScale, into: quantized)
       let scores = scratch.scores.rows(0..<range.count)
@@ -87,7 +86,6 @@ extension Encoder {
       kernels.product(
         probabilities, scratch.valuePanels, inputs: ModelShape.padded(tokens), panelCount: width / 16,
         epilogue: E3K_STORE, into: context.rows(range))
-      first = range.upperBound
     }
   }
 

@@ -11,19 +11,23 @@ extension Encoder {
     multiply(model.mlp(block: block), input: quantized, addTo: rows, next: firstPanel(ofBlock: block + 1))
   }
 
-  /// rows = rows + contract(gelu(expand(input))).
+  /// rows = rows + contract(gelu(expand(input))), for as many rows at a time as `space.hidden` holds.
   func multiply(
     _ layers: MLPView, input: QuantizedRows, addTo rows: FloatRows, next: UnsafePointer<UInt8>? = nil
   ) {
-    let hidden = space.hidden.rows(0..<input.count)
-    kernels.linear(
-      input, layers.expand, panels: worker.panels(layers.expand.panelCount), epilogue: E3K_STORE, into: hidden,
-      next: worker.firstPanel(of: layers.contract))
-    worker.barrier()
-    let hiddenQuantized = activateHidden(count: input.count)
-    kernels.linear(
-      hiddenQuantized, layers.contract, panels: worker.panels(layers.contract.panelCount), epilogue: E3K_ADD,
-      into: rows, next: next)
+    var left = 0..<input.count
+    while !left.isEmpty {
+      let piece = left.firstPiece(atMost: space.hidden.count)
+      left = piece.upperBound..<left.upperBound
+      kernels.linear(
+        input.rows(piece), layers.expand, panels: worker.panels(layers.expand.panelCount), epilogue: E3K_STORE,
+        into: space.hidden.rows(0..<piece.count), next: worker.firstPanel(of: layers.contract))
+      worker.barrier()
+      // No barrier after the last product: what it reads is overwritten only after the next piece's first barrier.
+      kernels.linear(
+        activateHidden(count: piece.count), layers.contract, panels: worker.panels(layers.contract.panelCount),
+        epilogue: E3K_ADD, into: rows.rows(piece), next: left.isEmpty ? next : worker.firstPanel(of: layers.expand))
+    }
     worker.barrier()
   }
 

@@ -84,49 +84,52 @@ extension Encoder {
     }
     worker.barrier()
 
-    var batch = tables.batch(from: 0, of: shape)
-    while !batch.isEmpty {
-      let following = tables.batch(from: batch.upperBound, of: shape)
-      runBatch(batch, block: block, gathered: gathered, rows: rows, following: following)
-      batch = following
+    var left = 0..<total
+    while !left.isEmpty {
+      let batch = tables.batch(from: left.lowerBound, atMost: space.hidden.count, of: shape)
+      left = batch.upperBound..<total
+      let next =
+        left.isEmpty
+        ? firstPanel(ofBlock: block + 1)
+        : worker.firstPanel(of: model.expert(block: block, index: tables.expert(at: left.lowerBound)).expand)
+      runBatch(batch, block: block, gathered: gathered, rows: rows, next: next)
     }
     worker.barrier()
   }
 
-  /// Both layers of the experts in `batch`; `following` come next. Needs no barrier at its end: the next batch overwrites
-  /// what this one still reads only after a barrier of its own.
+  /// Both layers of the experts of the places in `batch`; the weights at `next` come after them. Needs no barrier at its
+  /// end: the next batch overwrites what this one still reads only after a barrier of its own.
   private func runBatch(
-    _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, following: Range<Int>
+    _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, next: UnsafePointer<UInt8>?
   ) {
     let tables = space.routing
-    let first = Int(tables.starts[batch.lowerBound])
-    for expert in batch {
-      let places = tables.places(of: expert)
+    let experts = tables.expert(at: batch.lowerBound)..<tables.expert(at: batch.upperBound - 1) + 1
+    for expert in experts {
+      let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).expand
-      let next =
-        tables.firstUsed(in: expert + 1..<batch.upperBound).map { model.expert(block: block, index: $0).expand }
-        ?? tables.firstUsed(in: batch).map { model.expert(block: block, index: $0).contract }
+      let following =
+        tables.firstUsed(in: expert + 1..<experts.upperBound).map { model.expert(block: block, index: $0).expand }
+        ?? model.expert(block: block, index: experts.lowerBound).contract
       kernels.linear(
         gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_STORE,
-        into: space.hidden.rows(places.lowerBound - first..<places.upperBound - first),
-        next: next.map { worker.firstPanel(of: $0) })
+        into: space.hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound),
+        next: worker.firstPanel(of: following))
     }
     worker.barrier()
 
-    let hidden = activateHidden(count: tables.places(of: batch).count)
-    for expert in batch {
-      let places = tables.places(of: expert)
+    let hidden = activateHidden(count: batch.count)
+    for expert in experts {
+      let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).contract
-      let next =
-        tables.firstUsed(in: expert + 1..<batch.upperBound).map { model.expert(block: block, index: $0).contract }
-        ?? tables.firstUsed(in: following).map { model.expert(block: block, index: $0).expand }
+      let following = tables.firstUsed(in: expert + 1..<experts.upperBound).map {
+        worker.firstPanel(of: model.expert(block: block, index: $0).contract)
+      }
       kernels.linearGated(
-        hidden.rows(places.lowerBound - first..<places.upperBound - first), layer,
+        hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound), layer,
         panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
-        rows: tables.rows + places.lowerBound, into: rows,
-        next: next.map { worker.firstPanel(of: $0) } ?? firstPanel(ofBlock: block + 1))
+        rows: tables.rows + places.lowerBound, into: rows, next: following ?? next)
     }
   }
 }

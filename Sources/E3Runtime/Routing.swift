@@ -135,20 +135,21 @@ extension RoutingTables {
     }
   }
 
-  /// Hidden rows that stay in a second-level cache between both layers of a batch of experts: 768 KiB of floats.
-  private static let batchBytes = 786_432
+  /// The places from `first` on that go through the experts together, at most `limit`: as many whole experts as fit, or a
+  /// piece of one that does not.
+  func batch(from first: Int, atMost limit: Int, of shape: ModelShape) -> Range<Int> {
+    var expert = expert(at: first)
+    let rest = first..<places(of: expert).upperBound
+    guard rest.count <= limit else { return rest.firstPiece(atMost: limit) }
+    while expert + 1 < shape.expertCount && places(of: expert + 1).upperBound - first <= limit { expert += 1 }
+    return first..<places(of: expert).upperBound
+  }
 
-  /// The experts from `first` on that go through the MLP together: one, and as many more as leave the hidden rows within
-  /// `batchBytes` and within the M*T rows there is room for. Experts without assignments at its ends are left out; empty when
-  /// there are no others.
-  func batch(from first: Int, of shape: ModelShape) -> Range<Int> {
-    guard let first = firstUsed(in: first..<shape.expertCount) else { return shape.expertCount..<shape.expertCount }
-    let most = min(Self.batchBytes / (4 * shape.mlpPadded), shape.memberCount * shape.tokenCount)
-    var end = first + 1
-    for expert in end..<max(shape.expertCount, end) where places(of: first..<expert + 1).count <= most {
-      if !places(of: expert).isEmpty { end = expert + 1 }
-    }
-    return first..<end
+  /// The expert that the assignment at `place` is for.
+  func expert(at place: Int) -> Int {
+    var expert = 0
+    while places(of: expert).upperBound <= place { expert += 1 }
+    return expert
   }
 
   /// The first expert that has assignments.
@@ -159,9 +160,4 @@ extension RoutingTables {
 
   /// Places of an expert's assignments.
   func places(of expert: Int) -> Range<Int> { Int(starts[expert])..<Int(starts[expert + 1]) }
-
-  /// Places of the assignments of a run of experts.
-  func places(of experts: Range<Int>) -> Range<Int> {
-    Int(starts[experts.lowerBound])..<Int(starts[experts.upperBound])
-  }
 }

@@ -54,6 +54,14 @@ extension UnsafeMutablePointer where Pointee: BitwiseCopyable {
   }
 }
 
+extension Range<Int> {
+  /// The first of the fewest pieces of at most `limit` that the range can be cut into, all of a size or one less.
+  func firstPiece(atMost limit: Int) -> Range<Int> {
+    let pieces = (count + limit - 1) / limit
+    return lowerBound..<lowerBound + (count + pieces - 1) / pieces
+  }
+}
+
 /// Bytes of one quantised row of `width` values.
 func quantizedStride(_ width: Int) -> Int { roundUp(width, 64) }
 

@@ -25,7 +25,7 @@ struct Workspace {
   let firstToken: FirstTokenScratch?
 
   // MLP and experts.
-  /// [M*T][F]
+  /// [at most M*T][F]: as many rows as go through the MLP or the experts at a time.
   let hidden: FloatRows
   let hiddenQuantized: QuantizedRows
   /// [M*T*K][H]: the rows of each expert gathered side by side. Empty for a dense model.
@@ -42,6 +42,14 @@ struct Workspace {
   let routingRecord: RoutingRecord
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
+
+  /// 768 KiB of floats, which stay in a second-level cache between both layers; or 64 rows, as wide layers come from
+  /// memory for every such piece. All M*T rows where they are fewer.
+  private static func hiddenRows(_ shape: ModelShape) -> Int {
+    let most = max(64, 786_432 / (4 * shape.mlpPadded))
+    let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)
+    return wide ? most : min(all, most)
+  }
 
   init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
     let shape = model.shape
@@ -72,8 +80,9 @@ struct Workspace {
     firstToken = shape.foldsKeysAndValues(ofBlock: shape.layerCount - 1) ? FirstTokenScratch(shape, in: &arena) : nil
 
     arena.rewind(to: shared)
-    hidden = arena.takeRows(members, times: tokens, width: shape.mlp)
-    hiddenQuantized = arena.takeQuantizedRows(members, times: tokens, width: shape.mlp)
+    let hiddenRows = Self.hiddenRows(shape)
+    hidden = arena.takeRows(hiddenRows, width: shape.mlp)
+    hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.mlp)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
     assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
   }
