@@ -43,10 +43,10 @@ struct Workspace {
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
 
-  /// 768 KiB of floats, which stay in a second-level cache between both layers; or 64 rows, as wide layers come from
-  /// memory for every such piece. All M*T rows where they are fewer.
-  private static func hiddenRows(_ shape: ModelShape) -> Int {
-    let most = max(64, 786_432 / (4 * shape.mlpPadded))
+  /// 768 KiB of floats for each thread, which stay in its second-level cache between both layers; or 64 rows, as wide
+  /// layers come from memory for every such piece. All M*T rows where they are fewer.
+  private static func hiddenRows(_ shape: ModelShape, threads: Int) -> Int {
+    let most = max(64, threads * (786_432 / (4 * shape.mlpPadded)))
     let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)
     return wide ? most : min(all, most)
   }
@@ -80,7 +80,7 @@ struct Workspace {
     firstToken = shape.foldsKeysAndValues(ofBlock: shape.layerCount - 1) ? FirstTokenScratch(shape, in: &arena) : nil
 
     arena.rewind(to: shared)
-    let hiddenRows = Self.hiddenRows(shape)
+    let hiddenRows = Self.hiddenRows(shape, threads: options.threads)
     hidden = arena.takeRows(hiddenRows, width: shape.mlp)
     hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.mlp)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
