@@ -186,9 +186,15 @@ let awkwardConfigs: [(name: String, config: e3_file_config)] = {
   (manyTokens.patch_height, manyTokens.patch_width) = (2, 3)
   manyTokens.layer_count = 2
   manyTokens.moe_layers.0 = 0b10
+  // More rows than the hidden layer's buffer holds, and more than that for one expert.
+  var pieces = manyTokens
+  (pieces.hidden_size, pieces.mlp_size, pieces.layer_count) = (24, 3100, 3)
+  (pieces.member_count, pieces.expert_count, pieces.selected_experts) = (2, 4, 1)
+  (pieces.patch_height, pieces.patch_width) = (3, 4)
   return [
     ("odd", odd), ("wide", wide), ("last block dense", lastDense), ("dense", dense), ("sparse, one member", sparse),
     ("mean pooling", gap), ("first token", first), ("normalised queries", normalized), ("attention pooling", map),
     ("capacity", capacity), ("batch priority", priority), ("one patch, grey", onePatch), ("341 tokens", manyTokens),
+    ("rows in pieces", pieces),
   ]
 }()
