@@ -4,20 +4,23 @@
  * The including file sets the target attribute and defines
  *     VECTOR_BYTES               64 or 32
  *     LOAD(p), BROADCAST(p)      a vector of weights; four bytes of a row in every lane
- *     DOT(R, sums, rows, weights)
- *                                adds products to `sums`, four bytes by four bytes into each 32-bit sum, in a tile of R
- *                                rows
+ *     DOT(IS_ONLY, sums, rows, weights)
+ *                                adds products to `sums`, four bytes by four bytes into each 32-bit sum; IS_ONLY: in
+ *                                the only tile of a product
  *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes;
  *                                0: a function `starts` after this file
- *     TALL_ROWS, TALL_PANELS     largest tile
- *     WIDE_ROWS, WIDE_PANELS     the same for at most WIDE_ROWS rows: more panels, so that enough sums are in flight
- *     TILES                      TILE(R, P) for every tile that these limits allow, P a power of two
- * A tile of R rows and P panels keeps all its sums in registers: R * P * 64 / VECTOR_BYTES of them, one vector of
- * weights for each of its channels, and one broadcast of 4 inputs of a row.
+ *     GROUPS                     groups of 4 inputs, each a cache line of weights, that the inner loop unrolls: 2 or 4
+ *     TILE_ROWS                  most rows of a tile
+ *     FAR_ROWS                   from so many rows on, a tile alone in its panel asks for lines far ahead
+ *     TILES                      TILE(R) for 1 to TILE_ROWS
+ * A tile of R rows and one panel keeps all its sums in registers: R * 64 / VECTOR_BYTES of them, one vector of weights
+ * and one broadcast of 4 inputs of a row.
  *
  * The sums of every row start at what makes them end as the products, one start for each channel: with unsigned rows
- * at -128 * sum(weights), the stored compensation. Row tiles run inside panel groups: weights come from memory once,
- * and while a group is used the next is prefetched.
+ * at -128 * sum(weights), the stored compensation.
+ *
+ * Panels are used one by one, in the order in which they lie: that is what processors' own prefetching follows best.
+ * The tiles of all rows run inside a panel, so that weights come from memory once.
  */
 #include "tiers.h"
 
@@ -31,167 +34,196 @@ typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), 
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define INLINE static inline __attribute__((always_inline))
 
-enum {
-  MAX_TILE_ROWS = TALL_ROWS > WIDE_ROWS ? TALL_ROWS : WIDE_ROWS,
-  MAX_TILE_PANELS = TALL_PANELS > WIDE_PANELS ? TALL_PANELS : WIDE_PANELS,
-  MAX_TILE_VECTORS = MAX_TILE_PANELS * VECTORS
-};
+/* Few rows have two sums for each channel, so that enough are in flight. */
+#define IS_SPLIT(R) (2 * (R) * VECTORS <= 8)
 
-/* Cache lines that will be wanted soon. A tile asks for `lines` of them every `groups` groups of 4 inputs: few at a
- * time, so that the requests do not queue up before the loads. Where many tiles share the weights there is time to
- * bring the next ones into the first-level cache. Up to three need weights about as fast as memory gives them: they ask
- * for the second-level cache, as a request for the first holds one of few miss buffers until memory answers. */
-typedef struct prefetcher {
-  const uint8_t *next;
-  size_t lines, groups;
-  int into_first_level;
-} prefetcher;
+/* The only tile of a panel uses every weight once, as fast as memory gives it: it asks for the line NEAR bytes ahead of
+ * each that it uses; a tall one, which needs more time for a line, also for that FAR bytes ahead, in the second-level
+ * cache. */
+enum { NEAR = 4096, FAR = 16384 };
 
-static inline __attribute__((always_inline)) void ask(prefetcher *soon) {
-  for (size_t i = 0; i < soon->lines; i++) {
-    const uint8_t *line = soon->next + i * 64;
-    if (soon->into_first_level) {
-      __builtin_prefetch(line, 0, 3);
-    } else {
-      __builtin_prefetch(line, 0, 2);
-    }
-  }
-  soon->next += soon->lines * 64;
+/* Tiles that share a panel ask for the one after it. Up to FEW_TILES have little time for a line: each asks for one
+ * with every group, from its part of the panel on, and so beyond that panel; in the second-level cache, as a request for
+ * the first holds one of few miss buffers until memory answers. More tiles ask for a line now and then, for the first. */
+enum { FEW_TILES = 3 };
+
+/* Lines that will be wanted soon: from `line` on, and from `end` on those at `next`. */
+typedef struct lookahead {
+  const uint8_t *line, *end, *next;
+} lookahead;
+
+INLINE lookahead ahead(const e3k_gemm *g, const uint8_t *line) {
+  const uint8_t *end = g->panels + g->panel_count * e3k_panel_bytes(g->inputs);
+  return (lookahead){line, g->next ? end : (const uint8_t *)UINTPTR_MAX, g->next};
 }
 
-/* The starts of the sums for a group of `panels`, with `rows` rows in all to come. */
-static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start);
+INLINE const uint8_t *advance(lookahead *a, size_t lines) {
+  if (a->line >= a->end) {
+    a->line = a->next + (a->line - a->end);
+    a->end = (const uint8_t *)UINTPTR_MAX;
+  }
+  const uint8_t *line = a->line;
+  a->line += lines * 64;
+  return line;
+}
+
+/* The starts of the sums for a panel. */
+static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start);
 
 #if ROWS_ARE_UNSIGNED
-static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start) {
-  (void)rows;
-  const uint8_t *compensation = panels + inputs * E3K_PANEL_CHANNELS + 128;
-  for (size_t p = 0; p < panel_count; p++, compensation += e3k_panel_bytes(inputs)) {
-    UNROLL for (int v = 0; v < VECTORS; v++) *start++ = -((const vi_memory *)compensation)[v];
-  }
+static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) {
+  (void)is_only;
+  const vi_memory *compensation = (const vi_memory *)(panel + inputs * E3K_PANEL_CHANNELS + 128);
+  UNROLL for (int v = 0; v < VECTORS; v++) start[v] = -compensation[v];
 }
 #endif
 
-/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and P panels. */
-static inline __attribute__((always_inline)) void tile(const e3k_gemm *g, size_t row, const uint8_t *panels,
-                                                       const vi *start, float *y, size_t y_stride, prefetcher *soon,
-                                                       const int R, const int P) {
-  const size_t panel_bytes = e3k_panel_bytes(g->inputs);
-  const uint8_t *x = g->rows + row * g->row_stride;
-  const size_t stride = g->row_stride;
-  const size_t tail = g->inputs * E3K_PANEL_CHANNELS;
+/* The sums of a tile; where they are split, every second group goes to `odd`. */
+typedef struct tile_sums {
+  vi even[TILE_ROWS][VECTORS], odd[TILE_ROWS][VECTORS];
+} tile_sums;
 
-  vi sums[MAX_TILE_ROWS][MAX_TILE_VECTORS];
-  UNROLL for (int v = 0; v < P * VECTORS; v++) {
-    UNROLL for (int r = 0; r < R; r++) sums[r][v] = start[v];
-  }
-
-  const uint8_t *w = panels;
-  for (size_t groups = g->inputs / 4; groups > 0;) {
-    size_t count = groups < soon->groups ? groups : soon->groups;
-    groups -= count;
-    ask(soon);
-    do {
-      UNROLL for (int half = 0; half < 2; half++) {
-        vi weights[MAX_TILE_VECTORS];
-        UNROLL for (int v = 0; v < P * VECTORS; v++) {
-          weights[v] = LOAD(w + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES);
-        }
-        UNROLL for (int r = 0; r < R; r++) {
-          vi inputs = BROADCAST(x + r * stride);
-          UNROLL for (int v = 0; v < P * VECTORS; v++) DOT(R, sums[r][v], inputs, weights[v]);
-        }
-        w += 64;
-        x += 4;
+/* Adds the products of the group of 4 inputs number `i` of R rows. */
+INLINE void multiply(const uint8_t *x, size_t stride, const uint8_t *w, tile_sums *sums, const int i, const int is_only,
+                     const int R) {
+  (void)is_only; /* most tiers multiply all tiles alike */
+  vi weights[VECTORS];
+  UNROLL for (int v = 0; v < VECTORS; v++) weights[v] = LOAD(w + i * 64 + v * VECTOR_BYTES);
+  UNROLL for (int r = 0; r < R; r++) {
+    vi inputs = BROADCAST(x + r * stride + i * 4);
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      if (IS_SPLIT(R) && i % 2) {
+        DOT(is_only, sums->odd[r][v], inputs, weights[v]);
+      } else {
+        DOT(is_only, sums->even[r][v], inputs, weights[v]);
       }
-      count -= 2;
-    } while (count > 0);
+    }
+  }
+}
+
+/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and a panel. A tile that is not the only one
+ * asks for lines from `next` on: for one wherever the number of groups left has none of the bits in `mask`, and with
+ * mask 0 for one with every group. */
+INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
+                 const uint8_t *next, size_t mask, const int is_only, const int R) {
+  const uint8_t *x = g->rows + row * g->row_stride, *w = panel;
+  const size_t stride = g->row_stride;
+  lookahead near = ahead(g, panel + NEAR), far = ahead(g, panel + FAR);
+
+  tile_sums sums;
+  UNROLL for (int r = 0; r < R; r++) {
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      sums.even[r][v] = start[v];
+      sums.odd[r][v] = (vi){0};
+    }
+  }
+  size_t groups = g->inputs / 4;
+  for (; groups >= GROUPS; groups -= GROUPS) {
+    const uint8_t *near_line = 0, *far_line = 0;
+    if (is_only) {
+      near_line = advance(&near, GROUPS);
+      if (R >= FAR_ROWS) far_line = advance(&far, GROUPS);
+    } else if (mask == 0) {
+      UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(next + i * 64, 0, 2);
+      next += GROUPS * 64;
+    } else if ((groups & mask) == 0) {
+      __builtin_prefetch(next, 0, 3);
+      next += 64;
+    }
+    UNROLL for (int i = 0; i < GROUPS; i++) {
+      if (is_only) __builtin_prefetch(near_line + i * 64, 0, 3);
+      if (is_only && R >= FAR_ROWS) __builtin_prefetch(far_line + i * 64, 0, 2);
+      multiply(x, stride, w, &sums, i, is_only, R);
+    }
+    w += GROUPS * 64;
+    x += GROUPS * 4;
+  }
+  if (groups > 0) {
+    multiply(x, stride, w, &sums, 0, is_only, R);
+    multiply(x, stride, w, &sums, 1, is_only, R);
   }
 
+  const uint8_t *tail = panel + g->inputs * E3K_PANEL_CHANNELS;
   const float *row_scales = g->row_scales + row;
-  vf scale[MAX_TILE_VECTORS], bias[MAX_TILE_VECTORS];
-  UNROLL for (int v = 0; v < P * VECTORS; v++) {
-    const uint8_t *constants = panels + v / VECTORS * panel_bytes + tail + v % VECTORS * VECTOR_BYTES;
-    scale[v] = *(const vf_memory *)constants;
-    bias[v] = *(const vf_memory *)(constants + 64);
+  vf scale[VECTORS], bias[VECTORS];
+  UNROLL for (int v = 0; v < VECTORS; v++) {
+    scale[v] = *(const vf_memory *)(tail + v * VECTOR_BYTES);
+    bias[v] = *(const vf_memory *)(tail + 64 + v * VECTOR_BYTES);
   }
   UNROLL for (int r = 0; r < R; r++) {
-    UNROLL for (int v = 0; v < P * VECTORS; v++) {
-      *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sums[r][v], vf) * (row_scales[r] * scale[v]) + bias[v];
+    UNROLL for (int v = 0; v < VECTORS; v++) {
+      const vi sum = IS_SPLIT(R) ? sums.even[r][v] + sums.odd[r][v] : sums.even[r][v];
+      *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sum, vf) * (row_scales[r] * scale[v]) + bias[v];
     }
     y += y_stride;
   }
 }
 
-/* The tile of a row count known only at run time. */
-static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panels,
-                                              size_t panel_count, const vi *start, float *y, size_t y_stride,
-                                              prefetcher *soon) {
-#define TILE(R, P) \
-  case (R) * 8 + (P): tile(g, row, panels, start, y, y_stride, soon, R, P); break;
-  switch (rows * 8 + panel_count) {
+/* The tile of a row count known only at run time. Tiles that share a panel are taller than half of the tallest. */
+static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
+                                              const vi *start, float *y, size_t y_stride, const uint8_t *next,
+                                              size_t mask) {
+  const int is_only = rows == g->row_count;
+  switch (rows) {
+#define TILE(R) \
+  case R: \
+    if (R > TILE_ROWS / 2 && !is_only) { \
+      tile(g, row, panel, start, y, y_stride, next, mask, 0, R); \
+    } else { \
+      tile(g, row, panel, start, y, y_stride, next, mask, 1, R); \
+    } \
+    break;
     TILES
-  }
 #undef TILE
+  }
 }
 
-/* Adds a finished tile `y` [rows][width], dense, to the output. */
-static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width, const float *y) {
+/* Adds a finished tile `y` [rows][16] to the output. */
+static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, const float *y) {
   for (size_t r = row; r < row + rows; r++) {
     size_t out_row = g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r;
     float *out = g->out + out_row * g->out_stride + column;
     float gate = g->epilogue == E3K_ADD_GATED ? g->gates[r] : 1.0f;
-    for (size_t i = 0; i < width; i += LANES, y += LANES, out += LANES) {
+    for (size_t v = 0; v < VECTORS; v++, y += LANES, out += LANES) {
       *(vf_memory *)out = *(vf_memory *)out + gate * *(const vf_memory *)y;
     }
   }
 }
 
-/* Spreads the prefetching of the next `panels` panels at `next` over `tiles` tiles. */
-static prefetcher prefetch(const uint8_t *next, size_t panels, size_t tiles) {
-  if (!next) return (prefetcher){0, 0, SIZE_MAX, 0};
-  size_t groups = 2 * ((tiles + 2 * panels - 1) / (2 * panels));
-  return (prefetcher){next, (panels * groups + tiles - 1) / tiles, groups, tiles > 3};
-}
-
 /* Asks for the part of the output that a tile will be added to, so that it is there when the sums are. */
-static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width) {
+static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t column) {
   for (size_t r = row; r < row + rows; r++) {
-    const float *out = g->out + (g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r) * g->out_stride + column;
-    for (size_t i = 0; i < width; i += 16) __builtin_prefetch(out + i, 1, 3);
+    __builtin_prefetch(g->out + (g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r) * g->out_stride + column, 1, 3);
   }
 }
 
 static void gemm(const e3k_gemm *g) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs);
-  const int wide = g->row_count <= WIDE_ROWS;
-  const size_t most_rows = wide ? WIDE_ROWS : TALL_ROWS, most_panels = wide ? WIDE_PANELS : TALL_PANELS;
-  const size_t tiles = (g->row_count + most_rows - 1) / most_rows; /* of equal height, or one row less */
-  float scratch[MAX_TILE_ROWS * MAX_TILE_PANELS * E3K_PANEL_CHANNELS] __attribute__((aligned(64)));
+  const size_t tiles = (g->row_count + TILE_ROWS - 1) / TILE_ROWS; /* of equal height, or one row less */
+  size_t interval = 1;
+  while (tiles > FEW_TILES && interval * 2 <= tiles) interval *= 2;
+  float scratch[TILE_ROWS * E3K_PANEL_CHANNELS] __attribute__((aligned(64)));
 
-  for (size_t panel = 0; panel < g->panel_count;) {
-    const size_t left = g->panel_count - panel;
-    size_t panels = left < most_panels ? left : most_panels;
-    while (panels & (panels - 1)) panels--; /* the ladder of tiles has powers of two */
-    const uint8_t *first = g->panels + panel * panel_bytes;
-    const size_t column = panel * E3K_PANEL_CHANNELS, width = panels * E3K_PANEL_CHANNELS;
-    panel += panels;
-    prefetcher soon = prefetch(panel < g->panel_count ? first + panels * panel_bytes : g->next, panels, tiles);
-
-    vi start[MAX_TILE_VECTORS];
-    starts(first, g->inputs, panels, g->row_count, start);
+  for (size_t p = 0; p < g->panel_count; p++) {
+    const uint8_t *panel = g->panels + p * panel_bytes;
+    const uint8_t *next = p + 1 < g->panel_count ? panel + panel_bytes : g->next ? g->next : panel;
+    const size_t column = p * E3K_PANEL_CHANNELS;
+    vi start[VECTORS];
+    starts(panel, g->inputs, tiles == 1, start);
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
       if (g->epilogue == E3K_STORE) {
-        tile_of(g, row, rows, first, panels, start, g->out + row * g->out_stride + column, g->out_stride, &soon);
+        tile_of(g, row, rows, panel, start, g->out + row * g->out_stride + column, g->out_stride, next, interval - 1);
       } else {
-        prefetch_output(g, row, rows, column, width);
-        tile_of(g, row, rows, first, panels, start, scratch, width, &soon);
-        add(g, row, rows, column, width, scratch);
+        prefetch_output(g, row, rows, column);
+        tile_of(g, row, rows, panel, start, scratch, E3K_PANEL_CHANNELS, next, interval - 1);
+        add(g, row, rows, column, scratch);
       }
       row += rows;
+      next += panel_bytes / tiles;
     }
   }
 }

@@ -5,7 +5,7 @@
  * |w|, shared by all rows of a tile, and the sign of w goes to x: both stay within 128, so a pair is at most
  * 2 * 127 * 128 = 32512 and nothing ever saturates. Flipping all bits of x where w is negative (x ^ -1 = -x - 1) is a
  * cheaper negation than vpsignb, which competes with the multiplications; what it misses, |w| for every negative w, is
- * the same for all rows and is what their sums start at. For one or two rows vpsignb costs less than those starts.
+ * the same for all rows and is what their sums start at. In a product of one tile vpsignb costs less than those starts.
  * Widening both operands to 16 bits for vpmaddwd needs more registers and shuffles.
  */
 #include "kernels_x86.h"
@@ -29,26 +29,22 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
 #define ROWS_ARE_UNSIGNED 0
-#define SIGNED(R, rows, weights) ((R) <= WIDE_ROWS ? _mm256_sign_epi8(rows, weights) : flipped(rows, weights))
-#define DOT(R, sums, rows, weights) \
-  (sums = (vi)dot((__m256i)(sums), SIGNED(R, (__m256i)(rows), (__m256i)(weights)), (__m256i)(weights)))
-#define WIDE_ROWS 2
-#define WIDE_PANELS 2
-#define TALL_ROWS 5
-#define TALL_PANELS 1
-#define TILES TILE(1, 2) TILE(2, 2) TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1)
+#define SIGNED(IS_ONLY, rows, weights) ((IS_ONLY) ? _mm256_sign_epi8(rows, weights) : flipped(rows, weights))
+#define DOT(IS_ONLY, sums, rows, weights) \
+  (sums = (vi)dot((__m256i)(sums), SIGNED(IS_ONLY, (__m256i)(rows), (__m256i)(weights)), (__m256i)(weights)))
+#define GROUPS 2
+#define TILE_ROWS 5
+#define FAR_ROWS 6
+#define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5)
 #include "gemm_dot.inc.h"
 
-/* A tile is as low as WIDE_ROWS only in a product of so few rows, whose sums start at zero. */
-_Static_assert((TALL_ROWS + 1) / 2 > WIDE_ROWS, "a product of many rows would have tiles that do not flip");
-
 /* Where rows are flipped, the sum of |w| over the negative weights of each channel. */
-static void starts(const uint8_t *panels, size_t inputs, size_t panel_count, size_t rows, vi *start) {
+static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) {
   const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1), wide_ones = _mm256_set1_epi16(1);
-  for (size_t v = 0; v < panel_count * VECTORS; v++) {
-    const uint8_t *w = panels + v / VECTORS * e3k_panel_bytes(inputs) + v % VECTORS * VECTOR_BYTES;
+  for (size_t v = 0; v < VECTORS; v++) {
+    const uint8_t *w = panel + v * VECTOR_BYTES;
     __m256i sums = zero;
-    for (size_t i = 0; rows > WIDE_ROWS && i < inputs; i += 4, w += 64) {
+    for (size_t i = 0; !is_only && i < inputs; i += 4, w += 64) {
       __m256i pairs = _mm256_maddubs_epi16(ones, _mm256_min_epi8((__m256i)LOAD(w), zero));
       sums = _mm256_sub_epi32(sums, _mm256_madd_epi16(pairs, wide_ones));
     }

@@ -11,14 +11,13 @@
 #define VECTOR_BYTES 32
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
-#define DOT(R, sums, rows, weights) \
+#define DOT(IS_ONLY, sums, rows, weights) \
   (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
 #define ROWS_ARE_UNSIGNED 1
-#define WIDE_ROWS 2
-#define WIDE_PANELS 2
-#define TALL_ROWS 6
-#define TALL_PANELS 1
-#define TILES TILE(1, 2) TILE(2, 2) TILE(1, 1) TILE(2, 1) TILE(3, 1) TILE(4, 1) TILE(5, 1) TILE(6, 1)
+#define GROUPS 2
+#define TILE_ROWS 6
+#define FAR_ROWS 6
+#define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #include "gemm_dot.inc.h"
 
 void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments); }
