@@ -45,9 +45,9 @@ struct Arena {
     return (start + offset).bindMemory(to: type, capacity: elements)
   }
 
-  /// Float rows of `width` columns, padded to a multiple of 16.
+  /// Float rows of `width` columns, padded with zeros to a multiple of 16; see ``oddLines(_:)``.
   mutating func takeRows(_ count: Int, times: Int = 1, width: Int) -> FloatRows {
-    let stride = roundUp(width, 16)
+    let stride = oddLines(4 * roundUp(width, 16)) / 4
     let (rows, wide) = count.multipliedReportingOverflow(by: times)
     if wide { overflowed = true }
     return FloatRows(start: take(Float.self, wide ? 0 : rows, times: stride), stride: stride, count: wide ? 0 : rows)

@@ -18,7 +18,8 @@ struct Encoder {
   /// This worker's share of `space.patches`, quantised.
   func quantizePatches() {
     let rows = worker.share(of: space.patches.count)
-    kernels.quantize(space.patches.rows(rows), width: space.patches.stride, into: space.patchesQuantized.rows(rows))
+    kernels.quantize(
+      space.patches.rows(rows), width: roundUp(shape.patchInputs, 16), into: space.patchesQuantized.rows(rows))
   }
 
   /// From `space.patchesQuantized` to `space.logits`. The members meet at a barrier before they read it.
