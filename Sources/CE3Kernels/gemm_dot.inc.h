@@ -11,7 +11,6 @@
  *                                0: a function `starts` after this file
  *     GROUPS                     groups of 4 inputs, each a cache line of weights, that the inner loop unrolls: 2 or 4
  *     TILE_ROWS                  most rows of a tile
- *     FAR_ROWS                   from so many rows on, a tile alone in its panel asks for lines far ahead
  *     TILES                      TILE(R) for 1 to TILE_ROWS
  * A tile of R rows and one panel keeps all its sums in registers: R * 64 / VECTOR_BYTES of them, one vector of weights
  * and one broadcast of 4 inputs of a row.
@@ -28,7 +27,6 @@ enum { VECTORS = 64 / VECTOR_BYTES, LANES = VECTOR_BYTES / 4 };
 
 typedef float vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t vi __attribute__((vector_size(VECTOR_BYTES)));
-typedef uint32_t vu __attribute__((vector_size(VECTOR_BYTES)));
 typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
@@ -40,9 +38,9 @@ typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 #define IS_SPLIT(R) (2 * (R) * VECTORS <= 8)
 
 /* The only tile of a panel uses every weight once, as fast as memory gives it: it asks for the line NEAR bytes ahead of
- * each that it uses; a tall one, which needs more time for a line, also for that FAR bytes ahead, in the second-level
- * cache. */
-enum { NEAR = 4096, FAR = 16384 };
+ * each that it uses; one of FAR_ROWS or more, which needs more time for a line, also for that FAR bytes ahead, in the
+ * second-level cache. */
+enum { NEAR = 4096, FAR = 16384, FAR_ROWS = 6 };
 
 /* Tiles that share a panel ask for the one after it. Up to FEW_TILES have little time for a line: each asks for one
  * with every group, from its part of the panel on, and so beyond that panel; in the second-level cache, as a request for
@@ -59,13 +57,14 @@ INLINE lookahead ahead(const e3k_gemm *g, const uint8_t *line) {
   return (lookahead){line, g->next ? end : (const uint8_t *)UINTPTR_MAX, g->next};
 }
 
-INLINE const uint8_t *advance(lookahead *a, size_t lines) {
+/* The next GROUPS lines. */
+INLINE const uint8_t *advance(lookahead *a) {
   if (a->line >= a->end) {
     a->line = a->next + (a->line - a->end);
     a->end = (const uint8_t *)UINTPTR_MAX;
   }
   const uint8_t *line = a->line;
-  a->line += lines * 64;
+  a->line += GROUPS * 64;
   return line;
 }
 
@@ -123,8 +122,8 @@ INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *
   for (; groups >= GROUPS; groups -= GROUPS) {
     const uint8_t *near_line = 0, *far_line = 0;
     if (is_only) {
-      near_line = advance(&near, GROUPS);
-      if (R >= FAR_ROWS) far_line = advance(&far, GROUPS);
+      near_line = advance(&near);
+      if (R >= FAR_ROWS) far_line = advance(&far);
     } else if (mask == 0) {
       UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(next + i * 64, 0, 2);
       next += GROUPS * 64;

@@ -34,7 +34,6 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
   (sums = (vi)dot((__m256i)(sums), SIGNED(IS_ONLY, (__m256i)(rows), (__m256i)(weights)), (__m256i)(weights)))
 #define GROUPS 2
 #define TILE_ROWS 5
-#define FAR_ROWS 6
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5)
 #include "gemm_dot.inc.h"
 

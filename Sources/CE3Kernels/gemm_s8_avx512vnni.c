@@ -15,7 +15,6 @@
 #define ROWS_ARE_UNSIGNED 1
 #define GROUPS 4
 #define TILE_ROWS 14
-#define FAR_ROWS 6
 #define TILES \
   TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #include "gemm_dot.inc.h"

@@ -16,7 +16,6 @@
 #define ROWS_ARE_UNSIGNED 1
 #define GROUPS 2
 #define TILE_ROWS 6
-#define FAR_ROWS 6
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #include "gemm_dot.inc.h"
 

@@ -1,3 +1,5 @@
+import CE3Kernels
+
 /// Hands out pieces of the caller's arena, or only counts them.
 ///
 /// A query and a creation run the same code, one over a placeholder address and one over the arena, so the size that a
@@ -45,9 +47,9 @@ struct Arena {
     return (start + offset).bindMemory(to: type, capacity: elements)
   }
 
-  /// Float rows of `width` columns, padded with zeros to a multiple of 16; see ``oddLines(_:)``.
+  /// Float rows of `width` columns, padded with zeros to a multiple of 16 and, unused, to an odd number of cache lines.
   mutating func takeRows(_ count: Int, times: Int = 1, width: Int) -> FloatRows {
-    let stride = oddLines(4 * roundUp(width, 16)) / 4
+    let stride = e3k_odd_lines(4 * roundUp(width, 16)) / 4
     let (rows, wide) = count.multipliedReportingOverflow(by: times)
     if wide { overflowed = true }
     return FloatRows(start: take(Float.self, wide ? 0 : rows, times: stride), stride: stride, count: wide ? 0 : rows)

@@ -1,3 +1,5 @@
+import CE3Kernels
+
 /// A matrix of float activations in the arena: one row per token, 64-byte aligned, padded with zeros to a multiple of 16.
 ///
 /// Rows may be spaced (`stride` larger than the row), which is how "only the class token of every member" and "one
@@ -63,11 +65,7 @@ extension Range<Int> {
 }
 
 /// Bytes of one quantised row of `width` values.
-func quantizedStride(_ width: Int) -> Int { oddLines(width) }
-
-/// `bytes` rounded up to an odd number of cache lines of 64 bytes. Rows a power of two apart would share few sets of a
-/// cache, where the lines of one tile's rows then drive each other out.
-func oddLines(_ bytes: Int) -> Int { roundUp(bytes, 64) | 64 }
+func quantizedStride(_ width: Int) -> Int { e3k_odd_lines(width) }
 
 /// `value` rounded up to a multiple of `multiple`; both positive and far below the integer limit.
 func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

@@ -167,6 +167,9 @@ void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, siz
                      uint8_t *panels);
 
 static inline size_t e3k_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+/* `bytes` rounded up to an odd number of cache lines of 64 bytes: how far apart rows should lie. A power of two apart they
+ * would share few sets of a cache, where the lines of one tile's rows then drive each other out. */
+static inline size_t e3k_odd_lines(size_t bytes) { return e3k_round_up(bytes, 64) | 64; }
 static inline size_t e3k_panel_bytes(size_t inputs) {
   return e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE) * E3K_PANEL_CHANNELS + E3K_PANEL_TAIL_BYTES;
 }

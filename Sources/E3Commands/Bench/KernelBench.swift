@@ -150,14 +150,14 @@ struct KernelBench: ~Copyable {
   private func nanoseconds(of shape: Shape, weights: UnsafeMutableRawPointer) -> UInt64 {
     var arguments = e3k_gemm()
     arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
-    arguments.row_stride = (shape.inputs + 63) / 64 * 64 | 64  // as the runtime lays rows out
+    arguments.row_stride = e3k_odd_lines(shape.inputs)
     arguments.row_scales = UnsafePointer(rows.start.assumingMemoryBound(to: Float.self))
     arguments.row_count = shape.rows
     arguments.inputs = shape.inputs
     arguments.panels = UnsafePointer(weights.assumingMemoryBound(to: UInt8.self))
     arguments.panel_count = shape.outputs / 16
     arguments.out = output.start.assumingMemoryBound(to: Float.self)
-    arguments.out_stride = shape.outputs | 16
+    arguments.out_stride = e3k_odd_lines(4 * shape.outputs) / 4
     arguments.epilogue = E3K_STORE
     let start = ce3_clock_ns()
     table.pointee.gemm(&arguments)
