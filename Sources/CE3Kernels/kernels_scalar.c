@@ -122,12 +122,12 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
 
 static void pack_values(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
                         float *value_scales) {
-  size_t inputs = e3k_round_up(tokens, LANES);
+  size_t inputs = e3k_round_up(tokens, E3K_PANEL_INPUT_MULTIPLE);
   size_t panel_bytes = e3k_panel_bytes(inputs);
+  for (size_t token = 0; token < e3k_round_up(tokens, LANES); token++) value_scales[token] = 0;
   for (size_t token = 0; token < inputs; token++) {
     const float *x = values + token * stride;
     float factor = 0;
-    value_scales[token] = 0;
     if (token < tokens) factor = quantiser(absolute_maximum(x, width), 1.0f, &value_scales[token]);
     for (size_t column = 0; column < width; column++) {
       int8_t w = token < tokens ? e3k_round_to_int8(x[column] * factor) : 0;

@@ -54,27 +54,43 @@ E3K_INLINE u4 key_totals(const key_sums *sums, size_t width) {
 
 #endif
 
+/* What takes four tokens to bytes; nothing past the last. */
+typedef struct token_block {
+  const float *rows[BLOCK];
+  f16 factor, scale; /* of row n in lane 4n */
+} token_block;
+
+E3K_INLINE token_block tokens_from(const float *matrix, size_t stride, size_t tokens, size_t width, size_t first) {
+  token_block b;
+  block_of_rows(b.rows, matrix, stride, tokens, first);
+  const u16 present = first_lanes(first < tokens ? (tokens - first) * 4 : 0);
+  b.factor = masked(quantisers(absolute_maxima(b.rows, width), &b.scale), present);
+  b.scale = masked(b.scale, present);
+  return b;
+}
+
+/* The factors of the next block are found before this one is packed, which hides the latency of their folds and divisions. */
+
 static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels) {
+  token_block next = tokens_from(keys, stride, tokens, width, 0);
   for (size_t token = 0; token < e3k_round_up(tokens, E3K_PANEL_CHANNELS); token += BLOCK) {
-    const float *rows[BLOCK];
-    block_of_rows(rows, keys, stride, tokens, token);
+    const token_block now = next;
+    next = tokens_from(keys, stride, tokens, width, token + BLOCK);
     uint8_t *panel = panels + token / E3K_PANEL_CHANNELS * e3k_panel_bytes(width);
     size_t channel = token % E3K_PANEL_CHANNELS;
-    u16 present = first_lanes(token < tokens ? (tokens - token) * 4 : 0);
-    f16 scale, factor = masked(quantisers(absolute_maxima(rows, width), &scale), present), factors[BLOCK];
-    scale = masked(scale, present);
-    UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(factor[4 * n]);
+    f16 factors[BLOCK];
+    UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(now.factor[4 * n]);
 
     key_sums sums = {0};
     for (size_t i = 0; i < width; i += LANES) {
       f16 columns[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) columns[n] = load(rows[n] + i) * factors[n];
+      UNROLL for (size_t n = 0; n < BLOCK; n++) columns[n] = load(now.rows[n] + i) * factors[n];
       store_keys(panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP, columns, &sums);
     }
     const u4 total = key_totals(&sums, width) * 128;
     float *tail = (float *)(panel + width * E3K_PANEL_CHANNELS) + channel;
     UNROLL for (size_t n = 0; n < BLOCK; n++) {
-      tail[n] = scale[4 * n];
+      tail[n] = now.scale[4 * n];
       tail[E3K_PANEL_CHANNELS + n] = 0;
     }
     *(u4_memory *)(tail + 2 * E3K_PANEL_CHANNELS) = total;
@@ -83,26 +99,25 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
 
 static void pack_values(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
                         float *value_scales) {
-  size_t inputs = e3k_round_up(tokens, LANES);
-  size_t panel_bytes = e3k_panel_bytes(inputs);
+  const size_t inputs = e3k_round_up(tokens, E3K_PANEL_INPUT_MULTIPLE), panel_bytes = e3k_panel_bytes(inputs);
+  token_block next = tokens_from(values, stride, tokens, width, 0);
   for (size_t token = 0; token < inputs; token += BLOCK) {
-    const float *rows[BLOCK];
-    block_of_rows(rows, values, stride, tokens, token);
-    u16 present = first_lanes(token < tokens ? (tokens - token) * 4 : 0);
-    f16 scale, factor = masked(quantisers(absolute_maxima(rows, width), &scale), present), factors[BLOCK];
-    scale = masked(scale, present);
+    const token_block now = next;
+    next = tokens_from(values, stride, tokens, width, token + BLOCK);
+    f16 factors[BLOCK];
     UNROLL for (size_t n = 0; n < BLOCK; n++) {
-      factors[n] = splat(factor[4 * n]);
-      value_scales[token + n] = scale[4 * n];
+      factors[n] = splat(now.factor[4 * n]);
+      value_scales[token + n] = now.scale[4 * n];
     }
     uint8_t *group = panels + token * E3K_PANEL_CHANNELS;
     for (size_t i = 0; i < width; i += LANES, group += panel_bytes) {
       u16 q[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(rows[n] + i) * factors[n]);
+      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(now.rows[n] + i) * factors[n]);
       u16 ab = (q[0] & 0xffu) | q[1] << 8, cd = (q[2] & 0xffu) | q[3] << 8;
       *(u16_memory *)group = (ab & 0xffffu) | cd << 16;
     }
   }
+  for (size_t token = inputs; token < e3k_round_up(tokens, LANES); token++) value_scales[token] = 0;
   for (size_t p = 0; p < width / E3K_PANEL_CHANNELS; p++) {
     float *tail = (float *)(panels + p * panel_bytes + inputs * E3K_PANEL_CHANNELS);
     store(tail, splat(1.0f));

@@ -1,8 +1,10 @@
 /*
  * rows_softmax.inc.h - softmax, as floats or quantised with the values' scales; see rows_generic.inc.h.
  */
-/* Largest of the first `width` values of each of four rows, folded. */
-E3K_INLINE f16 maxima(const float *const rows[BLOCK], size_t width) {
+/* Largest of the first `width` values of rows first .. first + BLOCK - 1, folded. */
+E3K_INLINE f16 maxima(const float *matrix, size_t stride, size_t count, size_t width, size_t first) {
+  const float *rows[BLOCK];
+  block_of_rows(rows, matrix, stride, count, first);
   f16 m[BLOCK];
   const size_t end = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - end);
@@ -13,73 +15,89 @@ E3K_INLINE f16 maxima(const float *const rows[BLOCK], size_t width) {
   return fold_maxima(m);
 }
 
-/* x = e^(x - max) for a row of `width` values and what lies between them and the next multiple of 16. */
-E3K_INLINE void exponentials(float *x, size_t width, float max) {
-  size_t i = 0;
-  for (; i + E3K_WIDE_LANES < width + LANES; i += E3K_WIDE_LANES) {
-    *(wide_memory *)(x + i) = wide_exp(*(const wide_memory *)(x + i) - max);
+/* Rows whose 16 columns side by side are one wide vector, and the maximum of each. */
+enum { BESIDE = E3K_WIDE_LANES / LANES };
+
+typedef struct beside {
+  float *rows[BESIDE];
+  wide max;
+} beside;
+
+/* Number `part` of a block of rows with their folded `max`. */
+E3K_INLINE beside rows_beside(float *matrix, size_t stride, size_t count, size_t first, f16 max, const int part) {
+  beside b;
+  UNROLL for (int n = 0; n < BESIDE; n++) {
+    b.rows[n] = matrix + least(first + part * BESIDE + n, count - 1) * stride;
+    ((f16 *)&b.max)[n] = splat(max[4 * (part * BESIDE + n)]);
   }
-  for (; i < width; i += LANES) store(x + i, e3k_exp(load(x + i) - max));
+  return b;
 }
 
-/* The same for `count` rows with their `max` in folded blocks. Rows of one wide vector overlap: one is in the second half
- * of the exponential while the next is in the first. */
-E3K_INLINE void exponentials_of_rows(float *x, size_t stride, size_t count, size_t width, const f16 *max) {
-  if (width > E3K_WIDE_LANES || E3K_WIDE_LANES >= width + LANES) {
-    for (size_t r = 0; r < count; r++) exponentials(x + r * stride, width, lane_of_row(max, r));
-    return;
-  }
-  wide nearest, remainder = wide_exp_remainder(*(const wide_memory *)x - lane_of_row(max, 0), &nearest);
-  for (size_t r = 0; r < count; r++) {
-    wide nearest_now = nearest, remainder_now = remainder;
-    if (r + 1 < count) {
-      remainder = wide_exp_remainder(*(const wide_memory *)(x + (r + 1) * stride) - lane_of_row(max, r + 1), &nearest);
+/* An exponential half way: see polynomials.inc.h. */
+typedef struct halfway {
+  wide remainder, nearest;
+} halfway;
+
+E3K_INLINE halfway first_half(const beside *b, size_t i) {
+  wide v;
+  halfway h;
+  UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&v)[n] = load(b->rows[n] + i);
+  h.remainder = wide_exp_remainder(v - b->max, &h.nearest);
+  return h;
+}
+
+/* x = e^(x - max) * value_scale for the rows of `b`, with the lane sums of e^(x - max) and the largest results. On entry
+ * `h` is half way with the first columns of `b`, on return with those of `next`: one vector goes through the first half of
+ * the exponential while the one before goes through the second. */
+E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, const float *value_scales, halfway *h,
+                      f16 sum[BESIDE], f16 a[BESIDE]) {
+  wide sums = {0}, most = {0};
+  const size_t tail = (width - 1) / LANES * LANES;
+  const u16 last = first_lanes(width - tail);
+  for (size_t i = 0; i <= tail; i += LANES) {
+    const halfway now = *h;
+    *h = i < tail ? first_half(b, i + LANES) : first_half(next, 0);
+    wide e = wide_exp_power(now.remainder, now.nearest), scale;
+    UNROLL for (int n = 0; n < BESIDE; n++) {
+      ((f16 *)&scale)[n] = load(value_scales + i);
+      if (i == tail) ((f16 *)&e)[n] = masked(((f16 *)&e)[n], last);
     }
-    *(wide_memory *)(x + r * stride) = wide_exp_power(remainder_now, nearest_now);
+    const wide w = e * scale;
+    sums = sums + e;
+    most = wide_max(w, most);
+    UNROLL for (int n = 0; n < BESIDE; n++) store(b->rows[n] + i, ((f16 *)&w)[n]);
+  }
+  UNROLL for (int n = 0; n < BESIDE; n++) {
+    sum[n] = ((f16 *)&sums)[n];
+    a[n] = ((f16 *)&most)[n];
   }
 }
 
+/* The maxima of a block are found two blocks before it is quantised, as each step has the latency of a fold. */
 static void softmax_quantize(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
                              uint8_t *out, size_t out_stride, float *scales) {
-  const size_t tail = width / LANES * LANES;
-  const u16 last = first_lanes(width - tail);
-  for (size_t first = 0; first < count; first += CHUNK) {
-    const size_t end = least(first + CHUNK, count);
-    f16 max[CHUNK / BLOCK];
-    for (size_t r = first; r < end; r += BLOCK) {
-      const float *rows[BLOCK];
-      block_of_rows(rows, scores, stride, count, r);
-      max[(r - first) / BLOCK] = maxima(rows, width);
+  f16 max = maxima(scores, stride, count, width, 0), next_max = maxima(scores, stride, count, width, BLOCK);
+  beside now = rows_beside(scores, stride, count, 0, max, 0);
+  halfway h = first_half(&now, 0);
+  for (size_t first = 0; first < count; first += BLOCK) {
+    f16 sum[BLOCK] = {{0}, {0}, {0}, {0}}, a[BLOCK] = {{0}, {0}, {0}, {0}};
+    UNROLL for (int part = 0; part < BLOCK / BESIDE; part++) {
+      if (first + part * BESIDE >= count) break;
+      const beside next = part + 1 < BLOCK / BESIDE
+                              ? rows_beside(scores, stride, count, first, max, part + 1)
+                              : rows_beside(scores, stride, count, first + BLOCK, next_max, 0);
+      weigh(&now, &next, width, value_scales, &h, sum + part * BESIDE, a + part * BESIDE);
+      now = next;
     }
-    exponentials_of_rows(scores + first * stride, stride, end - first, width, max);
-
-    f16 sum[CHUNK] = {0}, a[CHUNK] = {0};
-    for (size_t r = first; r < end; r++) {
-      float *row = scores + r * stride;
-      f16 row_sum = {0}, row_a = {0};
+    f16 scale, factor = quantisers(fold_maxima(a), &scale);
+    scale = scale / fold_sums(sum);
+    max = next_max;
+    next_max = maxima(scores, stride, count, width, first + 2 * BLOCK);
+    for (size_t r = first; r < least(first + BLOCK, count); r++) {
+      scales[r] = lane_of_row(&scale, r - first);
+      const f16 f = splat(lane_of_row(&factor, r - first));
       for (size_t i = 0; i < width; i += LANES) {
-        f16 e = load(row + i);
-        if (i == tail) e = masked(e, last);
-        f16 w = e * load(value_scales + i);
-        row_sum = row_sum + e;
-        row_a = e3k_max(w, row_a);
-        store(row + i, w);
-      }
-      sum[r - first] = row_sum;
-      a[r - first] = row_a;
-    }
-
-    f16 scale[CHUNK / BLOCK], factor[CHUNK / BLOCK];
-    for (size_t block = 0; block < CHUNK / BLOCK; block++) {
-      factor[block] = quantisers(fold_maxima(a + block * BLOCK), &scale[block]);
-      scale[block] = scale[block] / fold_sums(sum + block * BLOCK);
-    }
-    for (size_t r = first; r < end; r++) {
-      const float *row = scores + r * stride;
-      scales[r] = lane_of_row(scale, r - first);
-      f16 f = splat(lane_of_row(factor, r - first));
-      for (size_t i = 0; i < width; i += LANES) {
-        store_bytes(out + r * out_stride + i, load(row + i) * f, 0);
+        store_bytes(out + r * out_stride + i, load(scores + r * stride + i) * f, 0);
       }
     }
   }
@@ -88,11 +106,15 @@ static void softmax_quantize(float *scores, size_t stride, size_t count, size_t 
 static void softmax(float *rows, size_t stride, size_t count, size_t width) {
   for (size_t r = 0; r < count; r++) {
     float *x = rows + r * stride;
-    const float *const same[BLOCK] = {x, x, x, x};
-    exponentials(x, width, maxima(same, width)[0]);
+    const float max = maxima(x, stride, 1, width, 0)[0];
+    size_t i = 0;
+    for (; i + E3K_WIDE_LANES < width + LANES; i += E3K_WIDE_LANES) {
+      *(wide_memory *)(x + i) = wide_exp(*(const wide_memory *)(x + i) - max);
+    }
+    for (; i < width; i += LANES) store(x + i, e3k_exp(load(x + i) - max));
     f16 sum = {0};
-    for (size_t i = 0; i < width; i += LANES) sum = sum + masked(load(x + i), first_lanes(width - i));
-    float total = fold_sum(sum);
-    for (size_t i = 0; i < width; i += LANES) store(x + i, masked(load(x + i), first_lanes(width - i)) / total);
+    for (i = 0; i < width; i += LANES) sum = sum + masked(load(x + i), first_lanes(width - i));
+    const float total = fold_sum(sum);
+    for (i = 0; i < width; i += LANES) store(x + i, masked(load(x + i), first_lanes(width - i)) / total);
   }
 }

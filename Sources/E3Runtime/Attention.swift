@@ -22,7 +22,7 @@ struct AttentionScratch {
     let tokensPadded = ModelShape.padded(tokens)
     let block = min(tokens, Self.queryBlock)
     let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.headSizePadded))
-    let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
+    let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokens))
     strides = (
       block, keyBytes.overflow ? Int.max : keyBytes.partialValue,
       valueBytes.overflow ? Int.max : valueBytes.partialValue,
@@ -84,7 +84,7 @@ extension Encoder {
         scores.start, scores.stride, scores.count, tokens, scratch.valueScales, probabilities.bytes,
         probabilities.stride, probabilities.scales)
       kernels.product(
-        probabilities, scratch.valuePanels, inputs: ModelShape.padded(tokens), panelCount: width / 16,
+        probabilities, scratch.valuePanels, inputs: valueInputs(tokens), panelCount: width / 16,
         epilogue: E3K_STORE, into: context.rows(range))
     }
   }

@@ -25,7 +25,7 @@ struct FirstTokenScratch {
     let members = shape.memberCount
     let tokensPadded = ModelShape.padded(shape.tokenCount)
     let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenPadded))
-    let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokensPadded))
+    let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.tokenCount))
     strides = (
       keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
       tokensPadded
@@ -108,7 +108,7 @@ extension Encoder {
       scores.start, scores.stride, scores.count, tokens, scratch.valueScales(sequence), probabilities.bytes,
       probabilities.stride, probabilities.scales)
     kernels.product(
-      probabilities, scratch.valuePanels(sequence), inputs: ModelShape.padded(tokens),
+      probabilities, scratch.valuePanels(sequence), inputs: valueInputs(tokens),
       panelCount: shape.hiddenPadded / 16, epilogue: E3K_STORE, into: folded)
     kernels.quantize(folded, width: shape.hiddenPadded, into: quantized)
 

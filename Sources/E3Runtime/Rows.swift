@@ -67,5 +67,8 @@ extension Range<Int> {
 /// Bytes of one quantised row of `width` values.
 func quantizedStride(_ width: Int) -> Int { e3k_odd_lines(width) }
 
+/// Inputs of the product of probabilities and the values of `tokens` tokens, as `pack_values` lays them out.
+func valueInputs(_ tokens: Int) -> Int { roundUp(tokens, Int(E3K_PANEL_INPUT_MULTIPLE)) }
+
 /// `value` rounded up to a multiple of `multiple`; both positive and far below the integer limit.
 func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }

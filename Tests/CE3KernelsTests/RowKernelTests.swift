@@ -113,7 +113,7 @@ struct RowKernelTests {
           return panels.bytes
         }
         func values(_ tier: Tier) -> (Data, Data) {
-          let panels = Buffer<UInt8>(e3k_panel_bytes(roundUp(tokens, 16)) * width / 16)
+          let panels = Buffer<UInt8>(e3k_panel_bytes(tokens) * width / 16)
           let scales = Buffer<Float>(roundUp(tokens, 16))
           tier.kernels.pack_values(x.base, x.stride, tokens, width, panels.base, scales.base)
           return (panels.bytes, scales.bytes)

@@ -112,7 +112,7 @@ typedef struct e3k_table {
 
   /* Packs values as panels for the product probabilities x values: each token's row quantised with its own scale, which
    * goes to value_scales[token] ([tokens rounded up to 16], zeros past tokens); panel channel = column, input = token;
-   * scale 1, bias 0, compensation 0. Writes width/16 panels with Kp = tokens rounded up to 16. */
+   * scale 1, bias 0, compensation 0. Writes width/16 panels with Kp = tokens rounded up to E3K_PANEL_INPUT_MULTIPLE. */
   void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
                       float *value_scales);
 
