@@ -166,7 +166,7 @@ static void softmax_quantize(float *scores, size_t stride, size_t count, size_t 
     float *x = scores + r * stride;
     float m = maximum(x, width), sum[LANES] = {0}, a = 0;
     for (size_t i = 0; i < padded; i++) {
-      float e = i < width ? e3k_exp(x[i] - m) : 0.0f;
+      float e = i < width ? e3k_exp2(x[i] - m) : 0.0f;
       sum[i % LANES] = sum[i % LANES] + e;
       x[i] = e * value_scales[i];
       a = e3k_max(x[i], a);

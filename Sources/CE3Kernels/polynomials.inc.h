@@ -52,17 +52,14 @@ E3K_INLINE E3K_F E3K_NAME(scale)(E3K_F value, E3K_F nearest) {
 
 #endif
 
-/* e^x for x clamped to -80..80, where neither the result nor its reciprocal, nor a 10^4th of it, is subnormal. In two
- * halves, so that a loop can go through the first for one vector and the second for another: x = n ln 2 + r. */
-E3K_INLINE E3K_F E3K_NAME(exp_remainder)(E3K_F x, E3K_F *nearest) {
+/* e^x for x clamped to -80..80, where neither the result nor its reciprocal, nor a 10^4th of it, is subnormal:
+ * x = n ln 2 + r. */
+E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
   x = E3K_NAME(clamp)(x, 80.0f);
-  *nearest = E3K_NAME(nearest)(x * 1.44269504f);
-  E3K_F n = E3K_NAME(integer)(*nearest);
+  E3K_F nearest = E3K_NAME(nearest)(x * 1.44269504f);
+  E3K_F n = E3K_NAME(integer)(nearest);
   E3K_F r = x - n * 0.693359375f; /* ln 2 in two parts; the first has 9 bits, so its product with n is exact */
-  return r - n * -2.12194440e-4f;
-}
-
-E3K_INLINE E3K_F E3K_NAME(exp_power)(E3K_F r, E3K_F nearest) {
+  r = r - n * -2.12194440e-4f;
   E3K_F q = r * 0.00138146216f + 0.00836871733f;
   q = q * r + 0.0416683878f;
   q = q * r + 0.166665206f;
@@ -72,27 +69,35 @@ E3K_INLINE E3K_F E3K_NAME(exp_power)(E3K_F r, E3K_F nearest) {
   return E3K_NAME(scale)(p, nearest);
 }
 
-E3K_INLINE E3K_F E3K_NAME(exp)(E3K_F x) {
-  E3K_F nearest, r = E3K_NAME(exp_remainder)(x, &nearest);
-  return E3K_NAME(exp_power)(r, nearest);
-}
-
-/* GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x / (1 + 2^t) with
- * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3). The polynomial for 2^f has a relative error of 3.6e-6. In two
- * halves: t is the integer in `nearest` and the fraction f. */
-E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, E3K_F *nearest) {
-  E3K_F t = x * (x * x * -0.102943240f - 2.30220820f);
+/* 2^t for t clamped to -115..115, in two halves: t is the integer in `nearest` and the fraction f. The relative error of
+ * the polynomial is 3.6e-6; 2^0 is 1. */
+E3K_INLINE E3K_F E3K_NAME(exp2_fraction)(E3K_F t, E3K_F *nearest) {
   t = E3K_NAME(clamp)(t, 115.0f);
   *nearest = E3K_NAME(nearest)(t);
   return t - E3K_NAME(integer)(*nearest);
 }
 
-E3K_INLINE E3K_F E3K_NAME(gelu_quotient)(E3K_F x, E3K_F f, E3K_F nearest) {
+E3K_INLINE E3K_F E3K_NAME(exp2_power)(E3K_F f, E3K_F nearest) {
   E3K_F p = f * 0.00978291267f + 0.0559768836f;
   p = p * f + 0.240207111f;
   p = p * f + 0.693113604f;
   p = p * f + 1.0f;
-  return x / (E3K_NAME(scale)(p, nearest) + 1.0f);
+  return E3K_NAME(scale)(p, nearest);
+}
+
+E3K_INLINE E3K_F E3K_NAME(exp2)(E3K_F t) {
+  E3K_F nearest, f = E3K_NAME(exp2_fraction)(t, &nearest);
+  return E3K_NAME(exp2_power)(f, nearest);
+}
+
+/* GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x / (1 + 2^t) with
+ * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3); in two halves as 2^t. */
+E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, E3K_F *nearest) {
+  return E3K_NAME(exp2_fraction)(x * (x * x * -0.102943240f - 2.30220820f), nearest);
+}
+
+E3K_INLINE E3K_F E3K_NAME(gelu_quotient)(E3K_F x, E3K_F f, E3K_F nearest) {
+  return x / (E3K_NAME(exp2_power)(f, nearest) + 1.0f);
 }
 
 E3K_INLINE E3K_F E3K_NAME(gelu)(E3K_F x) {

@@ -33,22 +33,22 @@ E3K_INLINE beside rows_beside(float *matrix, size_t stride, size_t count, size_t
   return b;
 }
 
-/* An exponential half way: see polynomials.inc.h. */
+/* A power of two half way: see polynomials.inc.h. */
 typedef struct halfway {
-  wide remainder, nearest;
+  wide fraction, nearest;
 } halfway;
 
 E3K_INLINE halfway first_half(const beside *b, size_t i) {
   wide v;
   halfway h;
   UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&v)[n] = load(b->rows[n] + i);
-  h.remainder = wide_exp_remainder(v - b->max, &h.nearest);
+  h.fraction = wide_exp2_fraction(v - b->max, &h.nearest);
   return h;
 }
 
-/* x = e^(x - max) * value_scale for the rows of `b`, with the lane sums of e^(x - max) and the largest results. On entry
+/* x = 2^(x - max) * value_scale for the rows of `b`, with the lane sums of 2^(x - max) and the largest results. On entry
  * `h` is half way with the first columns of `b`, on return with those of `next`: one vector goes through the first half of
- * the exponential while the one before goes through the second. */
+ * the power while the one before goes through the second. */
 E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, const float *value_scales, halfway *h,
                       f16 sum[BESIDE], f16 a[BESIDE]) {
   wide sums = {0}, most = {0};
@@ -57,7 +57,7 @@ E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, const f
   for (size_t i = 0; i <= tail; i += LANES) {
     const halfway now = *h;
     *h = i < tail ? first_half(b, i + LANES) : first_half(next, 0);
-    wide e = wide_exp_power(now.remainder, now.nearest), scale;
+    wide e = wide_exp2_power(now.fraction, now.nearest), scale;
     UNROLL for (int n = 0; n < BESIDE; n++) {
       ((f16 *)&scale)[n] = load(value_scales + i);
       if (i == tail) ((f16 *)&e)[n] = masked(((f16 *)&e)[n], last);

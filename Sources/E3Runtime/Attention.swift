@@ -89,8 +89,8 @@ extension Encoder {
     }
   }
 
-  /// 1/√D, in float32.
-  var queryScale: Float { 1 / Float(shape.headSize).squareRoot() }
+  /// log2(e)/√D, in float32: attention's softmax is to the base 2.
+  var queryScale: Float { 1.442695 / Float(shape.headSize).squareRoot() }
 }
 
 extension Encoder {

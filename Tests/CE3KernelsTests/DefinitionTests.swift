@@ -9,8 +9,8 @@ func ulps(_ value: Float, _ exact: Double) -> Double { abs(Double(value) - exact
 
 @Suite("Definitions of the float functions")
 struct DefinitionTests {
-  /// e^x of values at most 0, through softmax_quantize, which leaves e^(x - max) * value_scale in the scores.
-  func exponentials(_ x: [Float]) -> [Float] {
+  /// 2^x of values at most 0, through softmax_quantize, which leaves 2^(x - max) * value_scale in the scores.
+  func powersOfTwo(_ x: [Float]) -> [Float] {
     let width = x.count + 1
     let scores = Matrix(rows: 1, width: width) { _, i in i < x.count ? x[i] : 0 }
     let ones = Buffer<Float>(roundUp(width, 16)) { $0 < width ? 1 : 0 }
@@ -18,6 +18,13 @@ struct DefinitionTests {
     scalar.kernels.softmax_quantize(
       scores.base, scores.stride, 1, width, ones.base, out.base, roundUp(width, 64), scale.base)
     return Array(scores.row(0).prefix(x.count))
+  }
+
+  /// e^x / (1 + e^x) of values at most 0, the softmax of x beside a zero.
+  func sigmoids(_ x: [Float]) -> [Float] {
+    let rows = Matrix(rows: x.count, width: 2) { row, i in i == 0 ? x[row] : 0 }
+    scalar.kernels.softmax(rows.base, rows.stride, x.count, 2)
+    return x.indices.map { rows.row($0)[0] }
   }
 
   /// GELU of values, which gelu_quantize leaves in its rows.
@@ -28,12 +35,24 @@ struct DefinitionTests {
     return Array(values.row(0).prefix(x.count))
   }
 
-  @Test("exp is within 1 ulp from -80 to 0, and constant below")
+  @Test("exp is within 1 ulp where its sum with 1 is 1, a sigmoid within 2.5, and exp is constant below -80")
   func exponential() {
-    let x = (0..<20_000).map { -80 * Float($0) / 20_000 }
-    #expect(zip(x, exponentials(x)).allSatisfy { ulps($1, exp(Double($0))) < 1 })
-    let below = exponentials([-80, -81, -1000, -3e38])
+    let far = (0..<20_000).map { -18 - 62 * Float($0) / 20_000 }
+    #expect(zip(far, sigmoids(far)).allSatisfy { ulps($1, exp(Double($0))) < 1 })
+    let near = (0..<20_000).map { -18 * Float($0) / 20_000 }
+    #expect(zip(near, sigmoids(near)).allSatisfy { ulps($1, 1 / (1 + exp(-Double($0)))) < 2.5 })
+    let below = sigmoids([-80, -81, -1000, -3e38])
     #expect(Set(below).count == 1 && below[0] > Float.leastNormalMagnitude)
+  }
+
+  @Test("exp2 has a relative error below 4e-6 from -115 to 0, is exact at integers, and constant below")
+  func powerOfTwo() {
+    let x = (0..<20_000).map { -115 * Float($0) / 20_000 }
+    #expect(zip(x, powersOfTwo(x)).allSatisfy { abs(Double($1) / exp2(Double($0)) - 1) < 4e-6 })
+    let integers = (0...115).map { -Float($0) }
+    #expect(powersOfTwo(integers) == integers.map { exp2($0) })
+    let below = powersOfTwo([-115, -116, -1000, -3e38])
+    #expect(Set(below).count == 1)
   }
 
   @Test("tanh is within 1.5 ulp")

@@ -147,19 +147,24 @@ struct RowKernelTests {
     }
   }
 
-  @Test("exp, GELU and tanh of floats of the whole range", arguments: tiers)
+  @Test("exp, exp2, GELU and tanh of floats of the whole range", arguments: tiers)
   func wholeRange(tier: Tier) {
     // 65,536 floats, every 65,521st, without infinities and NaN.
     let width = 512
     let values = (0..<UInt32(65_536)).map { Float(bitPattern: $0 &* 65_521) }.map { $0.isFinite ? $0 : 0 }
     for first in stride(from: 0, to: values.count, by: width) {
       let part = Buffer<Float>(width) { values[first + $0] }
-      func exponentials(_ tier: Tier) -> Data {
-        // At most 0, with a 0 among them: e^x is what softmax_quantize leaves in the scores.
+      func powersOfTwo(_ tier: Tier) -> Data {
+        // At most 0, with a 0 among them: 2^x is what softmax_quantize leaves in the scores.
         let scores = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
         let ones = Buffer<Float>(width) { _ in 1 }, out = Buffer<UInt8>(width), scale = Buffer<Float>(1)
         tier.kernels.softmax_quantize(scores.base, width, 1, width, ones.base, out.base, width, scale.base)
         return scores.bytes
+      }
+      func exponentials(_ tier: Tier) -> Data {
+        let rows = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
+        tier.kernels.softmax(rows.base, width, 1, width)
+        return rows.bytes
       }
       func tangents(_ tier: Tier) -> Data {
         let values = Buffer(copy: part)
@@ -173,6 +178,7 @@ struct RowKernelTests {
         tier.kernels.gelu_quantize(rows.base, 64, width, 64, out.base, 64, scales.base)
         return scales.bytes
       }
+      #expect(powersOfTwo(tier) == powersOfTwo(scalar), "\(tier) exp2 from \(first)")
       #expect(exponentials(tier) == exponentials(scalar), "\(tier) exp from \(first)")
       #expect(tangents(tier) == tangents(scalar), "\(tier) tanh from \(first)")
       #expect(gelu(tier) == gelu(scalar), "\(tier) GELU from \(first)")

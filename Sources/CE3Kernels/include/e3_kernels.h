@@ -9,7 +9,7 @@
  *   - A sum over a row is taken in the canonical 16-lane order: lane l adds the elements l, l+16, l+32, ... in that
  *     order, starting from +0; then the lanes are folded 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half.
  *   - max(a, b) is `a > b ? a : b`, min(a, b) is `a < b ? a : b`.
- *   - exp, tanh, GELU and log are the polynomials of the definition; libm is not used.
+ *   - exp, exp2, tanh, GELU and log are the polynomials of the definition; libm is not used.
  *   - A float is turned into an integer by clamping and adding 12582912 (1.5 * 2^23): round to nearest even everywhere.
  *
  * Float rows have a stride that is a multiple of 16 floats and are 64-byte aligned; lanes past the width hold zeros (a
@@ -116,9 +116,9 @@ typedef struct e3k_table {
   void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
                       float *value_scales);
 
-  /* Softmax over the first `width` scores of each row, times value_scales, quantised to 0..127 without flip:
-   * e = exp(x - max), w = e * value_scale, a = max w; bytes round(w * (127 / a)), scale (a / 127) / sum(e); a < 1e-30
-   * gives zeros. `scores` are overwritten. Bytes up to `width` rounded up to 16 are written. */
+  /* Softmax to the base 2 over the first `width` scores of each row, times value_scales, quantised to 0..127 without
+   * flip: e = exp2(x - max), w = e * value_scale, a = max w; bytes round(w * (127 / a)), scale (a / 127) / sum(e);
+   * a < 1e-30 gives zeros. `scores` are overwritten. Bytes up to `width` rounded up to 16 are written. */
   void (*softmax_quantize)(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
                            uint8_t *out, size_t out_stride, float *scales);
 
