@@ -5,8 +5,8 @@
  * kernels_scalar.c, lane for lane, in the canonical order. The including file defines E3K_FLIP, the tier's
  * activation_flip, and E3K_WIDE_LANES, the lanes of four of its registers.
  *
- * Rows are taken in blocks of four, whose horizontal folds share their shuffles, and where rows are short in chunks of
- * blocks: a pass over a whole chunk goes before the next, so that the latency of folds and divisions is hidden.
+ * Rows are taken in blocks of four, whose horizontal folds share their shuffles. A fold and the divisions after it take
+ * long, so a pass over other rows stands between them and what needs their result.
  */
 #include "tiers.h"
 

@@ -161,10 +161,13 @@ struct RowKernelTests {
         tier.kernels.softmax_quantize(scores.base, width, 1, width, ones.base, out.base, width, scale.base)
         return scores.bytes
       }
-      func exponentials(_ tier: Tier) -> Data {
-        let rows = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
-        tier.kernels.softmax(rows.base, width, 1, width)
-        return rows.bytes
+      func exponentials(_ tier: Tier) -> [Data] {
+        // One row, which wide vectors take, and a row for each value beside a 0, where no other value enters the sum.
+        let row = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
+        tier.kernels.softmax(row.base, width, 1, width)
+        let pairs = Buffer<Float>(width * 16) { $0 % 16 == 0 ? -abs(part.base[$0 / 16]) : 0 }
+        tier.kernels.softmax(pairs.base, 16, width, 2)
+        return [row.bytes, pairs.bytes]
       }
       func tangents(_ tier: Tier) -> Data {
         let values = Buffer(copy: part)
