@@ -4,7 +4,7 @@ import PackageDescription
 // Modules that also build for the board: Embedded Swift, no allocations (tools/cross/build).
 let board: [Target] = [
   .target(name: "CE3"),
-  .target(name: "CE3Kernels", dependencies: ["CE3"], exclude: ["ARM.md"], cSettings: kernelFlags),
+  .target(name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
   .target(name: "CE3System", linkerSettings: [.linkedLibrary("pthread")]),
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
@@ -110,7 +110,7 @@ var implementsC: [SwiftSetting] {
 
 /// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug
 /// builds as well.
-var kernelFlags: [CSetting] { [.unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }
+var kernelFlags: [CSetting] { [.headerSearchPath("."), .unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }
 
 /// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).
 var readsPictures: Bool { Context.environment["E3_PICTURES"] != "none" }

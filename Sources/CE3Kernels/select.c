@@ -2,8 +2,8 @@
  * select.c - which tiers this build has and which of them this CPU can run. The CPU is asked at each call.
  */
 #include "cpu.h"
-#include "kernels_arm.h"
-#include "kernels_x86.h"
+#include "arm/kernels_arm.h"
+#include "x86/kernels_x86.h"
 
 typedef struct tier {
   const e3k_table *table;

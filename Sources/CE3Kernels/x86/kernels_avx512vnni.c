@@ -11,7 +11,7 @@
 #define E3K_AVX512 1
 #define E3K_FLIP 0x80
 #define E3K_WIDE_LANES 64
-#include "rows_generic.inc.h"
+#include "rows/rows_generic.inc.h"
 
 const e3k_table e3k_table_avx512vnni = {
     .isa = E3_ISA_AVX512VNNI, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni, E3K_ROW_KERNELS};

@@ -8,7 +8,7 @@
 
 #define E3K_FLIP 0x80
 #define E3K_WIDE_LANES 32
-#include "rows_generic.inc.h"
+#include "rows/rows_generic.inc.h"
 
 const e3k_table e3k_table_avxvnni = {
     .isa = E3_ISA_AVXVNNI, .name = "avxvnni", .gemm = e3k_gemm_avxvnni, E3K_ROW_KERNELS};

@@ -8,7 +8,7 @@
 
 #define E3K_FLIP 0
 #define E3K_WIDE_LANES 32
-#include "rows_generic.inc.h"
+#include "rows/rows_generic.inc.h"
 
 const e3k_table e3k_table_avx2 = {.isa = E3_ISA_AVX2, .name = "avx2", .gemm = e3k_gemm_avx2, E3K_ROW_KERNELS};
 

@@ -27,7 +27,7 @@ static inline float e3k_float(uint32_t bits) {
 #define E3K_AS_F(u) e3k_float(u)
 #define E3K_TO_F(i) ((float)(i))
 #define E3K_SELECT(m, a, b) ((m) ? (a) : (b))
-#include "polynomials.inc.h"
+#include "definition/polynomials.inc.h"
 
 /* x rounded to the nearest integer, ties to even, for |x| < 2^22; its low 8 bits. */
 static inline int8_t e3k_round_to_int8(float x) { return (int8_t)(uint8_t)e3k_bits(x + E3K_ROUND); }

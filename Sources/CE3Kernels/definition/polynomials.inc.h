@@ -26,7 +26,7 @@ E3K_INLINE E3K_F E3K_NAME(min)(E3K_F a, E3K_F b) { return E3K_SELECT(a < b, a, b
 E3K_INLINE E3K_F E3K_NAME(abs)(E3K_F x) { return E3K_AS_F(E3K_AS_U(x) & 0x7fffffffu); }
 
 #ifdef E3K_AVX512
-#include "steps_avx512.inc.h"
+#include "rows/steps_avx512.inc.h"
 #else
 
 /* min(max(x, -limit), limit). Floats of one sign are in the order of their bits, and integer units have more room. */

@@ -21,7 +21,7 @@ typedef uint8_t b16_memory __attribute__((vector_size(16), aligned(1), may_alias
 #define E3K_AS_F(u) ((f16)(u))
 #define E3K_TO_F(i) __builtin_convertvector(i, f16)
 #define E3K_SELECT(m, a, b) ((f16)(((u16)(m) & (u16)(a)) | (~(u16)(m) & (u16)(b))))
-#include "polynomials.inc.h"
+#include "definition/polynomials.inc.h"
 
 /* The same on four registers at once: the steps of a polynomial wait for each other, those of four side by side do
  * not. */
@@ -46,7 +46,7 @@ typedef float wide_memory __attribute__((vector_size(4 * E3K_WIDE_LANES), aligne
 #define E3K_TO_F(i) __builtin_convertvector(i, wide)
 #define E3K_SELECT(m, a, b) ((wide)(((wide_u)(m) & (wide_u)(a)) | (~(wide_u)(m) & (wide_u)(b))))
 #define E3K_NAME(f) wide_##f
-#include "polynomials.inc.h"
+#include "definition/polynomials.inc.h"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 

@@ -1,7 +1,7 @@
 /*
  * kernels_scalar.c - the definition of the row kernels. Every other tier gives the same bits.
  */
-#include "kernels_arm.h"
+#include "arm/kernels_arm.h"
 #include "kernels_scalar.h"
 
 #include "e3_preprocess.h"

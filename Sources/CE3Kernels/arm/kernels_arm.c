@@ -10,7 +10,7 @@
 
 #define E3K_FLIP 0
 #define E3K_WIDE_LANES 16
-#include "rows_generic.inc.h"
+#include "rows/rows_generic.inc.h"
 
 const e3k_table e3k_table_neon = {.isa = E3_ISA_NEON, .name = "neon", .gemm = e3k_gemm_neon, E3K_ROW_KERNELS};
 
