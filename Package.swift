@@ -4,84 +4,100 @@ import PackageDescription
 // Modules that also build for the board: Embedded Swift, no allocations (tools/cross/build).
 let board: [Target] = [
   .target(name: "CE3"),
-  .target(name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
-  .target(name: "CE3System", linkerSettings: [.linkedLibrary("pthread")]),
+  .target(
+    name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
+  .target(name: "CE3Threads", linkerSettings: [.linkedLibrary("pthread")]),
+  .target(name: "CE3Files"),
+  .target(name: "CE3Board", dependencies: ["CE3Files", "CE3Threads"]),
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
-    name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3System", "E3Format"], swiftSettings: implementsC),
+    name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
   .target(
     name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: readsPictures
       ? [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
-    name: "E3Commands", dependencies: ["CE3", "CE3Kernels", "CE3Pictures", "CE3System", "E3Format", "E3Runtime"],
+    name: "E3Commands",
+    dependencies: [
+      "CE3", "CE3Board", "CE3Files", "CE3Kernels", "CE3Pictures", "CE3Threads", "E3Format", "E3Runtime",
+    ],
     swiftSettings: implementsC + [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
-  .executableTarget(name: "e3-run", dependencies: ["CE3System", "E3Commands"]),
-  .executableTarget(name: "e3-bench", dependencies: ["CE3System", "E3Commands"]),
+  .executableTarget(name: "e3-run", dependencies: ["CE3Board", "E3Commands"]),
+  .executableTarget(name: "e3-bench", dependencies: ["CE3Board", "E3Commands"]),
 ]
 
 let host: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
   .systemLibrary(name: "CJSON", pkgConfig: "libcjson", providers: [.apt(["libcjson-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-  .target(name: "E3Checkpoint", dependencies: ["CJSON", "CZlib"]),
-  .target(name: "E3DataSets", dependencies: ["CE3Pictures", "CZlib", "E3Checkpoint"]),
-  .target(name: "E3Reference", dependencies: ["E3Checkpoint", "COpenBLAS"]),
+  .target(name: "E3Host", dependencies: ["CE3Files", "CJSON", "CZlib"]),
+  .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
+  .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
+  .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
+  .target(name: "E3Models", dependencies: ["CE3", "E3DataSets", "E3Format", "E3Host", "E3Runtime"]),
   .target(
-    name: "E3Converter", dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Reference", "E3Runtime"]),
+    name: "E3Converter",
+    dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
   .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("turbojpeg")]),
   .target(name: "E3Metrics"),
   .target(
     name: "E3Evaluation",
     dependencies: [
-      "CE3", "CE3JPEG", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Metrics", "E3Reference",
+      "CE3", "CE3JPEG", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models", "E3Reference",
     ], exclude: ["EVALUATION.md"]),
   .target(
     name: "E3Calibration",
-    dependencies: [
-      "CE3", "CE3Kernels", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Metrics",
-    ]),
+    dependencies: ["CE3", "CE3Kernels", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
-      "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Reference",
-      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Host", "E3Models",
+      "E3Reference", .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
   .executableTarget(
     name: "e3-eval",
     dependencies: [
-      "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation",
-      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      "E3Evaluation", "E3Host", "E3Models", .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
 ]
 
 let tests: [Target] = [
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
-  .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format"], path: "Tests/E3TestSupport"),
+  .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),
+  .testTarget(name: "E3HostTests", dependencies: ["E3Host", "E3TestSupport"]),
   .testTarget(
-    name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3TestSupport"], exclude: ["Data"]),
+    name: "E3CheckpointTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Host", "E3TestSupport"]),
   .testTarget(
     name: "E3CalibrationTests",
     dependencies: [
-      "CE3", "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Metrics",
-      "E3TestSupport", "e3-convert",
+      "CE3", "E3Calibration", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Format", "E3Host",
+      "E3Metrics", "E3Models", "E3TestSupport", "e3-convert",
     ]),
-  .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3Checkpoint", "E3DataSets", "E3TestSupport"]),
-  .testTarget(name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Reference", "E3TestSupport"]),
+  .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3DataSets", "E3Host", "E3TestSupport"]),
+  .testTarget(
+    name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Host", "E3Reference", "E3TestSupport"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(
     name: "E3ConverterTests",
     dependencies: [
-      "E3Checkpoint", "E3Converter", "E3Format", "E3Goldens", "E3Reference", "E3TestSupport", "e3-convert",
+      "E3Checkpoint", "E3Converter", "E3Evaluation", "E3Format", "E3Goldens", "E3Host", "E3Models", "E3Reference",
+      "E3TestSupport", "e3-convert",
     ]),
   .testTarget(
     name: "E3EvaluationTests",
-    dependencies: ["CE3", "E3Converter", "E3DataSets", "E3Evaluation", "E3TestSupport", "e3-eval", "e3-run"],
+    dependencies: [
+      "CE3", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Evaluation", "E3Host", "E3Models", "E3TestSupport",
+      "e3-eval", "e3-run",
+    ],
     exclude: ["Data"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
-    name: "E3RunTests", dependencies: ["CE3", "CE3Pictures", "E3Converter", "E3Runtime", "E3TestSupport", "e3-run"],
+    name: "E3RunTests",
+    dependencies: [
+      "CE3", "CE3Pictures", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Host", "E3Models", "E3Runtime",
+      "E3TestSupport", "e3-run",
+    ],
     exclude: ["Data"]),
   .testTarget(
     name: "E3RuntimeTests",
@@ -110,7 +126,9 @@ var implementsC: [SwiftSetting] {
 
 /// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug
 /// builds as well.
-var kernelFlags: [CSetting] { [.headerSearchPath("."), .unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])] }
+var kernelFlags: [CSetting] {
+  [.headerSearchPath("."), .unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])]
+}
 
 /// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).
 var readsPictures: Bool { Context.environment["E3_PICTURES"] != "none" }

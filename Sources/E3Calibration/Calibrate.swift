@@ -1,10 +1,9 @@
 import CE3
-import E3Checkpoint
-import E3Converter
 import E3DataSets
-import E3Evaluation
 import E3Format
+import E3Host
 import E3Metrics
+import E3Models
 
 /// Fits temperature, thresholds and class statistics on held-out images with the int8 runtime itself, and writes the
 /// model with them.
@@ -25,7 +24,7 @@ import E3Metrics
 public func calibrate(
   model path: String, data: DataSet, statistics: DataSet? = nil, output: String,
   options: CalibrationOptions = CalibrationOptions(), progress: (String, Double) -> Void = { _, _ in }
-) throws(CheckpointError) -> CalibrationSummary {
+) throws(FileError) -> CalibrationSummary {
   let model = try MappedModel(path: path)
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)
@@ -57,7 +56,7 @@ public func calibrate(
   calibration.statistics_hash = observed?.hash ?? 0
   calibration.model_hash = model.file.modelHash
   let provisional = try write(model, calibration, section, to: output)
-  let held = try provisional.withMappedBytes { (bytes) throws(CheckpointError) in
+  let held = try provisional.withMappedBytes { (bytes) throws(FileError) in
     try Observations(of: images, model: MappedModel(borrowing: bytes, path: path), threads: options.threads) {
       progress("thresholds", Double($0) / Double(images.count))
     }
@@ -75,7 +74,7 @@ public func calibrate(
   calibration.image_hash = held.hash
 
   let writer = try write(model, calibration, section, to: output)
-  try writer.withMappedBytes { (bytes) throws(CheckpointError) in
+  try writer.withMappedBytes { (bytes) throws(FileError) in
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
   }
@@ -87,7 +86,7 @@ public func calibrate(
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.
 private func write(
   _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, to output: String
-) throws(CheckpointError) -> ModelFileWriter {
+) throws(FileError) -> ModelFileWriter {
   let file = model.file
   let required = ExtentPlan(file.shape).count
   let kept = (required..<file.extentCount).filter { index in
@@ -98,7 +97,7 @@ private func write(
   var sections = kept.map { index in
     (kind: ExtentKind(rawValue: .init(file.extent(at: index).kind)), bytes: file.bytes(at: index))
   }
-  return try withRawBytes(calibration, statistics?.values ?? []) { (head, values) throws(CheckpointError) in
+  return try withRawBytes(calibration, statistics?.values ?? []) { (head, values) throws(FileError) in
     let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
     sections.insert((.calibration, head), at: place)
     if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
@@ -119,10 +118,10 @@ private func write(
 
 private func withRawBytes<R>(
   _ calibration: e3_file_calibration, _ values: [Float],
-  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(CheckpointError) -> R
-) throws(CheckpointError) -> R {
+  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(FileError) -> R
+) throws(FileError) -> R {
   let result = withUnsafeBytes(of: calibration) { head in
-    values.withUnsafeBytes { tail in Result { () throws(CheckpointError) in try body(head, tail) } }
+    values.withUnsafeBytes { tail in Result { () throws(FileError) in try body(head, tail) } }
   }
   return try result.get()
 }

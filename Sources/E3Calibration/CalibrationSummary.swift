@@ -1,6 +1,7 @@
 import CE3
-import E3Converter
+import E3Host
 import E3Metrics
+import E3Models
 
 /// What a calibration fitted, and what it did to the images that it was fitted on.
 public struct CalibrationSummary: Sendable {

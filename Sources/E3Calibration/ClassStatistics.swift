@@ -1,5 +1,5 @@
-import E3Checkpoint
 import E3Format
+import E3Host
 
 /// The statistics section: for each member the centre, two whitenings and the classes' means. FORMAT.md, section 5.2.
 struct ClassStatistics {
@@ -10,8 +10,8 @@ struct ClassStatistics {
   ///
   /// - Parameter path: The data set, in errors.
   /// - Throws: too few images for the covariance, a class with fewer than two, representations that do not vary.
-  init(_ observations: Observations, shape: ModelShape, path: String) throws(CheckpointError) {
-    func fault(_ problem: String) -> CheckpointError { CheckpointError(file: path, problem: problem) }
+  init(_ observations: Observations, shape: ModelShape, path: String) throws(FileError) {
+    func fault(_ problem: String) -> FileError { FileError(file: path, problem: problem) }
     var counts = [Int](repeating: 0, count: shape.classCount)
     for label in observations.classes { counts[label] += 1 }
     if let index = counts.firstIndex(where: { $0 < 2 }) {

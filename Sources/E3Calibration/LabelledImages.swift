@@ -1,6 +1,6 @@
-import E3Checkpoint
-import E3Converter
 import E3DataSets
+import E3Host
+import E3Models
 
 /// Images of a data set with their classes: what something is fitted on.
 struct LabelledImages: Sendable {
@@ -15,10 +15,10 @@ struct LabelledImages: Sendable {
   /// All images of `data`, for `model`.
   ///
   /// - Throws: no labels, or labels that are no classes of the model.
-  init(_ data: DataSet, for model: MappedModel) throws(CheckpointError) {
+  init(_ data: DataSet, for model: MappedModel) throws(FileError) {
     let classCount = model.file.shape.classCount
     guard let classes = try data.classes(classCount: classCount, modelLabels: model.labels) else {
-      throw CheckpointError(file: data.path, problem: "no labels, which calibration needs")
+      throw FileError(file: data.path, problem: "no labels, which calibration needs")
     }
     self.init(data, Array(0..<data.count), classes)
   }

@@ -1,9 +1,8 @@
 import CE3
-import E3Checkpoint
-import E3Converter
 import E3DataSets
-import E3Evaluation
 import E3Format
+import E3Host
+import E3Models
 
 /// What the int8 runtime gave for some images.
 struct Observations: Sendable {
@@ -30,11 +29,11 @@ struct Observations: Sendable {
   init(
     of images: LabelledImages, model: MappedModel, keepsRepresentations: Bool = false, threads: Int,
     progress: (Int) -> Void
-  ) throws(CheckpointError) {
+  ) throws(FileError) {
     let parts = try parallelMap(
       count: images.count, chunk: 16, threads: threads, progress: progress,
-      makeWorker: { () throws(CheckpointError) in try InferenceSession(model) },
-      body: { (session, range) throws(CheckpointError) in
+      makeWorker: { () throws(FileError) in try ModelSession(model) },
+      body: { (session, range) throws(FileError) in
         var part = Observations()
         for place in range {
           let index = images.indices[place]

@@ -1,6 +1,6 @@
 import CE3
 import CE3Kernels
-import E3Checkpoint
+import E3Host
 import E3Metrics
 
 /// Temperature and thresholds, fitted on what the runtime gave for held-out images.
@@ -15,7 +15,7 @@ struct Thresholds {
   /// - Throws: too few images for a coverage.
   init(
     _ observations: Observations, classCount: Int, hasDistances: Bool, options: CalibrationOptions, path: String
-  ) throws(CheckpointError) {
+  ) throws(FileError) {
     let plain = LabelledPredictions(
       probabilities: observations.probabilities, classCount: classCount, labels: observations.classes)
     let temperature = Float(plain.fittedTemperature() ?? 1)
@@ -40,9 +40,9 @@ struct Thresholds {
   /// The score that a new image is at or below with the probability `coverage`.
   private static func passing(
     _ scores: [Float], _ coverage: Double, _ option: String, _ path: String
-  ) throws(CheckpointError) -> Float {
+  ) throws(FileError) -> Float {
     guard let quantile = conformalQuantile(of: scores.map { Double($0) }, coverage: coverage), quantile.isFinite else {
-      throw CheckpointError(
+      throw FileError(
         file: path,
         problem:
           "\(scores.count) images for the thresholds, expected \(Int((coverage / (1 - coverage)).rounded(.up))) or "

@@ -1,3 +1,5 @@
+import E3Host
+
 /// A box inside an array: one range per axis. A scalar's region has none.
 struct ArrayRegion: Hashable, Sendable, CustomStringConvertible {
   let axes: [Range<Int>]

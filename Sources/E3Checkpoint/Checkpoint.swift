@@ -1,3 +1,5 @@
+import E3Host
+
 /// A model's weights on disk: named float tensors, read one at a time.
 ///
 /// Three forms are read, told apart by the path:
@@ -26,7 +28,7 @@ public struct Checkpoint: Sendable {
   /// Opens the checkpoint at `path`.
   ///
   /// - Throws: a missing, truncated or malformed file; a tensor that is not float32, float16 or bfloat16.
-  public init(path: String) throws(CheckpointError) {
+  public init(path: String) throws(FileError) {
     self.path = path
     if path.hasSuffix(".safetensors") {
       form = .safetensors
@@ -42,7 +44,7 @@ public struct Checkpoint: Sendable {
     for name in tensorNames {
       guard let source = sources[name], source.elementType.isWeight else {
         let found = sources[name]?.elementType.rawValue ?? "none"
-        throw CheckpointError(
+        throw FileError(
           file: path, tensor: name, problem: "element type \(found), expected float32, float16 or bfloat16")
       }
     }
@@ -57,47 +59,46 @@ public struct Checkpoint: Sendable {
   /// All values of the tensor `name` in C order.
   ///
   /// - Throws: a missing tensor; a value that is not finite; a damaged file.
-  public func read(_ name: String) throws(CheckpointError) -> [Float] {
+  public func read(_ name: String) throws(FileError) -> [Float] {
     let source = try source(name)
     guard let count = elementCount(of: source.shape) else { throw missing(name) }
     return try read(name, source, 0..<count)
   }
 
   /// The values `index` along the leading axis of the tensor `name`, in C order: one expert of `[E, H, F]`.
-  public func read(_ name: String, at index: Int) throws(CheckpointError) -> [Float] {
+  public func read(_ name: String, at index: Int) throws(FileError) -> [Float] {
     let source = try source(name)
     guard let extent = source.shape.first, let count = elementCount(of: source.shape.dropFirst()), index >= 0,
       index < extent
     else {
-      throw CheckpointError(
+      throw FileError(
         file: path, tensor: name, problem: "shape \(source.shape) has no slice \(index) along its first axis")
     }
     return try read(name, source, index * count..<(index + 1) * count)
   }
 
-  private func read(_ name: String, _ source: any TensorSource, _ range: Range<Int>) throws(CheckpointError) -> [Float]
-  {
+  private func read(_ name: String, _ source: any TensorSource, _ range: Range<Int>) throws(FileError) -> [Float] {
     let values: [Float]
-    do throws(CheckpointError) {
+    do throws(FileError) {
       values = try source.values(range)
     } catch {
-      throw CheckpointError(file: error.file, tensor: name, problem: error.problem)
+      throw FileError(file: error.file, tensor: name, problem: error.problem)
     }
     if let index = firstNonFinite(values) {
-      throw CheckpointError(
+      throw FileError(
         file: path, tensor: name,
         problem: "value \(values[index]) at flat index \(range.lowerBound + index), expected finite weights")
     }
     return values
   }
 
-  private func source(_ name: String) throws(CheckpointError) -> any TensorSource {
+  private func source(_ name: String) throws(FileError) -> any TensorSource {
     guard let source = sources[name] else { throw missing(name) }
     return source
   }
 
-  private func missing(_ name: String) -> CheckpointError {
-    CheckpointError(file: path, tensor: name, problem: "not in the checkpoint")
+  private func missing(_ name: String) -> FileError {
+    FileError(file: path, tensor: name, problem: "not in the checkpoint")
   }
 }
 

@@ -1,3 +1,5 @@
+import E3Host
+
 /// A box of an array, stored in C order in one or more pieces.
 struct Chunk {
   /// Elements `start ..< start + count` of the box, in C order.
@@ -36,7 +38,7 @@ struct ChunkedTensor: TensorSource {
   let elementType: ElementType
   let chunks: [Chunk]
 
-  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(CheckpointError) {
+  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(FileError) {
     for chunk in chunks {
       copy(chunk, range, into: values)
       // Runs may be too short to give back their pages one by one.

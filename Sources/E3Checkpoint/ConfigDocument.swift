@@ -1,3 +1,5 @@
+import E3Host
+
 /// A `config.json` with the field names of V-MoE, each value of the right type and in range but not yet checked against
 /// the others or a checkpoint. Fields that the file leaves out are nil; fields without a meaning at inference
 /// (dropout, losses, noise, sharding hints, `head_bias_init`, …) are passed over.
@@ -55,13 +57,13 @@ struct ConfigDocument {
   ///
   /// - Throws: an unreadable file, bad JSON, a field with a wrong type or value, an architecture that is not one of
   ///   `VisionTransformer`, `VisionTransformerMoe`, `VisionTransformerMoeEnsemble`.
-  init(path: String) throws(CheckpointError) {
+  init(path: String) throws(FileError) {
     let mapped = try MappedFile(path: path)
     let root = ConfigObject(value: try JSON(parsing: mapped.bytes, file: path), path: "", file: path)
     try self.init(root)
   }
 
-  private init(_ root: ConfigObject) throws(CheckpointError) {
+  private init(_ root: ConfigObject) throws(FileError) {
     file = root.file
     let names = ["VisionTransformer", "VisionTransformerMoe", "VisionTransformerMoeEnsemble"]
     let name = try root.string("name", oneOf: names) ?? names[1]
@@ -82,14 +84,14 @@ struct ConfigDocument {
     mlpSize = try encoder.size("mlp_dim")
     queryKeyNorm = try encoder.bool("attention_qk_norm")
     positionEmbedding = try Self.positionEmbedding(encoder)
-    moe = try encoder.object("moe").map { (moe) throws(CheckpointError) in try Self.moe(moe) }
+    moe = try encoder.object("moe").map { (moe) throws(FileError) in try Self.moe(moe) }
     if let mlpSize, let expertSize = try encoder.object("moe")?.size("mlp_dim"), expertSize != mlpSize {
       throw encoder.fault(
         "moe.mlp_dim", "\(expertSize)", "\(mlpSize) as encoder.mlp_dim: experts are as wide as other MLPs")
     }
   }
 
-  private static func positionEmbedding(_ encoder: ConfigObject) throws(CheckpointError) -> ModelConfig
+  private static func positionEmbedding(_ encoder: ConfigObject) throws(FileError) -> ModelConfig
     .PositionEmbedding?
   {
     guard let object = try encoder.object("position_emb") else { return nil }
@@ -105,7 +107,7 @@ struct ConfigDocument {
     }
   }
 
-  private static func moe(_ moe: ConfigObject) throws(CheckpointError) -> MoE {
+  private static func moe(_ moe: ConfigObject) throws(FileError) -> MoE {
     let router = try moe.object("router")
     // Other routers of the reference (SoftRouter, NoisyTopItemsPerExpertRouter) compute something else.
     _ = try router?.string("name", oneOf: ["NoisyTopExpertsPerItemRouter", "NoisyTopExpertsPerItemEnsembleRouter"])
@@ -113,10 +115,10 @@ struct ConfigDocument {
       layers: try moe.integers("layers"), expertCount: try moe.size("num_experts"),
       memberCount: try moe.size("ensemble_size"), groupSize: try moe.size("group_size"),
       selectedExperts: try router?.size("num_selected_experts"),
-      dispatcher: try router?.object("dispatcher").map { (object) throws(CheckpointError) in try dispatcher(object) })
+      dispatcher: try router?.object("dispatcher").map { (object) throws(FileError) in try dispatcher(object) })
   }
 
-  private static func dispatcher(_ object: ConfigObject) throws(CheckpointError) -> Dispatcher {
+  private static func dispatcher(_ object: ConfigObject) throws(FileError) -> Dispatcher {
     _ = try object.string("name", oneOf: ["einsum", "indices"])
     let factor = try object.number("capacity_factor")
     if let factor, !(factor > 0 && factor <= 1e6) { throw object.fault("capacity_factor", "\(factor)", "above 0") }

@@ -1,3 +1,5 @@
+import E3Host
+
 /// A JSON object of a configuration, with the path to it, whose fields are read with their types checked.
 ///
 /// Every reader returns nil for a missing or null field and throws an error that names file, field, value and expectation.
@@ -13,31 +15,31 @@ struct ConfigObject {
     self.file = file
   }
 
-  func fault(_ field: String, _ found: String, _ expected: String) -> CheckpointError {
-    CheckpointError(file: file, problem: "\(path)\(field) is \(found), expected \(expected)")
+  func fault(_ field: String, _ found: String, _ expected: String) -> FileError {
+    FileError(file: file, problem: "\(path)\(field) is \(found), expected \(expected)")
   }
 
   func isNull(_ field: String) -> Bool { members[field] == .null }
 
-  func object(_ field: String) throws(CheckpointError) -> ConfigObject? {
+  func object(_ field: String) throws(FileError) -> ConfigObject? {
     guard let value = value(field) else { return nil }
     guard case .object = value else { throw fault(field, value.text(), "an object") }
     return ConfigObject(value: value, path: "\(path)\(field).", file: file)
   }
 
-  func bool(_ field: String) throws(CheckpointError) -> Bool? {
+  func bool(_ field: String) throws(FileError) -> Bool? {
     guard let value = value(field) else { return nil }
     guard case .bool(let flag) = value else { throw fault(field, value.text(), "true or false") }
     return flag
   }
 
-  func number(_ field: String) throws(CheckpointError) -> Double? {
+  func number(_ field: String) throws(FileError) -> Double? {
     guard let value = value(field) else { return nil }
     guard case .number(let number) = value else { throw fault(field, value.text(), "a number") }
     return number
   }
 
-  func string(_ field: String, oneOf choices: [String]) throws(CheckpointError) -> String? {
+  func string(_ field: String, oneOf choices: [String]) throws(FileError) -> String? {
     guard let value = value(field) else { return nil }
     guard case .string(let text) = value, choices.contains(text) else {
       throw fault(field, value.text(), "one of \(choices.map { "\"\($0)\"" }.joined(separator: ", "))")
@@ -45,13 +47,12 @@ struct ConfigObject {
     return text
   }
 
-  func size(_ field: String, minimum: Int = 1, maximum: Int = ConfigDocument.sizeLimit) throws(CheckpointError) -> Int?
-  {
+  func size(_ field: String, minimum: Int = 1, maximum: Int = ConfigDocument.sizeLimit) throws(FileError) -> Int? {
     guard let value = value(field) else { return nil }
     return try size(field, value, minimum...maximum)
   }
 
-  func size(_ field: String, in choices: [Int]) throws(CheckpointError) -> Int? {
+  func size(_ field: String, in choices: [Int]) throws(FileError) -> Int? {
     guard let value = value(field) else { return nil }
     guard let size = value.integer, choices.contains(size) else {
       throw fault(field, value.text(), "one of \(choices.map(String.init).joined(separator: ", "))")
@@ -59,7 +60,7 @@ struct ConfigObject {
     return size
   }
 
-  func sizes(_ field: String, count: Int, maximum: Int) throws(CheckpointError) -> [Int]? {
+  func sizes(_ field: String, count: Int, maximum: Int) throws(FileError) -> [Int]? {
     guard let value = value(field) else { return nil }
     guard case .array(let elements) = value, elements.count == count else {
       throw fault(field, value.text(), "\(count) whole numbers")
@@ -69,7 +70,7 @@ struct ConfigObject {
     return sizes
   }
 
-  func integers(_ field: String) throws(CheckpointError) -> [Int]? {
+  func integers(_ field: String) throws(FileError) -> [Int]? {
     guard let value = value(field) else { return nil }
     guard case .array(let elements) = value else { throw fault(field, value.text(), "a list of whole numbers") }
     var integers: [Int] = []
@@ -77,7 +78,7 @@ struct ConfigObject {
     return integers
   }
 
-  private func size(_ field: String, _ value: JSON, _ range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+  private func size(_ field: String, _ value: JSON, _ range: ClosedRange<Int>) throws(FileError) -> Int {
     guard let size = value.integer, range.contains(size) else {
       throw fault(field, value.text(), "a whole number from \(range.lowerBound) to \(range.upperBound)")
     }

@@ -1,15 +1,17 @@
+import E3Host
+
 extension ConfigResolver {
   /// Fills in members, experts and routing.
-  func addExperts(_ layers: [Int], to config: inout ModelConfig) throws(CheckpointError) {
+  func addExperts(_ layers: [Int], to config: inout ModelConfig) throws(FileError) {
     guard let first = layers.first, let moe = document.moe else {
       // Without experts the reference never repeats the tokens: there is one member.
       guard options.ensembleSize ?? 1 == 1 else {
-        throw CheckpointError(
+        throw FileError(
           file: document.file, problem: "no experts to divide into \(options.ensembleSize ?? 1) members")
       }
       return
     }
-    func fault(_ problem: String) -> CheckpointError { CheckpointError(file: document.file, problem: problem) }
+    func fault(_ problem: String) -> FileError { FileError(file: document.file, problem: problem) }
 
     let count = try expertCount(moe.expertCount, block: first)
     let members = try memberCount(moe.memberCount, block: first)
@@ -27,31 +29,31 @@ extension ConfigResolver {
       capacity: try capacity(config, moe, count: count, selected: selected))
   }
 
-  private func expertCount(_ given: Int?, block: Int) throws(CheckpointError) -> Int {
+  private func expertCount(_ given: Int?, block: Int) throws(FileError) -> Int {
     guard let evidence else {
-      guard let given else { throw CheckpointError(file: document.file, problem: "encoder.moe.num_experts is missing") }
+      guard let given else { throw FileError(file: document.file, problem: "encoder.moe.num_experts is missing") }
       return given
     }
     let name = ParameterNames.block(block).experts.dense0.kernel
     let found = try evidence.extent(of: name, axes: ["experts", "hidden", "mlp"], axis: 0)
     guard given == nil || given == found else {
-      throw CheckpointError(
+      throw FileError(
         file: evidence.checkpoint.path, tensor: name,
         problem: "\(found) experts, expected \(given ?? 0) (encoder.moe.num_experts in \(document.file))")
     }
     return found
   }
 
-  private func memberCount(_ given: Int?, block: Int) throws(CheckpointError) -> Int {
+  private func memberCount(_ given: Int?, block: Int) throws(FileError) -> Int {
     if let asked = options.ensembleSize {
       guard (1...ConfigDocument.sizeLimit).contains(asked) else {
-        throw CheckpointError(file: document.file, problem: "--ensemble-size is \(asked), expected at least 1")
+        throw FileError(file: document.file, problem: "--ensemble-size is \(asked), expected at least 1")
       }
       return asked
     }
     guard document.isEnsemble else {
       guard given ?? 1 == 1 else {
-        throw CheckpointError(
+        throw FileError(
           file: document.file,
           problem: "encoder.moe.ensemble_size is \(given ?? 1), expected name VisionTransformerMoeEnsemble with it")
       }
@@ -64,14 +66,14 @@ extension ConfigResolver {
     {
       return shape[1]
     }
-    throw CheckpointError(file: document.file, problem: "encoder.moe.ensemble_size is missing")
+    throw FileError(file: document.file, problem: "encoder.moe.ensemble_size is missing")
   }
 
   /// Slots per expert and group. Source: vmoe/moe.py, compute_capacity, with the same order of float operations.
   private func capacity(_ config: ModelConfig, _ moe: ConfigDocument.MoE, count: Int, selected: Int)
-    throws(CheckpointError) -> ModelConfig.Capacity?
+    throws(FileError) -> ModelConfig.Capacity?
   {
-    func fault(_ problem: String) -> CheckpointError { CheckpointError(file: document.file, problem: problem) }
+    func fault(_ problem: String) -> FileError { FileError(file: document.file, problem: problem) }
     guard options.capacity != .none else { return nil }
     guard let dispatcher = moe.dispatcher else {
       throw fault("encoder.moe.router.dispatcher is missing, but capacity is asked for")

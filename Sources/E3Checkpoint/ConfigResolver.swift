@@ -1,3 +1,5 @@
+import E3Host
+
 /// Joins a configuration file, the shapes of a checkpoint and the caller's options into a `ModelConfig`.
 ///
 /// What the shapes tell is inferred where the file is silent and must agree where it is not.
@@ -8,7 +10,7 @@ struct ConfigResolver {
   let options: ModelOptions
 
   /// - Throws: a missing field; a field that contradicts a tensor, another field or an option.
-  func resolve() throws(CheckpointError) -> (config: ModelConfig, sourceGrid: Grid) {
+  func resolve() throws(FileError) -> (config: ModelConfig, sourceGrid: Grid) {
     let kernel = ["patch height", "patch width", "channels", "hidden"]
     let embedding = ParameterNames.embedding.kernel
     let patchHeight = try agree("patch_size[0]", document.patchSize?[0], embedding, kernel, axis: 0)
@@ -38,45 +40,44 @@ struct ConfigResolver {
     return (config, source)
   }
 
-  private func require(_ condition: Bool, _ field: String, _ found: String, _ expected: String) throws(CheckpointError)
-  {
+  private func require(_ condition: Bool, _ field: String, _ found: String, _ expected: String) throws(FileError) {
     guard condition else {
-      throw CheckpointError(file: document.file, problem: "\(field) is \(found), expected \(expected)")
+      throw FileError(file: document.file, problem: "\(field) is \(found), expected \(expected)")
     }
   }
 
   /// The value of `field`: as given, which must agree with the extent of `tensor` along `axis`, or that extent.
   private func agree(_ field: String, _ given: Int?, _ tensor: String, _ axes: [String], axis: Int)
-    throws(CheckpointError) -> Int
+    throws(FileError) -> Int
   {
     guard let evidence else {
-      guard let given else { throw CheckpointError(file: document.file, problem: "\(field) is missing") }
+      guard let given else { throw FileError(file: document.file, problem: "\(field) is missing") }
       return given
     }
     let found = try evidence.extent(of: tensor, axes: axes, axis: axis)
     guard let given, given != found else { return found }
-    throw CheckpointError(
+    throw FileError(
       file: evidence.checkpoint.path, tensor: tensor,
       problem: "shape \(evidence.checkpoint.shape(of: tensor) ?? []), expected \(given) along axis \(axis) "
         + "(\(field) in \(document.file))")
   }
 
-  private func layerCount() throws(CheckpointError) -> Int {
+  private func layerCount() throws(FileError) -> Int {
     guard let evidence else {
       guard let count = document.layerCount else {
-        throw CheckpointError(file: document.file, problem: "encoder.num_layers is missing")
+        throw FileError(file: document.file, problem: "encoder.num_layers is missing")
       }
       return count
     }
     if let count = document.layerCount, count != evidence.layerCount {
-      throw CheckpointError(
+      throw FileError(
         file: evidence.checkpoint.path,
         problem: "\(evidence.layerCount) encoder blocks, expected \(count) (encoder.num_layers in \(document.file))")
     }
     return evidence.layerCount
   }
 
-  private func expertLayers(layerCount: Int) throws(CheckpointError) -> [Int] {
+  private func expertLayers(layerCount: Int) throws(FileError) -> [Int] {
     let given = document.moe?.layers.map { Set($0).sorted() }
     if let last = given?.last {
       try require(last < layerCount, "encoder.moe.layers", "\(given ?? [])", "block indices below \(layerCount)")
@@ -86,14 +87,14 @@ struct ConfigResolver {
     let expected = document.moe == nil ? [] : given ?? found
     guard found == expected else {
       let field = document.moe == nil ? "no encoder.moe" : "encoder.moe.layers"
-      throw CheckpointError(
+      throw FileError(
         file: evidence.checkpoint.path,
         problem: "experts in blocks \(found), expected \(expected) (\(field) in \(document.file))")
     }
     return found
   }
 
-  private func mlpSize(expertLayers: [Int]) throws(CheckpointError) -> Int {
+  private func mlpSize(expertLayers: [Int]) throws(FileError) -> Int {
     // Block 0 tells, with or without experts; all others are checked against it later.
     let block = ParameterNames.block(0)
     return expertLayers.first == 0
@@ -102,11 +103,11 @@ struct ConfigResolver {
       : try agree("encoder.mlp_dim", document.mlpSize, block.mlp.dense0.kernel, ["hidden", "mlp"], axis: 1)
   }
 
-  private func classCount() throws(CheckpointError) -> Int {
+  private func classCount() throws(FileError) -> Int {
     try agree("num_classes", document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1)
   }
 
-  private func representationSize() throws(CheckpointError) -> Int? {
+  private func representationSize() throws(FileError) -> Int? {
     let name = ParameterNames.preLogits.kernel
     switch document.representationSize {
     case .some(.none): return nil
@@ -123,7 +124,7 @@ struct ConfigResolver {
     document.isEnsemble ? .learned : document.positionEmbedding ?? .learned
   }
 
-  private func queryKeyNorm() throws(CheckpointError) -> Bool {
+  private func queryKeyNorm() throws(FileError) -> Bool {
     if document.isEnsemble { return false }
     if let given = document.queryKeyNorm { return given }
     return evidence?.has(ParameterNames.block(0).attention.queryNorm) ?? false

@@ -1,3 +1,5 @@
+import E3Host
+
 /// A bounds-checked cursor over msgpack bytes. Nothing is decoded that was not asked for, so that a gigabyte of array
 /// data is passed over without being touched.
 ///
@@ -34,12 +36,12 @@ struct MessagePackReader {
 
   var isAtEnd: Bool { position == end }
 
-  func fault(_ problem: String) -> CheckpointError {
-    CheckpointError(file: file, problem: "\(problem) at byte \(position)")
+  func fault(_ problem: String) -> FileError {
+    FileError(file: file, problem: "\(problem) at byte \(position)")
   }
 
   /// Reads the header of the next value, and its content unless it is an array or a map.
-  mutating func next() throws(CheckpointError) -> Item {
+  mutating func next() throws(FileError) -> Item {
     let tag = UInt8(try big(1))
     switch tag {
     case 0x00...0x7F: return .integer(Int(tag))
@@ -71,7 +73,7 @@ struct MessagePackReader {
   }
 
   /// Passes over the next value with all that is inside it. Needs no recursion, whatever the nesting.
-  mutating func skip() throws(CheckpointError) {
+  mutating func skip() throws(FileError) {
     var pending = 1
     while pending > 0 {
       pending -= 1
@@ -84,12 +86,12 @@ struct MessagePackReader {
     }
   }
 
-  mutating func readInteger() throws(CheckpointError) -> Int {
+  mutating func readInteger() throws(FileError) -> Int {
     guard case .integer(let value) = try next() else { throw fault("expected an integer") }
     return value
   }
 
-  mutating func readString() throws(CheckpointError) -> String {
+  mutating func readString() throws(FileError) -> String {
     guard case .string(let range) = try next() else { throw fault("expected a string") }
     guard range.count <= 1024, let text = String(validating: bytes[range], as: UTF8.self) else {
       throw fault("a string that is not UTF-8 or longer than 1024 bytes")
@@ -97,24 +99,24 @@ struct MessagePackReader {
     return text
   }
 
-  mutating func readBinary() throws(CheckpointError) -> Range<Int> {
+  mutating func readBinary() throws(FileError) -> Range<Int> {
     guard case .binary(let range) = try next() else { throw fault("expected bytes") }
     return range
   }
 
-  mutating func readArray(count expected: Int? = nil) throws(CheckpointError) -> Int {
+  mutating func readArray(count expected: Int? = nil) throws(FileError) -> Int {
     guard case .array(let count) = try next(), expected == nil || count == expected else {
       throw fault("expected an array\(expected.map { " of \($0)" } ?? "")")
     }
     return count
   }
 
-  mutating func readExtension(_ code: Int8) throws(CheckpointError) -> Range<Int> {
+  mutating func readExtension(_ code: Int8) throws(FileError) -> Range<Int> {
     guard case .ext(code, let range) = try next() else { throw fault("expected extension type \(code)") }
     return range
   }
 
-  mutating func readIntegers() throws(CheckpointError) -> [Int] {
+  mutating func readIntegers() throws(FileError) -> [Int] {
     let count = try readArray()
     var values: [Int] = []
     for _ in 0..<count { values.append(try readInteger()) }
@@ -122,7 +124,7 @@ struct MessagePackReader {
   }
 
   /// A big-endian unsigned number of `size` bytes.
-  private mutating func big(_ size: Int) throws(CheckpointError) -> UInt64 {
+  private mutating func big(_ size: Int) throws(FileError) -> UInt64 {
     guard end - position >= size else { throw fault("truncated msgpack") }
     var value: UInt64 = 0
     for i in 0..<size { value = value << 8 | UInt64(bytes[position + i]) }
@@ -130,16 +132,16 @@ struct MessagePackReader {
     return value
   }
 
-  private mutating func length(_ size: Int) throws(CheckpointError) -> Int { Int(try big(size)) }
+  private mutating func length(_ size: Int) throws(FileError) -> Int { Int(try big(size)) }
 
-  private mutating func payload(_ size: Int) throws(CheckpointError) -> Range<Int> {
+  private mutating func payload(_ size: Int) throws(FileError) -> Range<Int> {
     guard size <= end - position else { throw fault("truncated msgpack: \(size) bytes announced,") }
     defer { position += size }
     return position..<position + size
   }
 
   /// Every child takes at least one byte, which bounds a hostile count.
-  private func children(_ count: Int, perChild: Int) throws(CheckpointError) -> Int {
+  private func children(_ count: Int, perChild: Int) throws(FileError) -> Int {
     guard count * perChild <= end - position else { throw fault("truncated msgpack: \(count) elements announced,") }
     return count
   }

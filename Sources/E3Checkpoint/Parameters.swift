@@ -1,3 +1,5 @@
+import E3Host
+
 /// A tensor that a model needs.
 public struct Parameter: Equatable, Sendable {
   /// V-MoE name.

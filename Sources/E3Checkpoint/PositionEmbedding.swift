@@ -1,3 +1,5 @@
+import E3Host
+
 /// Resizes a learned position embedding from one grid of patches to another: linear interpolation with aligned corners,
 /// in float64, as `scipy.ndimage.zoom(order=1)` does for the reference. Leading vectors (the class token's) are copied.
 ///

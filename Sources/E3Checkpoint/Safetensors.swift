@@ -1,20 +1,22 @@
+import E3Host
+
 /// Reads a `.safetensors` file: a length, a JSON table, the tensors' bytes.
 ///
 /// Where any name starts with `params/`, only such names are parameters (a whole training state was stored).
 /// Source: https://github.com/huggingface/safetensors, section "Format".
-func readSafetensors(path: String) throws(CheckpointError) -> [String: any TensorSource] {
+func readSafetensors(path: String) throws(FileError) -> [String: any TensorSource] {
   let file = try MappedFile(path: path)
   guard file.bytes.count >= 8 else {
-    throw CheckpointError(file: path, problem: "\(file.bytes.count) bytes, shorter than a safetensors header")
+    throw FileError(file: path, problem: "\(file.bytes.count) bytes, shorter than a safetensors header")
   }
   let headerSize = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
   guard headerSize <= UInt64(file.bytes.count - 8) else {
-    throw CheckpointError(file: path, problem: "header of \(headerSize) bytes leaves the file of \(file.bytes.count)")
+    throw FileError(file: path, problem: "header of \(headerSize) bytes leaves the file of \(file.bytes.count)")
   }
   let dataStart = 8 + Int(headerSize)
   let header = try JSON(parsing: UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart]), file: path)
   guard case .object(let members) = header else {
-    throw CheckpointError(file: path, problem: "the safetensors header is \(header.text()), expected an object")
+    throw FileError(file: path, problem: "the safetensors header is \(header.text()), expected an object")
   }
 
   var tensors: [String: any TensorSource] = [:]
@@ -34,10 +36,10 @@ func readSafetensors(path: String) throws(CheckpointError) -> [String: any Tenso
     })
 }
 
-private func tensor(name: String, entry: JSON, file: MappedFile, dataStart: Int) throws(CheckpointError)
+private func tensor(name: String, entry: JSON, file: MappedFile, dataStart: Int) throws(FileError)
   -> (tensor: any TensorSource, range: Range<Int>)
 {
-  func fault(_ problem: String) -> CheckpointError { CheckpointError(file: file.path, tensor: name, problem: problem) }
+  func fault(_ problem: String) -> FileError { FileError(file: file.path, tensor: name, problem: problem) }
   guard case .string(let typeName)? = entry["dtype"] else { throw fault("has no dtype") }
   guard let type = safetensorsTypes[typeName] else { throw fault("unknown dtype \(typeName)") }
   guard case .array(let extents)? = entry["shape"] else { throw fault("has no shape") }
@@ -61,21 +63,21 @@ private func tensor(name: String, entry: JSON, file: MappedFile, dataStart: Int)
 
 /// The tensors' bytes must follow each other without overlap or hole and fill the data.
 private func requireTiling(_ extents: [(range: Range<Int>, name: String)], of size: Int, path: String)
-  throws(CheckpointError)
+  throws(FileError)
 {
   var end = 0
   for (range, name) in extents.sorted(by: {
     ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
   }) {
     guard range.lowerBound == end else {
-      throw CheckpointError(
+      throw FileError(
         file: path, tensor: name,
         problem: "starts at data byte \(range.lowerBound), expected \(end): tensors must lie end to end")
     }
     end = range.upperBound
   }
   guard end == size else {
-    throw CheckpointError(file: path, problem: "tensors fill \(end) of \(size) data bytes")
+    throw FileError(file: path, problem: "tensors fill \(end) of \(size) data bytes")
   }
 }
 

@@ -1,3 +1,5 @@
+import E3Host
+
 /// Writes a `.safetensors` file of float32 tensors, one after the other, atomically.
 ///
 /// ```swift
@@ -13,15 +15,15 @@ public final class SafetensorsWriter {
   /// Starts the file at `path` with the table of `tensors`.
   ///
   /// - Throws: a duplicate name; a shape whose size leaves `Int`; a file that cannot be written.
-  public init(path: String, tensors: [(name: String, shape: [Int])]) throws(CheckpointError) {
+  public init(path: String, tensors: [(name: String, shape: [Int])]) throws(FileError) {
     var header = "{"
     var offset = 0
     var sized: [(name: String, count: Int)] = []
     var names: Set<String> = []
     for (name, shape) in tensors {
-      guard names.insert(name).inserted else { throw CheckpointError(file: path, tensor: name, problem: "named twice") }
+      guard names.insert(name).inserted else { throw FileError(file: path, tensor: name, problem: "named twice") }
       guard let count = elementCount(of: shape), let size = checkedProduct(count, 4), let end = checkedSum(offset, size)
-      else { throw CheckpointError(file: path, tensor: name, problem: "shape \(shape) is too large") }
+      else { throw FileError(file: path, tensor: name, problem: "shape \(shape) is too large") }
       let extents = shape.map(String.init).joined(separator: ",")
       header += "\(sized.isEmpty ? "" : ",")\(jsonString(name)):"
       header += "{\"dtype\":\"F32\",\"shape\":[\(extents)],\"data_offsets\":[\(offset),\(end)]}"
@@ -41,7 +43,7 @@ public final class SafetensorsWriter {
   /// Writes the values of the next tensor, in the table's order; they may come in several parts.
   ///
   /// - Precondition: no more values than the tensor's shape holds.
-  public func append(_ values: [Float]) throws(CheckpointError) {
+  public func append(_ values: [Float]) throws(FileError) {
     while next < tensors.count, written == tensors[next].count { advance() }
     precondition(next < tensors.count && values.count <= tensors[next].count - written, "more values than the table")
     try file.write(values)
@@ -51,7 +53,7 @@ public final class SafetensorsWriter {
   /// Gives the file its name.
   ///
   /// - Precondition: every tensor is complete.
-  public func finish() throws(CheckpointError) {
+  public func finish() throws(FileError) {
     while next < tensors.count, written == tensors[next].count { advance() }
     precondition(next == tensors.count, "tensor \(next < tensors.count ? tensors[next].name : "") is incomplete")
     try file.commit()

@@ -1,3 +1,5 @@
+import E3Host
+
 /// What the tensors of a checkpoint say about the model.
 struct ShapeEvidence {
   let checkpoint: Checkpoint
@@ -6,7 +8,7 @@ struct ShapeEvidence {
   /// Blocks with experts, ascending.
   let expertLayers: [Int]
 
-  init(_ checkpoint: Checkpoint) throws(CheckpointError) {
+  init(_ checkpoint: Checkpoint) throws(FileError) {
     self.checkpoint = checkpoint
     var layers: Set<Int> = []
     var expertLayers: Set<Int> = []
@@ -16,7 +18,7 @@ struct ShapeEvidence {
         let index = Int(parts[1].dropFirst(13)), index >= 0
       else { continue }
       guard index < ConfigDocument.layerLimit else {
-        throw CheckpointError(file: checkpoint.path, tensor: name, problem: "block index \(index) is too large")
+        throw FileError(file: checkpoint.path, tensor: name, problem: "block index \(index) is too large")
       }
       layers.insert(index)
       if parts[2] == "Moe" { expertLayers.insert(index) }
@@ -31,13 +33,13 @@ struct ShapeEvidence {
   ///
   /// - Throws: a missing tensor; a rank other than that of `axes`, whose letters name the axes in the error; an extent
   ///   beyond what a model can have.
-  func extent(of name: String, axes: [String], axis: Int) throws(CheckpointError) -> Int {
+  func extent(of name: String, axes: [String], axis: Int) throws(FileError) -> Int {
     guard let shape = checkpoint.shape(of: name) else {
-      throw CheckpointError(
+      throw FileError(
         file: checkpoint.path, tensor: name, problem: "missing, expected shape [\(axes.joined(separator: ", "))]")
     }
     guard shape.count == axes.count, (1...ConfigDocument.sizeLimit).contains(shape[axis]) else {
-      throw CheckpointError(
+      throw FileError(
         file: checkpoint.path, tensor: name, problem: "shape \(shape), expected [\(axes.joined(separator: ", "))]")
     }
     return shape[axis]

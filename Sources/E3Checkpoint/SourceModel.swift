@@ -1,3 +1,5 @@
+import E3Host
+
 /// A model as a checkpoint and a configuration give it: the resolved configuration, and the weights in its shapes, read
 /// one at a time.
 public struct SourceModel: Sendable {
@@ -10,7 +12,7 @@ public struct SourceModel: Sendable {
   /// - Throws: what `Checkpoint` throws; a configuration that contradicts itself or a tensor; a tensor that is missing or
   ///   is not part of the model.
   public init(checkpoint path: String, config configPath: String, options: ModelOptions = ModelOptions())
-    throws(CheckpointError)
+    throws(FileError)
   {
     let document = try ConfigDocument(path: configPath)
     checkpoint = try Checkpoint(path: path)
@@ -23,7 +25,7 @@ public struct SourceModel: Sendable {
   /// the position embedding is resized.
   ///
   /// - Throws: a value that is not finite; a damaged file.
-  public func values(of name: String) throws(CheckpointError) -> [Float] {
+  public func values(of name: String) throws(FileError) -> [Float] {
     let values = try checkpoint.read(name)
     // A router's columns are dealt to members in order, so [H, E] and [H, M, Em] have the same values.
     guard name == ParameterNames.positionEmbedding else { return values }
@@ -36,27 +38,27 @@ public struct SourceModel: Sendable {
   /// The values `index` along the leading axis of the tensor `name`: one expert of a `[E, …]` tensor.
   ///
   /// - Throws: as `values(of:)`.
-  public func values(of name: String, at index: Int) throws(CheckpointError) -> [Float] {
+  public func values(of name: String, at index: Int) throws(FileError) -> [Float] {
     try checkpoint.read(name, at: index)
   }
 
-  private func requireShapes(configPath: String) throws(CheckpointError) {
+  private func requireShapes(configPath: String) throws(FileError) {
     var expected: Set<String> = []
     for parameter in config.parameters {
       expected.insert(parameter.name)
       guard let found = checkpoint.shape(of: parameter.name) else {
-        throw CheckpointError(
+        throw FileError(
           file: checkpoint.path, tensor: parameter.name,
           problem: "missing, expected shape \(parameter.shape) for \(configPath)")
       }
       guard accepts(found, for: parameter) else {
-        throw CheckpointError(
+        throw FileError(
           file: checkpoint.path, tensor: parameter.name,
           problem: "shape \(found), expected \(parameter.shape) for \(configPath)")
       }
     }
     if let extra = checkpoint.tensorNames.first(where: { !expected.contains($0) }) {
-      throw CheckpointError(
+      throw FileError(
         file: checkpoint.path, tensor: extra,
         problem: "shape \(checkpoint.shape(of: extra) ?? []), but the model of \(configPath) has no such tensor")
     }
@@ -80,7 +82,7 @@ extension ModelConfig {
   /// it, but `channels` (3) and `image_size`, where the options have it.
   ///
   /// - Throws: an unreadable file; a missing, bad or contradictory field.
-  public init(path: String, options: ModelOptions = ModelOptions()) throws(CheckpointError) {
+  public init(path: String, options: ModelOptions = ModelOptions()) throws(FileError) {
     let document = try ConfigDocument(path: path)
     self = try ConfigResolver(document: document, evidence: nil, options: options).resolve().config
   }

@@ -1,8 +1,10 @@
+import E3Host
+
 /// Reads the parameters of a V-MoE checkpoint: `PREFIX.index` and `PREFIX.data-nnnnn-of-NNNNN`.
 ///
 /// Both the versioned and the version-less form are read, with the parameters at the root or, in a train state, below
 /// `params`. Source: https://github.com/google-research/vmoe, vmoe/checkpoints.
-func readVMoE(prefix: String) throws(CheckpointError) -> [String: any TensorSource] {
+func readVMoE(prefix: String) throws(FileError) -> [String: any TensorSource] {
   let indexFile = try MappedFile(path: "\(prefix).index")
   let index = try VMoEIndex(indexFile)
   let width = 5
@@ -21,7 +23,7 @@ func readVMoE(prefix: String) throws(CheckpointError) -> [String: any TensorSour
   for (number, leaf) in index.leaves {
     let found = chunks[number] ?? [:]
     for (region, shard) in leaf.slices where found[region] == nil {
-      throw CheckpointError(
+      throw FileError(
         file: "\(prefix).data-\(padded(shard))-of-\(padded(index.shardCount))", tensor: leaf.name,
         problem: "slice \(region) is missing")
     }
@@ -38,7 +40,7 @@ private let chunksKey = "__msgpack_array_chunk_a87ca2__"
 
 private func readShard(
   _ file: MappedFile, number: Int, index: VMoEIndex, into chunks: inout [Int: [ArrayRegion: Chunk]]
-) throws(CheckpointError) {
+) throws(FileError) {
   var reader = MessagePackReader(file.bytes, file: file.path)
   guard case .map(let count) = try reader.next() else { throw reader.fault("expected the map of a V-MoE data file") }
   var hasKey = false
@@ -61,12 +63,12 @@ private func readShard(
     for _ in 0..<(try reader.readArray()) {
       let chunk = try readChunk(&reader, of: leaf, in: file)
       guard expected.contains(chunk.region) else {
-        throw CheckpointError(
+        throw FileError(
           file: file.path, tensor: leaf.name,
           problem: "slice \(chunk.region) is not one that the index places here")
       }
       guard chunks[leafNumber, default: [:]].updateValue(chunk, forKey: chunk.region) == nil else {
-        throw CheckpointError(file: file.path, tensor: leaf.name, problem: "slice \(chunk.region) is stored twice")
+        throw FileError(file: file.path, tensor: leaf.name, problem: "slice \(chunk.region) is stored twice")
       }
     }
   }
@@ -77,10 +79,10 @@ private func readShard(
 
 /// Reads `[[array, …], slice]`, whose 1-d arrays joined fill the slice.
 private func readChunk(_ reader: inout MessagePackReader, of leaf: VMoEIndex.Leaf, in file: MappedFile)
-  throws(CheckpointError) -> Chunk
+  throws(FileError) -> Chunk
 {
-  func fault(_ problem: String) -> CheckpointError {
-    CheckpointError(file: file.path, tensor: leaf.name, problem: problem)
+  func fault(_ problem: String) -> FileError {
+    FileError(file: file.path, tensor: leaf.name, problem: problem)
   }
   _ = try reader.readArray(count: 2)
   var pieces: [Chunk.Piece] = []

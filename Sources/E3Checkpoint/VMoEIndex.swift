@@ -1,3 +1,5 @@
+import E3Host
+
 /// The `.index` file of a V-MoE checkpoint: which arrays there are and in which data files their slices lie.
 struct VMoEIndex {
   /// An array of the parameter tree.
@@ -19,7 +21,7 @@ struct VMoEIndex {
   private static let depthLimit = 32
   private static let sliceLimit = 1 << 12
 
-  init(_ file: MappedFile) throws(CheckpointError) {
+  init(_ file: MappedFile) throws(FileError) {
     var reader = MessagePackReader(file.bytes, file: file.path)
     guard case .map(let count) = try reader.next() else { throw reader.fault("expected the map of a V-MoE index") }
     var shardCount: Int?
@@ -38,9 +40,9 @@ struct VMoEIndex {
     }
     guard reader.isAtEnd else { throw reader.fault("bytes after the index") }
     guard let shardCount, (1...99_999).contains(shardCount) else {
-      throw CheckpointError(file: file.path, problem: "shard_count \(shardCount ?? 0), expected 1 to 99999")
+      throw FileError(file: file.path, problem: "shard_count \(shardCount ?? 0), expected 1 to 99999")
     }
-    guard let root else { throw CheckpointError(file: file.path, problem: "no index in it") }
+    guard let root else { throw FileError(file: file.path, problem: "no index in it") }
     self.shardCount = shardCount
     leaves = try Self.parameters(of: root, isVersioned: isVersioned, shardCount: shardCount, file: file)
   }
@@ -56,13 +58,13 @@ struct VMoEIndex {
   }
 
   /// Reads a map and sorts it by key, as the writer numbers leaves. Nil and empty maps hold no arrays.
-  private static func readMap(_ reader: inout MessagePackReader, depth: Int) throws(CheckpointError) -> [Node] {
+  private static func readMap(_ reader: inout MessagePackReader, depth: Int) throws(FileError) -> [Node] {
     guard depth < depthLimit else { throw reader.fault("maps nested deeper than \(depthLimit)") }
     guard case .map(let count) = try reader.next() else { throw reader.fault("expected a map") }
     return try readMap(&reader, count: count, depth: depth)
   }
 
-  private static func readMap(_ reader: inout MessagePackReader, count: Int, depth: Int) throws(CheckpointError)
+  private static func readMap(_ reader: inout MessagePackReader, count: Int, depth: Int) throws(FileError)
     -> [Node]
   {
     guard depth < depthLimit else { throw reader.fault("maps nested deeper than \(depthLimit)") }
@@ -84,12 +86,12 @@ struct VMoEIndex {
 
   /// Numbers all leaves depth-first and decodes those of the parameters.
   private static func parameters(of root: [Node], isVersioned: Bool, shardCount: Int, file: MappedFile)
-    throws(CheckpointError) -> [Int: Leaf]
+    throws(FileError) -> [Int: Leaf]
   {
     let keys = Set(root.map(\.key))
     let isTrainState = keys.contains("params")
     guard isTrainState || !keys.contains("opt_state") else {
-      throw CheckpointError(file: file.path, problem: "an optimizer state without parameters")
+      throw FileError(file: file.path, problem: "an optimizer state without parameters")
     }
     // The oldest writer numbered a train state in the order of its fields.
     let fields = ["step", "params", "opt_state", "rngs"]
@@ -98,7 +100,7 @@ struct VMoEIndex {
 
     var leaves: [Int: Leaf] = [:]
     var number = 0
-    func visit(_ node: Node, path: [String]) throws(CheckpointError) {
+    func visit(_ node: Node, path: [String]) throws(FileError) {
       let path = path + [node.key]
       switch node.content {
       case .map(let children): for child in children { try visit(child, path: path) }
@@ -111,18 +113,18 @@ struct VMoEIndex {
       }
     }
     for node in ordered { try visit(node, path: []) }
-    guard !leaves.isEmpty else { throw CheckpointError(file: file.path, problem: "no parameters in the index") }
+    guard !leaves.isEmpty else { throw FileError(file: file.path, problem: "no parameters in the index") }
     guard Set(leaves.values.map(\.name)).count == leaves.count else {
-      throw CheckpointError(file: file.path, problem: "two parameters have the same path")
+      throw FileError(file: file.path, problem: "two parameters have the same path")
     }
     return leaves
   }
 
   private static func leaf(name: String, _ range: Range<Int>, shardCount: Int, file: MappedFile)
-    throws(CheckpointError) -> Leaf
+    throws(FileError) -> Leaf
   {
-    func fault(_ problem: String) -> CheckpointError {
-      CheckpointError(file: file.path, tensor: name, problem: problem)
+    func fault(_ problem: String) -> FileError {
+      FileError(file: file.path, tensor: name, problem: problem)
     }
     var reader = MessagePackReader(file.bytes, range: range, file: file.path)
     _ = try reader.readArray(count: 3)
@@ -156,7 +158,7 @@ struct VMoEIndex {
   }
 
   /// Decodes a slice_nd payload: an array of encoded `[start, stop, step]`.
-  static func readRegion(_ payload: MessagePackReader) throws(CheckpointError) -> ArrayRegion {
+  static func readRegion(_ payload: MessagePackReader) throws(FileError) -> ArrayRegion {
     var reader = payload
     let count = try reader.readArray()
     guard count <= 8 else { throw reader.fault("a slice of \(count) axes") }

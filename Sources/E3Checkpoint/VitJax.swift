@@ -1,23 +1,25 @@
+import E3Host
+
 /// Reads a vit_jax `.npz`: a zip file of `.npy` arrays, with the names turned into those of V-MoE.
 ///
 /// Source: https://github.com/google-research/vision_transformer, vit_jax/checkpoint.py.
-func readVitJax(path: String) throws(CheckpointError) -> [String: any TensorSource] {
+func readVitJax(path: String) throws(FileError) -> [String: any TensorSource] {
   let file = try MappedFile(path: path)
   let archive = try ZipArchive(file)
   var tensors: [String: any TensorSource] = [:]
   for member in archive.members {
     guard member.name.hasSuffix(".npy") else {
-      throw CheckpointError(file: path, tensor: member.name, problem: "not a .npy array, as every member of a .npz is")
+      throw FileError(file: path, tensor: member.name, problem: "not a .npy array, as every member of a .npz is")
     }
     tensors[String(member.name.dropLast(4))] = try tensor(member, in: file)
   }
   return try renamed(tensors, path: path)
 }
 
-private func tensor(_ member: ZipArchive.Member, in file: MappedFile) throws(CheckpointError) -> any TensorSource {
-  func requireSize(_ header: NumpyHeader) throws(CheckpointError) {
+private func tensor(_ member: ZipArchive.Member, in file: MappedFile) throws(FileError) -> any TensorSource {
+  func requireSize(_ header: NumpyHeader) throws(FileError) {
     guard header.totalSize == member.size else {
-      throw CheckpointError(
+      throw FileError(
         file: file.path, tensor: member.name,
         problem: "\(member.size) bytes, expected \(header.totalSize) for shape \(header.shape)")
     }
@@ -30,16 +32,16 @@ private func tensor(_ member: ZipArchive.Member, in file: MappedFile) throws(Che
   }
   let source = InflatingMember(file: file, member: member)
   var start: [UInt8] = []
-  try source.read { (block) throws(CheckpointError) in
+  try source.read { (block) throws(FileError) in
     start += block.prefix(NumpyHeader.sizeLimit + 12 - start.count)
     return start.count < NumpyHeader.sizeLimit + 12
   }
   let header = try start.withUnsafeBytes { bytes in
-    Result { () throws(CheckpointError) in try NumpyHeader(bytes, file: file.path, tensor: member.name) }
+    Result { () throws(FileError) in try NumpyHeader(bytes, file: file.path, tensor: member.name) }
   }.get()
   try requireSize(header)
   guard !header.isFortranOrder else {
-    throw CheckpointError(
+    throw FileError(
       file: file.path, tensor: member.name,
       problem: "deflated in Fortran order, expected C order (numpy.save of a C array)")
   }
@@ -49,7 +51,7 @@ private func tensor(_ member: ZipArchive.Member, in file: MappedFile) throws(Che
 /// Turns vit_jax names into V-MoE names. In a block, published files number all submodules in one sequence
 /// (`LayerNorm_0`, `MultiHeadDotProductAttention_1`, `LayerNorm_2`, `MlpBlock_3`), newer ones each kind from zero:
 /// either way the order of the layer norms tells which is which.
-private func renamed(_ tensors: [String: any TensorSource], path: String) throws(CheckpointError)
+private func renamed(_ tensors: [String: any TensorSource], path: String) throws(FileError)
   -> [String: any TensorSource]
 {
   var normNumbers: [String: Set<Int>] = [:]
@@ -76,7 +78,7 @@ private func renamed(_ tensors: [String: any TensorSource], path: String) throws
     }
     let vmoeName = parts.joined(separator: "/")
     guard result.updateValue(tensor, forKey: vmoeName) == nil else {
-      throw CheckpointError(file: path, tensor: name, problem: "a second tensor for \(vmoeName)")
+      throw FileError(file: path, tensor: name, problem: "a second tensor for \(vmoeName)")
     }
   }
   return result

@@ -1,4 +1,5 @@
 import CZlib
+import E3Host
 
 /// The members of a zip file: stored or deflated, zip64 included.
 ///
@@ -17,10 +18,7 @@ struct ZipArchive {
   let file: MappedFile
   let members: [Member]
 
-  /// Deflate cannot shrink by more; a larger announced size is a bomb or damage.
-  private static let largestRatio = 1032
-
-  init(_ file: MappedFile) throws(CheckpointError) {
+  init(_ file: MappedFile) throws(FileError) {
     self.file = file
     let directory = try Self.findDirectory(file)
     var members: [Member] = []
@@ -29,7 +27,7 @@ struct ZipArchive {
     for _ in 0..<directory.count {
       let (member, next) = try Self.readEntry(file, at: position)
       guard names.insert(member.name).inserted else {
-        throw CheckpointError(file: file.path, tensor: member.name, problem: "stored twice in the zip file")
+        throw FileError(file: file.path, tensor: member.name, problem: "stored twice in the zip file")
       }
       members.append(member)
       position = next
@@ -38,26 +36,26 @@ struct ZipArchive {
   }
 
   /// A little-endian number of `size` bytes at `offset`.
-  private static func number(_ file: MappedFile, _ offset: Int, _ size: Int) throws(CheckpointError) -> Int {
+  private static func number(_ file: MappedFile, _ offset: Int, _ size: Int) throws(FileError) -> Int {
     guard offset >= 0, offset <= file.bytes.count - size else {
-      throw CheckpointError(file: file.path, problem: "truncated zip file")
+      throw FileError(file: file.path, problem: "truncated zip file")
     }
     var value: UInt64 = 0
     for i in (0..<size).reversed() { value = value << 8 | UInt64(file.bytes[offset + i]) }
     guard let result = Int(exactly: value) else {
-      throw CheckpointError(file: file.path, problem: "a zip field of \(value), expected less than 2^63")
+      throw FileError(file: file.path, problem: "a zip field of \(value), expected less than 2^63")
     }
     return result
   }
 
   /// Finds the end-of-directory record, which a comment of up to 65535 bytes may follow.
-  private static func findDirectory(_ file: MappedFile) throws(CheckpointError) -> (start: Int, count: Int) {
+  private static func findDirectory(_ file: MappedFile) throws(FileError) -> (start: Int, count: Int) {
     let recordSize = 22
-    let fault = CheckpointError(file: file.path, problem: "not a whole zip file: no end of central directory")
+    let fault = FileError(file: file.path, problem: "not a whole zip file: no end of central directory")
     guard file.bytes.count >= recordSize else { throw fault }
     var record = file.bytes.count - recordSize
     let first = max(0, record - 0xFFFF)
-    func isRecord(at offset: Int) throws(CheckpointError) -> Bool {
+    func isRecord(at offset: Int) throws(FileError) -> Bool {
       // The first byte alone spares nearly all of the search.
       guard file.bytes[offset] == 0x50, try number(file, offset, 4) == 0x0605_4B50 else { return false }
       return try number(file, offset + 20, 2) == file.bytes.count - offset - recordSize
@@ -72,22 +70,22 @@ struct ZipArchive {
     if count == 0xFFFF || start == 0xFFFF_FFFF, locator >= 0, try number(file, locator, 4) == 0x0706_4B50 {
       let record64 = try number(file, locator + 8, 8)
       guard record64 < locator, try number(file, record64, 4) == 0x0606_4B50 else {
-        throw CheckpointError(file: file.path, problem: "the zip64 end of central directory is not where it should be")
+        throw FileError(file: file.path, problem: "the zip64 end of central directory is not where it should be")
       }
       count = try number(file, record64 + 32, 8)
       start = try number(file, record64 + 48, 8)
     }
     // An entry takes at least 46 bytes, which bounds a hostile count.
     guard start <= record, count <= (record - start) / 46 else {
-      throw CheckpointError(file: file.path, problem: "a central directory of \(count) members leaves the zip file")
+      throw FileError(file: file.path, problem: "a central directory of \(count) members leaves the zip file")
     }
     return (start, count)
   }
 
   /// Reads the central directory entry at `entry`, and of its local header the lengths that say where the data start.
-  private static func readEntry(_ file: MappedFile, at entry: Int) throws(CheckpointError) -> (Member, next: Int) {
+  private static func readEntry(_ file: MappedFile, at entry: Int) throws(FileError) -> (Member, next: Int) {
     guard try number(file, entry, 4) == 0x0201_4B50 else {
-      throw CheckpointError(file: file.path, problem: "bad zip directory entry at byte \(entry)")
+      throw FileError(file: file.path, problem: "bad zip directory entry at byte \(entry)")
     }
     let flags = try number(file, entry + 8, 2)
     let method = try number(file, entry + 10, 2)
@@ -102,9 +100,9 @@ struct ZipArchive {
     let next = nameStart + nameLength + extraLength + commentLength
     guard next <= file.bytes.count,
       let name = String(validating: file.bytes[nameStart..<nameStart + nameLength], as: UTF8.self)
-    else { throw CheckpointError(file: file.path, problem: "bad name in the zip directory entry at byte \(entry)") }
-    func fault(_ problem: String) -> CheckpointError {
-      CheckpointError(file: file.path, tensor: name, problem: problem)
+    else { throw FileError(file: file.path, problem: "bad name in the zip directory entry at byte \(entry)") }
+    func fault(_ problem: String) -> FileError {
+      FileError(file: file.path, tensor: name, problem: problem)
     }
 
     // The zip64 extra field holds, in this order, exactly the numbers whose short field is full.
@@ -117,7 +115,7 @@ struct ZipArchive {
       extra = field + length
       guard extra <= extraEnd else { throw fault("bad extra field in the zip directory") }
       guard kind == 1 else { continue }
-      func wide(_ value: inout Int) throws(CheckpointError) {
+      func wide(_ value: inout Int) throws(FileError) {
         guard value == 0xFFFF_FFFF else { return }
         guard field + 8 <= extra else { throw fault("short zip64 field") }
         value = try number(file, field, 8)
@@ -138,7 +136,7 @@ struct ZipArchive {
     if method == 0 {
       guard size == storedSize else { throw fault("stored with \(storedSize) bytes, expected \(size)") }
     } else {
-      guard size / largestRatio <= storedSize else {
+      guard size / DeflateForm.largestRatio <= storedSize else {
         throw fault("\(size) bytes cannot come from \(storedSize) deflated")
       }
     }

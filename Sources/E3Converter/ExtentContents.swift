@@ -1,5 +1,7 @@
 import E3Checkpoint
 import E3Format
+import E3Host
+import E3Models
 
 /// Turns the tensors of a model into the bytes of extents, one tensor at a time.
 struct ExtentContents {
@@ -7,7 +9,7 @@ struct ExtentContents {
   let shape: ModelShape
 
   /// Writes the extent of `entry`, which the writer has begun.
-  func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(CheckpointError) {
+  func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(FileError) {
     let block = ParameterNames.block(entry.block)
     switch entry.kind {
     case .patchEmbedding: try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, to: writer)
@@ -42,19 +44,19 @@ struct ExtentContents {
 
   private func writeLinear(
     _ names: LinearNames, _ inputs: Int, _ outputs: Int, at index: Int? = nil, to writer: ModelFileWriter
-  ) throws(CheckpointError) {
+  ) throws(FileError) {
     let weights = try values(names.kernel, at: index)
     let bias = try values(names.bias, at: index)
     try writer.write(packedLinear(weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
   }
 
-  private func writeMLP(_ names: MLPNames, at index: Int? = nil, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeMLP(_ names: MLPNames, at index: Int? = nil, to writer: ModelFileWriter) throws(FileError) {
     try writeLinear(names.dense0, shape.hidden, shape.mlp, at: index, to: writer)
     try writeLinear(names.dense1, shape.mlp, shape.hidden, at: index, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
-  private func writeHeads(_ names: LinearNames, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeHeads(_ names: LinearNames, to writer: ModelFileWriter) throws(FileError) {
     let weights = try model.values(of: names.kernel)
     let bias = try model.values(of: names.bias)
     for head in 0..<shape.headCount {
@@ -67,7 +69,7 @@ struct ExtentContents {
   }
 
   /// The output projection `[A, D, H]`, with D16 inputs for each head.
-  private func writeAttentionOutput(_ names: LinearNames, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeAttentionOutput(_ names: LinearNames, to writer: ModelFileWriter) throws(FileError) {
     var weights = try model.values(of: names.kernel)
     let hidden = shape.hidden
     if shape.headSize != shape.headSizePadded {
@@ -84,17 +86,17 @@ struct ExtentContents {
       packedLinear(weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias))
   }
 
-  private func writeNorm(_ names: NormNames, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeNorm(_ names: NormNames, to writer: ModelFileWriter) throws(FileError) {
     try writer.write(paddedRows(try model.values(of: names.scale), width: shape.hidden))
     try writer.write(paddedRows(try model.values(of: names.bias), width: shape.hidden))
   }
 
-  private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(FileError) {
     try writer.write(paddedRows(try model.values(of: name), width: shape.headSize))
   }
 
   /// `[H, M, Em]` as panels of each member.
-  private func writeRouter(_ name: String, to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeRouter(_ name: String, to writer: ModelFileWriter) throws(FileError) {
     let weights = try model.values(of: name)
     for member in 0..<shape.memberCount {
       try writer.write(
@@ -104,14 +106,14 @@ struct ExtentContents {
     }
   }
 
-  private func writeHead(to writer: ModelFileWriter) throws(CheckpointError) {
+  private func writeHead(to writer: ModelFileWriter) throws(FileError) {
     let weights = try model.values(of: ParameterNames.head.kernel)
     try writer.write(
       floatPanels(weights, stride: shape.classCount, inputs: shape.representation, outputs: shape.classCount))
     try writer.write(paddedRows(try model.values(of: ParameterNames.head.bias), width: shape.classCount))
   }
 
-  private func values(_ name: String, at index: Int?) throws(CheckpointError) -> [Float] {
+  private func values(_ name: String, at index: Int?) throws(FileError) -> [Float] {
     if let index { return try model.values(of: name, at: index) }
     return try model.values(of: name)
   }

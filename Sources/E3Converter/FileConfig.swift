@@ -1,12 +1,13 @@
 import E3Checkpoint
 import E3Format
+import E3Host
 
 extension ModelShape {
   /// The shape of `model` with its preprocessing recipe, as the file stores it.
   ///
   /// - Throws: a size beyond the limits of the format; a recipe that the format cannot express. Errors name `file`.
-  init(_ model: ModelConfig, _ preprocessing: Preprocessing, file: String) throws(CheckpointError) {
-    func fault(_ problem: String) -> CheckpointError { CheckpointError(file: file, problem: problem) }
+  init(_ model: ModelConfig, _ preprocessing: Preprocessing, file: String) throws(FileError) {
+    func fault(_ problem: String) -> FileError { FileError(file: file, problem: problem) }
     var config = e3_file_config()
     do throws(FieldRange) {
       try config.setSizes(model)

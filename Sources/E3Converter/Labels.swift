@@ -1,24 +1,23 @@
-import E3Checkpoint
-import Glibc
+import E3Host
 
 /// Reads a label file: UTF-8, one label per line, the line number being the class index.
 ///
 /// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control characters.
-func readLabels(path: String, classCount: Int) throws(CheckpointError) -> [String] {
+func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
   let bytes = try readTextFile(path: path)
   guard let text = String(validating: bytes, as: UTF8.self) else {
-    throw CheckpointError(file: path, problem: "not UTF-8 text")
+    throw FileError(file: path, problem: "not UTF-8 text")
   }
   // Editors of some systems begin the file with a byte-order mark or end lines with CR LF.
   var lines = text.unicodeScalars.drop { $0 == "\u{FEFF}" }.split(separator: "\n", omittingEmptySubsequences: false)
     .map { line in String(String.UnicodeScalarView(line.last == "\r" ? line.dropLast() : line)) }
   if lines.last == "" { lines.removeLast() }
   guard lines.count == classCount else {
-    throw CheckpointError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
+    throw FileError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
   }
   for (index, line) in lines.enumerated() {
     guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
-      throw CheckpointError(file: path, problem: "label \(index) holds a control character")
+      throw FileError(file: path, problem: "label \(index) holds a control character")
     }
   }
   return lines
@@ -33,24 +32,4 @@ func labelSection(_ labels: [String]) -> [UInt8] {
     withUnsafeBytes(of: UInt32(texts.count).littleEndian) { ends += $0 }
   }
   return ends + texts
-}
-
-/// The bytes of a file of at most 64 MiB.
-func readTextFile(path: String) throws(CheckpointError) -> [UInt8] {
-  func failure() -> CheckpointError { CheckpointError(file: path, problem: String(cString: strerror(errno))) }
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw failure() }
-  defer { close(descriptor) }
-  var bytes: [UInt8] = []
-  var block = [UInt8](repeating: 0, count: 1 << 16)
-  while true {
-    let count = read(descriptor, &block, block.count)
-    if count < 0 {
-      if errno == EINTR { continue }
-      throw failure()
-    }
-    if count == 0 { return bytes }
-    bytes += block[..<count]
-    guard bytes.count <= 1 << 26 else { throw CheckpointError(file: path, problem: "larger than 64 MiB") }
-  }
 }

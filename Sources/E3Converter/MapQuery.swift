@@ -1,9 +1,10 @@
 import E3Checkpoint
 import E3Format
+import E3Host
 
 extension ExtentContents {
   /// The query of the map head's probe, `[A][D16]`: it depends on no image, so it is computed once, in float64.
-  func mapQuery() throws(CheckpointError) -> [Float] {
+  func mapQuery() throws(FileError) -> [Float] {
     let names = ParameterNames.mapAttention
     let probe = try model.values(of: ParameterNames.mapProbe)
     let kernel = try model.values(of: names.query.kernel)

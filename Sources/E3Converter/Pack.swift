@@ -1,6 +1,7 @@
 import E3Checkpoint
 import E3Format
-import Glibc
+import E3Host
+import E3Models
 
 /// Packs a checkpoint as a model file.
 ///
@@ -17,7 +18,7 @@ import Glibc
 public func pack(
   checkpoint path: String, config configPath: String, output: String, options: PackOptions = PackOptions(),
   progress: (Double) -> Void = { _ in }
-) throws(CheckpointError) {
+) throws(FileError) {
   try requireDistinct(output: output, from: [path, configPath] + (options.labels.map { [$0] } ?? []))
   let model = try SourceModel(checkpoint: path, config: configPath, options: options.model)
   var preprocessing = Preprocessing.standard(for: model.checkpoint.form)
@@ -55,24 +56,13 @@ public func pack(
 /// Runs the sealed file on the golden image, stores the logits and lets the runtime confirm them.
 private func addGoldenLogits(
   of golden: GoldenInput, to writer: ModelFileWriter, path: String
-) throws(CheckpointError) {
-  let logits = try writer.withMappedBytes { (bytes) throws(CheckpointError) in
-    try Int8Session(MappedModel(borrowing: bytes, path: path)).memberLogits(golden.values)
+) throws(FileError) {
+  let logits = try writer.withMappedBytes { (bytes) throws(FileError) in
+    try ModelSession(MappedModel(borrowing: bytes, path: path)).memberLogits(golden.values)
   }
   try writer.replaceEnd(with: logits.flatMap { $0 })
   try writer.seal()
-  try writer.withMappedBytes { (bytes) throws(CheckpointError) in
-    try Int8Session(MappedModel(borrowing: bytes, path: path)).selfTest()
-  }
-}
-
-/// An output that replaced one of its inputs would cost someone a checkpoint.
-package func requireDistinct(output: String, from inputs: [String]) throws(CheckpointError) {
-  var (target, source) = (stat(), stat())
-  guard stat(output, &target) == 0 else { return }
-  for input in inputs where stat(input, &source) == 0 {
-    guard target.st_dev != source.st_dev || target.st_ino != source.st_ino else {
-      throw CheckpointError(file: output, problem: "is also an input, expected another name for the output")
-    }
+  try writer.withMappedBytes { (bytes) throws(FileError) in
+    try ModelSession(MappedModel(borrowing: bytes, path: path)).selfTest()
   }
 }

@@ -1,5 +1,6 @@
 import CE3Kernels
 import E3Format
+import E3Host
 
 /// Quantises a float matrix `[inputs][outputs]` to int8 panels: e3_kernels.h, "packed panels".
 ///

@@ -1,9 +1,10 @@
 import E3Checkpoint
 import E3Format
+import E3Host
 
 extension ExtentContents {
   /// What is added to the tokens before the first block, `[T][H16]`: the position embedding, and the class token in row 0.
-  func positionTable() throws(CheckpointError) -> [Float] {
+  func positionTable() throws(FileError) -> [Float] {
     let hidden = shape.hidden
     var rows: [Float]
     switch model.config.positionEmbedding {
@@ -20,7 +21,7 @@ extension ExtentContents {
       for i in 0..<hidden {
         rows[i] += token[i]
         guard rows[i].isFinite else {
-          throw CheckpointError(
+          throw FileError(
             file: model.checkpoint.path, tensor: ParameterNames.classToken,
             problem: "its sum with the position embedding overflows at index \(i)")
         }

@@ -1,9 +1,7 @@
-import CE3
 import E3Checkpoint
 import E3Format
-
-/// Version of the converter, as `--version` prints it and as files record it: that of the library it is built with.
-public let converterVersion = e3_version_text().map { String(cString: $0) } ?? ""
+import E3Host
+import E3Models
 
 /// The provenance section: which files with which reading became the model. The same input gives the same bytes: no
 /// times, no host, no absolute paths.
@@ -11,7 +9,7 @@ func provenance(of model: SourceModel, configPath: String) -> String {
   let config = model.config
   var fields: [(String, JSONText)] = [
     ("tool", .text("e3-convert")),
-    ("version", .text(converterVersion)),
+    ("version", .text(libraryVersion)),
     ("checkpoint", .text(fileName(model.checkpoint.path))),
     ("form", .text(model.checkpoint.form.rawValue)),
     ("config", .text(fileName(configPath))),

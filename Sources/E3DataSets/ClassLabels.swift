@@ -1,10 +1,10 @@
-import E3Checkpoint
+import E3Host
 
 /// Reads the labels of a data set: an IDX file (gzip too) or a `.npy` array of integers `[N]`, or a text file with one
 /// integer a line; lines without any text are passed over.
 ///
 /// - Throws: a file that is none of these, a label that is negative.
-public func readClassLabels(path: String) throws(CheckpointError) -> [Int] {
+public func readClassLabels(path: String) throws(FileError) -> [Int] {
   let labels =
     switch try FileForm(path: path) {
     case .npy: try readNumpyLabels(path: path)
@@ -12,41 +12,41 @@ public func readClassLabels(path: String) throws(CheckpointError) -> [Int] {
     case .other: try readTextLabels(path: path)
     }
   if let index = labels.firstIndex(where: { $0 < 0 }) {
-    throw CheckpointError(file: path, problem: "label \(index) is \(labels[index]), expected a class from 0")
+    throw FileError(file: path, problem: "label \(index) is \(labels[index]), expected a class from 0")
   }
   return labels
 }
 
-private func readIDXLabels(path: String) throws(CheckpointError) -> [Int] {
+private func readIDXLabels(path: String) throws(FileError) -> [Int] {
   let file = try IDXFile(path: path)
   guard file.shape.count == 1 else {
-    throw CheckpointError(file: path, problem: "shape \(file.shape), expected [N] labels")
+    throw FileError(file: path, problem: "shape \(file.shape), expected [N] labels")
   }
   return file.integers()
 }
 
-private func readNumpyLabels(path: String) throws(CheckpointError) -> [Int] {
+private func readNumpyLabels(path: String) throws(FileError) -> [Int] {
   let file = try NumpyFile(path: path)
   switch file.elementType {
   case .float16, .bfloat16, .float32, .float64:
-    throw CheckpointError(file: path, problem: "labels of type \(file.elementType.rawValue), expected integers")
+    throw FileError(file: path, problem: "labels of type \(file.elementType.rawValue), expected integers")
   default: break
   }
   guard file.shape.count == 1 else {
-    throw CheckpointError(file: path, problem: "shape \(file.shape), expected [N] labels")
+    throw FileError(file: path, problem: "shape \(file.shape), expected [N] labels")
   }
   let values = try file.values(0..<file.shape[0])
   // A class index above 2^24 would not survive the float; no model has so many classes.
   if let index = values.firstIndex(where: { abs($0) > 16_777_216 }) {
-    throw CheckpointError(file: path, problem: "label \(index) is \(values[index]), expected a class index")
+    throw FileError(file: path, problem: "label \(index) is \(values[index]), expected a class index")
   }
   return values.map { Int($0) }
 }
 
-private func readTextLabels(path: String) throws(CheckpointError) -> [Int] {
+private func readTextLabels(path: String) throws(FileError) -> [Int] {
   let file = try MappedFile(path: path)
   guard let text = String(validating: file.bytes, as: UTF8.self) else {
-    throw CheckpointError(file: path, problem: "neither IDX, .npy nor text")
+    throw FileError(file: path, problem: "neither IDX, .npy nor text")
   }
   var labels: [Int] = []
   // Some programs begin a text with a byte-order mark and pad its lines.
@@ -55,7 +55,7 @@ private func readTextLabels(path: String) throws(CheckpointError) -> [Int] {
     let words = line.split(whereSeparator: \.isWhitespace)
     if words.isEmpty { continue }
     guard words.count == 1, let label = Int(words[0]) else {
-      throw CheckpointError(file: path, problem: "line \(number + 1) is not an integer")
+      throw FileError(file: path, problem: "line \(number + 1) is not an integer")
     }
     labels.append(label)
   }
@@ -69,11 +69,11 @@ extension DataSet {
   /// one. Labels of other forms are class numbers already.
   /// - Returns: nil for a data set without labels.
   /// - Throws: a label or a folder that is no class of the model.
-  public func classes(classCount: Int, modelLabels: [String]) throws(CheckpointError) -> [Int]? {
+  public func classes(classCount: Int, modelLabels: [String]) throws(FileError) -> [Int]? {
     guard let labels else { return nil }
     guard let classNames else {
       if let index = labels.firstIndex(where: { $0 >= classCount }) {
-        throw CheckpointError(
+        throw FileError(
           file: labelPath ?? path,
           problem: "label \(firstIndex + index) is \(labels[index]), but the model has \(classCount) classes")
       }
@@ -85,7 +85,7 @@ extension DataSet {
     var classes: [Int] = []
     for (name, index) in zip(classNames, indices) {
       guard let index else {
-        throw CheckpointError(
+        throw FileError(
           file: "\(path)/\(name)", problem: "the folder is neither the label nor the number of a class of the model")
       }
       classes.append(index)

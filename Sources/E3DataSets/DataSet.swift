@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 
 /// Images on disk, with labels where there are some.
 ///
@@ -29,7 +29,7 @@ public struct DataSet: Sendable {
   ///   of the folders.
   /// - Throws: a file that cannot be read or is malformed; no image; labels that are negative or of another number than
   ///   the images, or given for a folder of classes, which has its own.
-  public init(path: String, labels labelPath: String? = nil) throws(CheckpointError) {
+  public init(path: String, labels labelPath: String? = nil) throws(FileError) {
     let source = try openImages(path)
     self.path = path
     self.source = source
@@ -41,11 +41,11 @@ public struct DataSet: Sendable {
       return
     }
     guard source.labels == nil else {
-      throw CheckpointError(file: path, problem: "the folders are the labels; no label file can be given")
+      throw FileError(file: path, problem: "the folders are the labels; no label file can be given")
     }
     let read = try readClassLabels(path: labelPath)
     guard read.count == source.count else {
-      throw CheckpointError(file: labelPath, problem: "\(read.count) labels for the \(source.count) images of \(path)")
+      throw FileError(file: labelPath, problem: "\(read.count) labels for the \(source.count) images of \(path)")
     }
     labels = read
   }
@@ -76,7 +76,7 @@ public struct DataSet: Sendable {
   /// The image at `index`, below ``count``. Cost: reads or decodes it.
   ///
   /// - Throws: a picture that is damaged, values that are not finite.
-  public func image(at index: Int) throws(CheckpointError) -> DataSetImage {
+  public func image(at index: Int) throws(FileError) -> DataSetImage {
     precondition(index >= 0 && index < count, "no such image")
     return try source.image(at: range.lowerBound + index)
   }
@@ -90,7 +90,7 @@ protocol ImageSource: Sendable {
   var count: Int { get }
   var labels: [Int]? { get }
   var classNames: [String]? { get }
-  func image(at index: Int) throws(CheckpointError) -> DataSetImage
+  func image(at index: Int) throws(FileError) -> DataSetImage
   func name(of index: Int) -> String
 }
 
@@ -99,13 +99,13 @@ extension ImageSource {
   var classNames: [String]? { nil }
 }
 
-private func openImages(_ path: String) throws(CheckpointError) -> any ImageSource {
+private func openImages(_ path: String) throws(FileError) -> any ImageSource {
   if isDirectory(path) { return try PictureFolder(path: path) }
   switch try FileForm(path: path) {
   case .npy: return try NumpyImages(path: path)
   case .idx, .gzip: return try IDXImages(path: path)
   case .other:
-    throw CheckpointError(
+    throw FileError(
       file: path, problem: "neither an IDX file (.gz too), a .npy array nor a folder of pictures")
   }
 }

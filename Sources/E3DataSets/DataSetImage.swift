@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 
 /// One image of a data set.
 public enum DataSetImage: Sendable, Equatable {

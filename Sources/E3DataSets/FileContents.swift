@@ -1,5 +1,4 @@
-import CZlib
-import E3Checkpoint
+import E3Host
 
 /// The bytes of a file: mapped, or inflated into memory where the file is compressed with gzip.
 final class FileContents: Sendable {
@@ -13,10 +12,10 @@ final class FileContents: Sendable {
   /// - Parameter totalSize: Tells from the first bytes of the contents (at least the longest header, or all) how many
   ///   there must be; a compressed file that inflates to more is refused as soon as it does.
   init(
-    path: String, totalSize: (UnsafeRawBufferPointer, String) throws(CheckpointError) -> Int
-  ) throws(CheckpointError) {
+    path: String, totalSize: (UnsafeRawBufferPointer, String) throws(FileError) -> Int
+  ) throws(FileError) {
     let file = try MappedFile(path: path)
-    storage = file.bytes.starts(with: [0x1F, 0x8B]) ? .inflated(try inflate(file, totalSize)) : .mapped(file)
+    storage = file.bytes.starts(with: [0x1F, 0x8B]) ? .inflated(try inflated(file, totalSize)) : .mapped(file)
   }
 
   func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
@@ -30,43 +29,27 @@ final class FileContents: Sendable {
 }
 
 /// The contents of a gzip file, all its members one after the other; their checksums are compared.
-private func inflate(
-  _ file: MappedFile, _ totalSize: (UnsafeRawBufferPointer, String) throws(CheckpointError) -> Int
-) throws(CheckpointError) -> [UInt8] {
-  func fault(_ problem: String) -> CheckpointError { CheckpointError(file: file.path, problem: problem) }
-  var stream = z_stream()
-  // Window bits for a gzip header and trailer.
-  guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-    throw fault("zlib cannot start")
-  }
-  defer { inflateEnd(&stream) }
+private func inflated(
+  _ file: MappedFile, _ totalSize: (UnsafeRawBufferPointer, String) throws(FileError) -> Int
+) throws(FileError) -> [UInt8] {
+  func fault(_ problem: String) -> FileError { FileError(file: file.path, problem: problem) }
   var output: [UInt8] = []
   var expected: Int?
-  var block = [UInt8](repeating: 0, count: 1 << 18)
-  var consumed = 0
-  while true {
-    let input = UnsafeRawBufferPointer(rebasing: file.bytes[consumed..<min(file.bytes.count, consumed + 1 << 20)])
-    stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress?.assumingMemoryBound(to: Bytef.self))
-    stream.avail_in = UInt32(input.count)
-    let (status, produced) = block.withUnsafeMutableBufferPointer { buffer in
-      stream.next_out = buffer.baseAddress
-      stream.avail_out = UInt32(buffer.count)
-      return (CZlib.inflate(&stream, Z_NO_FLUSH), buffer.count - Int(stream.avail_out))
+  func readExpectedSize() throws(FileError) {
+    let size = try output.withUnsafeBytes { bytes in
+      Result { () throws(FileError) in try totalSize(bytes, file.path) }
+    }.get()
+    guard size / DeflateForm.largestRatio <= file.bytes.count else {
+      throw fault("\(size) bytes cannot come from \(file.bytes.count) compressed ones")
     }
-    let used = input.count - Int(stream.avail_in)
-    guard status == Z_OK || status == Z_STREAM_END, used > 0 || produced > 0 else {
-      throw fault(consumed + used == file.bytes.count ? "truncated gzip file" : "damaged gzip file")
-    }
-    consumed += used
-    output += block[..<produced]
-    let isEnd = status == Z_STREAM_END && consumed == file.bytes.count
-    if expected == nil, output.count >= IDXFile.headerLimit || isEnd {
-      expected = try output.withUnsafeBytes { bytes in
-        Result { () throws(CheckpointError) in try totalSize(bytes, file.path) }
-      }.get()
-    }
-    if let expected, output.count > expected { throw fault("inflates to more than \(expected) bytes") }
-    if isEnd { return output }
-    if status == Z_STREAM_END { inflateReset(&stream) }
+    expected = size
   }
+  try inflate(file, 0..<file.bytes.count, form: .gzip) { (block) throws(FileError) in
+    output += block
+    if expected == nil, output.count >= IDXFile.headerLimit { try readExpectedSize() }
+    if let expected, output.count > expected { throw fault("inflates to more than \(expected) bytes") }
+    return true
+  }
+  if expected == nil { try readExpectedSize() }
+  return output
 }

@@ -1,11 +1,11 @@
-import E3Checkpoint
+import E3Host
 import Glibc
 
 /// What the first bytes of a file say.
 enum FileForm {
   case npy, idx, gzip, other
 
-  init(path: String) throws(CheckpointError) {
+  init(path: String) throws(FileError) {
     let file = try MappedFile(path: path)
     if file.bytes.starts(with: [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]) {
       self = .npy

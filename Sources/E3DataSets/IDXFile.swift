@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 
 /// An IDX file: magic `00 00 TYPE AXES`, the extents as big-endian 32-bit integers, the elements in C order.
 ///
@@ -32,12 +32,12 @@ struct IDXFile: Sendable {
   static let headerLimit = 4 + 4 * axisLimit
 
   /// Reads the file at `path`, compressed or not.
-  init(path: String) throws(CheckpointError) {
+  init(path: String) throws(FileError) {
     let contents = try FileContents(path: path, totalSize: Self.totalSize)
-    let header = try contents.withBytes { (bytes) throws(CheckpointError) in
+    let header = try contents.withBytes { (bytes) throws(FileError) in
       let header = try Header(bytes, file: path)
       guard bytes.count == header.totalSize else {
-        throw CheckpointError(
+        throw FileError(
           file: path, problem: "\(bytes.count) bytes, expected \(header.totalSize) for shape \(header.shape)")
       }
       return header
@@ -68,7 +68,7 @@ struct IDXFile: Sendable {
   }
 
   /// Bytes of the whole file whose first bytes these are, so that a compressed file can be held to them.
-  private static func totalSize(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) -> Int {
+  private static func totalSize(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) -> Int {
     try Header(bytes, file: file).totalSize
   }
 
@@ -78,8 +78,8 @@ struct IDXFile: Sendable {
     let size: Int
     let totalSize: Int
 
-    init(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
-      func fault(_ problem: String) -> CheckpointError { CheckpointError(file: file, problem: problem) }
+    init(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) {
+      func fault(_ problem: String) -> FileError { FileError(file: file, problem: problem) }
       guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else { throw fault("not an IDX file") }
       guard let element = Element(rawValue: bytes[2]) else {
         throw fault("IDX type \(bytes[2]), expected 8 (unsigned byte), 9, 11 or 12 (integers)")

@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 
 /// The images of an IDX file.
 struct IDXImages: ImageSource {
@@ -7,10 +7,10 @@ struct IDXImages: ImageSource {
   private let size: ImageSize
   private let file: IDXFile
 
-  init(path: String) throws(CheckpointError) {
+  init(path: String) throws(FileError) {
     let file = try IDXFile(path: path)
     guard file.element == .uint8 else {
-      throw CheckpointError(file: path, problem: "IDX images of another type than unsigned bytes")
+      throw FileError(file: path, problem: "IDX images of another type than unsigned bytes")
     }
     size = try ImageSize(shape: file.shape, path: path)
     count = file.shape[0]
@@ -18,7 +18,7 @@ struct IDXImages: ImageSource {
     self.file = file
   }
 
-  func image(at index: Int) throws(CheckpointError) -> DataSetImage {
+  func image(at index: Int) throws(FileError) -> DataSetImage {
     .picture(size.picture(file.bytes(index * size.values..<(index + 1) * size.values)))
   }
 

@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 
 /// The extents that all images of an array have.
 struct ImageSize: Sendable {
@@ -10,15 +10,15 @@ struct ImageSize: Sendable {
   /// Takes the shape of an array of images, `[N][height][width]` or `[N][height][width][1 or 3]`.
   ///
   /// - Throws: another shape, no image, sides that no image has.
-  init(shape: [Int], path: String) throws(CheckpointError) {
+  init(shape: [Int], path: String) throws(FileError) {
     let isShape = shape.count == 3 || shape.count == 4 && (shape[3] == 1 || shape[3] == 3)
     guard isShape else {
-      throw CheckpointError(
+      throw FileError(
         file: path, problem: "shape \(shape), expected [N, height, width] or [N, height, width, 1 or 3]")
     }
-    guard shape[0] > 0 else { throw CheckpointError(file: path, problem: "no images") }
+    guard shape[0] > 0 else { throw FileError(file: path, problem: "no images") }
     guard (1...Self.sideLimit).contains(shape[1]), (1...Self.sideLimit).contains(shape[2]) else {
-      throw CheckpointError(file: path, problem: "images of \(shape[1]) x \(shape[2]), expected 1 to 16384")
+      throw FileError(file: path, problem: "images of \(shape[1]) x \(shape[2]), expected 1 to 16384")
     }
     (height, width, channels) = (shape[1], shape[2], shape.count == 4 ? shape[3] : 1)
   }

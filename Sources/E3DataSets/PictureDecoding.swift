@@ -1,10 +1,10 @@
 import CE3Pictures
-import E3Checkpoint
+import E3Host
 
 /// Reads a JPEG, PNG, PPM or PGM file.
 ///
 /// - Throws: a file that cannot be read, or that is no whole picture.
-func readPicture(path: String) throws(CheckpointError) -> Picture {
+func readPicture(path: String) throws(FileError) -> Picture {
   let file = try MappedFile(path: path)
   return try decodePicture(file.bytes, path: path)
 }
@@ -12,13 +12,13 @@ func readPicture(path: String) throws(CheckpointError) -> Picture {
 /// Decodes the JPEG, PNG, PPM or PGM picture in `bytes`, which messages call `path`.
 ///
 /// - Throws: bytes that are no whole picture.
-public func decodePicture(_ bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) -> Picture {
+public func decodePicture(_ bytes: UnsafeRawBufferPointer, path: String) throws(FileError) -> Picture {
   let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
   var message = [CChar](repeating: 0, count: Int(E3P_MESSAGE_BYTES))
   var header = e3p_header()
-  func fault() -> CheckpointError {
+  func fault() -> FileError {
     let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-    return CheckpointError(file: path, problem: String(decoding: text, as: UTF8.self))
+    return FileError(file: path, problem: String(decoding: text, as: UTF8.self))
   }
   guard e3p_read_header(data, bytes.count, &header, &message) == 0 else { throw fault() }
   let size = e3p_pixel_bytes(&header)

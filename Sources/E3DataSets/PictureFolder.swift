@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 import Glibc
 
 /// A folder of pictures, or of one folder of pictures for each class.
@@ -13,18 +13,18 @@ struct PictureFolder: ImageSource {
 
   var count: Int { files.count }
 
-  init(path: String) throws(CheckpointError) {
+  init(path: String) throws(FileError) {
     let names = try directoryEntries(path)
     let folders = names.filter { isDirectory("\(path)/\($0)") }
     if folders.isEmpty {
       let pictures = try pictures(names, in: path)
-      guard !pictures.isEmpty else { throw CheckpointError(file: path, problem: "no pictures and no folders") }
+      guard !pictures.isEmpty else { throw FileError(file: path, problem: "no pictures and no folders") }
       files = pictures.map { "\(path)/\($0)" }
       (labels, classNames) = (nil, nil)
       return
     }
     guard try pictures(names.filter { !folders.contains($0) }, in: path).isEmpty else {
-      throw CheckpointError(file: path, problem: "holds pictures beside folders; expected one of the two")
+      throw FileError(file: path, problem: "holds pictures beside folders; expected one of the two")
     }
     var files: [String] = []
     var labels: [Int] = []
@@ -32,17 +32,17 @@ struct PictureFolder: ImageSource {
       let classPath = "\(path)/\(folder)"
       let names = try directoryEntries(classPath)
       if let inner = names.first(where: { isDirectory("\(classPath)/\($0)") }) {
-        throw CheckpointError(file: "\(classPath)/\(inner)", problem: "a folder within a class; expected pictures")
+        throw FileError(file: "\(classPath)/\(inner)", problem: "a folder within a class; expected pictures")
       }
       let inside = try pictures(names, in: classPath)
-      guard !inside.isEmpty else { throw CheckpointError(file: classPath, problem: "no pictures") }
+      guard !inside.isEmpty else { throw FileError(file: classPath, problem: "no pictures") }
       files += inside.map { "\(classPath)/\($0)" }
       labels += Array(repeating: index, count: inside.count)
     }
     (self.files, self.labels, classNames) = (files, labels, folders)
   }
 
-  func image(at index: Int) throws(CheckpointError) -> DataSetImage { .picture(try readPicture(path: files[index])) }
+  func image(at index: Int) throws(FileError) -> DataSetImage { .picture(try readPicture(path: files[index])) }
 
   func name(of index: Int) -> String { files[index] }
 }
@@ -50,10 +50,10 @@ struct PictureFolder: ImageSource {
 /// Those of `names` that are pictures.
 ///
 /// - Throws: a picture of a form that is not read.
-private func pictures(_ names: [String], in folder: String) throws(CheckpointError) -> [String] {
+private func pictures(_ names: [String], in folder: String) throws(FileError) -> [String] {
   let others = [".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl", ".pbm", ".pnm"]
   if let other = names.first(where: { ends($0, in: others) }) {
-    throw CheckpointError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG, PPM or PGM pictures")
+    throw FileError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG, PPM or PGM pictures")
   }
   return names.filter { ends($0, in: [".jpg", ".jpeg", ".png", ".ppm", ".pgm"]) }
 }
@@ -67,8 +67,8 @@ private func ends(_ name: String, in endings: [String]) -> Bool {
 /// The names in a directory that are not hidden, in the order of their bytes.
 ///
 /// - Throws: a directory that cannot be read, a name that is no UTF-8.
-private func directoryEntries(_ path: String) throws(CheckpointError) -> [String] {
-  guard let directory = opendir(path) else { throw CheckpointError(file: path, problem: systemErrorText()) }
+private func directoryEntries(_ path: String) throws(FileError) -> [String] {
+  guard let directory = opendir(path) else { throw FileError(file: path, problem: systemErrorText()) }
   defer { closedir(directory) }
   var names: [String] = []
   while let entry = readdir(directory) {
@@ -77,7 +77,7 @@ private func directoryEntries(_ path: String) throws(CheckpointError) -> [String
         String(validatingCString: $0)
       }
     }
-    guard let name else { throw CheckpointError(file: path, problem: "holds a name that is not UTF-8") }
+    guard let name else { throw FileError(file: path, problem: "holds a name that is not UTF-8") }
     if !name.hasPrefix(".") { names.append(name) }
   }
   return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

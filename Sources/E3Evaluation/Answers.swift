@@ -1,6 +1,6 @@
 import CE3
-import E3Converter
 import E3Metrics
+import E3Models
 
 /// What one model, or several as one ensemble, answered to N images: a column per quantity.
 public struct Answers: Sendable {

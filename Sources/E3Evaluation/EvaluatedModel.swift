@@ -1,8 +1,8 @@
 import E3Checkpoint
-import E3Converter
 import E3DataSets
 import E3Format
-import E3Metrics
+import E3Host
+import E3Models
 import E3Reference
 
 /// A model file whose answers are collected.
@@ -24,7 +24,7 @@ public struct EvaluatedModel: Sendable {
   public var classCount: Int { shape.classCount }
 
   /// Opens and validates the file at `path`.
-  public init(path: String) throws(CheckpointError) {
+  public init(path: String) throws(FileError) {
     mapped = try MappedModel(path: path)
     labels = mapped.labels
   }
@@ -37,19 +37,19 @@ public struct EvaluatedModel: Sendable {
   ///   - progress: is told how many images are done.
   public func answers(
     to data: DataSet, threads: Int, keepsChoices: Bool = false,
-    change: (@Sendable (DataSetImage, Int) throws(CheckpointError) -> DataSetImage)? = nil,
+    change: (@Sendable (DataSetImage, Int) throws(FileError) -> DataSetImage)? = nil,
     progress: (Int) -> Void = { _ in }
-  ) throws(CheckpointError) -> Answers {
+  ) throws(FileError) -> Answers {
     let statistics = RoutingStatistics(shape, keepsChoices: keepsChoices)
     let empty = Answers(
       classCount: classCount, memberCount: shape.memberCount, isCalibrated: isCalibrated, routing: statistics)
     let mapped = mapped
     let parts = try parallelMap(
       count: data.count, chunk: 64, threads: threads, progress: progress,
-      makeWorker: { () throws(CheckpointError) in
-        try InferenceSession(mapped, recordsRouting: statistics != nil)
+      makeWorker: { () throws(FileError) in
+        try ModelSession(mapped, recordsRouting: statistics != nil)
       },
-      body: { (session: inout InferenceSession, range: Range<Int>) throws(CheckpointError) in
+      body: { (session: inout ModelSession, range: Range<Int>) throws(FileError) in
         var part = empty
         for index in range {
           var image = try data.image(at: index)
@@ -70,7 +70,7 @@ public struct EvaluatedModel: Sendable {
   public func referenceAnswers(
     checkpoint: String, config: String, to data: DataSet, threads: Int, keepsChoices: Bool = true,
     progress: (Int) -> Void = { _ in }
-  ) throws(CheckpointError) -> Answers {
+  ) throws(FileError) -> Answers {
     let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
     try requirePacked(mapped, from: source)
     let reference = ReferenceModel(source)
@@ -82,8 +82,8 @@ public struct EvaluatedModel: Sendable {
     if threads > 1 { setMatrixThreads(1) }
     let parts = try parallelMap(
       count: data.count, chunk: 32, threads: threads, progress: progress,
-      makeWorker: { () throws(CheckpointError) in try InferenceSession(mapped, recordsRouting: false) },
-      body: { (session: inout InferenceSession, range: Range<Int>) throws(CheckpointError) in
+      makeWorker: { () throws(FileError) in try ModelSession(mapped, recordsRouting: false) },
+      body: { (session: inout ModelSession, range: Range<Int>) throws(FileError) in
         var values: [Float] = []
         for index in range {
           values += try session.prepared(data.image(at: index), name: data.name(ofImage: index))
@@ -91,7 +91,7 @@ public struct EvaluatedModel: Sendable {
         let collector = RoutingCollector(shape: shape, images: range.count, statistics: empty.routing)
         let logits = try reference.logits(values[...], count: range.count, observer: collector)
         guard logits.values.allSatisfy(\.isFinite) else {
-          throw CheckpointError(file: checkpoint, problem: "logits are not finite: the weights are unusable")
+          throw FileError(file: checkpoint, problem: "logits are not finite: the weights are unusable")
         }
         var part = empty
         part.routing = collector.statistics

@@ -1,6 +1,5 @@
-import E3Checkpoint
-import E3Converter
 import E3DataSets
+import E3Host
 
 /// What is to be measured.
 public struct Evaluation: Sendable {
@@ -32,19 +31,19 @@ public struct Evaluation: Sendable {
   ///
   /// - Parameter progress: makes a meter for a piece of work that is named, which is told the share that is done.
   /// - Throws: a file that cannot be used; models of other classes; images without labels.
-  public func run(progress: (String) -> (Double) -> Void = { _ in { _ in } }) throws(CheckpointError) -> Report {
+  public func run(progress: (String) -> (Double) -> Void = { _ in { _ in } }) throws(FileError) -> Report {
     let models = try openModels()
     let data = try open(dataSet, labels: labels)
     guard let labels = try data.classes(classCount: models[0].classCount, modelLabels: models[0].labels) else {
-      throw CheckpointError(
+      throw FileError(
         file: dataSet, problem: "no labels: give them with --labels, or a folder of pictures for each class")
     }
     if evaluatesCorruptions {
       guard case .picture = try data.image(at: 0) else {
-        throw CheckpointError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")
+        throw FileError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")
       }
     }
-    let others = try outOfDistribution.map { (path) throws(CheckpointError) in try open(path, labels: nil) }
+    let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
     var report = Report(
       models: self.models, dataSet: dataSet,
       answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
@@ -76,12 +75,12 @@ public struct Evaluation: Sendable {
 
   private func addCorruptions(
     to report: inout Report, models: [EvaluatedModel], data: DataSet, progress: (String) -> (Double) -> Void
-  ) throws(CheckpointError) {
+  ) throws(FileError) {
     for corruption in Corruption.allCases {
       for severity in 1...Corruption.severities {
         let found = try answers(
           of: models, to: data,
-          change: { (image, index) throws(CheckpointError) in
+          change: { (image, index) throws(FileError) in
             guard case .picture(let picture) = image else { return image }
             return .picture(try corruption.apply(to: picture, severity: severity, index: index))
           }, meter: progress("\(corruption.title) \(severity)"))
@@ -91,38 +90,38 @@ public struct Evaluation: Sendable {
   }
 
   /// The models, which must be of one kind of class.
-  private func openModels() throws(CheckpointError) -> [EvaluatedModel] {
-    let opened = try models.map { (path) throws(CheckpointError) in try EvaluatedModel(path: path) }
-    guard let first = opened.first else { throw CheckpointError(file: dataSet, problem: "no model file was given") }
+  private func openModels() throws(FileError) -> [EvaluatedModel] {
+    let opened = try models.map { (path) throws(FileError) in try EvaluatedModel(path: path) }
+    guard let first = opened.first else { throw FileError(file: dataSet, problem: "no model file was given") }
     for other in opened.dropFirst() {
       guard other.classCount == first.classCount else {
-        throw CheckpointError(
+        throw FileError(
           file: other.path, problem: "\(other.classCount) classes, but \(first.path) has \(first.classCount)")
       }
       guard other.labels == first.labels || other.labels.isEmpty || first.labels.isEmpty else {
-        throw CheckpointError(file: other.path, problem: "other labels of the classes than \(first.path)")
+        throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")
       }
     }
     guard reference == nil || opened.count == 1 else {
-      throw CheckpointError(
+      throw FileError(
         file: opened[1].path, problem: "a reference is compared with one model, not with an ensemble of several")
     }
     return opened
   }
 
-  private func open(_ path: String, labels: String?) throws(CheckpointError) -> DataSet {
+  private func open(_ path: String, labels: String?) throws(FileError) -> DataSet {
     let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
     let end = limit.map { min(whole.count, skip + $0) } ?? whole.count
     guard skip < end else {
-      throw CheckpointError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")
+      throw FileError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")
     }
     return whole[skip..<end]
   }
 
   private func answers(
     of models: [EvaluatedModel], to data: DataSet, keepsChoices: Bool = false,
-    change: (@Sendable (DataSetImage, Int) throws(CheckpointError) -> DataSetImage)? = nil, meter: (Double) -> Void
-  ) throws(CheckpointError) -> Answers {
+    change: (@Sendable (DataSetImage, Int) throws(FileError) -> DataSetImage)? = nil, meter: (Double) -> Void
+  ) throws(FileError) -> Answers {
     let total = Double(models.count * data.count)
     var answers: [Answers] = []
     for (place, model) in models.enumerated() {

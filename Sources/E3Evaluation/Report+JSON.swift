@@ -1,5 +1,6 @@
-import E3Converter
+import E3Host
 import E3Metrics
+import E3Models
 
 extension Report {
   /// The object of `--json`, in one line; figures that are undefined are null.

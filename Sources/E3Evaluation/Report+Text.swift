@@ -1,4 +1,4 @@
-import E3Converter
+import E3Host
 import E3Metrics
 
 extension Report {

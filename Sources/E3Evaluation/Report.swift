@@ -1,5 +1,5 @@
-import E3Converter
 import E3Metrics
+import E3Models
 
 /// Everything that was measured of one model, or of several as a deep ensemble.
 public struct Report: Sendable {

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// Multi-head dot-product attention.
 struct Attention {
@@ -7,7 +8,7 @@ struct Attention {
   /// Norms over D of every head's queries and keys; nil without `attention_qk_norm`.
   let queryNorm, keyNorm: LayerNorm?
 
-  init(_ names: AttentionNames, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: AttentionNames, from model: SourceModel) throws(FileError) {
     let config = model.config
     (headCount, headSize) = (config.headCount, config.headSize)
     let hidden = config.hiddenSize

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// Images to tokens: patches through a linear layer, a class token in front, position embeddings.
 struct Embedding {
@@ -8,7 +9,7 @@ struct Embedding {
 
   /// - Parameter images: `[N][height][width][channels]`.
   /// - Returns: `[N*P][H]`, patches row by row. Pixels beyond the last whole patch are ignored.
-  func patches(_ images: ArraySlice<Float>, count: Int) throws(CheckpointError) -> Matrix {
+  func patches(_ images: ArraySlice<Float>, count: Int) throws(FileError) -> Matrix {
     let kernel = try Linear(
       ParameterNames.embedding, inputs: config.patchValueCount, outputs: config.hiddenSize, from: model)
     let rowSize = config.imageWidth * config.channels
@@ -31,7 +32,7 @@ struct Embedding {
 
   /// - Parameter patches: `[N*P][H]`.
   /// - Returns: `[N*T][H]`.
-  func tokens(_ patches: Matrix, count: Int) throws(CheckpointError) -> Matrix {
+  func tokens(_ patches: Matrix, count: Int) throws(FileError) -> Matrix {
     let classToken = config.classifier == .token ? try model.values(of: ParameterNames.classToken) : []
     let perImage = patches.rows / count * config.hiddenSize
     var values: [Float] = []
@@ -44,7 +45,7 @@ struct Embedding {
     return Matrix(rows: count * config.tokenCount, columns: config.hiddenSize, values: values)
   }
 
-  private func position() throws(CheckpointError) -> [Float] {
+  private func position() throws(FileError) -> [Float] {
     switch config.positionEmbedding {
     case .none: []
     case .learned: try model.values(of: ParameterNames.positionEmbedding)

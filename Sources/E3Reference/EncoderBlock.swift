@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// One pre-norm block: attention, then an MLP or a mixture of experts, each added to its input.
 struct EncoderBlock {
@@ -9,7 +10,7 @@ struct EncoderBlock {
   ///   - x: `[sequences * T][H]`; one sequence per image before the first block with experts, one per member after it.
   ///   - images: N.
   /// - Returns: the block's output; from the first block with experts on `[N*M*T][H]`.
-  func callAsFunction(_ x: Matrix, images: Int, observer: (any ForwardObserver)?) throws(CheckpointError) -> Matrix {
+  func callAsFunction(_ x: Matrix, images: Int, observer: (any ForwardObserver)?) throws(FileError) -> Matrix {
     let (config, names) = (model.config, ParameterNames.block(index))
     let norm0 = try LayerNorm(names.norm0, from: model)(x)
     observer?.observe(.norm0(block: index), norm0)

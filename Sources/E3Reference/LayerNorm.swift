@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// Layer normalisation over the last axis: `(x - mean) / sqrt(variance + 1e-6) * scale + bias`, biased variance.
 struct LayerNorm {
@@ -9,13 +10,13 @@ struct LayerNorm {
 
   private static let epsilon = 1e-6
 
-  init(_ names: NormNames, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: NormNames, from model: SourceModel) throws(FileError) {
     scale = try model.values(of: names.scale)
     bias = try model.values(of: names.bias)
   }
 
   /// A norm without bias.
-  init(scaleOnly name: String, from model: SourceModel) throws(CheckpointError) {
+  init(scaleOnly name: String, from model: SourceModel) throws(FileError) {
     scale = try model.values(of: name)
     bias = nil
   }

@@ -1,5 +1,6 @@
 import COpenBLAS
 import E3Checkpoint
+import E3Host
 import Glibc
 import Synchronization
 
@@ -12,7 +13,7 @@ struct Linear {
   let bias: [Float]?
 
   /// Reads a layer whose kernel may have more axes: its first `inputs` elements per output are flattened.
-  init(_ names: LinearNames, inputs: Int, outputs: Int, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: LinearNames, inputs: Int, outputs: Int, from model: SourceModel) throws(FileError) {
     (self.inputs, self.outputs) = (inputs, outputs)
     kernel = try model.values(of: names.kernel)
     bias = try model.values(of: names.bias)
@@ -21,7 +22,7 @@ struct Linear {
 
   /// Reads expert `index` of tensors with a leading axis E.
   init(_ names: LinearNames, expert index: Int, inputs: Int, outputs: Int, from model: SourceModel)
-    throws(CheckpointError)
+    throws(FileError)
   {
     (self.inputs, self.outputs) = (inputs, outputs)
     kernel = try model.values(of: names.kernel, at: index)

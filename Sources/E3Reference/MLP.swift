@@ -1,18 +1,19 @@
 import E3Checkpoint
+import E3Host
 
 /// Two linear layers with a GELU between them.
 struct MLP {
   /// H → F and F → H.
   let dense0, dense1: Linear
 
-  init(_ names: MLPNames, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: MLPNames, from model: SourceModel) throws(FileError) {
     let (hidden, mlp) = (model.config.hiddenSize, model.config.mlpSize)
     dense0 = try Linear(names.dense0, inputs: hidden, outputs: mlp, from: model)
     dense1 = try Linear(names.dense1, inputs: mlp, outputs: hidden, from: model)
   }
 
   /// Expert `index` of a block's experts.
-  init(_ names: MLPNames, expert index: Int, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: MLPNames, expert index: Int, from model: SourceModel) throws(FileError) {
     let (hidden, mlp) = (model.config.hiddenSize, model.config.mlpSize)
     dense0 = try Linear(names.dense0, expert: index, inputs: hidden, outputs: mlp, from: model)
     dense1 = try Linear(names.dense1, expert: index, inputs: mlp, outputs: hidden, from: model)

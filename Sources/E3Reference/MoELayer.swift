@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// A sparse mixture of expert MLPs. Experts are read one by one.
 struct MoELayer {
@@ -7,7 +8,7 @@ struct MoELayer {
   let names: BlockNames
   let router: Router
 
-  init(_ names: BlockNames, experts: ModelConfig.Experts, from model: SourceModel) throws(CheckpointError) {
+  init(_ names: BlockNames, experts: ModelConfig.Experts, from model: SourceModel) throws(FileError) {
     (self.model, self.experts, self.names) = (model, experts, names)
     router = try Router(names.router, experts: experts, from: model)
   }
@@ -15,7 +16,7 @@ struct MoELayer {
   /// The weighted sum of each token's experts; zero for a token that found no slot.
   ///
   /// - Parameter x: `[N*M*T][H]`.
-  func callAsFunction(_ x: Matrix) throws(CheckpointError) -> (output: Matrix, routing: Routing) {
+  func callAsFunction(_ x: Matrix) throws(FileError) -> (output: Matrix, routing: Routing) {
     var routing = router(x)
     if let capacity = experts.capacity {
       let config = model.config

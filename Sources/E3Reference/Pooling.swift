@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// What the classifier reads of each sequence.
 struct Pooling {
@@ -6,7 +7,7 @@ struct Pooling {
 
   /// - Parameter x: `[sequences * T][H]`, normalised.
   /// - Returns: `[sequences][H]`.
-  func callAsFunction(_ x: Matrix, sequences: Int) throws(CheckpointError) -> Matrix {
+  func callAsFunction(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
     let tokens = model.config.tokenCount
     switch model.config.classifier {
     case .token, .first: return x.gather((0..<sequences).map { $0 * tokens })
@@ -20,7 +21,7 @@ struct Pooling {
   }
 
   /// Multi-head attention pooling: a learned probe attends to all tokens; an MLP follows. The probe itself is not added.
-  private func mapHead(_ x: Matrix, sequences: Int) throws(CheckpointError) -> Matrix {
+  private func mapHead(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
     let probe = Matrix(rows: 1, columns: x.columns, values: try model.values(of: ParameterNames.mapProbe))
     let attention = try Attention(ParameterNames.mapAttention, from: model)
     let probes = probe.gather([Int](repeating: 0, count: sequences))

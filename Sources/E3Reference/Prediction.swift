@@ -1,4 +1,4 @@
-import E3Checkpoint
+import E3Host
 import Glibc
 
 /// The answer to one image: the members' opinions, their mean, and how far they agree. Entropies are in nats.
@@ -75,7 +75,7 @@ extension ReferenceModel {
   /// - Parameter observer: Makes what sees the values inside for a batch of so many images.
   /// - Throws: as `logits(_:count:observer:)`; logits that are not finite.
   public func predict(_ images: ImageTensor, observer: (_ count: Int) -> (any ForwardObserver)? = { _ in nil })
-    throws(CheckpointError) -> [Prediction]
+    throws(FileError) -> [Prediction]
   {
     let capacity = config.experts?.capacity
     let spansImages = capacity.map { $0.groupSize != config.tokenCount * config.memberCount } ?? false
@@ -88,7 +88,7 @@ extension ReferenceModel {
       let logits = try logits(
         images.values[start * imageSize..<end * imageSize], count: end - start, observer: observer(end - start))
       guard logits.values.allSatisfy(\.isFinite) else {
-        throw CheckpointError(file: model.checkpoint.path, problem: "logits are not finite: the weights are unusable")
+        throw FileError(file: model.checkpoint.path, problem: "logits are not finite: the weights are unusable")
       }
       for row in stride(from: 0, to: logits.rows, by: config.memberCount) {
         predictions.append(Prediction(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) }))

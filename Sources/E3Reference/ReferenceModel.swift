@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 import Glibc
 
 /// The float32 forward pass of ViT, V-MoE and E³, as the reference implementation computes it.
@@ -23,7 +24,7 @@ public struct ReferenceModel: Sendable {
   /// - Throws: unusable weights; a capacity group that does not divide the tokens.
   /// - Precondition: `images` has `N * height * width * channels` values.
   public func logits(_ images: ArraySlice<Float>, count: Int, observer: (any ForwardObserver)? = nil)
-    throws(CheckpointError) -> Matrix
+    throws(FileError) -> Matrix
   {
     precondition(images.count == count * config.imageHeight * config.imageWidth * config.channels)
     try requireWholeGroups(count)
@@ -47,11 +48,11 @@ public struct ReferenceModel: Sendable {
     return try Linear(ParameterNames.head, inputs: z.columns, outputs: config.classCount, from: model)(z)
   }
 
-  private func requireWholeGroups(_ count: Int) throws(CheckpointError) {
+  private func requireWholeGroups(_ count: Int) throws(FileError) {
     guard let size = config.experts?.capacity?.groupSize else { return }
     let tokens = count * config.tokenCount * config.memberCount
     guard tokens.isMultiple(of: size) else {
-      throw CheckpointError(
+      throw FileError(
         file: model.checkpoint.path,
         problem: "\(tokens) tokens of \(count) images do not divide into groups of \(size): give as many images as the "
           + "group size needs, or one image per group")

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 
 /// Which experts the tokens of one block go to.
 ///
@@ -26,7 +27,7 @@ struct Router {
   /// One layer H → Em for each member.
   let members: [Linear]
 
-  init(_ name: String, experts: ModelConfig.Experts, from model: SourceModel) throws(CheckpointError) {
+  init(_ name: String, experts: ModelConfig.Experts, from model: SourceModel) throws(FileError) {
     self.experts = experts
     config = model.config
     let (hidden, perMember) = (config.hiddenSize, config.expertsPerMember)

@@ -1,6 +1,6 @@
 import CE3
 import CE3Kernels
-import CE3System
+import CE3Threads
 import E3Format
 
 // Sessions and answers: the part of e3.h that runs the network. `e3_session` is the address of a `Session`.

@@ -1,5 +1,5 @@
 import CE3Kernels
-import CE3System
+import CE3Threads
 import E3Format
 
 /// The forward pass of one image, as one member of the team runs it: patches → blocks → pooling → logits.

@@ -1,4 +1,4 @@
-import CE3System
+import CE3Threads
 
 /// Where the time of the last run went, in nanoseconds of the first worker.
 struct Profile {

@@ -1,6 +1,6 @@
 import CE3
 import CE3Kernels
-import CE3System
+import CE3Threads
 import E3Format
 
 /// What a session was asked to be; checked values of `e3_session_options`.

@@ -1,4 +1,4 @@
-import CE3System
+import CE3Threads
 import E3Format
 
 /// One member of the team that runs an inference. All members run the same code; each takes its share of every stage.

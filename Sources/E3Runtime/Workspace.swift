@@ -1,4 +1,4 @@
-import CE3System
+import CE3Threads
 import E3Format
 
 /// Every buffer of an inference, in the arena. Letters as in ``ModelShape``; rows of the token sequence are ordered

@@ -1,8 +1,7 @@
 import ArgumentParser
 import E3Calibration
-import E3Checkpoint
-import E3Converter
 import E3DataSets
+import E3Host
 import Glibc
 
 struct CalibrateCommand: ParsableCommand {
@@ -113,10 +112,10 @@ struct CalibrateCommand: ParsableCommand {
 
   private static func open(
     _ path: String, _ labels: String?, _ skip: Int, _ limit: Int?
-  ) throws(CheckpointError) -> DataSet {
+  ) throws(FileError) -> DataSet {
     let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
     guard skip < data.count else {
-      throw CheckpointError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
+      throw FileError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
     }
     return data[skip..<min(data.count, skip + (limit ?? data.count))]
   }

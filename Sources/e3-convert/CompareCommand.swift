@@ -1,6 +1,6 @@
 import ArgumentParser
-import E3Checkpoint
-import E3Converter
+import E3Evaluation
+import E3Host
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
-import E3Converter
+import E3Host
+import E3Models
 
 @main
 struct Convert: ParsableCommand {
@@ -10,7 +11,7 @@ struct Convert: ParsableCommand {
       CHECKPOINT is a V-MoE prefix (or its .index), a .safetensors file or a vit_jax .npz file. CONFIG.json has the field \
       names of V-MoE.
       """,
-    version: converterVersion,
+    version: libraryVersion,
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, CompareCommand.self,
       CalibrateCommand.self, RandomCommand.self,

@@ -1,5 +1,7 @@
 import ArgumentParser
 import E3Converter
+import E3Host
+import E3Models
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

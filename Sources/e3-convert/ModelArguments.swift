@@ -1,5 +1,7 @@
 import ArgumentParser
 import E3Checkpoint
+import E3Converter
+import E3DataSets
 
 /// The arguments that say which model is meant: shared by the commands that read a checkpoint.
 struct ModelArguments: ParsableArguments {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import E3Converter
+import E3Host
 
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

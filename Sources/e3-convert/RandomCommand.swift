@@ -1,5 +1,6 @@
 import ArgumentParser
-import E3Converter
+import E3Checkpoint
+import E3Host
 
 struct RandomCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

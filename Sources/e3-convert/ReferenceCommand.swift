@@ -1,5 +1,6 @@
 import ArgumentParser
 import E3Checkpoint
+import E3Host
 import E3Reference
 
 /// Runs a checkpoint in float32: what the packed model is compared with.

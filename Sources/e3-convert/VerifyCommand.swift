@@ -1,5 +1,6 @@
 import ArgumentParser
-import E3Converter
+import E3Host
+import E3Models
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

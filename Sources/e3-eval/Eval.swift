@@ -1,6 +1,7 @@
 import ArgumentParser
-import E3Converter
 import E3Evaluation
+import E3Host
+import E3Models
 import Glibc
 
 @main
@@ -15,7 +16,7 @@ struct Eval: ParsableCommand {
       .npy array are values in the model's value range, as in e3-run --tensor. Several models are evaluated as their deep \
       ensemble.
       """,
-    version: converterVersion)
+    version: libraryVersion)
 
   @Argument(help: ArgumentHelp("Model files, then the labelled images.", valueName: "MODEL.e3 … DATASET"))
   var paths: [String]

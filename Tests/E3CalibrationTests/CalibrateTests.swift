@@ -1,13 +1,11 @@
 import CE3
-import E3Checkpoint
-import E3Converter
-import E3DataSets
-import E3Evaluation
 import E3Format
 import E3TestSupport
 import Testing
-
 @testable import E3Calibration
+@testable import E3DataSets
+@testable import E3Host
+@testable import E3Models
 
 @Suite("Calibration of a model")
 struct CalibrateTests {
@@ -25,7 +23,7 @@ struct CalibrateTests {
   }
 
   private func behaviour(_ path: String, _ data: DataSet) throws -> Behaviour {
-    let session = try InferenceSession(MappedModel(path: path))
+    let session = try ModelSession(MappedModel(path: path))
     var behaviour = Behaviour()
     defer { withExtendedLifetime(session) {} }
     for index in 0..<data.count {
@@ -95,7 +93,7 @@ struct CalibrateTests {
     for index in 0..<plain.file.extentCount {
       #expect(written.file.bytes(at: index).elementsEqual(plain.file.bytes(at: index)))
     }
-    let (a, b) = (try InferenceSession(plain), try InferenceSession(written))
+    let (a, b) = (try ModelSession(plain), try ModelSession(written))
     defer { withExtendedLifetime((a, b)) {} }
     for index in 0..<20 {
       let image = try data.image(at: index)

@@ -1,4 +1,5 @@
-import E3Converter
+import E3Calibration
+import E3Models
 import E3TestSupport
 import Foundation
 import Testing

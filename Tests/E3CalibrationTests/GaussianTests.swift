@@ -1,6 +1,5 @@
 import E3TestSupport
 import Testing
-
 @testable import E3Calibration
 
 @Suite("Means and spreads")

@@ -2,7 +2,7 @@ import CE3
 import E3Checkpoint
 import E3Converter
 import E3DataSets
-import E3Evaluation
+import E3Models
 import E3TestSupport
 import Foundation
 
@@ -22,7 +22,7 @@ extension TemporaryFolder {
     let pixels = (0..<count * 8 * 8).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     let images = try write(idx([UInt32(count), 8, 8], pixels), to: "\(name)-images")
     let data = try DataSet(path: images)
-    let session = try InferenceSession(MappedModel(path: model))
+    let session = try ModelSession(MappedModel(path: model))
     var labels: [UInt8] = []
     defer { withExtendedLifetime(session) {} }
     for index in 0..<count {

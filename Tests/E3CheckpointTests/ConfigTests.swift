@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import E3TestSupport
 import Testing
 
@@ -121,7 +122,7 @@ private let ensemble = """
     ])
   func refused(_ old: String, _ new: String, _ expected: String) throws {
     let text = try edited(old, new)
-    let error = try #require(throws: CheckpointError.self) { try config(text) }
+    let error = try #require(throws: FileError.self) { try config(text) }
     #expect(error.description.contains(expected), "\(error)")
   }
 
@@ -130,7 +131,7 @@ private let ensemble = """
     for text in [
       String(repeating: "[", count: 100_000), String(repeating: "[", count: 500) + String(repeating: "]", count: 500),
     ] {
-      #expect(throws: CheckpointError.self) { try config(text) }
+      #expect(throws: FileError.self) { try config(text) }
     }
   }
 }

@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import E3TestSupport
 import Foundation
 import Testing
@@ -36,7 +37,7 @@ struct Victim: Sendable, CustomStringConvertible {
     do {
       try victim.read(folder.path)
       if !mayPass { Issue.record("\(victim) was read although a part is missing") }
-    } catch let error as CheckpointError {
+    } catch let error as FileError {
       let line = error.description
       #expect(!line.contains("\n") && line.hasPrefix(folder.path), "\(line)")
     }

@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 import E3TestSupport
 import Testing
 
@@ -26,8 +27,8 @@ import Testing
     #expect(try checkpoint.read("a/\"kernel\"") == kernel)
     #expect(try checkpoint.read("a/\"kernel\"", at: 1) == Array(kernel[12...]))
     #expect(try checkpoint.read("b") == [-1] && checkpoint.read("empty") == [])
-    #expect(throws: CheckpointError.self) { try checkpoint.read("a/\"kernel\"", at: 2) }
-    #expect(throws: CheckpointError.self) { try checkpoint.read("c") }
+    #expect(throws: FileError.self) { try checkpoint.read("a/\"kernel\"", at: 2) }
+    #expect(throws: FileError.self) { try checkpoint.read("c") }
   }
 
   @Test("an unfinished file leaves nothing behind")
@@ -35,7 +36,7 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder["model.safetensors"]
     do { try SafetensorsWriter(path: path, tensors: [("a", [2])]).append([1]) }
-    #expect(throws: CheckpointError.self) { try Checkpoint(path: path) }
+    #expect(throws: FileError.self) { try Checkpoint(path: path) }
   }
 
   @Test("where some names start with params/, only those are parameters")
@@ -68,12 +69,12 @@ import Testing
       (#"{"a":1,"a":1}"#, 0, "duplicate JSON key"), ("[]", 0, "expected an object"), ("", 0, "empty"),
     ])
   func malformed(_ header: String, _ dataBytes: Int, _ expected: String) throws {
-    let error = try #require(throws: CheckpointError.self) { try open(header, dataBytes: dataBytes) }
+    let error = try #require(throws: FileError.self) { try open(header, dataBytes: dataBytes) }
     #expect(error.description.contains(expected), "\(error)")
   }
 
   @Test("a header longer than the file is refused", arguments: [3, UInt64(Int64.max), .max])
   func longHeader(_ size: UInt64) throws {
-    #expect(throws: CheckpointError.self) { try open("{}", dataBytes: 0, headerSize: size) }
+    #expect(throws: FileError.self) { try open("{}", dataBytes: 0, headerSize: size) }
   }
 }

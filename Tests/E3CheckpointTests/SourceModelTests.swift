@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import E3TestSupport
 import Foundation
 import Testing
@@ -57,14 +58,14 @@ import Testing
       ),
     ])
   func contradictions(_ old: String, _ new: String, _ expected: String) throws {
-    let error = try #require(throws: CheckpointError.self) { try open(old, new) }
+    let error = try #require(throws: FileError.self) { try open(old, new) }
     #expect(error.description.contains(expected), "\(error)")
   }
 
   @Test("a tensor that the model does not have is named")
   func extraTensor() throws {
     let folder = "\(Goldens.smallDirectory)/vmoe_map"
-    let error = try #require(throws: CheckpointError.self) {
+    let error = try #require(throws: FileError.self) {
       try open(
         #""attention_qk_norm": true"#, #""attention_qk_norm": false"#, checkpoint: "\(folder)/vmoe_map.safetensors",
         config: "\(folder)/config.json")
@@ -87,7 +88,7 @@ import Testing
     try writer.finish()
     let copy = try open(checkpoint: path)
     for read in [{ try copy.values(of: bad) }, { try copy.values(of: bad, at: 2) }] {
-      let error = try #require(throws: CheckpointError.self) { try read() }
+      let error = try #require(throws: FileError.self) { try read() }
       #expect(error.tensor == bad && error.problem.contains("flat index 500, expected finite"), "\(error)")
     }
     #expect(try copy.values(of: bad, at: 1) == model.values(of: bad, at: 1))
@@ -116,7 +117,7 @@ import Testing
 
   @Test("a missing checkpoint is named by its index")
   func missing() throws {
-    let error = try #require(throws: CheckpointError.self) { try open(checkpoint: "\(Self.folder)/none") }
+    let error = try #require(throws: FileError.self) { try open(checkpoint: "\(Self.folder)/none") }
     #expect(error.description == "\(Self.folder)/none.index: No such file or directory")
   }
 }

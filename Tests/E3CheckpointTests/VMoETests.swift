@@ -1,4 +1,5 @@
 import E3Checkpoint
+import E3Host
 import E3TestSupport
 import Testing
 
@@ -97,7 +98,7 @@ private indirect enum Pack: Sendable {
     let early = [("opt_state", Pack.map([("w", leaf), ("x", leaf)])), ("params", .map([("w", leaf)]))]
     #expect(try open(early, data, version: nil).read("w") == [7])
     #expect(try open(early, data).read("w") == [9])
-    #expect(throws: CheckpointError.self) { try open([("opt_state", .map([("w", leaf)]))], data) }
+    #expect(throws: FileError.self) { try open([("opt_state", .map([("w", leaf)]))], data) }
   }
 
   @Test("an index that does not describe whole arrays is refused")
@@ -117,18 +118,18 @@ private indirect enum Pack: Sendable {
       (.ext(8, .list([])), "expected an array of 3"), (.int(3), "neither a map nor an array"),
     ]
     for (leaf, expected) in cases {
-      let error = try #require(throws: CheckpointError.self) { try open([("w", leaf)], data) }
+      let error = try #require(throws: FileError.self) { try open([("w", leaf)], data) }
       #expect(error.description.contains(expected) || expected == "dtype", "\(error)")
     }
     for (shards, version) in [(0, "20220622"), (1 << 40, "20220622"), (1, "2030")] {
-      #expect(throws: CheckpointError.self) {
+      #expect(throws: FileError.self) {
         try open([("w", Self.whole)], data, shardCount: shards, version: .text(version))
       }
     }
-    #expect(throws: CheckpointError.self) { try open([("w", Self.whole), ("w", Self.whole)], data) }
-    #expect(throws: CheckpointError.self) { try open([], data) }
+    #expect(throws: FileError.self) { try open([("w", Self.whole), ("w", Self.whole)], data) }
+    #expect(throws: FileError.self) { try open([], data) }
     let deep = (0..<1000).reduce(Self.whole) { inner, _ in .map([("m", inner)]) }
-    let error = try #require(throws: CheckpointError.self) { try open([("w", deep)], data) }
+    let error = try #require(throws: FileError.self) { try open([("w", deep)], data) }
     #expect(error.problem.contains("nested deeper than 32"))
   }
 
@@ -146,7 +147,7 @@ private indirect enum Pack: Sendable {
       ([("x", .list([]))], "unexpected or repeated key x"), ([("0", .int(1))], "expected an array"),
     ]
     for (data, expected) in cases {
-      let error = try #require(throws: CheckpointError.self) { try open([("w", Self.whole)], data) }
+      let error = try #require(throws: FileError.self) { try open([("w", Self.whole)], data) }
       #expect(error.description.contains(expected), "\(error)")
     }
   }

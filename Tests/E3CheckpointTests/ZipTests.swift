@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import E3TestSupport
 import Foundation
 import Testing
@@ -48,7 +49,7 @@ import Testing
   @Test("a changed byte in a deflated member is noticed")
   func checksum() throws {
     try readAll { _ in }
-    let error = try #require(throws: CheckpointError.self) {
+    let error = try #require(throws: FileError.self) {
       try readAll { bytes in
         let entry = try entry("embedding/kernel.npy", in: bytes)
         bytes[entry + 16] ^= 1
@@ -66,7 +67,7 @@ import Testing
       (45, 0x7F, "truncated zip file"), (42, 1, "no local zip header"),
     ]
     for (offset, value, expected) in cases {
-      let error = try #require(throws: CheckpointError.self) {
+      let error = try #require(throws: FileError.self) {
         try readAll { bytes in
           let entry = try entry("embedding/kernel.npy", in: bytes)
           bytes[entry + offset] = value
@@ -101,7 +102,7 @@ import Testing
     let checkpoint = try Checkpoint(path: folder.write(bytes, to: "large.npz"))
     #expect(try checkpoint.read("cls") == [1, 2, 3])
     for length in 0..<bytes.count {
-      #expect(throws: CheckpointError.self) {
+      #expect(throws: FileError.self) {
         try Checkpoint(path: folder.write(bytes[..<length], to: "large.npz"))
       }
     }
@@ -111,13 +112,13 @@ import Testing
   func foreign() throws {
     let folder = try TemporaryFolder()
     for bytes in [Array("GIF89a".utf8), [UInt8](repeating: 0x50, count: 100_000), []] as [[UInt8]] {
-      #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.write(bytes, to: "x.npz")) }
-      #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.write(bytes, to: "x.safetensors")) }
-      #expect(throws: CheckpointError.self) {
+      #expect(throws: FileError.self) { try Checkpoint(path: folder.write(bytes, to: "x.npz")) }
+      #expect(throws: FileError.self) { try Checkpoint(path: folder.write(bytes, to: "x.safetensors")) }
+      #expect(throws: FileError.self) {
         try folder.write(bytes, to: "x.index")
         _ = try Checkpoint(path: folder["x"])
       }
     }
-    #expect(throws: CheckpointError.self) { try Checkpoint(path: "\(folder.path)/") }
+    #expect(throws: FileError.self) { try Checkpoint(path: "\(folder.path)/") }
   }
 }

@@ -1,8 +1,10 @@
 import E3TestSupport
 import Foundation
 import Testing
-
-@testable import E3Checkpoint
+@testable import E3Converter
+@testable import E3Evaluation
+@testable import E3Host
+@testable import E3Models
 
 /// The built `e3-convert`, as a person meets it.
 @Suite("Commands")

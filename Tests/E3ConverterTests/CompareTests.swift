@@ -1,9 +1,11 @@
 import E3Goldens
 import E3TestSupport
 import Testing
-
 @testable import E3Checkpoint
 @testable import E3Converter
+@testable import E3Evaluation
+@testable import E3Host
+@testable import E3Models
 @testable import E3Reference
 
 @Suite("Compare")

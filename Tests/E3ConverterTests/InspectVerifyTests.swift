@@ -1,10 +1,10 @@
 import E3TestSupport
 import Foundation
 import Testing
-
-@testable import E3Checkpoint
 @testable import E3Converter
 @testable import E3Format
+@testable import E3Host
+@testable import E3Models
 
 @Suite("Inspect and verify")
 struct InspectVerifyTests {

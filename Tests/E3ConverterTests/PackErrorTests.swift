@@ -1,7 +1,6 @@
 import E3TestSupport
 import Foundation
 import Testing
-
 @testable import E3Checkpoint
 @testable import E3Converter
 

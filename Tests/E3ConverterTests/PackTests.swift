@@ -1,10 +1,11 @@
 import E3Goldens
 import E3TestSupport
 import Testing
-
 @testable import E3Checkpoint
 @testable import E3Converter
 @testable import E3Format
+@testable import E3Host
+@testable import E3Models
 @testable import E3Reference
 
 @Suite("Packing")
@@ -20,7 +21,7 @@ struct PackTests {
     guard let expected = golden.expected("probs") else { return }
     let probabilities = try NumpyArray(path: expected).values
     let images = try NumpyArray(path: golden.inputs)
-    let session = try Int8Session(packed)
+    let session = try ModelSession(packed)
     let (count, classes) = (images.shape[0], packed.file.shape.classCount)
     var variation: Float = 0
     for image in 0..<count {

@@ -1,9 +1,11 @@
 import E3TestSupport
 import Testing
-
 @testable import E3Checkpoint
 @testable import E3Converter
 @testable import E3Format
+@testable import E3Host
+@testable import E3Models
+@testable import E3Reference
 
 /// Every extent of a packed file holds its tensor, in the place and layout that FORMAT.md says.
 @Suite("Packed tensors")

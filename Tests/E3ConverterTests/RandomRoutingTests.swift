@@ -1,8 +1,6 @@
 import E3TestSupport
 import Testing
-
 @testable import E3Checkpoint
-@testable import E3Converter
 @testable import E3Reference
 
 /// Random weights must exercise a model as trained ones do, or figures measured with them mean little.

@@ -1,8 +1,6 @@
 import E3TestSupport
 import Testing
-
 @testable import E3Checkpoint
-@testable import E3Converter
 
 @Suite("Random weights")
 struct RandomWeightsTests {

@@ -1,9 +1,7 @@
 import E3TestSupport
 import Foundation
 import Testing
-
 @testable import E3Checkpoint
-@testable import E3Converter
 @testable import E3Format
 
 /// Configuration texts of small models for `random`.

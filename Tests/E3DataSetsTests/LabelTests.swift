@@ -1,5 +1,5 @@
-import E3Checkpoint
 import E3DataSets
+import E3Host
 import E3TestSupport
 import Testing
 
@@ -79,7 +79,7 @@ struct LabelTests {
     let data = try DataSet(path: images, labels: labels)
     #expect(try data.classes(classCount: 8, modelLabels: []) == [0, 7])
     #expect(problem { _ = try data.classes(classCount: 7, modelLabels: []) }?.hasPrefix("label 1 is 7") == true)
-    #expect(throws: CheckpointError(file: labels, problem: "label 1 is 7, but the model has 7 classes")) {
+    #expect(throws: FileError(file: labels, problem: "label 1 is 7, but the model has 7 classes")) {
       try data[1..<2].classes(classCount: 7, modelLabels: [])
     }
     #expect(try DataSet(path: images).classes(classCount: 1, modelLabels: []) == nil)

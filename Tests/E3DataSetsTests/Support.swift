@@ -1,5 +1,5 @@
 import CZlib
-import E3Checkpoint
+import E3Host
 import Foundation
 
 /// A binary PPM (three channels) or PGM of one value.
@@ -36,7 +36,7 @@ func problem(_ work: () throws -> Void) -> String? {
   do {
     try work()
     return nil
-  } catch let error as CheckpointError {
+  } catch let error as FileError {
     return error.problem
   } catch {
     return "another error: \(error)"

@@ -1,11 +1,10 @@
 import CE3
-import E3DataSets
 import E3TestSupport
 import Foundation
 import Testing
-
-@testable import E3Converter
+@testable import E3DataSets
 @testable import E3Evaluation
+@testable import E3Models
 
 /// Sample files with a calibration and random statistics.
 @Suite("A calibrated file")
@@ -27,7 +26,7 @@ struct CalibratedTests {
 
   @Test("the distances that the float path is given are the runtime's formula")
   func distances() throws {
-    let session = try InferenceSession(model.mapped, recordsRouting: false)
+    let session = try ModelSession(model.mapped, recordsRouting: false)
     let data = try images(5)
     for index in 0..<5 {
       let result = try session.run(data.image(at: index), name: "image")

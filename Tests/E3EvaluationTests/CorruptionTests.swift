@@ -1,6 +1,5 @@
-import E3DataSets
 import Testing
-
+@testable import E3DataSets
 @testable import E3Evaluation
 
 @Suite("Corruptions")

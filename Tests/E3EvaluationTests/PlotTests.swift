@@ -1,10 +1,9 @@
-import E3Converter
 import E3TestSupport
 import Foundation
 import FoundationXML
 import Testing
-
 @testable import E3Evaluation
+@testable import E3Host
 
 @Suite("Plots")
 struct PlotTests {

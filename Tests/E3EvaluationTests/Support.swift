@@ -1,6 +1,6 @@
 import E3TestSupport
 import Foundation
-
+@testable import E3Checkpoint
 @testable import E3Converter
 
 extension TemporaryFolder {

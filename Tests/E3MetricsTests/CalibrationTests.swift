@@ -1,5 +1,4 @@
 import Testing
-
 @testable import E3Metrics
 
 @Suite("Temperature and conformal sets")

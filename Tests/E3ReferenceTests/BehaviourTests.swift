@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Goldens
+import E3Host
 import E3Reference
 import E3TestSupport
 import Testing
@@ -72,7 +73,7 @@ import Testing
     let folder = "\(Goldens.smallDirectory)/e3_groups"
     let model = try open(folder, checkpoint: "e3_groups.safetensors", options: ModelOptions(capacity: .config))
     let images = try NumpyArray(path: "\(folder)/inputs.npy")
-    let error = try #require(throws: CheckpointError.self) {
+    let error = try #require(throws: FileError.self) {
       try model.logits(images.values[..<(images.values.count / 4 * 3)], count: 3)
     }
     #expect(error.problem.contains("36 tokens of 3 images do not divide into groups of 24"), "\(error)")
@@ -138,14 +139,14 @@ import Testing
     try NumpyArray.write(values, shape: [2, 8, 12, 3], path: path)
     #expect(try ImageTensor(path: path, for: config).count == 2)
     try NumpyArray.write(values, shape: [2, 12, 8, 3], path: path)
-    var error = try #require(throws: CheckpointError.self) { try ImageTensor(path: path, for: config) }
+    var error = try #require(throws: FileError.self) { try ImageTensor(path: path, for: config) }
     #expect(error.problem == "shape [2, 12, 8, 3], expected [N, 8, 12, 3]")
     values[7] = .nan
     try NumpyArray.write(values, shape: [2, 8, 12, 3], path: path)
-    error = try #require(throws: CheckpointError.self) { try ImageTensor(path: path, for: config) }
+    error = try #require(throws: FileError.self) { try ImageTensor(path: path, for: config) }
     #expect(error.problem.contains("flat index 7"))
     if Goldens.areThere {
-      error = try #require(throws: CheckpointError.self) {
+      error = try #require(throws: FileError.self) {
         let bytes = "\(Goldens.directory ?? "")/eee_odd/inputs_u8.npy"
         let odd = try ModelConfig(path: "\(Goldens.directory ?? "")/eee_odd/config.json")
         _ = try ImageTensor(path: bytes, for: odd)

@@ -1,5 +1,6 @@
 import CE3
-import E3Converter
+import E3Host
+import E3Models
 import E3TestSupport
 import Foundation
 import Testing
@@ -79,8 +80,8 @@ struct AnswerTests {
     let image: [Float] = (0..<7 * 9 * 3).map { Float($0 % 101) / 50 - 1 }
     let tensor = try folder.write(npy([7, 9, 3], bytes(image), type: "<f4"), to: "image.npy")
     let outcome = try run([model, "--tensor", tensor, "--json"])
-    let session = try Int8Session(MappedModel(path: model))
-    let result = try session.run(image)
+    let session = try ModelSession(MappedModel(path: model))
+    let result = try session.run(.tensor(image), name: tensor)
     let logits: [Float] = (0..<6).map { result.member_logits[$0] }
     let probabilities: [Float] = (0..<3).map { result.probabilities[$0] }
     withExtendedLifetime(session) {}

@@ -1,17 +1,8 @@
-/// A reproducible source of numbers.
-package struct SplitMix: RandomNumberGenerator {
-  package var state: UInt64
+import E3Host
 
-  package init(state: UInt64) { self.state = state }
+package typealias SplitMix = SplitMix64
 
-  package mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SplitMix64 {
   /// Between -1 and 1.
   package var float: Float {
     mutating get { Float(Int64(bitPattern: next()) >> 40) / Float(1 << 23) }

@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 
 /// The command `e3-bench`. Returns its exit status.
 @c(e3_bench_main)

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// What the command line of `e3-bench` asks for.
 struct BenchOptions {

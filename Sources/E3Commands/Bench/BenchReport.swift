@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 import E3Format
 
 /// Latencies of many repeats, in milliseconds.

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// Milliseconds from just before a process is started to its first answer, the page cache with and without the file.
 struct ColdStart {

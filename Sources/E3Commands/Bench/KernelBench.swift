@@ -1,6 +1,7 @@
 import CE3
+import CE3Board
 import CE3Kernels
-import CE3System
+import CE3Threads
 
 /// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
 ///

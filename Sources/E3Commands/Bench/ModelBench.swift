@@ -1,5 +1,6 @@
 import CE3
-import CE3System
+import CE3Board
+import CE3Threads
 import E3Format
 
 /// Measures one model: latency, stages, memory, cold start, worst-case routing.

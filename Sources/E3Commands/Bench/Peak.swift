@@ -1,6 +1,6 @@
 import CE3
 import CE3Kernels
-import CE3System
+import CE3Threads
 
 /// What one core can do at best, measured now.
 struct Peak {

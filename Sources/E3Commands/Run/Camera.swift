@@ -1,5 +1,6 @@
 import CE3
-import CE3System
+import CE3Board
+import CE3Threads
 
 /// A Video4Linux2 camera. Always gives the newest frame: what it took while the previous one was classified is skipped.
 ///

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Files
 
 /// Images in a NumPy file: [N][height][width][channels] or [height][width][channels], C order, little-endian float32 in
 /// the model's value range, or bytes, which are camera pixels and go through the preprocessing recipe.
@@ -65,86 +65,34 @@ struct NpyFile: ~Copyable {
   }
 }
 
-/// The header of a `.npy` file, versions 1 to 3 (numpy.lib.format).
+/// What the header of a `.npy` file of images says.
 private struct NpyHeader {
-  private(set) var element = NpyFile.Element.float32
-  private(set) var dataOffset = 0
-  /// Up to four dimensions, the last of them at the end.
-  private var shape = (1, 1, 1, 1)
-  private var dimensions = 0
-
+  let element: NpyFile.Element
+  let dataOffset: Int
   /// Nil when the shape is that of one image.
-  var imageCount: Int? { dimensions == 4 ? shape.0 : nil }
-  var image: (Int, Int, Int) { (shape.1, shape.2, shape.3) }
+  let imageCount: Int?
+  let image: (Int, Int, Int)
 
   init(_ bytes: UnsafeRawBufferPointer, _ path: UnsafePointer<CChar>) throws(Failure) {
-    guard bytes.count >= 12, bytes[0] == 0x93, Self.holds(bytes, 1, "NUMPY")
-    else { throw .report(path, "not a .npy file") }
-    let isLong = bytes[6] >= 2
-    var length = Int(bytes[8]) | Int(bytes[9]) << 8
-    if isLong { length |= Int(bytes[10]) << 16 | Int(bytes[11]) << 24 }
-    let start = isLong ? 12 : 10
-    guard (1...3).contains(bytes[6]), bytes.count - start >= length
-    else { throw .report(path, "a truncated .npy file, or an unknown version of the format") }
-    dataOffset = start + length
-    let text = UnsafeRawBufferPointer(rebasing: bytes[start..<dataOffset])
-
-    if Self.value(text, "'descr':", holds: "'<f4'") {
-      element = .float32
-    } else if Self.value(text, "'descr':", holds: "'|u1'") {
-      element = .uint8
-    } else {
-      throw .report(path, "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')")
+    var header = ce3_npy()
+    switch ce3_npy_read(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &header) {
+    case CE3_NPY_OK: break
+    case CE3_NPY_NOT_NPY: throw .report(path, "not a .npy file")
+    case CE3_NPY_MALFORMED: throw .report(path, "a malformed .npy header")
+    default: throw .report(path, "a truncated .npy file, or an unknown version of the format")
     }
-    guard Self.value(text, "'fortran_order':", holds: "False")
-    else { throw .report(path, "the array is not in C order") }
-    guard readShape(text), dimensions == 3 || dimensions == 4
-    else { throw .report(path, "the shape is not [N, height, width, channels] or [height, width, channels]") }
-  }
-
-  private mutating func readShape(_ text: UnsafeRawBufferPointer) -> Bool {
-    guard var at = Self.position(text, after: "'shape':"), at < text.count, text[at] == UInt8(ascii: "(")
-    else { return false }
-    at += 1
-    while at < text.count, text[at] != UInt8(ascii: ")") {
-      var number = 0
-      var digits = 0
-      while at < text.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[at]) {
-        if digits == 9 { return false }
-        number = number * 10 + Int(text[at] - UInt8(ascii: "0"))
-        digits += 1
-        at += 1
-      }
-      if digits == 0 || dimensions == 4 { return false }
-      shape = (dimensions == 3 ? shape.1 : 1, shape.2, shape.3, number)
-      dimensions += 1
-      while at < text.count, text[at] == UInt8(ascii: ",") || text[at] == UInt8(ascii: " ") { at += 1 }
+    switch header.type {
+    case CE3_NPY_FLOAT32: element = .float32
+    case CE3_NPY_UINT8: element = .uint8
+    default: throw .report(path, "the elements are neither little-endian float32 ('<f4') nor bytes ('|u1')")
     }
-    return at < text.count
-  }
-
-  /// Position after `key` and spaces.
-  private static func position(_ text: UnsafeRawBufferPointer, after key: StaticString) -> Int? {
-    guard text.count >= key.utf8CodeUnitCount else { return nil }
-    for start in 0...text.count - key.utf8CodeUnitCount where holds(text, start, key) {
-      var at = start + key.utf8CodeUnitCount
-      while at < text.count, text[at] == UInt8(ascii: " ") { at += 1 }
-      return at
+    guard header.is_fortran_order == 0 else { throw .report(path, "the array is not in C order") }
+    let shape = (Int(header.shape.0), Int(header.shape.1), Int(header.shape.2), Int(header.shape.3))
+    switch header.axes {
+    case 3: (imageCount, image) = (nil, (shape.0, shape.1, shape.2))
+    case 4: (imageCount, image) = (shape.0, (shape.1, shape.2, shape.3))
+    default: throw .report(path, "the shape is not [N, height, width, channels] or [height, width, channels]")
     }
-    return nil
-  }
-
-  /// Whether the value of `key` starts with `value`.
-  private static func value(_ text: UnsafeRawBufferPointer, _ key: StaticString, holds value: StaticString) -> Bool {
-    guard let at = position(text, after: key) else { return false }
-    return holds(text, at, value)
-  }
-
-  private static func holds(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ text: StaticString) -> Bool {
-    guard bytes.count - start >= text.utf8CodeUnitCount else { return false }
-    return text.withUTF8Buffer { text in
-      for index in 0..<text.count where bytes[start + index] != text[index] { return false }
-      return true
-    }
+    dataOffset = Int(header.data_offset)
   }
 }

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// What the command line asks for.
 struct Options {

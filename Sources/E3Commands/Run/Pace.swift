@@ -1,4 +1,5 @@
-import CE3System
+import CE3Board
+import CE3Threads
 
 /// Keeps frames apart by at least an interval. Time that was lost is not made up for.
 struct Pace {

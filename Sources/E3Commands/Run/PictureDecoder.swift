@@ -1,6 +1,6 @@
 import CE3
 import CE3Pictures
-import CE3System
+import CE3Threads
 
 /// Decodes pictures into memory that it keeps for the next one.
 struct PictureDecoder: ~Copyable {

@@ -1,6 +1,7 @@
 import CE3
+import CE3Board
 import CE3Pictures
-import CE3System
+import CE3Threads
 
 /// An open file or standard input.
 private struct Descriptor: ~Copyable {

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// One run of the command over its frames.
 struct Run: ~Copyable {

@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 
 /// The command `e3-run`. Returns its exit status.
 @c(e3_run_main)

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// Something went wrong and was already reported on standard error, as one line `COMMAND: FILE: what is wrong`.
 enum Failure: Error {

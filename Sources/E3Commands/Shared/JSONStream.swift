@@ -1,4 +1,5 @@
-import CE3System
+import CE3Board
+import E3Format
 
 /// Writes JSON piece by piece.
 struct JSONStream {

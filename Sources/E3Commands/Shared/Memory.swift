@@ -1,4 +1,5 @@
-import CE3System
+import CE3Board
+import CE3Files
 
 /// Pages of this command's own, zeroed, released at the end of the value's life.
 struct Memory: ~Copyable {
@@ -17,18 +18,18 @@ struct Memory: ~Copyable {
 
 /// A file mapped read-only, released at the end of the value's life.
 struct MappedFile: ~Copyable {
-  private let file: e3c_file
+  private let file: ce3_file
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 
   /// - Parameter writable: the bytes may be changed in memory; the file stays as it is.
   init(_ path: UnsafePointer<CChar>, writable: Bool = false) throws(Failure) {
-    var file = e3c_file()
-    let error = writable ? e3c_map_file_copy(path, &file) : e3c_map_file(path, &file)
-    if error == E3C_NOT_A_FILE { throw .report(path, "not a regular file") }
+    var file = ce3_file()
+    let error = ce3_map_file(path, Int32((writable ? CE3_MAP_COPY : CE3_MAP_READ) | CE3_MAP_HUGE), &file)
+    if error == CE3_NOT_A_FILE { throw .report(path, "not a regular file") }
     guard error == 0 else { throw .report(path, errno: error) }
     self.file = file
   }
 
-  deinit { withUnsafePointer(to: file) { e3c_unmap_file($0) } }
+  deinit { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
 }

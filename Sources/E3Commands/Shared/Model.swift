@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Threads
 
 /// How a session is to run.
 struct SessionSetup {

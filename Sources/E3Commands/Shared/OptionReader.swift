@@ -1,4 +1,4 @@
-import CE3System
+import CE3Board
 
 /// The options of a command line, one after the other. `Name` has a case for each of `names`, in their order.
 struct OptionReader<Name: RawRepresentable<Int32>> {

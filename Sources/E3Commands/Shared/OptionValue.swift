@@ -1,5 +1,4 @@
 import CE3
-import CE3System
 
 /// Arguments of options that several commands have.
 enum OptionValue {

@@ -1,5 +1,5 @@
 import CE3
-import CE3System
+import CE3Board
 
 /// Standard output or standard error. Failures of standard output are remembered and come out of `flush`.
 struct TextStream {

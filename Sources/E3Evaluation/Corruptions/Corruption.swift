@@ -1,6 +1,5 @@
-import E3Checkpoint
-import E3Converter
 import E3DataSets
+import E3Host
 
 /// The standard corruptions: what light, optics, sensors and codecs do to pictures. Each has five severities.
 ///
@@ -36,7 +35,7 @@ public enum Corruption: String, Sendable, CaseIterable {
   ///   - index: the image's number in its data set.
   /// - Throws: when JPEG is out of memory or cannot have this size.
   /// - Precondition: `severity` is one.
-  public func apply(to picture: Picture, severity: Int, index: Int) throws(CheckpointError) -> Picture {
+  public func apply(to picture: Picture, severity: Int, index: Int) throws(FileError) -> Picture {
     precondition((1...Self.severities).contains(severity), "no such severity")
     let level = severity - 1
     var generator = SplitMix64(state: seed(severity: severity, index: index))

@@ -1,5 +1,5 @@
-import E3Converter
 import E3DataSets
+import E3Host
 
 extension Picture {
   /// Every byte through `change`, which sees values of 0 to 255 and may leave that range.

@@ -1,6 +1,6 @@
 import CE3JPEG
-import E3Checkpoint
 import E3DataSets
+import E3Host
 import Glibc
 
 /// A rotation about the centre of a picture.
@@ -59,15 +59,15 @@ extension Picture {
   /// The picture encoded as JPEG and decoded again.
   ///
   /// - Throws: when there is no memory, or no JPEG of this size.
-  func throughJPEG(quality: Int32) throws(CheckpointError) -> Picture {
+  func throughJPEG(quality: Int32) throws(FileError) -> Picture {
     let (columns, rows, planes) = (UInt32(width), UInt32(height), UInt32(channels))
     var jpeg = [UInt8](repeating: 0, count: e3j_bound(columns, rows, planes))
     let size = jpeg.isEmpty ? 0 : e3j_encode(pixels, columns, rows, planes, quality, &jpeg)
     guard size > 0 else {
-      throw CheckpointError(file: "JPEG corruption", problem: "a picture of \(width) x \(height) cannot be encoded")
+      throw FileError(file: "JPEG corruption", problem: "a picture of \(width) x \(height) cannot be encoded")
     }
     return try jpeg[..<size].withUnsafeBytes { bytes in
-      Result { () throws(CheckpointError) in try decodePicture(bytes, path: "JPEG corruption") }
+      Result { () throws(FileError) in try decodePicture(bytes, path: "JPEG corruption") }
     }.get()
   }
 }

@@ -1,4 +1,4 @@
-import E3Converter
+import E3Host
 import Glibc
 
 /// One axis of a panel: a range of values on a line of pixels.

@@ -1,3 +1,5 @@
+import E3Host
+
 /// One diagram: axes with lines, bars and steps in it.
 struct Panel {
   /// How a mark is drawn, and what the legend calls it.

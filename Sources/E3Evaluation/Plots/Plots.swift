@@ -1,5 +1,4 @@
-import E3Checkpoint
-import E3Converter
+import E3Host
 import E3Metrics
 import Glibc
 
@@ -7,16 +6,16 @@ extension Report {
   /// Makes the folder for the diagrams where there is none: before the work, so that its result cannot be lost.
   ///
   /// - Throws: a folder that cannot be made or written to.
-  public static func makePlotFolder(_ directory: String) throws(CheckpointError) {
+  public static func makePlotFolder(_ directory: String) throws(FileError) {
     guard mkdir(directory, 0o777) == 0 || errno == EEXIST, access("\(directory)/.", W_OK) == 0 else {
-      throw CheckpointError(file: directory, problem: String(cString: strerror(errno)))
+      throw FileError(file: directory, problem: String(cString: strerror(errno)))
     }
   }
 
   /// Writes the diagrams to the folder `directory`.
   ///
   /// - Throws: a file that cannot be written.
-  public func writePlots(to directory: String) throws(CheckpointError) {
+  public func writePlots(to directory: String) throws(FileError) {
     for figure in figures {
       let file = try AtomicFile(path: "\(directory)/\(figure.name).svg")
       try file.write(Array(figure.svg.utf8))

@@ -1,4 +1,4 @@
-import E3Converter
+import E3Host
 
 /// Colours that people with colour-blindness tell apart: Okabe and Ito 2008, "Color Universal Design".
 enum Palette: String {

@@ -1,0 +1,87 @@
+/*
+ * e3_files.h - files as every program here reads them: mapped, and .npy headers. For the board's commands and the host.
+ */
+#ifndef E3_FILES_H
+#define E3_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* -------------------------------------------------------------------------------------------------------- mapping */
+
+/* A regular file in memory; `bytes` is null when it is empty. */
+typedef struct ce3_file {
+  const uint8_t *bytes;
+  size_t size;
+} ce3_file;
+
+/* No errno: the path names a pipe, a device or a socket. */
+enum { CE3_NOT_A_FILE = -1 };
+
+/* How a file is mapped; values may be added together. */
+enum {
+  CE3_MAP_READ = 0,
+  CE3_MAP_COPY = 1, /* the bytes may be written: only this process sees that */
+  CE3_MAP_HUGE = 2  /* a hint: pages of 2 MiB where the file system has them, so that the translation of addresses costs less */
+};
+
+/* Maps the regular file at `path`. Opening does not wait for a pipe's writer. Returns 0, an errno or CE3_NOT_A_FILE. */
+int ce3_map_file(const char *path, int how, ce3_file *file);
+void ce3_unmap_file(const ce3_file *file);
+
+/* Gives the whole pages inside the range back to the system; they are read again from the file on the next access. */
+void ce3_release_pages(const ce3_file *file, size_t offset, size_t size);
+
+/* --------------------------------------------------------------------------------------------------- .npy headers */
+
+enum { CE3_NPY_MAX_AXES = 32 };
+
+/* Types of the elements of an array, all little-endian. */
+typedef enum ce3_npy_type {
+  CE3_NPY_OTHER = 0, /* a type that is none of these */
+  CE3_NPY_FLOAT16,
+  CE3_NPY_BFLOAT16, /* "V2", as JAX and ml_dtypes write it */
+  CE3_NPY_FLOAT32,
+  CE3_NPY_FLOAT64,
+  CE3_NPY_INT8,
+  CE3_NPY_UINT8,
+  CE3_NPY_INT16,
+  CE3_NPY_UINT16,
+  CE3_NPY_INT32,
+  CE3_NPY_UINT32,
+  CE3_NPY_INT64,
+  CE3_NPY_UINT64
+} ce3_npy_type;
+
+/* The header of a .npy file. Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+typedef struct ce3_npy {
+  ce3_npy_type type;
+  uint32_t element_bytes; /* 0 for CE3_NPY_OTHER */
+  char descriptor[16];    /* the type as it is written, cut short, terminated */
+  uint32_t axes;
+  uint64_t shape[CE3_NPY_MAX_AXES]; /* slowest axis first */
+  int is_fortran_order;             /* whether the first axis varies fastest */
+  uint64_t data_offset;             /* bytes before the elements */
+  uint64_t data_bytes;              /* of all elements; offset and bytes together fit 63 bits */
+} ce3_npy;
+
+typedef enum ce3_npy_result {
+  CE3_NPY_OK = 0,
+  CE3_NPY_NOT_NPY,    /* another file */
+  CE3_NPY_VERSION,    /* a version other than 1, 2 and 3 */
+  CE3_NPY_TRUNCATED,  /* the header is cut off, or longer than 64 KiB */
+  CE3_NPY_MALFORMED,  /* no dictionary with the three fields, or a shape that does not fit 63 bits */
+} ce3_npy_result;
+
+/* Reads the header at the start of `bytes`, which may be all of the file or only its first 64 KiB. */
+ce3_npy_result ce3_npy_read(const uint8_t *bytes, size_t count, ce3_npy *header);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,97 @@
+import E3Checkpoint
+import E3Format
+import E3Host
+import E3Metrics
+import E3Models
+import E3Reference
+
+/// How far the int8 model is from the float one, over the images of a tensor.
+public struct Comparison: Sendable {
+  /// Images compared.
+  public let images: Int
+  /// Largest and mean difference of a member's logit.
+  public let maxLogitDifference, meanLogitDifference: Float
+  /// Total variation between the mean probabilities, half the sum of the absolute differences: mean and largest.
+  public let meanTotalVariation, maxTotalVariation: Float
+  /// Mean absolute difference of the mutual information in nats.
+  public let meanMutualInformationDifference: Float
+  /// Images whose most probable classes differ.
+  public let disagreeing: [Int]
+  /// Share of the router choices, over all layers, members and tokens, that int8 made otherwise; nil for a dense model.
+  /// Later layers inherit what earlier flips led to.
+  public internal(set) var flippedChoices: Double?
+
+  /// Share of the images whose most probable classes are equal.
+  public var topAgreement: Float { 1 - Float(disagreeing.count) / Float(images) }
+
+  /// - Precondition: as many predictions on both sides, at least one.
+  init(reference: [Prediction], int8: [Prediction]) {
+    precondition(reference.count == int8.count && !reference.isEmpty)
+    var logitDifferences: (max: Float, sum: Double, count: Int) = (0, 0, 0)
+    var variations: [Float] = []
+    var mutualInformation: Double = 0
+    for (expected, found) in zip(reference, int8) {
+      for (a, b) in zip(expected.memberLogits.joined(), found.memberLogits.joined()) {
+        logitDifferences.max = max(logitDifferences.max, abs(a - b))
+        logitDifferences.sum += Double(abs(a - b))
+        logitDifferences.count += 1
+      }
+      variations.append(zip(expected.probabilities, found.probabilities).reduce(0) { $0 + abs($1.0 - $1.1) } / 2)
+      mutualInformation += Double(abs(expected.mutualInformation - found.mutualInformation))
+    }
+    images = reference.count
+    maxLogitDifference = logitDifferences.max
+    meanLogitDifference = Float(logitDifferences.sum / Double(logitDifferences.count))
+    meanTotalVariation = variations.reduce(0, +) / Float(images)
+    maxTotalVariation = variations.max() ?? 0
+    meanMutualInformationDifference = Float(mutualInformation / Double(images))
+    disagreeing = reference.indices.filter { reference[$0].topClass != int8[$0].topClass }
+  }
+}
+
+/// Runs the float reference on a checkpoint and the int8 runtime on the file packed from it, and compares the answers.
+///
+/// Image size, members and capacity are those of the model file.
+///
+/// - Parameters:
+///   - tensor: A `.npy` file of prepared images, `[N, height, width, channels]`.
+///   - progress: Is told the share of the work that is done, 0 to 1.
+/// - Throws: a file that cannot be used; a model file of another shape than the checkpoint.
+public func compare(
+  checkpoint: String, config: String, model path: String, tensor: String, progress: (Double) -> Void = { _ in }
+) throws(FileError) -> Comparison {
+  let packed = try MappedModel(path: path)
+  let shape = packed.file.shape
+  let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
+  try requirePacked(packed, from: source)
+  let images = try ImageTensor(path: tensor, for: source.config)
+  let session = try ModelSession(packed, recordsRouting: true)
+  var routing = RoutingStatistics(shape, keepsChoices: true)
+  var found: [Prediction] = []
+  for image in 0..<images.count {
+    found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
+    for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(session.routing(layer: layer), layer: layer) }
+    progress(Double(image + 1) / Double(images.count) / 2)
+  }
+  var collectors: [RoutingCollector] = []
+  let expected = try ReferenceModel(source).predict(images) { count in
+    collectors.append(
+      RoutingCollector(shape: shape, images: count, statistics: RoutingStatistics(shape, keepsChoices: true)))
+    return collectors.last
+  }
+  var comparison = Comparison(reference: expected, int8: found)
+  if let routing, var floats = collectors.first?.statistics {
+    for more in collectors.dropFirst().compactMap(\.statistics) { floats.append(contentsOf: more) }
+    comparison.flippedChoices = routing.flippedShare(against: floats)
+  }
+  return comparison
+}
+
+extension ModelShape {
+  /// The options that give a checkpoint this shape.
+  package var modelOptions: ModelOptions {
+    ModelOptions(
+      imageSize: (height: imageHeight, width: imageWidth), ensembleSize: memberCount > 1 ? memberCount : nil,
+      capacity: capacityMode == .none ? .none : .reference)
+  }
+}

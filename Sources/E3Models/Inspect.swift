@@ -1,0 +1,163 @@
+import E3Format
+import E3Host
+
+/// What a model file holds, as one JSON object in one line.
+public func inspectionJSON(of model: MappedModel) -> String {
+  let file = model.file
+  let shape = file.shape
+  return JSONText.object([
+    ("file", .text(fileName(model.path))),
+    ("size", .integer(file.size)),
+    ("multiply_accumulates", .integer(Int(clamping: shape.multiplyAccumulates))),
+    ("config", .object(configFields(shape))),
+    ("shapes", .object(shapeFields(shape).map { ($0.0, .integer($0.1)) })),
+    ("labels", file.labelCount == 0 ? .null : .array(model.labels.map(JSONText.text))),
+    ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
+    ("golden", .flag(file.golden != nil)),
+    ("calibration", file.calibration.map(calibrationJSON) ?? .null),
+    ("extents", .array((0..<file.extentCount).map { extentJSON(file.extent(at: $0)) })),
+  ]).description
+}
+
+/// What a model file holds, as a table for people.
+public func inspectionText(of model: MappedModel) -> String {
+  let file = model.file
+  let shape = file.shape
+  var lines = ["\(model.path): \(file.size) bytes, \(gmac(shape)) GMAC per frame"]
+  lines += ["", "configuration"]
+  lines += configFields(shape).map { "  \(padded($0.0, 20)) \(plain($0.1))" }
+  lines += ["", "shapes"]
+  lines += shapeFields(shape).map { "  \(padded($0.0, 20)) \($0.1)" }
+  lines += ["", "labels"]
+  lines += file.labelCount == 0 ? ["  none"] : model.labels.prefix(10).enumerated().map { "  \($0.0): \($0.1)" }
+  if file.labelCount > 10 { lines.append("  … \(file.labelCount) in all") }
+  lines += ["", "provenance", "  " + (file.provenance.flatMap(compactJSONObject) ?? "none")]
+  lines += [
+    "", "self-test",
+    file.golden == nil ? "  none" : "  golden image with \(shape.memberCount) x \(shape.classCount) logits",
+  ]
+  lines += ["", "calibration", file.calibration.map(calibrationText) ?? "  none"]
+  lines += ["", "extents"]
+  lines.append("  " + ["    offset", "      bytes", "encoding", "checksum        ", "name"].joined(separator: "  "))
+  for index in 0..<file.extentCount {
+    let extent = file.extent(at: index)
+    lines.append(
+      "  "
+        + [
+          leading("\(extent.offset)", 10), leading("\(extent.length)", 11),
+          padded(ExtentEncoding(rawValue: .init(extent.encoding)).name.string, 8), hexadecimal(extent.checksum),
+          extentName(extent),
+        ].joined(separator: "  "))
+  }
+  return lines.joined(separator: "\n")
+}
+
+private func extentJSON(_ extent: e3_file_extent) -> JSONText {
+  .object([
+    ("kind", .text(ExtentKind(rawValue: .init(extent.kind)).name.string)),
+    ("block", .integer(Int(extent.block))),
+    ("index", .integer(Int(extent.index))),
+    ("encoding", .text(ExtentEncoding(rawValue: .init(extent.encoding)).name.string)),
+    ("offset", .integer(Int(extent.offset))),
+    ("length", .integer(Int(extent.length))),
+    ("checksum", .text(hexadecimal(extent.checksum))),
+  ])
+}
+
+private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
+  let config = shape.config
+  var fields: [(String, JSONText)] = [
+    ("image_size", .array([.integer(shape.imageHeight), .integer(shape.imageWidth)])),
+    ("channels", .integer(shape.channels)),
+    ("patch_size", .array([.integer(shape.patchHeight), .integer(shape.patchWidth)])),
+    ("hidden_size", .integer(shape.hidden)),
+    ("num_layers", .integer(shape.layerCount)),
+    ("num_heads", .integer(shape.headCount)),
+    ("mlp_dim", .integer(shape.mlp)),
+    ("num_classes", .integer(shape.classCount)),
+    ("representation_size", shape.hasPreLogits ? .integer(shape.representation) : .null),
+    ("classifier", .text(name(shape.classifier))),
+    ("attention_qk_norm", .flag(shape.hasQueryKeyNorm)),
+    ("moe_layers", .array((0..<shape.layerCount).filter(shape.isMoE).map(JSONText.integer))),
+    ("ensemble_size", .integer(shape.memberCount)),
+    ("num_experts", .integer(shape.expertCount)),
+    ("num_selected_experts", .integer(shape.selectedExperts)),
+    ("capacity_mode", .text(name(shape.capacityMode))),
+    ("capacity", .integer(shape.capacity)),
+    ("resize", .text(name(shape.resizeMethod))),
+  ]
+  if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_side)))) }
+  switch shape.valueMapping {
+  case .range: fields.append(("value_range", .array([number(config.value_low), number(config.value_high)])))
+  default:
+    let mean = [config.value_mean.0, config.value_mean.1, config.value_mean.2].prefix(shape.channels)
+    let deviation = [config.value_deviation.0, config.value_deviation.1, config.value_deviation.2]
+    fields.append(("value_mean", .array(mean.map(number))))
+    fields.append(("value_deviation", .array(deviation.prefix(shape.channels).map(number))))
+  }
+  return fields
+}
+
+private func shapeFields(_ shape: ModelShape) -> [(String, Int)] {
+  [
+    ("patches", shape.patchCount), ("patch_values", shape.patchInputs), ("tokens", shape.tokenCount),
+    ("head_size", shape.headSize), ("experts_per_member", shape.expertsPerMember),
+    ("representation", shape.representation), ("weights", weightCount(shape)),
+  ]
+}
+
+/// Weights and biases of the model, without padding.
+private func weightCount(_ shape: ModelShape) -> Int {
+  let (hidden, mlp) = (shape.hidden, shape.mlp)
+  let perMLP = 2 * hidden * mlp + hidden + mlp
+  let attention = 4 * hidden * hidden + 4 * hidden + (shape.hasQueryKeyNorm ? 2 * shape.headSize : 0)
+  let moeBlocks = shape.moeBlockCount
+  var count = shape.patchInputs * hidden + hidden + shape.tokenCount * hidden
+  count += shape.layerCount * (attention + 4 * hidden) + (shape.layerCount - moeBlocks) * perMLP
+  count += moeBlocks * shape.expertCount * (perMLP + hidden) + 2 * hidden
+  if shape.classifier == .map { count += hidden + attention + 2 * hidden + perMLP }
+  if shape.hasPreLogits { count += hidden * shape.representation + shape.representation }
+  return count + shape.representation * shape.classCount + shape.classCount
+}
+
+private func number(_ value: Float) -> JSONText { .number(Double(value)) }
+
+private func plain(_ value: JSONText) -> String {
+  switch value {
+  case .text(let text): text
+  case .null: "none"
+  case .array(let values): values.isEmpty ? "none" : values.map(\.description).joined(separator: " ")
+  default: value.description
+  }
+}
+
+private func name(_ classifier: Classifier) -> String {
+  switch classifier {
+  case .token: "token"
+  case .first: "0"
+  case .gap: "gap"
+  default: "map"
+  }
+}
+
+private func name(_ mode: CapacityMode) -> String {
+  switch mode {
+  case .vanilla: "vanilla"
+  case .priority: "priority"
+  default: "none"
+  }
+}
+
+private func name(_ method: ResizeMethod) -> String {
+  switch method {
+  case .smallCrop: "small-crop"
+  case .stretchFloat: "stretch-float"
+  default: "stretch"
+  }
+}
+
+private func gmac(_ shape: ModelShape) -> String {
+  let thousandths = (shape.multiplyAccumulates / 1_000_000).description
+  let digits = String(repeating: "0", count: max(0, 4 - thousandths.count)) + thousandths
+  return "\(digits.dropLast(3)).\(digits.suffix(3))"
+}

@@ -1,0 +1,57 @@
+import CE3
+import E3Host
+
+/// What a calibration says, in lines for people, indented by two.
+package func calibrationText(_ calibration: e3_file_calibration) -> String {
+  func share(_ value: Float) -> String { "\(decimals(100 * Double(value), 1)) %" }
+  var lines = [
+    ("temperature", decimals(Double(calibration.temperature), 4)),
+    (
+      "accept",
+      "from a probability of \(decimals(Double(calibration.accept_threshold), 4)): \(share(calibration.accept_coverage)) "
+        + "of the known images"
+    ),
+  ]
+  if calibration.statistics_count > 0 {
+    lines.append(
+      (
+        "unknown",
+        "above a relative distance of \(decimals(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
+          + "of the images"
+      ))
+  } else {
+    lines.append(("unknown", "never: no class statistics"))
+  }
+  lines.append(
+    (
+      "prediction set",
+      "classes from a probability of \(decimals(Double(calibration.set_threshold), 4)): holds the true one of "
+        + share(calibration.set_coverage)
+    ))
+  lines.append(("fitted on", "\(calibration.image_count) images, hash \(hexadecimal(calibration.image_hash))"))
+  if calibration.statistics_count > 0 {
+    lines.append(
+      ("statistics of", "\(calibration.statistics_count) images, hash \(hexadecimal(calibration.statistics_hash))"))
+  }
+  return lines.map { "  \(padded($0.0, 20)) \($0.1)" }.joined(separator: "\n")
+}
+
+/// The same as JSON.
+package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
+  let hasDistance = calibration.statistics_count > 0
+  func number(_ value: Float) -> JSONText { .number(Double(value)) }
+  return .object([
+    ("temperature", number(calibration.temperature)),
+    ("accept_threshold", number(calibration.accept_threshold)),
+    ("accept_coverage", number(calibration.accept_coverage)),
+    ("unknown_threshold", hasDistance ? number(calibration.unknown_threshold) : .null),
+    ("known_coverage", hasDistance ? number(calibration.known_coverage) : .null),
+    ("set_threshold", number(calibration.set_threshold)),
+    ("set_coverage", number(calibration.set_coverage)),
+    ("set_score", .text("least-ambiguous")),
+    ("images", .integer(Int(calibration.image_count))),
+    ("image_hash", .text(hexadecimal(calibration.image_hash))),
+    ("statistics_images", .integer(Int(calibration.statistics_count))),
+    ("statistics_hash", hasDistance ? .text(hexadecimal(calibration.statistics_hash)) : .null),
+  ])
+}
