@@ -51,6 +51,7 @@ public func calibrate(
   (calibration.accept_coverage, calibration.set_coverage) = (1, 1)
   calibration.known_coverage = section == nil ? 0 : 1
   calibration.set_score = UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
+  if section != nil { calibration.distance = UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue) }
   calibration.image_count = UInt32(clamping: images.count)
   calibration.statistics_count = UInt32(clamping: observed?.count ?? 0)
   calibration.statistics_hash = observed?.hash ?? 0
@@ -88,8 +89,8 @@ private func write(
   _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, to output: String
 ) throws(FileError) -> ModelFileWriter {
   let file = model.file
-  let required = ExtentPlan(file.shape).count
-  let kept = (required..<file.extentCount).filter { index in
+  let kept = (0..<file.extentCount).filter { index in
+    guard file.plannedIndex(ofTable: index) == nil else { return false }
     let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
     return kind != .calibration && kind != .statistics
   }
@@ -103,13 +104,15 @@ private func write(
     if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
     let writer = try ModelFileWriter(
       path: output, shape: file.shape, sections: sections.map { ($0.kind, $0.bytes.count) })
-    for index in 0..<required {
-      try writer.beginExtent()
-      try writer.write(file.bytes(at: index))
-    }
-    for section in sections {
-      try writer.beginExtent()
-      try writer.write(section.bytes)
+    let plan = ExtentPlan(file.shape)
+    for _ in 0..<writer.extentCount {
+      let entry = try writer.beginExtent()
+      if let section = sections.first(where: { $0.kind == entry.kind }) {
+        try writer.write(section.bytes)
+      } else {
+        let planned = plan.index(of: entry.kind, block: entry.block, expert: entry.expert)
+        try writer.write(file.bytes(at: file.tableIndex(ofPlanned: planned)))
+      }
     }
     try writer.seal()
     return writer

@@ -24,9 +24,9 @@ struct ExtentContents {
       try writeHeadNorm(block.attention.keyNorm, to: writer)
     case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
     case .norm1: try writeNorm(block.norm1, to: writer)
-    case .mlp: try writeMLP(block.mlp, to: writer)
+    case .mlp: try writeMLP(block.mlp, width: shape.mlp, to: writer)
     case .router: try writeRouter(block.router, to: writer)
-    case .expert: try writeMLP(block.experts, at: entry.expert, to: writer)
+    case .expert: try writeMLP(block.experts, width: shape.expertMLP, at: entry.expert, to: writer)
     case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, to: writer)
     case .mapQuery: try writer.write(try mapQuery())
     case .mapKeyValue:
@@ -35,8 +35,8 @@ struct ExtentContents {
     case .mapKeyNorm: try writeHeadNorm(ParameterNames.mapAttention.keyNorm, to: writer)
     case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
     case .mapNorm: try writeNorm(ParameterNames.mapNorm, to: writer)
-    case .mapMLP: try writeMLP(ParameterNames.mapMLP, to: writer)
-    case .preLogits: try writeLinear(ParameterNames.preLogits, shape.hidden, shape.representation, to: writer)
+    case .mapMLP: try writeMLP(ParameterNames.mapMLP, width: shape.mlp, to: writer)
+    case .preLogits: try writeLinear(ParameterNames.preLogits, shape.pooledWidth, shape.representation, to: writer)
     case .head: try writeHead(to: writer)
     default: preconditionFailure("no extent of the plan")
     }
@@ -50,9 +50,11 @@ struct ExtentContents {
     try writer.write(packedLinear(weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
   }
 
-  private func writeMLP(_ names: MLPNames, at index: Int? = nil, to writer: ModelFileWriter) throws(FileError) {
-    try writeLinear(names.dense0, shape.hidden, shape.mlp, at: index, to: writer)
-    try writeLinear(names.dense1, shape.mlp, shape.hidden, at: index, to: writer)
+  private func writeMLP(
+    _ names: MLPNames, width: Int, at index: Int? = nil, to writer: ModelFileWriter
+  ) throws(FileError) {
+    try writeLinear(names.dense0, shape.hidden, width, at: index, to: writer)
+    try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.

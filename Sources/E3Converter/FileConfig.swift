@@ -45,6 +45,8 @@ extension e3_file_config {
     class_count = try field("num_classes", model.classCount)
     representation_size = try field("representation_size", model.representationSize ?? 0)
     query_key_norm = model.queryKeyNorm ? 1 : 0
+    norm_epsilon = 1e-6
+    class_token = model.classifier == .token ? 1 : 0
     let kind: Classifier =
       switch model.classifier {
       case .token: .token
@@ -60,6 +62,7 @@ extension e3_file_config {
     guard let experts = model.experts else { return }
     expert_count = try field("num_experts", experts.count)
     selected_experts = try field("num_selected_experts", experts.selected)
+    expert_mlp_size = try field("mlp_dim", model.mlpSize)
     for layer in experts.layers {
       guard layer < 256 else { throw FieldRange(problem: "experts in block \(layer), expected blocks below 256") }
       withUnsafeMutableBytes(of: &moe_layers) { $0[layer / 8] |= 1 << UInt8(layer % 8) }
@@ -84,9 +87,10 @@ extension e3_file_config {
     case .smallCrop(let side):
       method = .smallCrop
       let larger = max(model.imageHeight, model.imageWidth)
-      resize_side = try field("--resize small-crop", side ?? (larger * 8 + 6) / 7)
-      guard resize_side >= larger else {
-        throw FieldRange(problem: "--resize small-crop:\(resize_side) is smaller than the image's \(larger) pixels")
+      resize_height = try field("--resize small-crop", side ?? (larger * 8 + 6) / 7)
+      resize_width = resize_height
+      guard resize_height >= larger else {
+        throw FieldRange(problem: "--resize small-crop:\(resize_height) is smaller than the image's \(larger) pixels")
       }
     }
     resize = UInt32(method.rawValue)

@@ -39,14 +39,14 @@ public func pack(
   let writer = try ModelFileWriter(
     path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) })
   let contents = ExtentContents(model: model, shape: shape)
-  let required = ExtentPlan(shape).count
-  for index in 0..<required {
-    try contents.write(try writer.beginExtent(), to: writer)
-    progress(Double(index + 1) / Double(required))
-  }
-  for section in sections {
-    try writer.beginExtent()
-    try writer.write(section.content)
+  for index in 0..<writer.extentCount {
+    let entry = try writer.beginExtent()
+    if let section = sections.first(where: { $0.kind == entry.kind }) {
+      try writer.write(section.content)
+    } else {
+      try contents.write(entry, to: writer)
+    }
+    progress(Double(index + 1) / Double(writer.extentCount))
   }
   try writer.seal()
   try addGoldenLogits(of: golden, to: writer, path: path)
@@ -60,7 +60,7 @@ private func addGoldenLogits(
   let logits = try writer.withMappedBytes { (bytes) throws(FileError) in
     try ModelSession(MappedModel(borrowing: bytes, path: path)).memberLogits(golden.values)
   }
-  try writer.replaceEnd(with: logits.flatMap { $0 })
+  try writer.replaceEnd(of: .golden, with: logits.flatMap { $0 })
   try writer.seal()
   try writer.withMappedBytes { (bytes) throws(FileError) in
     try ModelSession(MappedModel(borrowing: bytes, path: path)).selfTest()

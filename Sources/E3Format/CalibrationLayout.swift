@@ -6,8 +6,6 @@ public struct CalibrationLayout: BitwiseCopyable, Sendable {
 
   public init(_ shape: ModelShape) { self.shape = shape }
 
-  /// The first minor version of the format that has these sections.
-  public static var firstVersionMinor: UInt32 { 1 }
   /// Where a temperature must lie.
   public static var temperatures: ClosedRange<Float> { 0.01...100 }
 

@@ -66,7 +66,7 @@ extension E3Error {
   public static var fileTruncated: E3Error { E3Error(E3_ERROR_FILE_TRUNCATED) }
   /// `E3_ERROR_FILE_MAGIC`: not an E3 model file.
   public static var fileMagic: E3Error { E3Error(E3_ERROR_FILE_MAGIC) }
-  /// `E3_ERROR_FILE_VERSION`: written for a newer, incompatible format version.
+  /// `E3_ERROR_FILE_VERSION`: written in a version of the format that this library does not read.
   public static var fileVersion: E3Error { E3Error(E3_ERROR_FILE_VERSION) }
   /// `E3_ERROR_FILE_HEADER`: the header contradicts itself, or its checksum is wrong.
   public static var fileHeader: E3Error { E3Error(E3_ERROR_FILE_HEADER) }
@@ -88,6 +88,8 @@ extension E3Error {
   public static var goldenMismatch: E3Error { E3Error(E3_ERROR_GOLDEN_MISMATCH) }
   /// `E3_ERROR_FILE_CALIBRATION`: the calibration was fitted with another model.
   public static var fileCalibration: E3Error { E3Error(E3_ERROR_FILE_CALIBRATION) }
+  /// `E3_ERROR_FILE_NUMERICS`: the file was packed for another generation of arithmetic.
+  public static var fileNumerics: E3Error { E3Error(E3_ERROR_FILE_NUMERICS) }
 }
 
 // MARK: The system

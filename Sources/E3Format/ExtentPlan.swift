@@ -2,7 +2,8 @@ import CE3
 
 /// The extents that a model of a given shape consists of, in file order: FORMAT.md, section "Extents".
 ///
-/// A file's table lists exactly these, then optional sections. Writer and validator share this plan.
+/// A file's table lists first the floats, then the optional sections, then the linear layers: so what is read before the
+/// first answer lies together. Writer and validator share this plan, which numbers the extents without the sections.
 public struct ExtentPlan: BitwiseCopyable, Sendable {
   public let shape: ModelShape
 
@@ -30,19 +31,30 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
   }
 
   /// Number of extents that the shape needs.
-  public var count: Int { blockStart(shape.layerCount) + trailingCount }
+  public var count: Int { floatCount + linearBlockStart(shape.layerCount) + trailingLinearCount }
+
+  /// Number of those before the optional sections.
+  public var floatCount: Int { floatBlockStart(shape.layerCount) + trailingFloatCount }
 
   /// The entry at `index`, below ``count``. Cost: a binary search over the blocks.
   public func entry(at index: Int) -> Entry {
-    if index < 2 { return make(index == 0 ? .patchEmbedding : .positionEmbedding) }
-    let afterBlocks = blockStart(shape.layerCount)
-    if index >= afterBlocks { return make(trailingKind(index - afterBlocks)) }
-    var (low, high) = (0, shape.layerCount)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if blockStart(middle) <= index { low = middle } else { high = middle }
+    if index < floatCount {
+      if index == 0 { return make(.positionEmbedding) }
+      let afterBlocks = floatBlockStart(shape.layerCount)
+      if index >= afterBlocks { return make(trailingFloat(index - afterBlocks)) }
+      let block = self.block(of: index, start: floatBlockStart)
+      return make(blockFloat(index - floatBlockStart(block)), block: block)
     }
-    return blockEntry(low, index - blockStart(low))
+    let place = index - floatCount
+    if place == 0 { return make(.patchEmbedding) }
+    let afterBlocks = linearBlockStart(shape.layerCount)
+    if place >= afterBlocks { return make(trailingLinear(place - afterBlocks)) }
+    let block = self.block(of: place, start: linearBlockStart)
+    switch place - linearBlockStart(block) {
+    case 0: return make(.queryKeyValue, block: block)
+    case 1: return make(.attentionOutput, block: block)
+    case let next: return shape.isMoE(block) ? make(.expert, block: block, expert: next - 2) : make(.mlp, block: block)
+    }
   }
 
   /// The index of an extent. `kind` must exist in the shape and `block` and `expert` be in range. Cost: constant.
@@ -50,27 +62,29 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
     precondition(block >= 0 && block < shape.layerCount, "no such block")
     let normed = shape.hasQueryKeyNorm ? 1 : 0
     switch kind {
-    case .patchEmbedding: return 0
-    case .positionEmbedding: return 1
-    case .norm0: return blockStart(block)
-    case .queryKeyValue: return blockStart(block) + 1
+    case .positionEmbedding: return 0
+    case .norm0: return floatBlockStart(block)
     case .queryKeyNorm:
       precondition(shape.hasQueryKeyNorm, "the model has no query and key norm")
-      return blockStart(block) + 2
-    case .attentionOutput: return blockStart(block) + 2 + normed
-    case .norm1: return blockStart(block) + 3 + normed
-    case .mlp:
-      precondition(!shape.isMoE(block), "the block has experts")
-      return blockStart(block) + 4 + normed
+      return floatBlockStart(block) + 1
+    case .norm1: return floatBlockStart(block) + 1 + normed
     case .router:
       precondition(shape.isMoE(block), "the block has no router")
-      return blockStart(block) + 4 + normed
+      return floatBlockStart(block) + 2 + normed
+    case .patchEmbedding: return floatCount
+    case .queryKeyValue: return floatCount + linearBlockStart(block)
+    case .attentionOutput: return floatCount + linearBlockStart(block) + 1
+    case .mlp:
+      precondition(!shape.isMoE(block), "the block has experts")
+      return floatCount + linearBlockStart(block) + 2
     case .expert:
       precondition(shape.isMoE(block) && expert >= 0 && expert < shape.expertCount, "no such expert")
-      return blockStart(block) + 5 + normed + expert
+      return floatCount + linearBlockStart(block) + 2 + expert
     default:
-      let first = blockStart(shape.layerCount)
-      for position in 0..<trailingCount where trailingKind(position) == kind { return first + position }
+      let firstFloat = floatBlockStart(shape.layerCount)
+      for position in 0..<trailingFloatCount where trailingFloat(position) == kind { return firstFloat + position }
+      let firstLinear = floatCount + linearBlockStart(shape.layerCount)
+      for position in 0..<trailingLinearCount where trailingLinear(position) == kind { return firstLinear + position }
       preconditionFailure("the model has no such extent")
     }
   }
@@ -90,45 +104,56 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
 // MARK: Order
 
 extension ExtentPlan {
-  /// Index of the first extent of `block`; of the first extent after the blocks for `layerCount`.
-  private func blockStart(_ block: Int) -> Int {
-    2 + block * (5 + (shape.hasQueryKeyNorm ? 1 : 0)) + shape.moeBlocks(before: block) * shape.expertCount
+  /// Place of the first float of `block`; of the first after the blocks for `layerCount`.
+  private func floatBlockStart(_ block: Int) -> Int {
+    1 + block * (2 + (shape.hasQueryKeyNorm ? 1 : 0)) + shape.moeBlocks(before: block)
   }
 
-  private func blockEntry(_ block: Int, _ position: Int) -> Entry {
-    let position = position >= 2 && !shape.hasQueryKeyNorm ? position + 1 : position
-    switch position {
-    case 0: return make(.norm0, block: block)
-    case 1: return make(.queryKeyValue, block: block)
-    case 2: return make(.queryKeyNorm, block: block)
-    case 3: return make(.attentionOutput, block: block)
-    case 4: return make(.norm1, block: block)
-    case 5: return make(shape.isMoE(block) ? .router : .mlp, block: block)
-    default: return make(.expert, block: block, expert: position - 6)
+  /// Place among the linear layers of the first one of `block`, likewise.
+  private func linearBlockStart(_ block: Int) -> Int {
+    1 + block * 3 + shape.moeBlocks(before: block) * (shape.expertCount - 1)
+  }
+
+  /// The block that the extent at `place` belongs to, by where blocks start.
+  private func block(of place: Int, start: (Int) -> Int) -> Int {
+    var (low, high) = (0, shape.layerCount)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if start(middle) <= place { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  private func blockFloat(_ position: Int) -> ExtentKind {
+    switch position >= 1 && !shape.hasQueryKeyNorm ? position + 1 : position {
+    case 0: .norm0
+    case 1: .queryKeyNorm
+    case 2: .norm1
+    default: .router
     }
   }
 
-  private var trailingCount: Int {
-    let map = shape.classifier == .map ? (shape.hasQueryKeyNorm ? 6 : 5) : 0
-    return 1 + map + (shape.hasPreLogits ? 1 : 0) + 1
+  private var trailingFloatCount: Int { 2 + (shape.classifier == .map ? (shape.hasQueryKeyNorm ? 3 : 2) : 0) }
+
+  private func trailingFloat(_ position: Int) -> ExtentKind {
+    if position == 0 { return .encoderNorm }
+    if position == trailingFloatCount - 1 { return .head }
+    switch position >= 2 && !shape.hasQueryKeyNorm ? position + 1 : position {
+    case 1: return .mapQuery
+    case 2: return .mapKeyNorm
+    default: return .mapNorm
+    }
   }
 
-  private func trailingKind(_ position: Int) -> ExtentKind {
-    var next = position
-    if next == 0 { return .encoderNorm }
-    if shape.classifier == .map {
-      if next >= 3 && !shape.hasQueryKeyNorm { next += 1 }
-      switch next {
-      case 1: return .mapQuery
-      case 2: return .mapKeyValue
-      case 3: return .mapKeyNorm
-      case 4: return .mapOutput
-      case 5: return .mapNorm
-      case 6: return .mapMLP
-      default: next -= 6
-      }
+  private var trailingLinearCount: Int { (shape.classifier == .map ? 3 : 0) + (shape.hasPreLogits ? 1 : 0) }
+
+  private func trailingLinear(_ position: Int) -> ExtentKind {
+    switch shape.classifier == .map ? position : position + 3 {
+    case 0: .mapKeyValue
+    case 1: .mapOutput
+    case 2: .mapMLP
+    default: .preLogits
     }
-    return next == 1 && shape.hasPreLogits ? .preLogits : .head
   }
 }
 
@@ -142,7 +167,7 @@ extension ExtentPlan {
     switch kind {
     case .mlp, .expert, .mapMLP:
       encoding = .int8
-      length = LinearLayout(shape, .mlp, contract: false).length + LinearLayout(shape, .mlp, contract: true).length
+      length = LinearLayout(shape, kind, contract: false).length + LinearLayout(shape, kind, contract: true).length
       alignment = UInt64(E3_FILE_PAGE_ALIGNMENT)
     case .patchEmbedding, .queryKeyValue, .attentionOutput, .mapKeyValue, .mapOutput, .preLogits:
       encoding = .int8

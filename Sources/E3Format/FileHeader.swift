@@ -19,8 +19,10 @@ public enum FileHeader {
     guard bytes.count >= MemoryLayout<e3_file_header>.size else { throw .fileTruncated }
     let header = base.load(as: e3_file_header.self)
     guard header.version_major == UInt32(E3_FILE_VERSION_MAJOR) else { throw .fileVersion }
+    guard header.numerics == UInt32(E3_FILE_NUMERICS) else { throw .fileNumerics }
     guard header.file_size <= UInt64(bytes.count) else { throw .fileTruncated }
-    guard header.reserved == 0, header.reserved_tail == (0, 0, 0),
+    guard header.network_count == 1 else { throw header.isNewer ? .fileVersion : .fileHeader }
+    guard header.reserved == 0, header.reserved_tail == (0, 0),
       ExtentPlan.tableEnd(extentCount: Int(header.extent_count & 0x7FFF_FFFF)) <= header.file_size,
       header.extent_count <= 0x7FFF_FFFF
     else { throw .fileHeader }

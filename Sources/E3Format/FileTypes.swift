@@ -90,6 +90,16 @@ extension e3_file_classifier {
   public static var first: Self { E3_FILE_CLASSIFIER_FIRST }
   public static var gap: Self { E3_FILE_CLASSIFIER_GAP }
   public static var map: Self { E3_FILE_CLASSIFIER_MAP }
+  public static var tokenGap: Self { E3_FILE_CLASSIFIER_TOKEN_GAP }
+  public static var tokenPair: Self { E3_FILE_CLASSIFIER_TOKEN_PAIR }
+}
+
+/// GELU's form.
+public typealias Activation = e3_file_activation
+
+extension e3_file_activation {
+  public static var geluTanh: Self { E3_FILE_ACTIVATION_GELU_TANH }
+  public static var geluErf: Self { E3_FILE_ACTIVATION_GELU_ERF }
 }
 
 /// How many tokens an expert may take, and who goes first.
@@ -108,6 +118,7 @@ extension e3_file_resize {
   public static var stretch: Self { E3_FILE_RESIZE_STRETCH }
   public static var smallCrop: Self { E3_FILE_RESIZE_SMALL_CROP }
   public static var stretchFloat: Self { E3_FILE_RESIZE_STRETCH_FLOAT }
+  public static var pillow: Self { E3_FILE_RESIZE_PILLOW }
 }
 
 /// How a byte of a pixel becomes a value.

@@ -25,9 +25,9 @@ public struct LinearLayout: BitwiseCopyable, Sendable {
     case .queryKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 3 * shape.attentionWidth, true)
     case .mapKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 2 * shape.attentionWidth, true)
     case .attentionOutput, .mapOutput: (inputs, outputs, headInputs) = (shape.attentionWidth, shape.hidden, true)
-    case .preLogits: (inputs, outputs) = (shape.hidden, shape.representation)
-    case .mlp, .expert, .mapMLP:
-      (inputs, outputs) = contract ? (shape.mlp, shape.hidden) : (shape.hidden, shape.mlp)
+    case .preLogits: (inputs, outputs) = (shape.pooledWidth, shape.representation)
+    case .mlp, .mapMLP: (inputs, outputs) = contract ? (shape.mlp, shape.hidden) : (shape.hidden, shape.mlp)
+    case .expert: (inputs, outputs) = contract ? (shape.expertMLP, shape.hidden) : (shape.hidden, shape.expertMLP)
     default: preconditionFailure("not a linear layer")
     }
     inputPeriod = headInputs ? shape.headSizePadded : inputs

@@ -28,7 +28,9 @@ extension ModelFile {
   public var modelHash: UInt64 {
     var hash = XXH64()
     withUnsafeBytes(of: shape.config) { hash.update($0) }
-    for index in 0..<plan.count { withUnsafeBytes(of: extents[index].checksum) { hash.update($0) } }
+    for index in 0..<plan.count {
+      withUnsafeBytes(of: extents[tableIndex(ofPlanned: index)].checksum) { hash.update($0) }
+    }
     return hash.digest
   }
 }
@@ -45,7 +47,9 @@ extension ModelFile {
     guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes else { throw .fileTable }
     guard isValid(calibration) else { throw .fileValues }
     guard calibration.model_hash == modelHash else { throw .fileCalibration }
-    if hasStatistics { try validateStatistics() }
+    if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != CalibrationLayout(shape).statisticsBytes {
+      throw .fileTable
+    }
   }
 
   /// A NaN is in no range.
@@ -55,10 +59,12 @@ extension ModelFile {
       c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
     else { return false }
     if hasStatistics {
-      guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0
+      guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0,
+        c.distance == UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)
       else { return false }
     } else {
-      guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0
+      guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0,
+        c.distance == UInt32(E3_FILE_DISTANCE_NONE.rawValue)
       else { return false }
     }
     return withUnsafeBytes(of: c.reserved) { $0.isZero(from: 0, to: $0.count) }
@@ -66,12 +72,9 @@ extension ModelFile {
 
   private func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }
 
-  /// Sizes, finite values, and zeros in all padding and above the diagonals.
-  private func validateStatistics() throws(E3Error) {
-    let layout = CalibrationLayout(shape)
-    let values = bytes(at: statisticsIndex)
-    guard UInt64(values.count) == layout.statisticsBytes else { throw .fileTable }
-    guard values.allFinite else { throw .fileValues }
+  /// Finite values, and zeros in all padding and above the diagonals.
+  func verifyStatistics() throws(E3Error) {
+    guard bytes(at: statisticsIndex).allFinite else { throw .fileValues }
     let rowBytes = 4 * shape.representationPadded
     let usedBytes = 4 * shape.representation
     for member in 0..<shape.memberCount {

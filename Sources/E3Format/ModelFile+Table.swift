@@ -7,12 +7,19 @@ extension ModelFile {
 
   /// Compares the table with the plan, and lays out every extent within the file.
   mutating func validateTable(newer: Bool) throws(E3Error) {
-    let required = plan.count
-    guard extentCount >= required else { throw .fileTable }
+    guard extentCount >= plan.count else { throw .fileTable }
     var end = ExtentPlan.tableEnd(extentCount: extentCount)
-    for index in 0..<required {
+    var previous = Self.firstOptionalKind - 1
+    for index in 0..<extentCount {
       let extent = extents[index]
-      let expected = plan.entry(at: index)
+      guard let planned = plannedIndex(ofTable: index) else {
+        guard extent.kind > previous else { throw .fileTable }
+        previous = extent.kind
+        try register(extent, at: index, newer: newer)
+        end = try place(extent, after: end, alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
+        continue
+      }
+      let expected = plan.entry(at: planned)
       guard Self.isKnown(extent.encoding) else { throw .fileEncoding }
       guard extent.kind == UInt32(expected.kind.rawValue), extent.block == UInt32(expected.block),
         extent.index == UInt32(expected.expert), extent.encoding == UInt32(expected.encoding.rawValue),
@@ -20,20 +27,7 @@ extension ModelFile {
       else { throw .fileTable }
       end = try place(extent, after: end, alignment: expected.alignment)
     }
-    var previous = Self.firstOptionalKind - 1
-    for index in required..<extentCount {
-      let extent = extents[index]
-      guard extent.kind > previous else { throw .fileTable }
-      previous = extent.kind
-      try register(extent, at: index, newer: newer)
-      end = try place(extent, after: end, alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
-    }
     guard end == UInt64(size) else { throw .fileExtent }
-  }
-
-  /// Whether the file's version has the sections of a calibration.
-  private var isCalibratable: Bool {
-    base.load(as: e3_file_header.self).version_minor >= CalibrationLayout.firstVersionMinor
   }
 
   private static func isKnown(_ encoding: UInt32) -> Bool {
@@ -47,8 +41,8 @@ extension ModelFile {
     case .labels: labelsIndex = index
     case .provenance: provenanceIndex = index
     case .golden: goldenIndex = index
-    case .calibration where isCalibratable: calibrationIndex = index
-    case .statistics where isCalibratable: statisticsIndex = index
+    case .calibration: calibrationIndex = index
+    case .statistics: statisticsIndex = index
     default: throw newer ? .fileVersion : .fileTable
     }
     guard Self.isKnown(extent.encoding) else { throw .fileEncoding }

@@ -1,14 +1,8 @@
 import CE3
 
 extension ModelFile {
-  /// Checks that every float tensor is finite and its padding zero.
-  func validateFloats() throws(E3Error) {
-    for index in 0..<plan.count where extents[index].encoding == UInt32(E3_FILE_ENCODING_FLOAT.rawValue) {
-      try validateFloats(at: index)
-    }
-  }
-
-  private func validateFloats(at index: Int) throws(E3Error) {
+  /// Checks that the floats of the planned extent at `index` of the table are finite and their padding is zero.
+  func verifyFloats(at index: Int) throws(E3Error) {
     let values = bytes(at: index)
     guard values.allFinite else { throw .fileValues }
     let width: Int

@@ -1,7 +1,7 @@
 import CE3
 
 extension ModelFile {
-  /// Reads every byte: checksums, rules of int8 weights, zero padding between extents.
+  /// Reads every byte: checksums, rules of floats and int8 weights, zero padding between extents.
   ///
   /// - Throws: `fileChecksum`, `fileValues`, `fileExtent` (a gap that is not zero).
   public func verifyChecksums() throws(E3Error) {
@@ -17,14 +17,21 @@ extension ModelFile {
     let file = UnsafeRawBufferPointer(start: base, count: size)
     guard file.isZero(from: Int(previousEnd), to: Int(extent.offset)) else { throw .fileExtent }
     guard XXH64.hash(bytes(at: index)) == extent.checksum else { throw .fileChecksum }
-    guard index < plan.count, plan.entry(at: index).encoding == .int8 else { return }
-    let kind = plan.entry(at: index).kind
-    let start = start(at: index)
+    guard let planned = plannedIndex(ofTable: index) else {
+      if index == statisticsIndex { try verifyStatistics() }
+      return
+    }
+    let entry = plan.entry(at: planned)
+    guard entry.encoding == .int8 else {
+      try verifyFloats(at: index)
+      return
+    }
+    let (kind, start) = (entry.kind, start(at: index))
     switch kind {
     case .mlp, .expert, .mapMLP:
-      let expand = LinearLayout(shape, .mlp, contract: false)
+      let expand = LinearLayout(shape, kind, contract: false)
       try Self.verifyPanels(start, expand)
-      try Self.verifyPanels(start + Int(expand.length), LinearLayout(shape, .mlp, contract: true))
+      try Self.verifyPanels(start + Int(expand.length), LinearLayout(shape, kind, contract: true))
     default:
       try Self.verifyPanels(start, LinearLayout(shape, kind))
     }

@@ -49,23 +49,23 @@ extension ModelFile {
   /// The linear layer of `kind`: `patchEmbedding`, `queryKeyValue`, `attentionOutput`, `mapKeyValue`, `mapOutput` or
   /// `preLogits`. `block` matters for the kinds that blocks have.
   public func linear(_ kind: ExtentKind, block: Int = 0) -> LinearView {
-    LinearView(start(plan.index(of: kind, block: block)), LinearLayout(shape, kind))
+    LinearView(start(kind, block: block), LinearLayout(shape, kind))
   }
 
   /// The MLP of a dense block.
-  public func mlp(block: Int) -> MLPView { mlpView(plan.index(of: .mlp, block: block)) }
+  public func mlp(block: Int) -> MLPView { mlpView(.mlp, block: block) }
 
   /// Expert `index` of a MoE block, counted over all members. Page-aligned.
   public func expert(block: Int, index: Int) -> MLPView {
-    mlpView(plan.index(of: .expert, block: block, expert: index))
+    mlpView(.expert, block: block, expert: index)
   }
 
   /// The MLP of the map head; the classifier must be `map`.
-  public var mapMLP: MLPView { mlpView(plan.index(of: .mapMLP)) }
+  public var mapMLP: MLPView { mlpView(.mapMLP) }
 
   /// The values of a float extent: positions, norms, `mapQuery`. Layouts in e3_file.h.
   public func floats(_ kind: ExtentKind, block: Int = 0) -> UnsafePointer<Float> {
-    start(plan.index(of: kind, block: block)).assumingMemoryBound(to: Float.self)
+    start(kind, block: block).assumingMemoryBound(to: Float.self)
   }
 
   /// The router of one member in a MoE block: H inputs, E/M outputs, no bias.
@@ -86,14 +86,17 @@ extension ModelFile {
       bias: panels + panelCount * shape.representation * 16)
   }
 
-  private func mlpView(_ index: Int) -> MLPView {
-    let expand = LinearLayout(shape, .mlp, contract: false)
-    let bytes = bytes(at: index)
-    let start = start(index)
+  private func mlpView(_ kind: ExtentKind, block: Int = 0, expert: Int = 0) -> MLPView {
+    let index = tableIndex(ofPlanned: plan.index(of: kind, block: block, expert: expert))
+    let expand = LinearLayout(shape, kind, contract: false)
+    let start = base + Int(extents[index].offset)
     return MLPView(
       expand: LinearView(start, expand),
-      contract: LinearView(start + Int(expand.length), LinearLayout(shape, .mlp, contract: true)), bytes: bytes)
+      contract: LinearView(start + Int(expand.length), LinearLayout(shape, kind, contract: true)),
+      bytes: bytes(at: index))
   }
 
-  private func start(_ index: Int) -> UnsafeRawPointer { base + Int(extents[index].offset) }
+  private func start(_ kind: ExtentKind, block: Int) -> UnsafeRawPointer {
+    base + Int(extents[tableIndex(ofPlanned: plan.index(of: kind, block: block))].offset)
+  }
 }

@@ -22,11 +22,11 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
 
   /// Validates everything but the int8 weights and the checksums of extents.
   ///
-  /// Cost: reads header, configuration, table, float tensors and optional sections; the int8 extents are not touched.
+  /// Cost: reads header, configuration, table and the optional sections but the statistics; no weights are touched.
   /// - Parameter bytes: The file, 64-byte aligned. Bytes past the file's own size are ignored, so that a model can be
   ///   used from a larger flash partition.
-  /// - Throws: `nullArgument`, `fileAlignment`, `fileMagic`, `fileTruncated`, `fileVersion`, `fileHeader`,
-  ///   `fileConfig`, `fileTable`, `fileEncoding`, `fileExtent`, `fileValues`, `fileLabels`. Checked in the order of
+  /// - Throws: `nullArgument`, `fileAlignment`, `fileMagic`, `fileTruncated`, `fileVersion`,
+  ///   `fileNumerics`, `fileHeader`, `fileConfig`, `fileTable`, `fileEncoding`, `fileExtent`, `fileValues`, `fileLabels`. Checked in the order of
   ///   FORMAT.md, section "Validation".
   public init(validating bytes: UnsafeRawBufferPointer) throws(E3Error) {
     let header = try FileHeader.read(bytes)
@@ -40,7 +40,6 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     }
     shape = try ModelShape(validating: config)
     try validateTable(newer: header.isNewer)
-    try validateFloats()
     try validateOptionalSections()
   }
 
@@ -61,6 +60,18 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   }
 
   var plan: ExtentPlan { ExtentPlan(shape) }
+
+  /// Place in the table of the extent that the plan numbers `index`: the sections stand after the floats.
+  public func tableIndex(ofPlanned index: Int) -> Int {
+    index < plan.floatCount ? index : index + extentCount - plan.count
+  }
+
+  /// Number in the plan of the extent at `index` of the table; nil for an optional section.
+  public func plannedIndex(ofTable index: Int) -> Int? {
+    let (floats, sections) = (plan.floatCount, extentCount - plan.count)
+    if index < floats { return index }
+    return index < floats + sections ? nil : index - sections
+  }
 }
 
 extension e3_file_header {

@@ -9,13 +9,13 @@ extension ModelShape {
   /// - patch embedding: `P * patchInputs * H`, once;
   /// - attention of block b over `c(b)` copies of n = T rows: `c * (4 n H^2 + 2 n T H)`;
   /// - dense MLP of block b: `c * n * 2 H F`;
-  /// - MoE of block b, always over M copies: router `M n H Em`, experts `min(M n K, E * capacity) * 2 H F`;
+  /// - MoE of block b, always over M copies: router `M n H Em`, experts `min(M n K, E * capacity) * 2 H F` with the F of the experts;
   /// - in the last block, with a classifier that reads token 0 and without capacity, only that row is computed: n = 1 in
   ///   the MLP or MoE, and attention, with A heads, is `c * (4 H^2 + 2 A T H)`: the keys' weights are folded into the
   ///   query and the values' into the weighted tokens; where queries and keys are normalised, it is
   ///   `c * (2 T H^2 + 2 H^2 + 2 T H)`;
   /// - map head, for each of the M (or 1) outputs: `2 T H^2 + 2 T H + H^2 + 2 H F`;
-  /// - `pre_logits` and head for each output: `H R + R C`, or `H C`.
+  /// - `pre_logits` and head for each output, with P values in the pooled vector: `P R + R C`, or `P C`.
   public var multiplyAccumulates: UInt64 { stageCosts.total }
 
   /// ``multiplyAccumulates`` by stage, as the profile of a session has them.
@@ -35,7 +35,7 @@ extension ModelShape {
         costs.routing.add(m * rows, h, UInt64(expertsPerMember))
         var assignments = m * rows * UInt64(selectedExperts)
         if capacityMode != .none { assignments = min(assignments, UInt64(expertCount) * UInt64(capacity)) }
-        costs.experts.add(assignments, 2 * h, f)
+        costs.experts.add(assignments, 2 * h, UInt64(expertMLP))
       } else {
         costs.mlp.add(copies * rows, 2 * h, f)
       }
@@ -46,7 +46,7 @@ extension ModelShape {
       costs.head.add(m, h, h)
       costs.head.add(m, 2 * h, f)
     }
-    if hasPreLogits { costs.head.add(m, h, UInt64(representation)) }
+    if hasPreLogits { costs.head.add(m, UInt64(pooledWidth), UInt64(representation)) }
     costs.head.add(m, UInt64(representation), UInt64(classCount))
     return costs
   }

@@ -9,6 +9,10 @@ public enum ModelLimits {
   public static var width: UInt32 { 131_072 }
   /// Blocks.
   public static var layers: UInt32 { 256 }
+  /// Register tokens.
+  public static var registers: UInt32 { 4096 }
+  /// What a LayerNorm may add to a variance.
+  public static var epsilons: ClosedRange<Float> { 1e-12...1 }
   /// Experts of a block over all members.
   public static var experts: UInt32 { 65_536 }
   /// Classes.
@@ -28,7 +32,8 @@ public enum ModelLimits {
 extension ModelShape {
   /// The first rule of FORMAT.md, section "Configuration", that `config` breaks; nil when it is valid.
   public static func problem(in config: e3_file_config) -> StaticString? {
-    imageProblem(config) ?? encoderProblem(config) ?? expertProblem(config) ?? capacityProblem(config)
+    imageProblem(config) ?? tokenProblem(config) ?? encoderProblem(config) ?? expertProblem(config) ?? capacityProblem(
+      config)
       ?? resizeProblem(config) ?? valueProblem(config) ?? reservedProblem(config)
   }
 
@@ -40,9 +45,28 @@ extension ModelShape {
     else { return "patch size is outside 1...image size" }
     guard c.patch_height * c.patch_width * c.channels <= ModelLimits.width
     else { return "a patch has more than 131072 values" }
-    guard c.classifier <= UInt32(E3_FILE_CLASSIFIER_MAP.rawValue) else { return "unknown classifier" }
-    let classToken: UInt32 = c.classifier == UInt32(E3_FILE_CLASSIFIER_TOKEN.rawValue) ? 1 : 0
-    guard (c.image_height / c.patch_height) * (c.image_width / c.patch_width) + classToken <= ModelLimits.width
+    return nil
+  }
+
+  private static func tokenProblem(_ c: e3_file_config) -> StaticString? {
+    guard c.class_token <= 1 else { return "class_token is neither 0 nor 1" }
+    guard c.register_count <= ModelLimits.registers else { return "register_count is above 4096" }
+    switch Classifier(rawValue: .init(c.classifier)) {
+    case .token, .tokenGap:
+      guard c.class_token == 1 else { return "the classifier reads a token that is not there" }
+    case .tokenPair:
+      guard c.class_token == 1, c.register_count > 0
+      else { return "the classifier reads a token that is not there" }
+    case .first:
+      guard c.class_token == 0, c.register_count == 0 else { return "the first token is not a patch" }
+    case .gap, .map: break
+    default: return "unknown classifier"
+    }
+    guard c.norm_after_pooling <= 1 else { return "norm_after_pooling is neither 0 nor 1" }
+    guard c.norm_after_pooling == 0 || c.classifier == UInt32(Classifier.gap.rawValue)
+    else { return "norm_after_pooling is set but the classifier does not average" }
+    let patches = (c.image_height / c.patch_height) * (c.image_width / c.patch_width)
+    guard patches + c.class_token + c.register_count <= ModelLimits.width
     else { return "an image has more than 131072 tokens" }
     return nil
   }
@@ -58,13 +82,15 @@ extension ModelShape {
     guard (1...ModelLimits.classes).contains(c.class_count) else { return "class_count is outside 1...1048576" }
     guard c.representation_size <= ModelLimits.width else { return "representation_size is above 131072" }
     guard c.query_key_norm <= 1 else { return "query_key_norm is neither 0 nor 1" }
+    guard c.activation <= UInt32(Activation.geluErf.rawValue) else { return "unknown activation" }
+    guard ModelLimits.epsilons.contains(c.norm_epsilon) else { return "norm_epsilon is outside 1e-12...1" }
     return nil
   }
 
   private static func expertProblem(_ c: e3_file_config) -> StaticString? {
     let words = (c.moe_layers.0, c.moe_layers.1, c.moe_layers.2, c.moe_layers.3)
     if words == (0, 0, 0, 0) {
-      guard c.member_count == 1, c.expert_count == 0, c.selected_experts == 0
+      guard c.member_count == 1, c.expert_count == 0, c.selected_experts == 0, c.expert_mlp_size == 0
       else { return "members or experts without a block that has experts" }
       return nil
     }
@@ -76,8 +102,9 @@ extension ModelShape {
     else { return "expert_count is not a multiple of member_count" }
     guard (1...(c.expert_count / c.member_count)).contains(c.selected_experts)
     else { return "selected_experts is outside 1...experts of a member" }
+    guard (1...ModelLimits.width).contains(c.expert_mlp_size) else { return "expert_mlp_size is outside 1...131072" }
     let grid = UInt64(c.image_height / c.patch_height) * UInt64(c.image_width / c.patch_width)
-    guard UInt64(c.member_count) * (grid + 1) <= ModelLimits.memberTokens
+    guard UInt64(c.member_count) * (grid + UInt64(c.class_token + c.register_count)) <= ModelLimits.memberTokens
     else { return "the members have more than 1048576 tokens" }
     guard UInt64(c.member_count) * UInt64(c.class_count) <= ModelLimits.memberClasses
     else { return "the members have more than 16777216 logits" }
@@ -102,13 +129,31 @@ extension ModelShape {
   }
 
   private static func resizeProblem(_ c: e3_file_config) -> StaticString? {
-    guard c.resize <= UInt32(E3_FILE_RESIZE_STRETCH_FLOAT.rawValue) else { return "unknown resize" }
-    if c.resize != UInt32(E3_FILE_RESIZE_SMALL_CROP.rawValue) {
-      return c.resize_side == 0 ? nil : "resize_side is set but resize is not small-crop"
+    guard c.resize <= UInt32(E3_FILE_RESIZE_PILLOW.rawValue) else { return "unknown resize" }
+    let method = ResizeMethod(rawValue: .init(c.resize))
+    guard method == .smallCrop || method == .pillow else {
+      return c.resize_height == 0 && c.resize_width == 0 && hasNoPillowFields(c)
+        ? nil : "a size, fit, filter or crop is set but resize is a stretch"
     }
-    guard c.resize_side >= max(c.image_height, c.image_width), c.resize_side <= ModelLimits.imageSide
-    else { return "resize_side is outside image size...16384" }
+    guard (c.image_height...ModelLimits.imageSide).contains(c.resize_height),
+      (c.image_width...ModelLimits.imageSide).contains(c.resize_width)
+    else { return "resize_height or resize_width is outside image size...16384" }
+    let isSquare = c.resize_height == c.resize_width
+    if method == .smallCrop {
+      guard isSquare else { return "small-crop has two sides" }
+      return hasNoPillowFields(c) ? nil : "a fit, filter or crop is set but resize is not pillow"
+    }
+    guard c.resize_fit <= UInt32(E3_FILE_FIT_COVER.rawValue) else { return "unknown resize_fit" }
+    guard isSquare || c.resize_fit != UInt32(E3_FILE_FIT_SHORTER.rawValue) else {
+      return "a shorter side of two lengths"
+    }
+    guard c.resize_filter <= UInt32(E3_FILE_FILTER_HAMMING.rawValue) else { return "unknown resize_filter" }
+    guard c.resize_crop <= UInt32(E3_FILE_CROP_HALF_EVEN.rawValue) else { return "unknown resize_crop" }
     return nil
+  }
+
+  private static func hasNoPillowFields(_ c: e3_file_config) -> Bool {
+    c.resize_fit == 0 && c.resize_filter == 0 && c.resize_crop == 0
   }
 
   private static func valueProblem(_ c: e3_file_config) -> StaticString? {

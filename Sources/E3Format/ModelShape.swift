@@ -41,10 +41,14 @@ extension ModelShape {
   public var patchCount: Int { gridHeight * gridWidth }
   /// Values of a patch: height x width x channels.
   public var patchInputs: Int { patchHeight * patchWidth * channels }
-  /// Whether a class token stands before the patch tokens.
-  public var hasClassToken: Bool { classifier == .token }
-  /// T: tokens per image, the class token included.
-  public var tokenCount: Int { patchCount + (hasClassToken ? 1 : 0) }
+  /// Whether a class token stands before all others.
+  public var hasClassToken: Bool { config.class_token != 0 }
+  /// Register tokens, between the class token and the patches.
+  public var registerCount: Int { Int(config.register_count) }
+  /// Tokens before those of the patches: class token and registers.
+  public var prefixCount: Int { registerCount + (hasClassToken ? 1 : 0) }
+  /// T: tokens per image, class token and registers included.
+  public var tokenCount: Int { prefixCount + patchCount }
 }
 
 // MARK: Encoder
@@ -66,8 +70,12 @@ extension ModelShape {
   public var attentionWidth: Int { headCount * headSizePadded }
   /// F: values between the two layers of an MLP.
   public var mlp: Int { Int(config.mlp_size) }
-  /// F16.
-  public var mlpPadded: Int { Self.padded(mlp) }
+  /// The larger F of the dense MLPs and the experts.
+  public var widestMLP: Int { max(mlp, expertMLP) }
+  /// GELU's form in MLPs and experts.
+  public var activation: Activation { Activation(rawValue: .init(config.activation)) }
+  /// Added to the variance of every LayerNorm.
+  public var normEpsilon: Float { config.norm_epsilon }
   /// Whether queries and keys are normalised before their product.
   public var hasQueryKeyNorm: Bool { config.query_key_norm != 0 }
 }
@@ -81,6 +89,8 @@ extension ModelShape {
   public var expertCount: Int { Int(config.expert_count) }
   /// E/M: experts of one member. Member m owns the experts `m * expertsPerMember ..< (m + 1) * expertsPerMember`.
   public var expertsPerMember: Int { expertCount / memberCount }
+  /// F of the experts; 0 for a dense model.
+  public var expertMLP: Int { Int(config.expert_mlp_size) }
   /// K: experts chosen for a token; 0 for a dense model.
   public var selectedExperts: Int { Int(config.selected_experts) }
   /// Slots of an expert for one image; meaningful unless ``capacityMode`` is `none`.
@@ -129,10 +139,14 @@ extension ModelShape {
 extension ModelShape {
   /// How the encoder's output becomes one vector.
   public var classifier: Classifier { Classifier(rawValue: .init(config.classifier)) }
+  /// Values of the pooled vector: H, or 2 H where the class token and another vector stand side by side.
+  public var pooledWidth: Int { classifier == .tokenGap || classifier == .tokenPair ? 2 * hidden : hidden }
+  /// Whether the encoder's LayerNorm is applied to the pooled vector and not to the tokens.
+  public var normsAfterPooling: Bool { config.norm_after_pooling != 0 }
   /// Whether a tanh layer stands before the head.
   public var hasPreLogits: Bool { config.representation_size != 0 }
-  /// R, or H without a `pre_logits` layer: values that the head reads.
-  public var representation: Int { hasPreLogits ? Int(config.representation_size) : hidden }
+  /// R: values that the head reads; those of the pooled vector without a `pre_logits` layer.
+  public var representation: Int { hasPreLogits ? Int(config.representation_size) : pooledWidth }
   /// ``representation`` rounded up to 16.
   public var representationPadded: Int { Self.padded(representation) }
   /// C.

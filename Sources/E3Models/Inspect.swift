@@ -86,7 +86,7 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("capacity", .integer(shape.capacity)),
     ("resize", .text(name(shape.resizeMethod))),
   ]
-  if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_side)))) }
+  if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_height)))) }
   switch shape.valueMapping {
   case .range: fields.append(("value_range", .array([number(config.value_low), number(config.value_high)])))
   default:

@@ -31,14 +31,7 @@ package final class ModelFileWriter {
   package func beginExtent() throws(FileError) -> ExtentPlan.Entry {
     precondition(table.count < extentCount, "more extents than the plan has")
     endExtent()
-    let index = table.count
-    let entry: ExtentPlan.Entry
-    if index < plan.count {
-      entry = plan.entry(at: index)
-    } else {
-      let section = sections[index - plan.count]
-      entry = ExtentPlan.section(section.kind, length: section.length)
-    }
+    let entry = entry(ofTable: table.count)
     let offset = ExtentPlan.aligned(UInt64(file.size), to: entry.alignment)
     try pad(to: Int(offset))
     table.append(
@@ -48,6 +41,13 @@ package final class ModelFileWriter {
     hash = XXH64()
     remaining = Int(entry.length)
     return entry
+  }
+
+  private func entry(ofTable index: Int) -> ExtentPlan.Entry {
+    let place = index - plan.floatCount
+    if place < 0 { return plan.entry(at: index) }
+    guard place < sections.count else { return plan.entry(at: index - sections.count) }
+    return ExtentPlan.section(sections[place].kind, length: sections[place].length)
   }
 
   /// Appends `bytes` to the current extent.
@@ -70,9 +70,8 @@ package final class ModelFileWriter {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    // The lowest version that covers what the file uses.
-    let isCalibrated = sections.contains { $0.kind == .calibration }
-    header.version_minor = isCalibrated ? CalibrationLayout.firstVersionMinor : 0
+    header.numerics = UInt32(E3_FILE_NUMERICS)
+    header.network_count = 1
     header.file_size = UInt64(file.size)
     header.extent_count = UInt32(table.count)
     var head = bytes(of: header) + bytes(of: shape.config) + table.flatMap { bytes(of: $0) }
@@ -81,13 +80,15 @@ package final class ModelFileWriter {
     try file.overwrite(head, at: 0)
   }
 
-  /// Replaces the end of the last extent, after ``seal()``; the file must then be sealed again.
-  package func replaceEnd<Element: BitwiseCopyable>(with values: [Element]) throws(FileError) {
-    let last = table.count - 1
+  /// Replaces the end of the section `kind`, which the file has, after ``seal()``; the file must then be sealed again.
+  package func replaceEnd<Element: BitwiseCopyable>(of kind: ExtentKind, with values: [Element]) throws(FileError) {
+    guard let index = table.firstIndex(where: { $0.kind == kind.rawValue }) else {
+      preconditionFailure("no such section")
+    }
     let bytes = values.withUnsafeBytes { Array($0) }
-    try file.overwrite(bytes, at: file.size - bytes.count)
-    let extent = table[last]
-    table[last].checksum = try file.withMappedBytes { all in
+    let extent = table[index]
+    try file.overwrite(bytes, at: Int(extent.offset + extent.length) - bytes.count)
+    table[index].checksum = try file.withMappedBytes { all in
       XXH64.hash(UnsafeRawBufferPointer(rebasing: all[Int(extent.offset)..<Int(extent.offset + extent.length)]))
     }
     hash = nil

@@ -55,7 +55,7 @@ struct Encoder {
     return firstTokenOnly ? all.every(shape.tokenCount) : all
   }
 
-  /// residual = [class token; patches · kernel + bias] + position embedding.
+  /// residual = [class token; registers; patches · kernel + bias] + position embedding.
   private func embedPatches() {
     let positions = model.floats(.positionEmbedding, block: 0)
     for token in worker.share(of: shape.tokenCount) {
@@ -63,10 +63,9 @@ struct Encoder {
     }
     worker.barrier()
     let embedding = model.linear(.patchEmbedding, block: 0)
-    let firstPatch = shape.tokenCount - shape.patchCount
     kernels.linear(
       space.patchesQuantized, embedding, panels: worker.panels(embedding.panelCount), epilogue: E3K_ADD,
-      into: space.residual.rows(firstPatch..<shape.tokenCount))
+      into: space.residual.rows(shape.prefixCount..<shape.tokenCount))
     worker.barrier()
   }
 

@@ -8,14 +8,32 @@ extension Encoder {
     let sequences = shape.memberCount
     let all = space.residual.rows(0..<sequences * tokens)
     switch shape.classifier {
-    case .gap:
-      let normalized = space.normalized
+    case .gap where shape.normsAfterPooling:
+      for member in worker.share(of: sequences) { averagePatches(all, member: member, into: space.pooled.row(member)) }
+      worker.barrier()
+      let mine = space.pooled.rows(worker.share(of: sequences))
+      layerNorm(.encoderNorm, block: 0, mine, normalized: mine)
+    case .gap, .tokenGap, .tokenPair:
+      let normalized = space.normalized.rows(0..<all.count)
       let mine = worker.share(of: all.count)
       layerNorm(.encoderNorm, block: 0, all.rows(mine), normalized: normalized.rows(mine))
       worker.barrier()
       for member in worker.share(of: sequences) {
-        kernels.table.pointee.mean_rows(
-          normalized.row(member * tokens), normalized.stride, tokens, shape.hiddenPadded, space.pooled.row(member))
+        let pooled = space.pooled.row(member)
+        guard shape.classifier != .gap else {
+          averagePatches(normalized, member: member, into: pooled)
+          continue
+        }
+        var second = normalized.row(member * tokens + 1)
+        if shape.classifier == .tokenGap {
+          // The mean takes the place of the first patch, so that it is aligned as rows are.
+          second = normalized.row(member * tokens + shape.prefixCount)
+          averagePatches(normalized, member: member, into: second)
+        }
+        pooled.copy(from: normalized.row(member * tokens), count: shape.hidden)
+        (pooled + shape.hidden).copy(from: second, count: shape.hidden)
+        let width = shape.pooledWidth
+        (pooled + width).update(repeating: 0, count: ModelShape.padded(width) - width)
       }
     case .map:
       poolByAttention(all, sequences: sequences)
@@ -24,6 +42,12 @@ extension Encoder {
       layerNorm(.encoderNorm, block: 0, all.every(tokens).rows(mine), normalized: space.pooled.rows(mine))
     }
     worker.barrier()
+  }
+
+  /// out = the mean of the patch tokens of `member` in `rows`; `out` may be the first of them.
+  private func averagePatches(_ rows: FloatRows, member: Int, into out: UnsafeMutablePointer<Float>) {
+    kernels.table.pointee.mean_rows(
+      rows.row(member * shape.tokenCount + shape.prefixCount), rows.stride, shape.patchCount, shape.hiddenPadded, out)
   }
 
   /// Multi-head attention pooling: the probe attends to all tokens; p + Mlp(LayerNorm(p)).
@@ -78,7 +102,8 @@ extension Encoder {
       let features = space.pooled
       let quantized = space.classQuantized
       let members = worker.share(of: features.count)
-      kernels.quantize(features.rows(members), width: shape.hiddenPadded, into: quantized.rows(members))
+      kernels.quantize(
+        features.rows(members), width: ModelShape.padded(shape.pooledWidth), into: quantized.rows(members))
       worker.barrier()
       let layer = model.linear(.preLogits, block: 0)
       let panels = worker.panels(layer.panelCount)

@@ -25,7 +25,8 @@ extension Encoder {
       worker.barrier()
       // No barrier after the last product: what it reads is overwritten only after the next piece's first barrier.
       kernels.linear(
-        activateHidden(count: piece.count), layers.contract, panels: worker.panels(layers.contract.panelCount),
+        activateHidden(count: piece.count, width: layers.expand.outputs), layers.contract,
+        panels: worker.panels(layers.contract.panelCount),
         epilogue: E3K_ADD, into: rows.rows(piece), next: left.isEmpty ? next : worker.firstPanel(of: layers.expand))
     }
     worker.barrier()
@@ -36,11 +37,11 @@ extension Encoder {
     block < shape.layerCount ? worker.firstPanel(of: model.linear(.queryKeyValue, block: block)) : nil
   }
 
-  /// GELU of the first `count` hidden rows, quantised; ends with a barrier.
-  func activateHidden(count: Int) -> QuantizedRows {
+  /// GELU of the first `width` values of the first `count` hidden rows, quantised; ends with a barrier.
+  func activateHidden(count: Int, width: Int) -> QuantizedRows {
     let quantized = space.hiddenQuantized.rows(0..<count)
     let mine = worker.share(of: count)
-    kernels.geluQuantize(space.hidden.rows(mine), width: shape.mlpPadded, into: quantized.rows(mine))
+    kernels.geluQuantize(space.hidden.rows(mine), width: ModelShape.padded(width), into: quantized.rows(mine))
     worker.barrier()
     return quantized
   }

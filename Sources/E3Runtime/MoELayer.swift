@@ -118,7 +118,7 @@ extension Encoder {
     }
     worker.barrier()
 
-    let hidden = activateHidden(count: batch.count)
+    let hidden = activateHidden(count: batch.count, width: shape.expertMLP)
     for expert in experts {
       let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }

@@ -30,7 +30,8 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"
-  case E3_ERROR_FILE_VERSION: "the file was written for a newer version of the format"
+  case E3_ERROR_FILE_VERSION:
+    "written in a version of the format that this library does not read: pack the model anew (e3-convert pack)"
   case E3_ERROR_FILE_HEADER: "the file's header is corrupt"
   case E3_ERROR_FILE_CONFIG: "the model configuration is out of range or contradicts itself"
   case E3_ERROR_FILE_TABLE: "the table does not list the tensors that the configuration needs"
@@ -41,6 +42,8 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FILE_LABELS: "the label table is malformed"
   case E3_ERROR_GOLDEN_MISMATCH: "the golden input did not give the stored answer"
   case E3_ERROR_FILE_CALIBRATION: "the calibration was fitted with another model"
+  case E3_ERROR_FILE_NUMERICS:
+    "packed for another generation of arithmetic than this library computes: pack the model anew (e3-convert pack)"
   case E3_ERROR_THREAD_START: "a worker thread could not be started"
   case E3_ERROR_THREAD_AFFINITY: "a thread could not be bound to its CPU"
   default: "unknown status"

@@ -14,7 +14,7 @@ struct Workspace {
   let normalized: FloatRows
   /// [M*T][max(H, A*D16)]: the quantised input of the next linear layer.
   let quantized: QuantizedRows
-  /// [M][H]: the class tokens alone, in the last block.
+  /// [M][H]: the class tokens alone, in the last block; or the pooled vectors.
   let classQuantized: QuantizedRows
 
   // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive together.
@@ -33,7 +33,7 @@ struct Workspace {
   let routing: RoutingTables
 
   // Head.
-  /// [M][max(H, R)]: the pooled vectors and then what the head reads.
+  /// The pooled vectors, [M][H or 2 H], and what the head reads, [M][R].
   let pooled: FloatRows
   let representation: FloatRows
   /// [M][C], padded rows: logits, then probabilities.
@@ -46,7 +46,7 @@ struct Workspace {
   /// 768 KiB of floats for each thread, which stay in its second-level cache between both layers; or 64 rows, as wide
   /// layers come from memory for every such piece. All M*T rows where they are fewer.
   private static func hiddenRows(_ shape: ModelShape, threads: Int) -> Int {
-    let most = max(64, threads * (786_432 / (4 * shape.mlpPadded)))
+    let most = max(64, threads * (786_432 / (4 * ModelShape.padded(shape.widestMLP))))
     let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)
     return wide ? most : min(all, most)
   }
@@ -56,16 +56,16 @@ struct Workspace {
     let members = shape.memberCount
     let tokens = shape.tokenCount
     let hasExperts = shape.firstMoEBlock != nil
-    let poolsAllTokens = shape.classifier == .gap || shape.classifier == .map
+    let poolsAllTokens = shape.classifier != .token && shape.classifier != .first
 
     patches = arena.takeRows(shape.patchCount, width: shape.patchInputs)
     patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchInputs)
     residual = arena.takeRows(members, times: tokens, width: shape.hidden)
     normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
-    classQuantized = arena.takeQuantizedRows(members, width: shape.hidden)
+    classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
     routing = RoutingTables(shape, in: &arena)
-    pooled = arena.takeRows(members, width: shape.hidden)
+    pooled = arena.takeRows(members, width: shape.pooledWidth)
     representation = arena.takeRows(members, width: shape.representation)
     logits = arena.takeRows(members, width: shape.classCount)
     result = ResultBuffers(model, in: &arena)
@@ -81,8 +81,8 @@ struct Workspace {
 
     arena.rewind(to: shared)
     let hiddenRows = Self.hiddenRows(shape, threads: options.threads)
-    hidden = arena.takeRows(hiddenRows, width: shape.mlp)
-    hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.mlp)
+    hidden = arena.takeRows(hiddenRows, width: shape.widestMLP)
+    hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.widestMLP)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
     assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
   }

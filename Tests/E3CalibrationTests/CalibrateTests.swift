@@ -87,11 +87,15 @@ struct CalibrateTests {
     #expect(try folder.bytes("model.e3") == before)
     let written = try verify(model: folder["out.e3"])
     let plain = try MappedModel(path: model)
-    #expect(before.header.version_minor == 0)
-    #expect(try folder.bytes("out.e3").header.version_minor == 1)
     #expect(written.file.extentCount == plain.file.extentCount + 2)
     for index in 0..<plain.file.extentCount {
-      #expect(written.file.bytes(at: index).elementsEqual(plain.file.bytes(at: index)))
+      let extent = plain.file.extent(at: index)
+      let other = try #require(
+        (0..<written.file.extentCount).first {
+          let found = written.file.extent(at: $0)
+          return found.kind == extent.kind && found.block == extent.block && found.index == extent.index
+        })
+      #expect(written.file.bytes(at: other).elementsEqual(plain.file.bytes(at: index)))
     }
     let (a, b) = (try ModelSession(plain), try ModelSession(written))
     defer { withExtendedLifetime((a, b)) {} }
@@ -128,7 +132,7 @@ struct CalibrateTests {
     let world = try folder.world("held", model: model, count: 120, temperature: 5, seed: 9)
     let few = try calibrate(model: model, data: world, output: folder["out.e3"])
     #expect(few.hasFewStatistics && few.text.contains("\n  class statistics     from too few images "), "\(few.text)")
-    #expect(few.text.contains("\n  new images           shares within 3.8 points "), "\(few.text)")
+    #expect(few.text.contains("\n  new images           shares within 3.9 points "), "\(few.text)")
   }
 
   @Test("the hash is of the images and their labels, in order")

@@ -69,7 +69,7 @@ struct PackTests {
     let standard = try packed(PackOptions())
     #expect(standard.resize == 0 && standard.value_low == -1 && standard.value_high == 1)
     let crop = try packed(PackOptions(resize: .smallCrop(side: nil), value: .range(low: 0, high: 1)))
-    #expect(crop.resize == 1 && crop.resize_side == 15 && crop.value_low == 0)
+    #expect(crop.resize == 1 && crop.resize_height == 15 && crop.resize_width == 15 && crop.value_low == 0)
     let norm = try packed(
       PackOptions(resize: .stretchFloat, value: .norm(mean: [1, 2, 3], deviation: [4, 5, 6])))
     #expect(norm.resize == 2 && norm.value == 1 && norm.value_mean == (1, 2, 3) && norm.value_deviation == (4, 5, 6))

@@ -26,7 +26,7 @@ struct ModelFileTests {
       let file = try ModelFile(validating: raw)
       func offset(_ pointer: UnsafeRawPointer) -> UInt64 { UInt64(pointer - raw.baseAddress!) }
       let embedding = file.linear(.patchEmbedding)
-      #expect(offset(embedding.panels) == bytes[extent: 0].offset)
+      #expect(offset(embedding.panels) == bytes[extent: try #require(bytes.extentIndex(of: .patchEmbedding))].offset)
       #expect(embedding.inputs == 40 && embedding.outputs == 6 && embedding.panelCount == 1)
       #expect(embedding.panelBytes == 40 * 16 + 192)
       #expect(file.linear(.queryKeyValue, block: 1).panelCount == 6)

@@ -13,6 +13,7 @@ struct ModelShapeTests {
     (config.class_count, config.representation_size) = (1000, 512)
     (config.member_count, config.expert_count, config.selected_experts) = (2, 8, 1)
     config.moe_layers.0 = 1 << 5 | 1 << 7
+    (config.expert_mlp_size, config.norm_epsilon, config.class_token) = (2048, 1e-6, 1)
     (config.value_low, config.value_high) = (-1, 1)
     return config
   }
@@ -40,7 +41,7 @@ struct ModelShapeTests {
     let sparseNormalized = try ModelShape(validating: normalized).multiplyAccumulates
     #expect((1_515_000_000...1_525_000_000).contains(sparseNormalized), "\(sparseNormalized)")
     config.moe_layers.0 = 0
-    (config.member_count, config.expert_count, config.selected_experts) = (1, 0, 0)
+    (config.member_count, config.expert_count, config.selected_experts, config.expert_mlp_size) = (1, 0, 0, 0)
     let dense = try ModelShape(validating: config).multiplyAccumulates
     #expect((1_195_000_000...1_205_000_000).contains(dense), "\(dense)")
   }
@@ -54,6 +55,7 @@ struct ModelShapeTests {
     (config.hidden_size, config.mlp_size, config.head_count) = (131_072, 131_072, 1)
     config.moe_layers = (.max, .max, .max, .max)
     (config.expert_count, config.member_count, config.selected_experts) = (65_536, 8, 8192)
+    config.expert_mlp_size = 131_072
     #expect(try ModelShape(validating: config).multiplyAccumulates == .max)
   }
 
@@ -65,8 +67,13 @@ struct ModelShapeTests {
         let entry = plan.entry(at: index)
         #expect(plan.index(of: entry.kind, block: entry.block, expert: entry.expert) == index)
       }
-      let blocks = (0..<plan.count).map { plan.entry(at: $0) }.filter { (16..<32).contains($0.kind.rawValue) }
-      #expect(blocks.map(\.block) == blocks.map(\.block).sorted())
+      let entries = (0..<plan.count).map { plan.entry(at: $0) }
+      #expect(entries.prefix(plan.floatCount).allSatisfy { $0.encoding == .float })
+      #expect(entries.dropFirst(plan.floatCount).allSatisfy { $0.encoding == .int8 })
+      for part in [entries.prefix(plan.floatCount), entries.dropFirst(plan.floatCount)] {
+        let blocks = part.filter { (16..<32).contains($0.kind.rawValue) }.map(\.block)
+        #expect(blocks == blocks.sorted())
+      }
     }
   }
 
@@ -84,7 +91,7 @@ struct ModelShapeTests {
     ("patch zero", { $0.patch_width = 0 }),
     ("patch values", { ($0.image_height, $0.image_width, $0.patch_height, $0.patch_width) = (16384, 16384, 16384, 3) }),
     ("tokens", { ($0.image_height, $0.image_width) = (16384, 16384) }),
-    ("classifier", { $0.classifier = 4 }),
+    ("classifier", { $0.classifier = 6 }),
     ("layers zero", { $0.layer_count = 0 }),
     ("layers", { $0.layer_count = 257 }),
     ("hidden zero", { $0.hidden_size = 0 }),
@@ -125,9 +132,16 @@ struct ModelShapeTests {
         ($0.capacity_mode, $0.capacity) = (1, 4)
       }
     ),
-    ("resize", { $0.resize = 3 }),
-    ("resize_side without crop", { $0.resize_side = 9 }),
-    ("resize_side too small", { ($0.resize, $0.resize_side) = (1, 8) }),
+    ("resize", { $0.resize = 4 }),
+    ("side without crop", { $0.resize_height = 9 }),
+    ("filter of a stretch", { $0.resize_filter = 2 }),
+    ("filter of small-crop", { ($0.resize, $0.resize_height, $0.resize_width, $0.resize_filter) = (1, 9, 9, 2) }),
+    ("two sides of small-crop", { ($0.resize, $0.resize_height, $0.resize_width) = (1, 9, 10) }),
+    ("fit", { ($0.resize, $0.resize_height, $0.resize_width, $0.resize_fit) = (3, 9, 9, 3) }),
+    ("two shorter sides", { ($0.resize, $0.resize_height, $0.resize_width, $0.resize_fit) = (3, 9, 10, 1) }),
+    ("filter", { ($0.resize, $0.resize_height, $0.resize_width, $0.resize_filter) = (3, 9, 9, 6) }),
+    ("crop", { ($0.resize, $0.resize_height, $0.resize_width, $0.resize_crop) = (3, 9, 9, 2) }),
+    ("side too small", { ($0.resize, $0.resize_height, $0.resize_width) = (1, 8, 8) }),
     ("value", { $0.value = 2 }),
     ("value order", { $0.value_low = 1 }),
     ("value NaN", { $0.value_high = .nan }),
@@ -146,7 +160,22 @@ struct ModelShapeTests {
       "norm of a channel that is not there",
       { ($0.channels, $0.value, $0.value_low, $0.value_high, $0.value_deviation) = (1, 1, 0, 0, (1, 1, 0)) }
     ),
-    ("reserved", { $0.reserved.30 = 1 }),
+    ("reserved", { $0.reserved.20 = 1 }),
+    ("class token", { $0.class_token = 2 }),
+    ("no class token", { $0.class_token = 0 }),
+    ("registers", { $0.register_count = 5000 }),
+    ("no second token", { $0.classifier = 5 }),
+    ("first token is no patch", { $0.classifier = 1 }),
+    ("pooling", { $0.norm_after_pooling = 1 }),
+    ("pooling flag", { ($0.classifier, $0.norm_after_pooling) = (2, 2) }),
+    ("activation", { $0.activation = 2 }),
+    ("epsilon", { $0.norm_epsilon = 0 }),
+    ("epsilon not a number", { $0.norm_epsilon = .nan }),
+    ("expert width", { $0.expert_mlp_size = 0 }),
+    (
+      "expert width of a dense model",
+      { ($0.moe_layers.0, $0.expert_count, $0.member_count, $0.selected_experts) = (0, 0, 1, 0) }
+    ),
   ]
 
   @Test("every broken rule of the configuration is refused, with a text and with its code", arguments: brokenRules)

@@ -39,7 +39,7 @@ struct BitEqualityTests {
     (config.patch_height, config.patch_width, config.channels) = (7, 7, 1)
     (config.image_height, config.image_width) = (28, 28)
     config.resize = 0
-    config.resize_side = 0
+    (config.resize_height, config.resize_width) = (0, 0)
     for config in [config, awkwardConfigs[index].config] {
       let model = try OpenModel(config, isCalibrated: true)
       // As floats: zeros, 800 and NaN.

@@ -66,11 +66,15 @@ struct SessionTests {
   @Test("says so when the weights give a NaN or an infinity instead of answering")
   func notFinite() throws {
     var bytes = try SampleFile(config: SampleFile.config).bytes
-    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 0)
-    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 64)
-    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 128)
-    try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 192)
-    try bytes.write(Float.greatestFiniteMagnitude, in: .preLogits, at: 8 * 16)  // a scale: saturates the tanh
+    // Whatever the signs of the four values that the head reads, two of the same sign meet in one of these classes.
+    for input in 0..<4 {
+      try bytes.write(Float.greatestFiniteMagnitude, in: .head, at: 64 * input)
+      let sign: Float = input.isMultiple(of: 2) ? 1 : -1
+      try bytes.write(sign * .greatestFiniteMagnitude, in: .head, at: 64 * input + 4)
+    }
+    for scale in 0..<4 {  // saturates every tanh
+      try bytes.write(Float.greatestFiniteMagnitude, in: .preLogits, at: 8 * 16 + 4 * scale)
+    }
     let model = try OpenModel(bytes)
     let session = try OpenSession(model, sessionOptions())
     var failures = 0

@@ -162,19 +162,28 @@ let awkwardConfigs: [(name: String, config: e3_file_config)] = {
   var dense = wide
   (dense.member_count, dense.expert_count, dense.selected_experts) = (1, 0, 0)
   dense.moe_layers.0 = 0
-  dense.representation_size = 0
+  (dense.representation_size, dense.expert_mlp_size) = (0, 0)
   var sparse = wide
   (sparse.member_count, sparse.expert_count, sparse.selected_experts) = (1, 20, 3)
   var gap = wide
   gap.classifier = UInt32(E3_FILE_CLASSIFIER_GAP.rawValue)
-  gap.query_key_norm = 1
+  (gap.query_key_norm, gap.class_token) = (1, 0)
+  var patches = wide
+  patches.classifier = UInt32(E3_FILE_CLASSIFIER_GAP.rawValue)
+  (patches.register_count, patches.norm_after_pooling) = (4, 1)
+  var tokenAndPatches = wide
+  tokenAndPatches.classifier = UInt32(E3_FILE_CLASSIFIER_TOKEN_GAP.rawValue)
+  tokenAndPatches.register_count = 3
+  var twoTokens = wide
+  twoTokens.classifier = UInt32(E3_FILE_CLASSIFIER_TOKEN_PAIR.rawValue)
+  (twoTokens.register_count, twoTokens.representation_size) = (1, 0)
   var first = wide
-  first.classifier = UInt32(E3_FILE_CLASSIFIER_FIRST.rawValue)
+  (first.classifier, first.class_token) = (UInt32(E3_FILE_CLASSIFIER_FIRST.rawValue), 0)
   var normalized = wide
   normalized.query_key_norm = 1
   var map = wide
   map.classifier = UInt32(E3_FILE_CLASSIFIER_MAP.rawValue)
-  map.query_key_norm = 1
+  (map.query_key_norm, map.class_token) = (1, 0)
   var capacity = wide
   capacity.capacity_mode = UInt32(E3_FILE_CAPACITY_VANILLA.rawValue)
   capacity.capacity = 12
@@ -195,6 +204,7 @@ let awkwardConfigs: [(name: String, config: e3_file_config)] = {
     ("odd", odd), ("wide", wide), ("last block dense", lastDense), ("dense", dense), ("sparse, one member", sparse),
     ("mean pooling", gap), ("first token", first), ("normalised queries", normalized), ("attention pooling", map),
     ("capacity", capacity), ("batch priority", priority), ("one patch, grey", onePatch), ("341 tokens", manyTokens),
-    ("rows in pieces", pieces),
+    ("rows in pieces", pieces), ("patches averaged, then normalised", patches),
+    ("class token and mean of the patches", tokenAndPatches), ("two tokens", twoTokens),
   ]
 }()

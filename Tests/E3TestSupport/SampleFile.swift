@@ -29,6 +29,8 @@ package struct SampleFile {
     config.representation_size = 4
     (config.member_count, config.expert_count, config.selected_experts) = (2, 4, 1)
     config.moe_layers.0 = 0b10
+    config.expert_mlp_size = 7
+    (config.norm_epsilon, config.class_token) = (1e-6, 1)
     (config.value_low, config.value_high) = (-1, 1)
     return config
   }
@@ -56,6 +58,7 @@ package struct SampleFile {
     if hasStatistics {
       (calibration.unknown_threshold, calibration.known_coverage) = (3, 0.95)
       (calibration.statistics_count, calibration.statistics_hash) = (200, 2)
+      calibration.distance = UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)
     }
     return calibration
   }
@@ -64,6 +67,7 @@ package struct SampleFile {
   package static var map: SampleFile {
     var config = config
     config.classifier = UInt32(E3_FILE_CLASSIFIER_MAP.rawValue)
+    config.class_token = 0
     config.query_key_norm = 1
     config.representation_size = 0
     config.capacity_mode = UInt32(E3_FILE_CAPACITY_PRIORITY.rawValue)
@@ -89,13 +93,15 @@ package struct SampleFile {
         sections.append((.calibration, Self.raw(calibration)))
       }
       if hasStatistics { sections.append((.statistics, Self.statistics(plan.shape, &random))) }
+      var optional: [(e3_file_extent, [UInt8], UInt64)] = []
       for (kind, content) in sections {
         let encoding = kind == .statistics ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
           kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(encoding.rawValue),
           offset: 0, length: UInt64(content.count), checksum: 0)
-        contents.append((extent, content, 64))
+        optional.append((extent, content, 64))
       }
+      contents.insert(contentsOf: optional, at: plan.floatCount)
       return Self.assemble(config, contents)
     }
   }
@@ -116,7 +122,8 @@ package struct SampleFile {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    header.version_minor = contents.contains { $0.0.kind == UInt32(E3_FILE_CALIBRATION.rawValue) } ? 1 : 0
+    header.numerics = UInt32(E3_FILE_NUMERICS)
+    header.network_count = 1
     header.file_size = tableEnd + UInt64(body.count)
     header.extent_count = UInt32(contents.count)
     var file = raw(header) + raw(config) + table.flatMap { raw($0) } + body
@@ -152,7 +159,8 @@ extension SampleFile {
   private static func content(_ entry: ExtentPlan.Entry, _ shape: ModelShape, _ random: inout SplitMix) -> [UInt8] {
     switch entry.kind {
     case .mlp, .expert, .mapMLP:
-      return panels(LinearLayout(shape, .mlp), &random) + panels(LinearLayout(shape, .mlp, contract: true), &random)
+      return panels(LinearLayout(shape, entry.kind), &random)
+        + panels(LinearLayout(shape, entry.kind, contract: true), &random)
     case .router: return floatPanels(entry, inputs: shape.hidden, outputs: shape.expertsPerMember, &random)
     case .head: return floatPanels(entry, inputs: shape.representation, outputs: shape.classCount, &random)
     case .queryKeyNorm, .mapQuery, .mapKeyNorm:

@@ -68,7 +68,7 @@ enum {
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
   E3_ERROR_FILE_TRUNCATED = 33,    /* the file is shorter than its header says */
   E3_ERROR_FILE_MAGIC = 34,        /* not an E3 model file */
-  E3_ERROR_FILE_VERSION = 35,      /* written for a newer, incompatible format version */
+  E3_ERROR_FILE_VERSION = 35,      /* written in a version of the format that this library does not read: pack the model anew */
   E3_ERROR_FILE_HEADER = 36,       /* the header contradicts itself, or its checksum is wrong */
   E3_ERROR_FILE_CONFIG = 37,       /* the model configuration is out of range or contradicts itself */
   E3_ERROR_FILE_TABLE = 38,        /* the extent table does not list exactly what the configuration needs */
@@ -79,6 +79,7 @@ enum {
   E3_ERROR_FILE_LABELS = 43,       /* the label table is malformed */
   E3_ERROR_GOLDEN_MISMATCH = 44,   /* the golden input did not give the stored bits */
   E3_ERROR_FILE_CALIBRATION = 45,  /* the calibration was fitted with another model */
+  E3_ERROR_FILE_NUMERICS = 46,     /* packed for a generation of arithmetic that this library does not compute: pack the model anew */
 
   /* The system. */
   E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
@@ -127,7 +128,7 @@ typedef struct e3_model {
 } e3_model;
 
 /* Validates the `size` bytes at `data` (a whole .e3 file, mapped or read; 64-byte aligned, as every mmap is) and fills
- * `model`. Cost: reads the header, the tables and the small float tensors; expert and MLP weights are not touched. A file
+ * `model`. Cost: reads the header, the tables, labels, provenance and calibration; no weights are touched. A file
  * mapped with MADV_HUGEPAGE is read faster where the system keeps files in huge pages. After E3_OK, nothing that the
  * file holds can make another call fail. Errors: E3_ERROR_FILE_*. */
 E3_API e3_status e3_model_open(const void *data, size_t size, e3_model *model);

@@ -13,8 +13,9 @@
 
 #define E3_FILE_MAGIC 0x0A1A0A0D4D334589u /* bytes 89 'E' '3' 'M' 0D 0A 1A 0A */
 enum {
-  E3_FILE_VERSION_MAJOR = 1, /* a reader refuses another major version */
-  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets a kind or encoding it does not know */
+  E3_FILE_VERSION_MAJOR = 2, /* a reader refuses another major version */
+  E3_FILE_VERSION_MINOR = 0, /* and a higher minor version only where it meets a kind or encoding it does not know */
+  E3_FILE_NUMERICS = 2,      /* the generation of arithmetic that this library computes; another is refused */
   E3_FILE_EXTENT_ALIGNMENT = 64,
   E3_FILE_PAGE_ALIGNMENT = 4096 /* of MLP and expert extents */
 };
@@ -24,17 +25,26 @@ typedef struct e3_file_header {
   uint32_t version_major, version_minor;
   uint64_t file_size;
   uint32_t extent_count;
-  uint32_t reserved;  /* 0 */
-  uint64_t checksum;  /* XXH64, seed 0, of header, config and table with this member 0 */
-  uint64_t reserved_tail[3];
+  uint32_t numerics;      /* generation of the arithmetic that the file was packed for */
+  uint64_t checksum;      /* XXH64, seed 0, of header, config and table with this member 0 */
+  uint32_t network_count; /* configurations after the header; 1 in version 2.0 */
+  uint32_t reserved;      /* 0 */
+  uint64_t reserved_tail[2];
 } e3_file_header;
 
 typedef enum e3_file_classifier {
   E3_FILE_CLASSIFIER_TOKEN = 0, /* class token */
   E3_FILE_CLASSIFIER_FIRST = 1, /* first patch token ('0') */
-  E3_FILE_CLASSIFIER_GAP = 2,   /* mean over all tokens */
-  E3_FILE_CLASSIFIER_MAP = 3    /* multi-head attention pooling */
+  E3_FILE_CLASSIFIER_GAP = 2,   /* mean over the patch tokens */
+  E3_FILE_CLASSIFIER_MAP = 3,   /* multi-head attention pooling over all tokens */
+  E3_FILE_CLASSIFIER_TOKEN_GAP = 4, /* class token, then the mean over the patch tokens: 2 H values */
+  E3_FILE_CLASSIFIER_TOKEN_PAIR = 5 /* class token, then the first register (a distillation token): 2 H values */
 } e3_file_classifier;
+
+typedef enum e3_file_activation {
+  E3_FILE_ACTIVATION_GELU_TANH = 0, /* GELU in its tanh form */
+  E3_FILE_ACTIVATION_GELU_ERF = 1   /* GELU by the error function */
+} e3_file_activation;
 
 typedef enum e3_file_capacity {
   E3_FILE_CAPACITY_NONE = 0,     /* nothing is dropped */
@@ -44,9 +54,33 @@ typedef enum e3_file_capacity {
 
 typedef enum e3_file_resize {
   E3_FILE_RESIZE_STRETCH = 0,       /* bilinear, truncated to bytes (V-MoE 'resize') */
-  E3_FILE_RESIZE_SMALL_CROP = 1,    /* area to resize_side on the smaller side, then centre crop */
-  E3_FILE_RESIZE_STRETCH_FLOAT = 2  /* bilinear, not truncated (vit_jax) */
+  E3_FILE_RESIZE_SMALL_CROP = 1,    /* area to resize_height on the smaller side, then centre crop */
+  E3_FILE_RESIZE_STRETCH_FLOAT = 2, /* bilinear, not truncated (vit_jax) */
+  E3_FILE_RESIZE_PILLOW = 3         /* Pillow's resize by resize_fit and resize_filter, then centre crop */
 } e3_file_resize;
+
+/* What size E3_FILE_RESIZE_PILLOW gives a picture before the crop. */
+typedef enum e3_file_fit {
+  E3_FILE_FIT_EXACT = 0,   /* resize_height x resize_width, whatever the aspect */
+  E3_FILE_FIT_SHORTER = 1, /* the shorter side to resize_height = resize_width, the longer in proportion, rounded down */
+  E3_FILE_FIT_COVER = 2    /* both in proportion, rounded half to even, so that resize_height x resize_width is covered */
+} e3_file_fit;
+
+/* Pillow's numbers of its filters. */
+typedef enum e3_file_filter {
+  E3_FILE_FILTER_NEAREST = 0,
+  E3_FILE_FILTER_LANCZOS = 1,
+  E3_FILE_FILTER_BILINEAR = 2,
+  E3_FILE_FILTER_BICUBIC = 3,
+  E3_FILE_FILTER_BOX = 4,
+  E3_FILE_FILTER_HAMMING = 5
+} e3_file_filter;
+
+/* How half a pixel of the centre crop's offset is rounded. */
+typedef enum e3_file_crop {
+  E3_FILE_CROP_DOWN = 0,     /* Hugging Face, V-MoE */
+  E3_FILE_CROP_HALF_EVEN = 1 /* torchvision, timm */
+} e3_file_crop;
 
 typedef enum e3_file_value {
   E3_FILE_VALUE_RANGE = 0, /* v = value_low + (x / 255) * (value_high - value_low) */
@@ -68,11 +102,20 @@ typedef struct e3_file_config {
   uint32_t capacity;            /* slots per expert and image; 0 without capacity */
   uint64_t moe_layers[4];       /* bit i of the 256: block i has experts */
   uint32_t resize;              /* e3_file_resize */
-  uint32_t resize_side;         /* E3_FILE_RESIZE_SMALL_CROP only, else 0 */
+  uint32_t resize_height, resize_width; /* size before the crop; 0 for the stretches */
+  uint32_t resize_fit;          /* e3_file_fit; E3_FILE_RESIZE_PILLOW only, else 0, as the next two */
+  uint32_t resize_filter;       /* e3_file_filter */
+  uint32_t resize_crop;         /* e3_file_crop */
   uint32_t value;               /* e3_file_value */
   float value_low, value_high;  /* E3_FILE_VALUE_RANGE, else 0 */
   float value_mean[3], value_deviation[3]; /* E3_FILE_VALUE_NORM, else 0; in units of the bytes 0..255 */
-  uint32_t reserved[31];        /* 0 */
+  uint32_t activation;          /* e3_file_activation, of MLPs and experts */
+  float norm_epsilon;           /* of every LayerNorm */
+  uint32_t class_token;         /* 0 or 1: a class token stands before all others */
+  uint32_t register_count;      /* register tokens between the class token and the patches */
+  uint32_t norm_after_pooling;  /* 0 or 1: encoder_norm is applied to the pooled vector; E3_FILE_CLASSIFIER_GAP only */
+  uint32_t expert_mlp_size;     /* F of the experts; 0 when no block has experts */
+  uint32_t reserved[21];        /* 0 */
 } e3_file_config;
 
 typedef enum e3_file_encoding {
@@ -81,11 +124,12 @@ typedef enum e3_file_encoding {
   E3_FILE_ENCODING_BYTES = 3  /* structured or text */
 } e3_file_encoding;
 
-/* Kinds of extents, in file order. H, T, A, D, F, E, M, K, R, C as in the semantics; X16 is X rounded up to 16, and all
- * padding is zero. linear(K, N) are the ceil(N/16) panels of a K-input N-output layer. */
+/* Kinds of extents. H, T, A, D, F, E, M, K, R, C as in FORMAT.md; X16 is X rounded up to 16, and all padding is zero.
+ * linear(K, N) are the ceil(N/16) panels of a K-input N-output layer. The file holds first all floats in the order of
+ * this list, block by block, then the sections, then all linear layers in the order of this list, block by block. */
 typedef enum e3_file_kind {
   E3_FILE_PATCH_EMBEDDING = 1,     /* linear(patch_height*patch_width*channels, H) */
-  E3_FILE_POSITION_EMBEDDING = 2,  /* float [T][H16]; the class token is added into row 0 */
+  E3_FILE_POSITION_EMBEDDING = 2,  /* float [T][H16]; class token and registers are added into their rows */
   /* for each block */
   E3_FILE_NORM_0 = 16,             /* float [2][H16]: gamma, beta */
   E3_FILE_QUERY_KEY_VALUE = 17,    /* linear(H, 3*A*D16): queries of all heads, keys, values; D padded to D16 */
@@ -94,7 +138,7 @@ typedef enum e3_file_kind {
   E3_FILE_NORM_1 = 20,             /* float [2][H16] */
   E3_FILE_MLP = 21,                /* linear(H, F), linear(F, H); page-aligned; dense block */
   E3_FILE_ROUTER = 22,             /* float [M][ceil((E/M)/16)][H][16]; MoE block */
-  E3_FILE_EXPERT = 23,             /* as MLP, one extent for each of the E experts; MoE block */
+  E3_FILE_EXPERT = 23,             /* as MLP with the experts' F, one extent for each of the E experts; MoE block */
   /* after the blocks */
   E3_FILE_ENCODER_NORM = 32,       /* float [2][H16] */
   E3_FILE_MAP_QUERY = 33,          /* float [A*D16]: the probe's query, normalised if query_key_norm; classifier map, as the next five */
@@ -104,15 +148,15 @@ typedef enum e3_file_kind {
   E3_FILE_MAP_NORM = 37,           /* float [2][H16] */
   E3_FILE_MAP_MLP = 38,            /* as MLP */
   E3_FILE_PRE_LOGITS = 48,         /* linear(H, R); only with representation_size */
-  E3_FILE_HEAD = 49,               /* float [C16/16][R or H][16], then float bias [C16] */
+  E3_FILE_HEAD = 49,               /* float [C16/16][R][16], then float bias [C16] */
   /* optional sections, each at most once, in ascending order */
   E3_FILE_LABELS = 64,             /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
   E3_FILE_PROVENANCE = 65,         /* UTF-8 JSON object: where the weights come from */
   E3_FILE_GOLDEN = 66,             /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
                                       64, then the member logits float [M][C] that the runtime must give, bit for bit */
-  E3_FILE_CALIBRATION = 67,        /* e3_file_calibration; from version 1.1 */
+  E3_FILE_CALIBRATION = 67,        /* e3_file_calibration */
   E3_FILE_STATISTICS = 68          /* float, for each member: centre [R16], whitening of the classes, whitening of the
-                                      background, class means [C][R16]; with a calibration only; from version 1.1.
+                                      background, class means [C][R16]; with a calibration only.
                                       A whitening is a lower-triangular matrix [R16][R16] as panels of 16 rows: panel p is
                                       [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
 } e3_file_kind;
@@ -121,6 +165,12 @@ typedef enum e3_file_kind {
 typedef enum e3_file_score {
   E3_FILE_SCORE_LEAST_AMBIGUOUS = 1 /* 1 - probability of the class (Sadinle et al. 2019) */
 } e3_file_score;
+
+/* What decides between known and unknown. */
+typedef enum e3_file_distance {
+  E3_FILE_DISTANCE_NONE = 0,
+  E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS = 1 /* Ren et al. 2021 */
+} e3_file_distance;
 
 typedef struct e3_file_calibration {
   float temperature;        /* T: probabilities are mean^(1/T), normalised */
@@ -136,7 +186,8 @@ typedef struct e3_file_calibration {
   uint64_t image_hash;      /* XXH64, seed 0, of those images and their labels: FORMAT.md */
   uint64_t statistics_hash; /* 0 without */
   uint64_t model_hash;      /* XXH64, seed 0, of the configuration and the checksums of the required extents */
-  uint32_t reserved[16];    /* 0 */
+  uint32_t distance;        /* e3_file_distance; none without statistics */
+  uint32_t reserved[15];    /* 0 */
 } e3_file_calibration;
 
 typedef struct e3_file_extent {

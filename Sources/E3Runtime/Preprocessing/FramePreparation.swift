@@ -69,9 +69,9 @@ private struct Geometry {
       resample = UInt32((resize == .stretch ? E3K_BILINEAR_BYTES : E3K_BILINEAR).rawValue)
       return
     }
-    // As V-MoE's `resize_small`: both sides times one float32 ratio. The smaller side becomes `resize_side`, which the
+    // As V-MoE's `resize_small`: both sides times one float32 ratio. The smaller side becomes `resize_height`, which the
     // format requires to be at least the model's image, so the crop lies inside.
-    let ratio = Float(shape.config.resize_side) / Float(min(frame.width, frame.height))
+    let ratio = Float(shape.config.resize_height) / Float(min(frame.width, frame.height))
     width = roundedHalfEven(Float(frame.width) * ratio)
     height = roundedHalfEven(Float(frame.height) * ratio)
     cropX = (width - shape.imageWidth) / 2

@@ -22,8 +22,9 @@ struct Recipe {
     (config.hidden_size, config.layer_count, config.head_count, config.mlp_size) = (16, 1, 1, 16)
     config.class_count = 2
     config.member_count = 1
+    (config.norm_epsilon, config.class_token) = (1e-6, 1)
     config.resize = UInt32(resize.rawValue)
-    config.resize_side = UInt32(side)
+    (config.resize_height, config.resize_width) = (UInt32(side), UInt32(side))
     if let range {
       (config.value_low, config.value_high) = range
     } else {
