@@ -172,9 +172,21 @@ struct SelectTests {
 
   @Test("an unknown tier is not selected, and a table carries its own number")
   func unknown() {
-    #expect(e3k_select(99) == nil)
+    #expect(e3k_select(99) == nil && e3k_select_tiles(99, E3K_TILES_PAIRS) == nil)
     for tier in [scalar] + tiers {
       #expect(tier.kernels.isa == tier.isa)
+    }
+  }
+
+  @Test("tiles that are asked for are given, or nothing; without asking a tier is never missing")
+  func tiles() {
+    for isa in UInt32(E3_ISA_SCALAR)...UInt32(E3_ISA_I8MM) {
+      let single = e3k_select_tiles(isa, E3K_TILES_SINGLE), pairs = e3k_select_tiles(isa, E3K_TILES_PAIRS)
+      #expect((e3k_select(isa) == nil) == (single == nil))
+      #expect(single.map { $0.pointee.tiles == E3K_TILES_SINGLE && $0.pointee.isa == isa } ?? true)
+      #expect(pairs.map { $0.pointee.tiles == E3K_TILES_PAIRS && $0.pointee.isa == isa } ?? true)
+      #expect((pairs != nil) == (single != nil && isa == UInt32(E3_ISA_AVX512VNNI)))
+      #expect(e3k_select(isa) == single || e3k_select(isa) == pairs)
     }
   }
 }

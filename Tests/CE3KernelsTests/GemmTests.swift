@@ -95,7 +95,7 @@ struct GemmTests {
     var shapes: [(rows: Int, inputs: Int, outputs: Int)] = []
     shapes += (1...29).map { ($0, 8 * random.int(1...8), random.int(1...60)) }
     shapes += (1...9).map { (random.int(1...30), 8 * random.int(1...16), 16 * $0) }
-    shapes += [(1, 8, 1), (13, 512, 48), (50, 64, 64), (7, 3072, 16), (197, 16, 16)]
+    shapes += [(1, 8, 1), (13, 512, 48), (50, 64, 64), (7, 3072, 16), (197, 16, 16), (9, 1536, 80), (40, 1032, 64)]
     for shape in shapes {
       for extreme in [false, true] {
         let product = Product(rows: shape.rows, inputs: shape.inputs, outputs: shape.outputs, extreme: extreme, &random)

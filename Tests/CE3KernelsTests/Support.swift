@@ -77,23 +77,28 @@ enum RowKind: CaseIterable {
   }
 }
 
-/// A tier of kernels that this build has and this CPU runs. Constant function pointers: safe to share.
+/// A tier of kernels that this build has and this CPU runs, with tiles of one kind. Constant function pointers: safe to
+/// share.
 struct Tier: @unchecked Sendable, CustomStringConvertible {
   let isa: UInt32
   let kernels: e3k_table
 
-  init?(_ isa: UInt32) {
-    guard let table = e3k_select(isa) else { return nil }
+  init?(_ isa: UInt32, _ tiles: e3k_tiles = E3K_TILES_SINGLE) {
+    guard let table = e3k_select_tiles(isa, tiles) else { return nil }
     (self.isa, kernels) = (isa, table.pointee)
   }
 
-  var description: String { String(cString: kernels.name) }
+  var description: String {
+    String(cString: kernels.name) + (kernels.tiles == E3K_TILES_PAIRS ? " with pairs of panels" : "")
+  }
 }
 
 let scalar = Tier(UInt32(E3_ISA_SCALAR))!
 
-/// Every tier but the definition itself.
-let tiers = (UInt32(E3_ISA_SCALAR) + 1...UInt32(E3_ISA_I8MM)).compactMap { Tier($0) }
+/// Every tier but the definition itself, with each kind of tiles that it has.
+let tiers = (UInt32(E3_ISA_SCALAR) + 1...UInt32(E3_ISA_I8MM)).flatMap { isa in
+  [Tier(isa), Tier(isa, E3K_TILES_PAIRS)].compactMap { $0 }
+}
 
 /// Quantised bytes of a tier without its flip.
 func unflipped(_ bytes: Buffer<UInt8>, _ tier: Tier, stride: Int, width: Int) -> Data {

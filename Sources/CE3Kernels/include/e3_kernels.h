@@ -69,8 +69,16 @@ typedef struct e3k_gemm {
   e3k_epilogue epilogue;
 } e3k_gemm;
 
+/* Shapes of the pieces in which a tier computes its matrix product. They give the same bits and differ in speed. */
+typedef enum e3k_tiles {
+  E3K_TILES_SINGLE = 0, /* rows x one panel: every tier has them */
+  E3K_TILES_PAIRS = 1,  /* rows x two panels, for cores that multiply as many vectors in a cycle as they load: avx512vnni */
+  E3K_TILES_AUTO = 2    /* those for this CPU */
+} e3k_tiles;
+
 typedef struct e3k_table {
   uint32_t isa;     /* e3_isa */
+  e3k_tiles tiles;  /* of its matrix product */
   const char *name; /* as e3_isa_name */
 
   /* Byte that quantised activations are exclusive-ored with: 0, or 0x80 where the tier multiplies unsigned by signed.
@@ -159,6 +167,9 @@ typedef struct e3k_table {
 /* Table of a tier, null when this build or this CPU does not have it. E3_ISA_AUTO gives the fastest. The CPU is asked
  * at each call; no state is kept. */
 const e3k_table *e3k_select(uint32_t isa);
+
+/* The same with tiles that are asked for; null also when the tier does not have them. */
+const e3k_table *e3k_select_tiles(uint32_t isa, e3k_tiles tiles);
 
 /* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition:
  * per output channel scale = max|w| / 127, w = round(w / scale) clamped to -127..127. `bias` may be null. `panels` has

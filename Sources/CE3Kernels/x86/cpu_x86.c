@@ -14,6 +14,7 @@ enum {
   LEAF7_EBX_AVX512BW = 1 << 30,
   LEAF7_ECX_AVX512VNNI = 1 << 11,
   LEAF7_1_EAX_AVXVNNI = 1 << 4,
+  FAMILY_ZEN_4 = 0x19, /* and Zen 3, which has no AVX-512 */
   SAVED_YMM = 0x06,
   SAVED_ZMM = 0xe6
 };
@@ -40,6 +41,12 @@ static registers features(uint32_t saved) {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return has(low, saved) ? ask(7, 0) : none;
+}
+
+int e3k_cpu_is_for_pairs(void) {
+  const int is_amd = ask(0, 0).ebx == signature_AMD_ebx;
+  const uint32_t version = ask(1, 0).eax, family = (version >> 8 & 15) + (version >> 20 & 255);
+  return !(is_amd && family == FAMILY_ZEN_4);
 }
 
 int e3k_cpu_has_avx2(void) { return has(features(SAVED_YMM).ebx, LEAF7_EBX_AVX2); }

@@ -12,18 +12,20 @@
  *     GROUPS                     groups of 4 inputs, each a cache line of weights, that the inner loop unrolls: 2 or 4
  *     TILE_ROWS                  most rows of a tile
  *     TILES                      TILE(R) for 1 to TILE_ROWS
- * A tile of R rows and one panel keeps all its sums in registers: R * 64 / VECTOR_BYTES of them, one vector of weights
- * and one broadcast of 4 inputs of a row.
+ *     HAS_PAIRS                  1: there are tiles of two panels, too
+ * and calls `gemm`. A tile of R rows and one or two panels keeps all its sums in registers, and a vector of weights for
+ * each of a row's, and one broadcast of 4 inputs of a row.
  *
  * The sums of every row start at what makes them end as the products, one start for each channel: with unsigned rows
  * at -128 * sum(weights), the stored compensation.
  *
- * Panels are used one by one, in the order in which they lie: that is what processors' own prefetching follows best.
- * The tiles of all rows run inside a panel, so that weights come from memory once.
+ * The tiles of all rows run inside a panel or pair, so that weights come from memory once. One panel: R + 1 loads for R
+ * vectors of products; panels are used in the order in which they lie, which is what processors' own prefetching follows
+ * best. Two panels: R + 2 loads for 2 R vectors, for cores that multiply as many vectors in a cycle as they load.
  */
 #include "tiers.h"
 
-enum { VECTORS = 64 / VECTOR_BYTES, LANES = VECTOR_BYTES / 4 };
+enum { VECTORS = 64 / VECTOR_BYTES, LANES = VECTOR_BYTES / 4, MAX_SUMS = (1 + HAS_PAIRS) * VECTORS };
 
 typedef float vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t vi __attribute__((vector_size(VECTOR_BYTES)));
@@ -34,28 +36,36 @@ typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline))
 
-/* Few rows have two sums for each channel, so that enough are in flight. */
-#define IS_SPLIT(R) (2 * (R) * VECTORS <= 8)
+/* What a tile asks for while it multiplies. */
+typedef enum asking {
+  /* One of the tiles of a panel: the next panel. Two or three tiles have little time for a line: each asks for one with
+   * every group, from its part of the panel on, and so beyond that panel; in the second-level cache, as a request for
+   * the first holds one of few miss buffers until memory answers. More tiles ask for a line now and then, for the first. */
+  SHARING,
+  /* The only tile of a panel, which uses every weight once, as fast as memory gives it: the line NEAR bytes ahead of each
+   * that it uses. */
+  ALONE,
+  /* The same with FAR_ROWS or more, which need more time for a line: also the one FAR bytes ahead, for the second-level
+   * cache. Not on a core for pairs, where asking takes time from loading: there all ask NEAR_OF_PAIRS bytes ahead. */
+  ALONE_FAR,
+  /* A tile of two panels: a line of the next two with every group, from its part on. One that is alone asks for two with
+   * every group, in the order in which they lie, while two panels and the next two fit a first-level cache, and else for
+   * those NEAR bytes ahead in both. */
+  PAIRED
+} asking;
+enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384 };
 
-/* The only tile of a panel uses every weight once, as fast as memory gives it: it asks for the line NEAR bytes ahead of
- * each that it uses; one of FAR_ROWS or more, which needs more time for a line, also for that FAR bytes ahead, in the
- * second-level cache. */
-enum { NEAR = 4096, FAR = 16384, FAR_ROWS = 6 };
+/* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two. */
+enum { PAIR_ROWS = 8 };
 
-/* Tiles that share a panel ask for the one after it. Up to FEW_TILES have little time for a line: each asks for one
- * with every group, from its part of the panel on, and so beyond that panel; in the second-level cache, as a request for
- * the first holds one of few miss buffers until memory answers. More tiles ask for a line now and then, for the first. */
-enum { FEW_TILES = 3 };
-
-/* Lines that will be wanted soon: from `line` on, and from `end` on those at `next`. */
+/* Lines that will be wanted soon: from `line` on, one every `step` bytes, and from `end` on those at `next`; of a pair also
+ * the line `twin` bytes after each, if that is not 0. A tile that is SHARING asks wherever the number of groups left has
+ * none of the bits in `mask`. */
 typedef struct lookahead {
+  asking asking;
   const uint8_t *line, *end, *next;
+  size_t step, twin, mask;
 } lookahead;
-
-INLINE lookahead ahead(const e3k_gemm *g, const uint8_t *line) {
-  const uint8_t *end = g->panels + g->panel_count * e3k_panel_bytes(g->inputs);
-  return (lookahead){line, g->next ? end : (const uint8_t *)UINTPTR_MAX, g->next};
-}
 
 /* The next GROUPS lines. */
 INLINE const uint8_t *advance(lookahead *a) {
@@ -64,7 +74,7 @@ INLINE const uint8_t *advance(lookahead *a) {
     a->end = (const uint8_t *)UINTPTR_MAX;
   }
   const uint8_t *line = a->line;
-  a->line += GROUPS * 64;
+  a->line += GROUPS * a->step;
   return line;
 }
 
@@ -79,20 +89,42 @@ static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) 
 }
 #endif
 
+/* Few rows have two sums for each channel, so that enough are in flight. */
+#define IS_SPLIT(R) (2 * (R) * VECTORS <= 8)
+
 /* The sums of a tile; where they are split, every second group goes to `odd`. */
 typedef struct tile_sums {
-  vi even[TILE_ROWS][VECTORS], odd[TILE_ROWS][VECTORS];
+  vi even[TILE_ROWS][MAX_SUMS], odd[TILE_ROWS][MAX_SUMS];
 } tile_sums;
 
-/* Adds the products of the group of 4 inputs number `i` of R rows. */
-INLINE void multiply(const uint8_t *x, size_t stride, const uint8_t *w, tile_sums *sums, const int i, const int is_only,
-                     const int R) {
+/* Where vector v of a tile's panels is, `at` being where the first is. */
+INLINE const uint8_t *vector(const uint8_t *at, size_t panel_bytes, const int v) {
+  return at + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES;
+}
+
+/* Rows of a tile: each third one has a pointer, so that an address is one of these, up to two strides and a constant, which
+ * an instruction adds for nothing. Left to itself the compiler adds a stride for every row and group. */
+typedef struct tile_rows {
+  const uint8_t *third[(TILE_ROWS + 2) / 3];
+} tile_rows;
+
+/* `rows` moved on by `bytes`, in registers that the compiler takes for unrelated. */
+INLINE void move(tile_rows *rows, size_t bytes, const int R) {
+  UNROLL for (int i = 0; 3 * i < R; i++) {
+    rows->third[i] += bytes;
+    __asm__("" : "+r"(rows->third[i]));
+  }
+}
+
+/* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
+INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums, const int i,
+                     const int is_only, const int R, const int vectors) {
   (void)is_only; /* most tiers multiply all tiles alike */
-  vi weights[VECTORS];
-  UNROLL for (int v = 0; v < VECTORS; v++) weights[v] = LOAD(w + i * 64 + v * VECTOR_BYTES);
+  vi weights[MAX_SUMS];
+  UNROLL for (int v = 0; v < vectors; v++) weights[v] = LOAD(vector(w + i * 64, panel_bytes, v));
   UNROLL for (int r = 0; r < R; r++) {
-    vi inputs = BROADCAST(x + r * stride + i * 4);
-    UNROLL for (int v = 0; v < VECTORS; v++) {
+    vi inputs = BROADCAST(rows->third[r / 3] + r % 3 * stride + i * 4);
+    UNROLL for (int v = 0; v < vectors; v++) {
       if (IS_SPLIT(R) && i % 2) {
         DOT(is_only, sums->odd[r][v], inputs, weights[v]);
       } else {
@@ -102,57 +134,65 @@ INLINE void multiply(const uint8_t *x, size_t stride, const uint8_t *w, tile_sum
   }
 }
 
-/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and a panel. A tile that is not the only one
- * asks for lines from `next` on: for one wherever the number of groups left has none of the bits in `mask`, and with
- * mask 0 for one with every group. */
+/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and a panel or two. */
 INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
-                 const uint8_t *next, size_t mask, const int is_only, const int R) {
-  const uint8_t *x = g->rows + row * g->row_stride, *w = panel;
-  const size_t stride = g->row_stride;
-  lookahead near = ahead(g, panel + NEAR), far = ahead(g, panel + FAR);
+                 const lookahead *wanted, const asking asking, const int R) {
+  const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS, is_only = asking == ALONE || asking == ALONE_FAR;
+  const uint8_t *w = panel;
+  const size_t stride = g->row_stride, panel_bytes = e3k_panel_bytes(g->inputs);
+  tile_rows rows;
+  UNROLL for (int i = 0; 3 * i < R; i++) rows.third[i] = g->rows + (row + 3 * i) * stride;
+  move(&rows, 0, R);
+  lookahead soon = *wanted;
+  if (asking != PAIRED) soon.step = 64;
+  lookahead far = soon;
+  far.line += FAR - NEAR;
 
   tile_sums sums;
   UNROLL for (int r = 0; r < R; r++) {
-    UNROLL for (int v = 0; v < VECTORS; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
       sums.even[r][v] = start[v];
       sums.odd[r][v] = (vi){0};
     }
   }
   size_t groups = g->inputs / 4;
   for (; groups >= GROUPS; groups -= GROUPS) {
-    const uint8_t *near_line = 0, *far_line = 0;
-    if (is_only) {
-      near_line = advance(&near);
-      if (R >= FAR_ROWS) far_line = advance(&far);
-    } else if (mask == 0) {
-      UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(next + i * 64, 0, 2);
-      next += GROUPS * 64;
-    } else if ((groups & mask) == 0) {
-      __builtin_prefetch(next, 0, 3);
-      next += 64;
+    const uint8_t *line = 0, *far_line = 0;
+    if (asking != SHARING) {
+      line = advance(&soon);
+      if (asking == ALONE_FAR) far_line = advance(&far);
+      if (asking == PAIRED && soon.twin != 0) {
+        UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(line + i * soon.step + soon.twin, 0, 3);
+      }
+    } else if (soon.mask == 0) {
+      UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(soon.line + i * 64, 0, 2);
+      soon.line += GROUPS * 64;
+    } else if ((groups & soon.mask) == 0) {
+      __builtin_prefetch(soon.line, 0, 3);
+      soon.line += 64;
     }
     UNROLL for (int i = 0; i < GROUPS; i++) {
-      if (is_only) __builtin_prefetch(near_line + i * 64, 0, 3);
-      if (is_only && R >= FAR_ROWS) __builtin_prefetch(far_line + i * 64, 0, 2);
-      multiply(x, stride, w, &sums, i, is_only, R);
+      if (asking != SHARING) __builtin_prefetch(line + i * soon.step, 0, 3);
+      if (asking == ALONE_FAR) __builtin_prefetch(far_line + i * 64, 0, 2);
+      multiply(&rows, stride, w, panel_bytes, &sums, i, is_only, R, vectors);
     }
     w += GROUPS * 64;
-    x += GROUPS * 4;
+    move(&rows, GROUPS * 4, R);
   }
   if (groups > 0) {
-    multiply(x, stride, w, &sums, 0, is_only, R);
-    multiply(x, stride, w, &sums, 1, is_only, R);
+    multiply(&rows, stride, w, panel_bytes, &sums, 0, is_only, R, vectors);
+    multiply(&rows, stride, w, panel_bytes, &sums, 1, is_only, R, vectors);
   }
 
   const uint8_t *tail = panel + g->inputs * E3K_PANEL_CHANNELS;
   const float *row_scales = g->row_scales + row;
-  vf scale[VECTORS], bias[VECTORS];
-  UNROLL for (int v = 0; v < VECTORS; v++) {
-    scale[v] = *(const vf_memory *)(tail + v * VECTOR_BYTES);
-    bias[v] = *(const vf_memory *)(tail + 64 + v * VECTOR_BYTES);
+  vf scale[MAX_SUMS], bias[MAX_SUMS];
+  UNROLL for (int v = 0; v < vectors; v++) {
+    scale[v] = *(const vf_memory *)vector(tail, panel_bytes, v);
+    bias[v] = *(const vf_memory *)vector(tail + 64, panel_bytes, v);
   }
   UNROLL for (int r = 0; r < R; r++) {
-    UNROLL for (int v = 0; v < VECTORS; v++) {
+    UNROLL for (int v = 0; v < vectors; v++) {
       const vi sum = IS_SPLIT(R) ? sums.even[r][v] + sums.odd[r][v] : sums.even[r][v];
       *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sum, vf) * (row_scales[r] * scale[v]) + bias[v];
     }
@@ -160,18 +200,22 @@ INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *
   }
 }
 
-/* The tile of a row count known only at run time. Tiles that share a panel are taller than half of the tallest. */
+/* The tile of a row count known only at run time. Tiles that share a panel have at least half as many rows as the tallest,
+ * rounded up; those of a product with pairs may have a row less than that needs. */
 static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
-                                              const vi *start, float *y, size_t y_stride, const uint8_t *next,
-                                              size_t mask) {
-  const int is_only = rows == g->row_count;
+                                              const vi *start, float *y, size_t y_stride, const lookahead *soon) {
+  const asking asking = soon->asking;
   switch (rows) {
 #define TILE(R) \
   case R: \
-    if (R > TILE_ROWS / 2 && !is_only) { \
-      tile(g, row, panel, start, y, y_stride, next, mask, 0, R); \
-    } else { \
-      tile(g, row, panel, start, y, y_stride, next, mask, 1, R); \
+    if (asking == PAIRED && HAS_PAIRS && R >= PAIR_ROWS - 1) { \
+      tile(g, row, panel, start, y, y_stride, soon, PAIRED, R); \
+    } else if (asking == SHARING && R >= (TILE_ROWS + 1) / 2) { \
+      tile(g, row, panel, start, y, y_stride, soon, SHARING, R); \
+    } else if (asking == ALONE_FAR && R >= FAR_ROWS) { \
+      tile(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R); \
+    } else if (asking == ALONE && R < (HAS_PAIRS ? PAIR_ROWS : FAR_ROWS)) { \
+      tile(g, row, panel, start, y, y_stride, soon, ALONE, R); \
     } \
     break;
     TILES
@@ -179,50 +223,96 @@ static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, siz
   }
 }
 
-/* Adds a finished tile `y` [rows][16] to the output. */
-static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, const float *y) {
+/* Adds a finished tile `y` [rows][width] to the output. */
+static void add(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width, const float *y) {
   for (size_t r = row; r < row + rows; r++) {
     size_t out_row = g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r;
     float *out = g->out + out_row * g->out_stride + column;
     float gate = g->epilogue == E3K_ADD_GATED ? g->gates[r] : 1.0f;
-    for (size_t v = 0; v < VECTORS; v++, y += LANES, out += LANES) {
+    for (size_t i = 0; i < width; i += LANES, y += LANES, out += LANES) {
       *(vf_memory *)out = *(vf_memory *)out + gate * *(const vf_memory *)y;
     }
   }
 }
 
 /* Asks for the part of the output that a tile will be added to, so that it is there when the sums are. */
-static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t column) {
+static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t column, size_t width) {
   for (size_t r = row; r < row + rows; r++) {
-    __builtin_prefetch(g->out + (g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r) * g->out_stride + column, 1, 3);
+    const float *out = g->out + (g->epilogue == E3K_ADD_GATED ? g->out_rows[r] : r) * g->out_stride + column;
+    for (size_t i = 0; i < width; i += E3K_PANEL_CHANNELS) __builtin_prefetch(out + i, 1, 3);
   }
 }
 
-static void gemm(const e3k_gemm *g) {
+/* What the tiles of a product ask for, panel after panel or pair after pair: all but `line`, and what depends on it. */
+static lookahead asked_for(const e3k_gemm *g, size_t tiles, int is_pair, int for_pairs) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs);
-  const size_t tiles = (g->row_count + TILE_ROWS - 1) / TILE_ROWS; /* of equal height, or one row less */
-  size_t interval = 1;
-  while (tiles > FEW_TILES && interval * 2 <= tiles) interval *= 2;
-  float scratch[TILE_ROWS * E3K_PANEL_CHANNELS] __attribute__((aligned(64)));
+  lookahead soon = {SHARING, 0, (const uint8_t *)UINTPTR_MAX, 0, 64, 0, 0};
+  if (is_pair) {
+    soon.asking = PAIRED;
+    if (tiles == 1 && panel_bytes > SHORT_PANEL) soon.twin = panel_bytes;
+    if (tiles == 1 && panel_bytes <= SHORT_PANEL) {
+      soon.step = 128;
+      soon.twin = 64;
+    }
+  } else if (tiles == 1) {
+    soon.asking = g->row_count < (for_pairs ? PAIR_ROWS : FAR_ROWS) ? ALONE : ALONE_FAR;
+    if (g->next) {
+      soon.end = g->panels + g->panel_count * panel_bytes;
+      soon.next = g->next;
+    }
+  } else if (tiles > FEW_TILES) {
+    size_t interval = 1;
+    while (interval * 2 <= tiles) interval *= 2;
+    soon.mask = interval - 1;
+  }
+  return soon;
+}
 
-  for (size_t p = 0; p < g->panel_count; p++) {
+/* The panels from `p` on and before `end`, one or two at a time. */
+INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int is_pair, const int for_pairs) {
+  const size_t panel_bytes = e3k_panel_bytes(g->inputs), count = is_pair ? 2 : 1, width = count * E3K_PANEL_CHANNELS;
+  const size_t tiles = (g->row_count + TILE_ROWS - 1) / TILE_ROWS; /* of equal height, or one row less */
+  const size_t part = tiles > 1 ? count * panel_bytes / tiles : 0;
+  const size_t near = for_pairs && !is_pair ? NEAR_OF_PAIRS : NEAR;
+  lookahead soon = asked_for(g, tiles, is_pair, for_pairs);
+  float scratch[TILE_ROWS * MAX_SUMS * LANES] __attribute__((aligned(64)));
+
+  for (; p < end; p += count) {
     const uint8_t *panel = g->panels + p * panel_bytes;
-    const uint8_t *next = p + 1 < g->panel_count ? panel + panel_bytes : g->next ? g->next : panel;
+    const uint8_t *next = p + count < g->panel_count ? panel + count * panel_bytes : g->next ? g->next : panel;
     const size_t column = p * E3K_PANEL_CHANNELS;
-    vi start[VECTORS];
-    starts(panel, g->inputs, tiles == 1, start);
+    soon.line = next;
+    if (is_pair && soon.twin > 64) {
+      soon.line = panel + near;
+      soon.end = panel + panel_bytes;
+      soon.next = next;
+    } else if (!is_pair && tiles == 1) {
+      soon.line = panel + near;
+    }
+    vi start[MAX_SUMS];
+    for (size_t i = 0; i < count; i++) starts(panel + i * panel_bytes, g->inputs, tiles == 1, start + i * VECTORS);
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
       if (g->epilogue == E3K_STORE) {
-        tile_of(g, row, rows, panel, start, g->out + row * g->out_stride + column, g->out_stride, next, interval - 1);
+        tile_of(g, row, rows, panel, start, g->out + row * g->out_stride + column, g->out_stride, &soon);
       } else {
-        prefetch_output(g, row, rows, column);
-        tile_of(g, row, rows, panel, start, scratch, E3K_PANEL_CHANNELS, next, interval - 1);
-        add(g, row, rows, column, scratch);
+        prefetch_output(g, row, rows, column, width);
+        tile_of(g, row, rows, panel, start, scratch, width, &soon);
+        add(g, row, rows, column, width, scratch);
       }
       row += rows;
-      next += panel_bytes / tiles;
+      soon.line += part;
     }
   }
+}
+
+/* The product on a core that multiplies one vector in a cycle, or (`for_pairs`) as many as it loads. */
+INLINE void gemm(const e3k_gemm *g, const int for_pairs) {
+  size_t paired = 0;
+  if (HAS_PAIRS && for_pairs && g->row_count >= PAIR_ROWS) {
+    paired = g->panel_count / 2 * 2;
+    multiply_panels(g, 0, paired, 1, for_pairs);
+  }
+  multiply_panels(g, paired, g->panel_count, 0, for_pairs);
 }

@@ -35,6 +35,7 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #define GROUPS 2
 #define TILE_ROWS 5
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5)
+#define HAS_PAIRS 0
 #include "gemm_dot.inc.h"
 
 /* Where rows are flipped, the sum of |w| over the negative weights of each channel. */
@@ -51,7 +52,7 @@ static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) 
   }
 }
 
-void e3k_gemm_avx2(const e3k_gemm *arguments) { gemm(arguments); }
+void e3k_gemm_avx2(const e3k_gemm *arguments) { gemm(arguments, 0); }
 
 #pragma clang attribute pop
 #endif

@@ -17,9 +17,11 @@
 #define TILE_ROWS 14
 #define TILES \
   TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+#define HAS_PAIRS 1
 #include "gemm_dot.inc.h"
 
-void e3k_gemm_avx512vnni(const e3k_gemm *arguments) { gemm(arguments); }
+void e3k_gemm_avx512vnni(const e3k_gemm *arguments) { gemm(arguments, 0); }
+void e3k_gemm_avx512vnni_pairs(const e3k_gemm *arguments) { gemm(arguments, 1); }
 
 #pragma clang attribute pop
 #endif

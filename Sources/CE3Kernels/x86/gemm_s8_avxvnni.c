@@ -17,9 +17,10 @@
 #define GROUPS 2
 #define TILE_ROWS 6
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+#define HAS_PAIRS 0
 #include "gemm_dot.inc.h"
 
-void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments); }
+void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments, 0); }
 
 #pragma clang attribute pop
 #endif

@@ -1,5 +1,5 @@
 /*
- * kernels_avx512vnni.c - the table of the avx512vnni tier: the generic row kernels compiled for AVX-512.
+ * kernels_avx512vnni.c - the tables of the avx512vnni tier: the generic row kernels compiled for AVX-512.
  */
 #include "kernels_x86.h"
 
@@ -15,6 +15,10 @@
 
 const e3k_table e3k_table_avx512vnni = {
     .isa = E3_ISA_AVX512VNNI, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni, E3K_ROW_KERNELS};
+
+const e3k_table e3k_table_avx512vnni_pairs = {
+    .isa = E3_ISA_AVX512VNNI, .tiles = E3K_TILES_PAIRS, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni_pairs,
+    E3K_ROW_KERNELS};
 
 #pragma clang attribute pop
 #endif

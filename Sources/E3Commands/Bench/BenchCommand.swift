@@ -32,6 +32,7 @@ private var benchHelpText: StaticString {
     --threads N       threads that compute, 1 to 64 (1)
     --cpus A,B,...    bind thread i to the i-th CPU
     --isa NAME        kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
+    --tiles KIND      with --kernels, how the product is cut: single or pairs (of panels; what suits this CPU)
     --seconds N       time to spend on the repeats (5)
     --first-frame     answer one frame and exit: what the cold start measures
     --help, --version

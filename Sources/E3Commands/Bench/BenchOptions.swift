@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Kernels
 
 /// What the command line of `e3-bench` asks for.
 struct BenchOptions {
@@ -10,6 +11,7 @@ struct BenchOptions {
   var task = Task.model
   var json = false
   var session = SessionSetup()
+  var tiles = E3K_TILES_AUTO
   var seconds = 5
   /// MODEL as it was typed.
   var path: UnsafePointer<CChar>?
@@ -17,10 +19,10 @@ struct BenchOptions {
   var cpuList: UnsafePointer<CChar>?
   private var cpus = e3_session_options().cpus
 
-  private static var names: StaticString { "json threads= cpus= isa= seconds= kernels first-frame help version" }
+  private static var names: StaticString { "json threads= cpus= isa= tiles= seconds= kernels first-frame help version" }
 
   private enum Name: Int32 {
-    case json, threads, cpus, isa, seconds, kernels, firstFrame, help, version
+    case json, threads, cpus, isa, tiles, seconds, kernels, firstFrame, help, version
   }
 
   /// Parses and checks the command line.
@@ -33,6 +35,7 @@ struct BenchOptions {
         session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
       case .cpus: cpuList = argument
       case .isa: session.isa = try OptionValue.isa(argument)
+      case .tiles: tiles = try Self.tiles(argument)
       case .seconds: seconds = try OptionValue.number(argument, 1...3600, "--seconds takes 1 to 3600, not")
       case .kernels: task = .kernels
       case .firstFrame: task = .firstFrame
@@ -42,11 +45,18 @@ struct BenchOptions {
       if task == .help || task == .version { return }
     }
     if cpuList != nil { try parseCPUs() }
+    guard tiles == E3K_TILES_AUTO || task == .kernels else { throw .usage("--tiles needs --kernels") }
     let operand = Int(e3c_first_operand())
     let expected = task == .kernels ? 0 : 1
     guard Int(count) - operand >= expected else { throw .usage("a MODEL.e3 is missing") }
     guard Int(count) - operand == expected else { throw .usage("one operand too many:", arguments[operand + expected]) }
     if expected == 1 { path = arguments[operand].map { UnsafePointer($0) } }
+  }
+
+  private static func tiles(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3k_tiles {
+    if let argument, CString.equal(argument, "single") { return E3K_TILES_SINGLE }
+    if let argument, CString.equal(argument, "pairs") { return E3K_TILES_PAIRS }
+    throw .usage("--tiles takes single or pairs, not", argument)
   }
 
   /// One number for each thread, commas between them.

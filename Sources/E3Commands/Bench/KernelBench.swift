@@ -24,7 +24,7 @@ struct KernelBench: ~Copyable {
   private static var sampleLimit: Int { 1 << 16 }
 
   init(_ options: BenchOptions) throws(Failure) {
-    guard let table = e3k_select(options.session.isa) else {
+    guard let table = e3k_select_tiles(options.session.isa, options.tiles) else {
       throw .report(nil, status: e3_status(E3_ERROR_ISA_UNAVAILABLE))
     }
     guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: 256 * 4096),
@@ -46,13 +46,13 @@ struct KernelBench: ~Copyable {
     if options.json {
       out.raw("{\"isa\":\"")
       out.stream.write(cString: table.pointee.name)
-      out.raw("\"")
+      out.raw(table.pointee.tiles == E3K_TILES_PAIRS ? "\",\"tiles\":\"pairs\"" : "\",\"tiles\":\"single\"")
       out.number("peak_gmac_per_s", peak.gmacPerSecond, decimals: 2)
       out.number("read_gb_per_s", bandwidth.gigabytesPerSecond, decimals: 2)
       out.key("shapes")
     } else {
       out.stream.write(cString: table.pointee.name)
-      out.raw(": peak ")
+      out.raw(table.pointee.tiles == E3K_TILES_PAIRS ? ", tiles of two panels: peak " : ": peak ")
       out.stream.write(peak.gmacPerSecond, decimals: 1)
       out.raw(" GMAC/s, reads ")
       out.stream.write(bandwidth.gigabytesPerSecond, decimals: 1)
