@@ -114,7 +114,8 @@ let package = Package(
     .library(name: "e3", type: .static, targets: ["E3Runtime"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    // Exactly this version, so that the same sources give the same program everywhere. There is no other dependency.
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
   targets: board + host + tests
 )
