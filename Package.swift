@@ -91,6 +91,9 @@ let tests: [Target] = [
       "e3-eval", "e3-run",
     ],
     exclude: ["Data"]),
+  .testTarget(
+    name: "E3HelpTests", dependencies: ["E3TestSupport", "e3-bench", "e3-convert", "e3-eval", "e3-run"],
+    exclude: ["Help"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
     name: "E3RunTests",

@@ -38,7 +38,8 @@ public struct Prediction: Sendable {
     probabilities = mean.map(Float.init)
     totalEntropy = Float(total)
     expectedEntropy = Float(expected)
-    mutualInformation = Float(max(0, total - expected))
+    let mutual = total - expected
+    mutualInformation = Float(mutual < 0 ? 0 : mutual)
     disagreement = pairs == 0 ? 0 : Float(differing) / Float(pairs)
   }
 
