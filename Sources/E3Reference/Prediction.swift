@@ -38,8 +38,7 @@ public struct Prediction: Sendable {
     probabilities = mean.map(Float.init)
     totalEntropy = Float(total)
     expectedEntropy = Float(expected)
-    let mutual = total - expected
-    mutualInformation = Float(mutual < 0 ? 0 : mutual)
+    mutualInformation = Float(max(0, total - expected))
     disagreement = pairs == 0 ? 0 : Float(differing) / Float(pairs)
   }
 
