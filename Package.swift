@@ -91,6 +91,9 @@ let tests: [Target] = [
       "e3-eval", "e3-run",
     ],
     exclude: ["Data"]),
+  .testTarget(
+    name: "E3HelpTests", dependencies: ["E3TestSupport", "e3-bench", "e3-convert", "e3-eval", "e3-run"],
+    exclude: ["Help"]),
   .testTarget(name: "E3MetricsTests", dependencies: ["E3Metrics"], exclude: ["Data"]),
   .testTarget(
     name: "E3RunTests",
@@ -114,7 +117,8 @@ let package = Package(
     .library(name: "e3", type: .static, targets: ["E3Runtime"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    // Exactly this version, so that the same sources give the same program everywhere. There is no other dependency.
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
   targets: board + host + tests
 )

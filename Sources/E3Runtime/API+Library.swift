@@ -2,19 +2,11 @@ import CE3
 import CE3Kernels
 import E3Format
 
-// Version and instruction sets: the part of e3.h that needs no model.
-
-/// Text of the library's version.
-let libraryVersion: StaticString = "1.0.0"
+// Interface version and instruction sets: the part of e3.h that needs no model. The version's text is in CE3.
 
 @c @implementation
 public func e3_abi_version() -> UInt32 {
   UInt32(E3_ABI_VERSION_MAJOR) << 16 | UInt32(E3_ABI_VERSION_MINOR)
-}
-
-@c @implementation
-public func e3_version_text() -> UnsafePointer<CChar>? {
-  UnsafeRawPointer(libraryVersion.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
 private func isaName(_ isa: Int) -> StaticString? {

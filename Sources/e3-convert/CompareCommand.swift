@@ -27,33 +27,6 @@ struct CompareCommand: ParsableCommand {
     let meter = ProgressMeter("comparing \(model)")
     let comparison = try compare(
       checkpoint: checkpoint, config: config, model: model, tensor: tensor, progress: meter.update)
-    print(json ? comparison.json : comparison.text)
-  }
-}
-
-extension Comparison {
-  /// The object of `--json`.
-  fileprivate var json: String {
-    """
-    {"images":\(images),"max_logit_difference":\(maxLogitDifference),"mean_logit_difference":\(meanLogitDifference),\
-    "mean_total_variation":\(meanTotalVariation),"max_total_variation":\(maxTotalVariation),\
-    "mean_mutual_information_difference":\(meanMutualInformationDifference),"top1_agreement":\(topAgreement),\
-    "disagreeing":[\(disagreeing.map(String.init).joined(separator: ","))],\
-    "router_choices_flipped":\(flippedChoices.map { "\($0)" } ?? "null")}
-    """
-  }
-
-  /// Lines for people.
-  fileprivate var text: String {
-    """
-    images                     \(images)
-    logits, max difference     \(maxLogitDifference)
-    logits, mean difference    \(meanLogitDifference)
-    total variation, mean      \(meanTotalVariation)
-    total variation, max       \(maxTotalVariation)
-    mutual information, mean   \(meanMutualInformationDifference) nats apart
-    top-1 agreement            \(topAgreement)
-    router choices flipped     \(flippedChoices.map { "\($0)" } ?? "no experts")
-    """
+    print(json ? comparison.json.description : comparison.text)
   }
 }

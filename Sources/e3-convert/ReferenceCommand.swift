@@ -27,34 +27,7 @@ struct ReferenceCommand: ParsableCommand {
         checkpoint: model.checkpoint, config: model.config, options: model.options(capacity: .reference)))
     let images = try ImageTensor(path: tensor, for: reference.config)
     for (frame, prediction) in try reference.predict(images).enumerated() {
-      print(json ? prediction.json(frame: frame, source: tensor) : prediction.text(frame: frame))
+      print(json ? prediction.json(frame: frame, source: tensor).description : prediction.text(frame: frame))
     }
   }
-}
-
-extension Prediction {
-  /// One line for people.
-  func text(frame: Int) -> String {
-    let classes = top(3).map { "class \($0) \(percent(probabilities[$0]))" }.joined(separator: ", ")
-    return
-      "\(frame): \(classes); mutual information \(rounded(mutualInformation)), disagreement \(percent(disagreement))"
-  }
-
-  /// The object of `--json`. Numbers have as many digits as their float needs.
-  func json(frame: Int, source: String) -> String {
-    func list(_ values: [Float]) -> String { "[\(values.map { "\($0)" }.joined(separator: ","))]" }
-    let top = top(5).map { "{\"index\":\($0),\"probability\":\(probabilities[$0])}" }.joined(separator: ",")
-    let members = zip(memberLogits, memberProbabilities).map { logits, probabilities in
-      "{\"logits\":\(list(logits)),\"probabilities\":\(list(probabilities))}"
-    }.joined(separator: ",")
-    return """
-      {"frame":\(frame),"source":\(jsonString(source)),"top":[\(top)],"probabilities":\(list(probabilities)),\
-      "members":[\(members)],"uncertainty":{"total_entropy":\(totalEntropy),"expected_entropy":\(expectedEntropy),\
-      "mutual_information":\(mutualInformation),"disagreement":\(disagreement)}}
-      """
-  }
-
-  private func percent(_ share: Float) -> String { "\((share * 1000).rounded() / 10)%" }
-
-  private func rounded(_ value: Float) -> String { "\((value * 10_000).rounded() / 10_000)" }
 }

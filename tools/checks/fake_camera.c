@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,6 +56,10 @@ static const char *setting(const char *name, const char *otherwise) {
   return value ? value : otherwise;
 }
 
+/* open and close are those of fake_calls.c in this program; files and memory of this device's own do not pass there. */
+static int open_file(const char *path) { return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC); }
+static void end(int descriptor) { (void)syscall(SYS_close, descriptor); }
+
 static int fails(int code) {
   errno = code;
   return -1;
@@ -76,11 +81,11 @@ static void put(int index, where place) {
 static ssize_t load_frame(unsigned long number, int index) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%03lu", setting("FAKE_FRAMES", "."), number);
-  const int file = open(path, O_RDONLY);
+  const int file = open_file(path);
   if (file < 0) return -1;
   static char bytes[1 << 20];
   const ssize_t count = read(file, bytes, camera.buffer_bytes < sizeof bytes ? camera.buffer_bytes : sizeof bytes);
-  close(file);
+  end(file);
   if (count < 0 || pwrite(camera.memory, bytes, (size_t)count, (off_t)((size_t)index * camera.buffer_bytes)) != count) abort();
   return count;
 }
@@ -131,7 +136,7 @@ static void *device(void *context) {
     const int ends = !camera.is_streaming || fault == 'd' || fault == 'p';
     if (camera.is_streaming && fault == 'd') {
       camera.is_gone = 1;
-      close(camera.bell); /* the descriptor hangs up */
+      end(camera.bell); /* the descriptor hangs up */
     } else if (!ends && oldest(QUEUED) >= 0) {
       show(number % frames, fault);
       step++;
@@ -248,8 +253,8 @@ void fake_unmap(size_t bytes) {
 
 void fake_close(void) {
   camera.descriptor = -1;
-  if (!camera.is_gone) close(camera.bell);
-  close(camera.memory);
+  if (!camera.is_gone) end(camera.bell);
+  end(camera.memory);
 }
 
 __attribute__((destructor)) static void report(void) {

@@ -92,7 +92,7 @@ E3_API const char *e3_status_text(e3_status status);
 /* Interface version of the library that is linked: major << 16 | minor. Compare the major part with E3_ABI_VERSION_MAJOR. */
 E3_API uint32_t e3_abi_version(void);
 
-/* Version of the library as text, for example "1.0.0". Static storage. */
+/* Version of the library as text, for example "2.0.0". Static storage. */
 E3_API const char *e3_version_text(void);
 
 /* -------------------------------------------------------------------------------------------- instruction sets */

@@ -1,0 +1,11 @@
+/*
+ * version.c - the text of the file VERSION at the top of the package, which scripts and packages read as well.
+ */
+#include "e3.h"
+
+/* VERSION ends without a line feed, so these are its bytes and a terminator. */
+static const char version[] = {
+#embed "../../VERSION"
+    , 0};
+
+const char *e3_version_text(void) { return version; }
