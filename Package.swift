@@ -12,6 +12,7 @@ let board: [Target] = [
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
+  .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
     name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: readsPictures
@@ -64,6 +65,7 @@ let host: [Target] = [
 let tests: [Target] = [
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
+  .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),
   .testTarget(name: "E3HostTests", dependencies: ["E3Host", "E3TestSupport"]),
   .testTarget(
@@ -111,7 +113,7 @@ let package = Package(
     .executable(name: "e3-eval", targets: ["e3-eval"]),
     .executable(name: "e3-run", targets: ["e3-run"]),
     .executable(name: "e3-bench", targets: ["e3-bench"]),
-    .library(name: "e3", type: .static, targets: ["E3Runtime"]),
+    .library(name: "E3", type: .static, targets: ["E3"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -124,10 +126,14 @@ var implementsC: [SwiftSetting] {
   [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")]
 }
 
-/// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug
-/// builds as well.
+/// Views that the compiler keeps from outliving what they look into.
+var tiesLifetimes: [SwiftSetting] { [.enableExperimentalFeature("Lifetimes")] }
+
+/// Kernels are optimised in debug builds as well. SwiftPM takes such a flag from no dependency but one by path, and keeps
+/// the others in folders called `checkouts`: there a debug build is slow, as every other debug build.
 var kernelFlags: [CSetting] {
-  [.headerSearchPath("."), .unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])]
+  let isDependency = Context.packageDirectory.contains("/checkouts/")
+  return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
 }
 
 /// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).
