@@ -35,7 +35,8 @@ let host: [Target] = [
   .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
   .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
-  .target(name: "E3Models", dependencies: ["CE3", "E3DataSets", "E3Format", "E3Host", "E3Runtime"]),
+  .target(
+    name: "E3Models", dependencies: ["CE3", "E3", "E3DataSets", "E3Format", "E3Host"], swiftSettings: tiesLifetimes),
   .target(
     name: "E3Converter",
     dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
@@ -44,11 +45,11 @@ let host: [Target] = [
   .target(
     name: "E3Evaluation",
     dependencies: [
-      "CE3", "CE3JPEG", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models", "E3Reference",
+      "CE3JPEG", "E3", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models", "E3Reference",
     ], exclude: ["EVALUATION.md"]),
   .target(
     name: "E3Calibration",
-    dependencies: ["CE3", "CE3Kernels", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
+    dependencies: ["CE3", "CE3Kernels", "E3", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [

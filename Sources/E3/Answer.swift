@@ -71,7 +71,9 @@ extension Answer {
   /// `[M][C]` logits of the members.
   public var memberLogits: Span<Float> {
     @_lifetime(borrow self)
-    get { _overrideLifetime(Span(_unsafeStart: result.member_logits, count: memberCount * classCount), borrowing: self) }
+    get {
+      _overrideLifetime(Span(_unsafeStart: result.member_logits, count: memberCount * classCount), borrowing: self)
+    }
   }
 
   /// `[M][C]` softmax of `memberLogits`.

@@ -23,7 +23,7 @@ extension Span<UInt8> {
 
   extension Array where Element: BitwiseCopyable {
     /// The elements of a span.
-    init(copying span: Span<Element>) {
+    package init(copying span: Span<Element>) {
       self = span.withUnsafeBufferPointer { Array($0) }
     }
   }
