@@ -12,6 +12,7 @@ let board: [Target] = [
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
+  .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
     name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: readsPictures
@@ -34,7 +35,8 @@ let host: [Target] = [
   .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
   .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
-  .target(name: "E3Models", dependencies: ["CE3", "E3DataSets", "E3Format", "E3Host", "E3Runtime"]),
+  .target(
+    name: "E3Models", dependencies: ["CE3", "E3", "E3DataSets", "E3Format", "E3Host"], swiftSettings: tiesLifetimes),
   .target(
     name: "E3Converter",
     dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
@@ -43,11 +45,11 @@ let host: [Target] = [
   .target(
     name: "E3Evaluation",
     dependencies: [
-      "CE3", "CE3JPEG", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models", "E3Reference",
+      "CE3JPEG", "E3", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models", "E3Reference",
     ], exclude: ["EVALUATION.md"]),
   .target(
     name: "E3Calibration",
-    dependencies: ["CE3", "CE3Kernels", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
+    dependencies: ["CE3", "CE3Kernels", "E3", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
@@ -64,6 +66,7 @@ let host: [Target] = [
 let tests: [Target] = [
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
+  .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),
   .testTarget(name: "E3HostTests", dependencies: ["E3Host", "E3TestSupport"]),
   .testTarget(
@@ -114,7 +117,7 @@ let package = Package(
     .executable(name: "e3-eval", targets: ["e3-eval"]),
     .executable(name: "e3-run", targets: ["e3-run"]),
     .executable(name: "e3-bench", targets: ["e3-bench"]),
-    .library(name: "e3", type: .static, targets: ["E3Runtime"]),
+    .library(name: "E3", type: .static, targets: ["E3"]),
   ],
   dependencies: [
     // Exactly this version, so that the same sources give the same program everywhere. There is no other dependency.
@@ -128,10 +131,14 @@ var implementsC: [SwiftSetting] {
   [.enableExperimentalFeature("CImplementation"), .enableExperimentalFeature("Extern")]
 }
 
-/// One float operation is one rounding: the compiler must not fuse a multiply with an add. Kernels are optimised in debug
-/// builds as well.
+/// Views that the compiler keeps from outliving what they look into.
+var tiesLifetimes: [SwiftSetting] { [.enableExperimentalFeature("Lifetimes")] }
+
+/// Kernels are optimised in debug builds as well. SwiftPM takes such a flag from no dependency but one by path, and keeps
+/// the others in folders called `checkouts`: there a debug build is slow, as every other debug build.
 var kernelFlags: [CSetting] {
-  [.headerSearchPath("."), .unsafeFlags(["-ffp-contract=off", "-O2", "-fno-math-errno"])]
+  let isDependency = Context.packageDirectory.contains("/checkouts/")
+  return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
 }
 
 /// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).

@@ -4,6 +4,8 @@
 #ifndef E3K_TIERS_H
 #define E3K_TIERS_H
 
+#include "float_contract.h"
+
 #include "e3.h"
 #include "e3_kernels.h"
 

@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3DataSets
 import E3Format
 import E3Host
@@ -33,14 +33,14 @@ struct Observations: Sendable {
     let parts = try parallelMap(
       count: images.count, chunk: 16, threads: threads, progress: progress,
       makeWorker: { () throws(FileError) in try ModelSession(model) },
-      body: { (session, range) throws(FileError) in
+      body: { (session: inout ModelSession, range: Range<Int>) throws(FileError) in
         var part = Observations()
         for place in range {
           let index = images.indices[place]
           let image = try images.data.image(at: index)
-          let result = try session.run(image, name: images.data.name(ofImage: index))
+          let answer = try session.run(image, name: images.data.name(ofImage: index))
           part.append(
-            result, model.file.shape, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
+            answer, model.file.shape, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
         }
         return part
       })
@@ -56,25 +56,24 @@ struct Observations: Sendable {
   private init() {}
 
   private mutating func append(
-    _ result: e3_result, _ shape: ModelShape, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
+    _ answer: borrowing Answer, _ shape: ModelShape, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
   ) {
     classes.append(label)
     // The operations of the runtime's mean, so that the bits are those that a temperature will find there.
     let reciprocal = 1 / Float(shape.memberCount)
     for index in 0..<shape.classCount {
-      var sum = result.member_probabilities[index]
+      var sum = answer.memberProbabilities[index]
       for member in 1..<max(shape.memberCount, 1) {
-        sum += result.member_probabilities[member * shape.classCount + index]
+        sum += answer.memberProbabilities[member * shape.classCount + index]
       }
       probabilities.append(sum * reciprocal)
     }
     if keepsRepresentations {
       for member in 0..<shape.memberCount {
-        representations += UnsafeBufferPointer(
-          start: result.representations + member * Int(result.representation_stride), count: shape.representation)
+        representations += Array(copying: answer.representation(ofMember: member))
       }
     }
-    relativeDistances.append(result.relative_distance)
+    relativeDistances.append(answer.relativeDistance ?? .nan)
     hashes.append(Self.hash(image, label: label))
   }
 

@@ -58,11 +58,13 @@ private func addGoldenLogits(
   of golden: GoldenInput, to writer: ModelFileWriter, path: String
 ) throws(FileError) {
   let logits = try writer.withMappedBytes { (bytes) throws(FileError) in
-    try ModelSession(MappedModel(borrowing: bytes, path: path)).memberLogits(golden.values)
+    var session = try ModelSession(MappedModel(borrowing: bytes, path: path))
+    return try session.memberLogits(golden.values)
   }
   try writer.replaceEnd(of: .golden, with: logits.flatMap { $0 })
   try writer.seal()
   try writer.withMappedBytes { (bytes) throws(FileError) in
-    try ModelSession(MappedModel(borrowing: bytes, path: path)).selfTest()
+    var session = try ModelSession(MappedModel(borrowing: bytes, path: path))
+    try session.selfTest()
   }
 }

@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3Metrics
 import E3Models
 
@@ -39,23 +39,24 @@ public struct Answers: Sendable {
   public var count: Int { totalEntropy.count }
 
   /// Adds the runtime's answer to one image.
-  mutating func append(_ result: e3_result) {
-    let (members, classes) = (Int(result.members), Int(result.classes))
-    let probabilities = Array(UnsafeBufferPointer(start: result.member_probabilities, count: members * classes))
+  mutating func append(_ answer: borrowing Answer) {
+    let probabilities = Array(copying: answer.memberProbabilities)
     // The runtime's mean is tempered where the file is calibrated; this one never is.
     if calibrated == nil {
       memberProbabilities += probabilities
-      meanProbabilities += UnsafeBufferPointer(start: result.probabilities, count: classes)
+      meanProbabilities += Array(copying: answer.probabilities)
     } else {
       memberProbabilities += probabilities
-      meanProbabilities += MemberSpread(members: probabilities[...], classCount: classes).probabilities
+      meanProbabilities += MemberSpread(members: probabilities[...], classCount: classCount).probabilities
     }
-    totalEntropy.append(Double(result.total_entropy))
-    expectedEntropy.append(Double(result.expected_entropy))
-    mutualInformation.append(Double(result.mutual_information))
-    disagreement.append(Double(result.disagreement))
-    appendDistances(result.distance.isNaN ? nil : (Double(result.distance), Double(result.relative_distance)))
-    calibrated?.append(result)
+    totalEntropy.append(Double(answer.totalEntropy))
+    expectedEntropy.append(Double(answer.expectedEntropy))
+    mutualInformation.append(Double(answer.mutualInformation))
+    disagreement.append(Double(answer.disagreement))
+    if let distance = answer.distance, let relative = answer.relativeDistance {
+      appendDistances((Double(distance), Double(relative)))
+    }
+    calibrated?.append(answer)
   }
 
   /// Adds an image from its members' probabilities `[M][C]`, and its distances where there are any.
@@ -124,15 +125,14 @@ public struct CalibratedAnswers: Sendable {
   /// `[N][C]` tempered mean.
   public private(set) var probabilities: [Float] = []
   /// `[N]`
-  public private(set) var decisions: [e3_decision] = []
+  public private(set) var decisions: [Decision] = []
   /// `[N]` conformal prediction sets.
   public private(set) var predictionSets: [[Int]] = []
 
-  mutating func append(_ result: e3_result) {
-    probabilities += UnsafeBufferPointer(start: result.probabilities, count: Int(result.classes))
-    decisions.append(result.decision)
-    predictionSets.append(
-      UnsafeBufferPointer(start: result.prediction_set, count: Int(result.prediction_set_count)).map { Int($0) })
+  mutating func append(_ answer: borrowing Answer) {
+    probabilities += Array(copying: answer.probabilities)
+    decisions.append(answer.decision)
+    predictionSets.append(Array(copying: answer.predictionSet).map { Int($0) })
   }
 
   mutating func append(contentsOf other: CalibratedAnswers) {
@@ -142,7 +142,7 @@ public struct CalibratedAnswers: Sendable {
   }
 
   /// Share of the images with a decision.
-  public func share(of decision: Int) -> Double {
-    Double(decisions.count { $0 == e3_decision(decision) }) / Double(max(decisions.count, 1))
+  public func share(of decision: Decision) -> Double {
+    Double(decisions.count { $0 == decision }) / Double(max(decisions.count, 1))
   }
 }

@@ -65,12 +65,12 @@ public func compare(
   let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
   try requirePacked(packed, from: source)
   let images = try ImageTensor(path: tensor, for: source.config)
-  let session = try ModelSession(packed, recordsRouting: true)
+  var session = try ModelSession(packed, recordsRouting: true)
   var routing = RoutingStatistics(shape, keepsChoices: true)
   var found: [Prediction] = []
   for image in 0..<images.count {
     found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
-    for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(session.routing(layer: layer), layer: layer) }
+    for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(try session.routing(layer: layer), layer: layer) }
     progress(Double(image + 1) / Double(images.count) / 2)
   }
   var collectors: [RoutingCollector] = []

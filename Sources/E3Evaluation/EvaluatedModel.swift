@@ -56,7 +56,7 @@ public struct EvaluatedModel: Sendable {
           if let change { image = try change(image, index) }
           part.append(try session.run(image, name: data.name(ofImage: index)))
           for layer in 0..<(part.routing?.layers.count ?? 0) {
-            part.routing?.append(session.routing(layer: layer), layer: layer)
+            part.routing?.append(try session.routing(layer: layer), layer: layer)
           }
         }
         return part

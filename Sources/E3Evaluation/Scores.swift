@@ -1,4 +1,3 @@
-import CE3
 import E3Metrics
 
 /// What probabilities are worth on labelled images.
@@ -45,9 +44,9 @@ public struct DecisionShares: Sendable {
   public let accept, unsure, unknown: Double
 
   init(_ answers: CalibratedAnswers) {
-    accept = answers.share(of: Int(E3_DECISION_ACCEPT))
-    unsure = answers.share(of: Int(E3_DECISION_UNSURE))
-    unknown = answers.share(of: Int(E3_DECISION_UNKNOWN))
+    accept = answers.share(of: .accept)
+    unsure = answers.share(of: .unsure)
+    unknown = answers.share(of: .unknown)
   }
 }
 
@@ -66,7 +65,7 @@ public struct CalibratedScores: Sendable {
     guard let sets = PredictionSetSummary(sets: answers.predictionSets, labels: labels) else { return nil }
     let predictions = LabelledPredictions(
       probabilities: answers.probabilities, classCount: classCount, labels: labels)
-    let accepted = labels.indices.filter { answers.decisions[$0] == e3_decision(E3_DECISION_ACCEPT) }
+    let accepted = labels.indices.filter { answers.decisions[$0] == .accept }
     let right = accepted.count { predictions.predictions[$0] == labels[$0] }
     scores = Scores(predictions)
     decisions = DecisionShares(answers)

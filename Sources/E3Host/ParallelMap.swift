@@ -9,7 +9,7 @@ import Synchronization
 ///   - body: Computes one chunk with its thread's worker.
 /// - Returns: the chunks' results in order, whichever thread computed them.
 /// - Throws: the fault of the lowest chunk that has one, so that messages do not depend on the threads' order.
-package func parallelMap<Worker, Output: Sendable>(
+package func parallelMap<Worker: ~Copyable, Output: Sendable>(
   count: Int, chunk: Int, threads: Int, progress: (Int) -> Void,
   makeWorker: @Sendable () throws(FileError) -> Worker,
   body: @Sendable (inout Worker, Range<Int>) throws(FileError) -> Output

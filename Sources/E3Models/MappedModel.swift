@@ -1,4 +1,5 @@
 import CE3
+import E3
 import E3Format
 import E3Host
 
@@ -35,7 +36,7 @@ public final class MappedModel: @unchecked Sendable {
     do throws(E3Error) {
       file = try ModelFile(validating: bytes)
     } catch {
-      throw FileError(file: path, problem: error.text + Self.detail(bytes, error))
+      throw FileError(file: path, problem: error.description + Self.detail(bytes, error))
     }
   }
 
@@ -64,11 +65,6 @@ extension MappedModel {
   package var labels: [String] {
     (0..<file.labelCount).map { index in file.label(index).map { String(decoding: $0, as: UTF8.self) } ?? "" }
   }
-}
-
-extension E3Error {
-  /// The text of the status code.
-  public var text: String { e3_status_text(rawValue).map { String(cString: $0) } ?? "error \(rawValue)" }
 }
 
 extension StaticString {

@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3Format
 
 /// What the routers of a model did with the images of a data set.
@@ -78,13 +78,17 @@ public struct RoutingStatistics: Sendable {
   }
 
   /// Adds what the runtime recorded of one image in the layer `index`.
-  package mutating func append(_ routing: e3_routing, layer index: Int) {
-    let (perMember, selected) = (Int(routing.member_experts), Int(routing.selected_experts))
-    for row in 0..<Int(routing.members * routing.tokens) {
-      let chosen = UnsafeBufferPointer(start: routing.experts + row * selected, count: selected).map { Int($0) }
-      layers[index].add(
-        gates: UnsafeBufferPointer(start: routing.gates + row * perMember, count: perMember), chosen: chosen,
-        firstExpert: row / Int(routing.tokens) * perMember, keeps: keepsChoices)
+  package mutating func append(_ routing: borrowing Routing, layer index: Int) {
+    let (perMember, selected, tokens) = (routing.memberExperts, routing.selectedExperts, routing.tokenCount)
+    routing.gates.withUnsafeBufferPointer { gates in
+      routing.experts.withUnsafeBufferPointer { experts in
+        for row in 0..<routing.memberCount * tokens {
+          layers[index].add(
+            gates: gates[row * perMember..<(row + 1) * perMember],
+            chosen: experts[row * selected..<(row + 1) * selected].map { Int($0) },
+            firstExpert: row / tokens * perMember, keeps: keepsChoices)
+        }
+      }
     }
   }
 

@@ -19,7 +19,7 @@ public func verify(
     do throws(E3Error) {
       try model.file.verify(at: index)
     } catch {
-      throw FileError(file: path, tensor: extentName(model.file.extent(at: index)), problem: error.text)
+      throw FileError(file: path, tensor: extentName(model.file.extent(at: index)), problem: error.description)
     }
     progress(Double(index + 1) / Double(model.file.extentCount))
   }
@@ -29,7 +29,8 @@ public func verify(
 
 /// Runs the golden input of `model`, which must have one, and compares the answer bit for bit.
 package func selfTest(_ model: MappedModel) throws(FileError) {
-  try ModelSession(model).selfTest()
+  var session = try ModelSession(model)
+  try session.selfTest()
 }
 
 /// Name of an extent in messages: `expert, block 5, index 3`.

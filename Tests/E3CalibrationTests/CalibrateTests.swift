@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3Format
 import E3TestSupport
 import Testing
@@ -23,16 +23,15 @@ struct CalibrateTests {
   }
 
   private func behaviour(_ path: String, _ data: DataSet) throws -> Behaviour {
-    let session = try ModelSession(MappedModel(path: path))
+    var session = try ModelSession(MappedModel(path: path))
     var behaviour = Behaviour()
-    defer { withExtendedLifetime(session) {} }
     for index in 0..<data.count {
-      let result = try session.run(data.image(at: index), name: "image")
-      let set = UnsafeBufferPointer(start: result.prediction_set, count: Int(result.prediction_set_count))
-      if set.contains(UInt32(try #require(data.labels)[index])) { behaviour.covered += 1 }
+      let answer = StoredAnswer(try session.run(data.image(at: index), name: "image"))
+      let set = answer.predictionSet
+      if set.contains(try #require(data.labels)[index]) { behaviour.covered += 1 }
       if set.isEmpty { behaviour.empty += 1 }
-      if Int(result.decision) != E3_DECISION_UNKNOWN { behaviour.known += 1 }
-      if Int(result.decision) == E3_DECISION_ACCEPT { behaviour.accepted += 1 }
+      if answer.decision != .unknown { behaviour.known += 1 }
+      if answer.decision == .accept { behaviour.accepted += 1 }
     }
     return behaviour
   }
@@ -97,12 +96,13 @@ struct CalibrateTests {
         })
       #expect(written.file.bytes(at: other).elementsEqual(plain.file.bytes(at: index)))
     }
-    let (a, b) = (try ModelSession(plain), try ModelSession(written))
-    defer { withExtendedLifetime((a, b)) {} }
+    var a = try ModelSession(plain)
+    var b = try ModelSession(written)
     for index in 0..<20 {
       let image = try data.image(at: index)
-      let (x, y) = (try a.run(image, name: ""), try b.run(image, name: ""))
-      for i in 0..<10 { #expect(x.member_logits[i].bitPattern == y.member_logits[i].bitPattern) }
+      let x = StoredAnswer(try a.run(image, name: ""))
+      let y = StoredAnswer(try b.run(image, name: ""))
+      #expect(x.memberLogits == y.memberLogits)
     }
   }
 

@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3Checkpoint
 import E3Converter
 import E3DataSets
@@ -22,12 +22,12 @@ extension TemporaryFolder {
     let pixels = (0..<count * 8 * 8).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     let images = try write(idx([UInt32(count), 8, 8], pixels), to: "\(name)-images")
     let data = try DataSet(path: images)
-    let session = try ModelSession(MappedModel(path: model))
+    var session = try ModelSession(MappedModel(path: model))
     var labels: [UInt8] = []
-    defer { withExtendedLifetime(session) {} }
     for index in 0..<count {
-      let result = try session.run(data.image(at: index), name: "image")
-      let powers = (0..<sampleClasses).map { pow(Double(result.probabilities[$0]), 1 / temperature) }
+      let answer = try session.run(data.image(at: index), name: "image")
+      let probabilities = StoredAnswer(answer).probabilities
+      let powers = (0..<sampleClasses).map { pow(Double(probabilities[$0]), 1 / temperature) }
       var rest = Double(random.next() >> 11) / Double(1 << 53) * powers.reduce(0, +)
       var label = 0
       while label < sampleClasses - 1, rest >= powers[label] {

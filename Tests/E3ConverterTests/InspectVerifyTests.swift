@@ -50,7 +50,7 @@ struct InspectVerifyTests {
     try folder.write(bytes, to: "damaged.e3")
     #expect(
       fault { try verify(model: folder["damaged.e3"]) }
-        == "\(folder["damaged.e3"]): tensor expert, block 0, index 4: \(E3Error.fileChecksum.text)")
+        == "\(folder["damaged.e3"]): tensor expert, block 0, index 4: \(E3Error.fileChecksum.description)")
   }
 
   @Test("truncated, foreign, newer, lengthened and empty files are told apart")
@@ -62,16 +62,16 @@ struct InspectVerifyTests {
       return message.map { String($0.dropFirst(folder["bad.e3: "].count)) }
     }
     #expect(
-      try message(Array(bytes[..<5000])) == "\(E3Error.fileTruncated.text): 5000 bytes, expected \(bytes.count)")
-    #expect(try message(Array("PK".utf8) + bytes) == E3Error.fileMagic.text)
+      try message(Array(bytes[..<5000])) == "\(E3Error.fileTruncated.description): 5000 bytes, expected \(bytes.count)")
+    #expect(try message(Array("PK".utf8) + bytes) == E3Error.fileMagic.description)
     #expect(try message(bytes + [0]) == "1 bytes after the end of the model")
     #expect(try message([]) == "the file is empty")
     var newer = bytes
     newer.header.version_major = 7
-    #expect(try message(newer) == "\(E3Error.fileVersion.text): 7.0, expected 2.0")
+    #expect(try message(newer) == "\(E3Error.fileVersion.description): 7.0, expected 2.0")
     var odd = bytes
     odd.config.channels = 2
     odd.reseal()
-    #expect(try message(odd) == "\(E3Error.fileConfig.text): channels is neither 1 nor 3")
+    #expect(try message(odd) == "\(E3Error.fileConfig.description): channels is neither 1 nor 3")
   }
 }

@@ -21,7 +21,7 @@ struct PackTests {
     guard let expected = golden.expected("probs") else { return }
     let probabilities = try NumpyArray(path: expected).values
     let images = try NumpyArray(path: golden.inputs)
-    let session = try ModelSession(packed)
+    var session = try ModelSession(packed)
     let (count, classes) = (images.shape[0], packed.file.shape.classCount)
     var variation: Float = 0
     for image in 0..<count {
@@ -147,6 +147,6 @@ struct PackTests {
     try bytes.write(Float(40), in: .head, at: 4 * 9 * 16)
     try folder.write(bytes, to: "changed.e3")
     let message = fault { try verify(model: folder["changed.e3"]) }
-    #expect(message == "\(folder["changed.e3"]): \(E3Error.goldenMismatch.text)")
+    #expect(message == "\(folder["changed.e3"]): \(E3Error.goldenMismatch.description)")
   }
 }

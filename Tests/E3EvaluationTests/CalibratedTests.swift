@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3TestSupport
 import Foundation
 import Testing
@@ -26,19 +26,15 @@ struct CalibratedTests {
 
   @Test("the distances that the float path is given are the runtime's formula")
   func distances() throws {
-    let session = try ModelSession(model.mapped, recordsRouting: false)
+    var session = try ModelSession(model.mapped, recordsRouting: false)
     let data = try images(5)
     for index in 0..<5 {
-      let result = try session.run(data.image(at: index), name: "image")
-      let rows = (0..<Int(result.members)).map { member in
-        Array(
-          UnsafeBufferPointer(
-            start: result.representations + member * Int(result.representation_stride),
-            count: model.shape.representation))[...]
-      }
+      let answer = StoredAnswer(try session.run(data.image(at: index), name: "image"))
+      let (distance, relative) = (try #require(answer.distance), try #require(answer.relativeDistance))
+      let rows = answer.representations.map { $0[...] }
       let exact = try #require(model.mapped.file.distances(of: rows))
-      #expect(abs(Double(result.distance) - exact.distance) < 1e-4 * exact.distance)
-      #expect(abs(Double(result.relative_distance) - exact.relative) < 1e-3 * abs(exact.relative) + 1e-3)
+      #expect(abs(Double(distance) - exact.distance) < 1e-4 * exact.distance)
+      #expect(abs(Double(relative) - exact.relative) < 1e-3 * abs(exact.relative) + 1e-3)
     }
   }
 

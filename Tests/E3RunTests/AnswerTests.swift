@@ -1,4 +1,4 @@
-import CE3
+import E3
 import E3Host
 import E3Models
 import E3TestSupport
@@ -80,16 +80,13 @@ struct AnswerTests {
     let image: [Float] = (0..<7 * 9 * 3).map { Float($0 % 101) / 50 - 1 }
     let tensor = try folder.write(npy([7, 9, 3], bytes(image), type: "<f4"), to: "image.npy")
     let outcome = try run([model, "--tensor", tensor, "--json"])
-    let session = try ModelSession(MappedModel(path: model))
-    let result = try session.run(.tensor(image), name: tensor)
-    let logits: [Float] = (0..<6).map { result.member_logits[$0] }
-    let probabilities: [Float] = (0..<3).map { result.probabilities[$0] }
-    withExtendedLifetime(session) {}
+    var session = try ModelSession(MappedModel(path: model))
+    let answer = StoredAnswer(try session.run(.tensor(image), name: tensor))
     let object = try outcome.object
     let members = try #require(object["members"] as? [[String: Any]])
     let printedLogits: [Double] = members.flatMap { member in numbers(member["logits"]) }
-    #expect(printedLogits.map { Float($0) } == logits)
-    #expect(numbers(object["probabilities"]).map { Float($0) } == probabilities)
+    #expect(printedLogits.map { Float($0) } == Array(answer.memberLogits.joined()))
+    #expect(numbers(object["probabilities"]).map { Float($0) } == answer.probabilities)
     // The exact text: nine digits at most, and a zero before the point.
     let list = try #require(outcome.output.firstMatch(of: /"probabilities":\[([^\]]*)\]/))
     for text in list.output.1.split(separator: ",") { #expect(text.filter { $0.isNumber }.count <= 10) }

@@ -200,8 +200,9 @@ typedef struct e3_session_options {
  * megabytes are used faster in huge pages. */
 E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
 
-/* Creates a session inside `arena`, which belongs to it until e3_session_destroy. `model` must outlive the session.
- * Workers are started here and park until a frame is run. Nothing is allocated afterwards. */
+/* Creates a session inside `arena`, which belongs to it until e3_session_destroy. It keeps a copy of `model`, whose bytes
+ * must stay as e3_model says until then. Workers are started here and park until a frame is run. Nothing is allocated
+ * afterwards. */
 E3_API e3_status e3_session_create(const e3_model *model, const e3_session_options *options, void *arena, size_t bytes,
                                    e3_session **session);
 

@@ -80,7 +80,7 @@ static void layer_norm(const float *rows, size_t stride, size_t count, size_t wi
     }
     float mean = fold(sum) / (float)width;
     float variance = e3k_max(0.0f, fold(square_sum) / (float)width - mean * mean);
-    float reciprocal = 1.0f / __builtin_sqrtf(variance + 1e-6f);
+    float reciprocal = 1.0f / __builtin_elementwise_sqrt(variance + 1e-6f);
 
     /* Two passes over the row, so that no row of unbounded width has to be kept when only its bytes are wanted. */
     float a = 0;

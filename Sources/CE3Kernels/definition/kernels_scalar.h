@@ -4,9 +4,9 @@
 #ifndef E3K_KERNELS_SCALAR_H
 #define E3K_KERNELS_SCALAR_H
 
-#include <string.h>
-
 #include "tiers.h"
+
+#include <string.h>
 
 static inline uint32_t e3k_bits(float x) {
   uint32_t bits;

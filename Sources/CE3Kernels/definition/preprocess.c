@@ -1,3 +1,5 @@
+#include "float_contract.h"
+
 #include "e3_preprocess.h"
 
 #include <string.h>

@@ -1,0 +1,32 @@
+import CE3
+
+/// What a calibrated file says about its answers.
+///
+/// Each threshold was fitted on held-out images so that the stated share of images of the same kind is treated so. The
+/// equivalent of `e3_calibration`.
+public struct Calibration: Sendable {
+  private let stored: e3_calibration
+
+  init(_ stored: e3_calibration) { self.stored = stored }
+
+  /// Whether the file carries the class statistics that distances need.
+  public var hasDistance: Bool { stored.has_distance != 0 }
+  /// T: probabilities are (mean of the members' softmax)^(1/T), normalised.
+  public var temperature: Float { stored.temperature }
+  /// ``Decision/accept`` from this top probability on, else ``Decision/unsure``.
+  public var acceptThreshold: Float { stored.accept_threshold }
+  /// ``Decision/unknown`` above this relative distance; nil without distances.
+  public var unknownThreshold: Float? { hasDistance ? stored.unknown_threshold : nil }
+  /// A class is in the prediction set from this probability on.
+  public var setThreshold: Float { stored.set_threshold }
+  /// Share of known images that are accepted, 0 to 1.
+  public var acceptCoverage: Float { stored.accept_coverage }
+  /// Share of images that are not unknown, 0 to 1; nil without distances.
+  public var knownCoverage: Float? { hasDistance ? stored.known_coverage : nil }
+  /// Share of images whose class is in the prediction set, 0 to 1.
+  public var setCoverage: Float { stored.set_coverage }
+  /// Images that temperature and thresholds were fitted on.
+  public var imageCount: Int { Int(stored.images) }
+  /// Images that the class statistics were fitted on; 0 without distances.
+  public var statisticsImageCount: Int { Int(stored.statistics_images) }
+}

@@ -1,0 +1,53 @@
+import CE3
+
+/// How a session is to run. The equivalent of `e3_session_options`.
+public struct SessionOptions: Sendable {
+  var options: e3_session_options
+
+  /// One thread, the fastest tier, no record of the routing.
+  public init() {
+    options = e3_session_options()
+    options.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
+  }
+
+  /// - Parameters:
+  ///   - threads: The calling thread and as many workers as make this number, up to 64.
+  ///   - instructionSet: A tier to force.
+  ///   - recordsRouting: Whether `Session.routing(layer:)` will be asked.
+  public init(threads: Int = 1, instructionSet: InstructionSet = .automatic, recordsRouting: Bool = false) {
+    self.init()
+    self.threads = threads
+    self.instructionSet = instructionSet
+    self.recordsRouting = recordsRouting
+  }
+
+  /// Threads that compute: the calling one and workers. More than 64 are refused with `threadCount`.
+  public var threads: Int {
+    get { Swift.max(Int(options.threads), 1) }
+    set { options.threads = UInt32(clamping: newValue) }
+  }
+
+  /// The tier of the kernels.
+  public var instructionSet: InstructionSet {
+    get { InstructionSet(rawValue: options.isa) ?? .automatic }
+    set { options.isa = newValue.rawValue }
+  }
+
+  /// Whether the routers' decisions are kept, which adds a copy of the gates to every run and to the arena.
+  public var recordsRouting: Bool {
+    get { options.record_routing != 0 }
+    set { options.record_routing = newValue ? 1 : 0 }
+  }
+
+  /// One thread on each of `cpus`, the calling thread on the first; sets `threads` to their number.
+  ///
+  /// - Throws: `threadCount` when there are none, or more than 64.
+  public mutating func pin(to cpus: Span<UInt16>) throws(E3Error) {
+    guard !cpus.isEmpty, cpus.count <= Int(E3_MAX_THREADS) else { throw .threadCount }
+    threads = cpus.count
+    options.pin_threads = 1
+    cpus.withUnsafeBytes { cpus in
+      withUnsafeMutableBytes(of: &options.cpus) { $0.copyMemory(from: cpus) }
+    }
+  }
+}

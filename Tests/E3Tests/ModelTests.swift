@@ -1,0 +1,105 @@
+import CE3
+import E3
+import E3TestSupport
+import Testing
+
+@Suite("a model")
+struct ModelTests {
+  @Test("a model says what the file's configuration says")
+  func configuration() throws {
+    let file = SampleFile.calibrated
+    let (model, config) = (try openModel(file), file.config)
+    #expect([model.imageHeight, model.imageWidth, model.channels, model.imageValues] == [7, 9, 3, 7 * 9 * 3])
+    #expect([model.classCount, model.memberCount, model.expertCount, model.selectedExperts] == [3, 2, 4, 1])
+    #expect(model.layerCount == Int(config.layer_count) && model.headCount == Int(config.head_count))
+    #expect(model.hiddenSize == Int(config.hidden_size) && model.mlpSize == Int(config.mlp_size))
+    #expect(model.representationSize == Int(config.representation_size))
+    #expect(model.tokenCount > 0 && model.multiplyAccumulates > 0)
+    #expect(model.labels == ["cat", "Čeština", ""] && model.label(1) == "Čeština")
+    #expect(model.label(3) == nil && model.label(-1) == nil)
+    try model.verify()
+  }
+
+  @Test("a calibration is what the file holds, and absent from a file without one")
+  func calibration() throws {
+    let stored = SampleFile.thresholds(hasStatistics: true)
+    let calibration = try #require(try openModel(.calibrated).calibration)
+    #expect(calibration.hasDistance && calibration.temperature == stored.temperature)
+    #expect(calibration.acceptThreshold == stored.accept_threshold && calibration.setThreshold == stored.set_threshold)
+    #expect(calibration.acceptCoverage == stored.accept_coverage && calibration.setCoverage == stored.set_coverage)
+    #expect(calibration.unknownThreshold == stored.unknown_threshold)
+    #expect(calibration.knownCoverage == stored.known_coverage)
+    #expect(calibration.imageCount == 100 && calibration.statisticsImageCount == 200)
+    #expect(try openModel(.full).calibration == nil)
+  }
+
+  @Test("a file that cannot be used is named, with what is wrong, in one line")
+  func fileErrors() throws {
+    let folder = try TemporaryFolder()
+    let path = folder["m.e3"]
+    #expect(throws: ModelFileError.self) { try Model(contentsOf: path) }
+    #expect(error(of: path) == "\(path): No such file or directory")
+    #expect(error(of: "/dev/null") == "/dev/null: not a regular file")
+    _ = try folder.write("", to: "m.e3")
+    #expect(error(of: path) == "\(path): \(E3Error.fileTruncated)")
+    _ = try folder.write(String(repeating: "This is no model, but text. ", count: 40), to: "m.e3")
+    #expect(error(of: path) == "\(path): not an E3 model file")
+    _ = try folder.write(SampleFile.full.bytes, to: "m.e3")
+    #expect(try Model(contentsOf: path).labels == ["cat", "Čeština", ""])
+  }
+
+  private func error(of path: String) -> String? {
+    do throws(ModelFileError) {
+      _ = try Model(contentsOf: path)
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  @Test("an error equals the status of the C interface and has its text")
+  func errors() throws {
+    #expect(E3Error.fileMagic.rawValue == E3_ERROR_FILE_MAGIC)
+    for status in [E3_ERROR_NULL_ARGUMENT, E3_ERROR_FILE_CALIBRATION, E3_ERROR_THREAD_AFFINITY] {
+      let error = E3Error(rawValue: e3_status(status))
+      #expect(error.description == String(cString: e3_status_text(error.rawValue)))
+    }
+    #expect(throws: E3Error.fileTruncated) { try Model(bytes: UnsafeRawBufferPointer(start: nil, count: 0)) }
+    var damaged = try SampleFile.full.bytes
+    damaged[damaged.count - 1] ^= 1
+    let model = try Model(copying: damaged.span.bytes)
+    #expect(throws: E3Error.fileChecksum) { try model.verify() }
+  }
+
+  @Test("the bytes of a model live as long as a session of it")
+  func ownership() throws {
+    final class Owner {
+      let bytes: UnsafeMutableRawBufferPointer
+      init(_ file: [UInt8]) {
+        bytes = .allocate(byteCount: file.count, alignment: 64)
+        bytes.copyBytes(from: file)
+      }
+      deinit { bytes.deallocate() }
+    }
+    weak var watched: Owner?
+    func makeSession() throws -> Session {
+      let owner = Owner(try SampleFile.full.bytes)
+      watched = owner
+      return try Session(Model(bytes: UnsafeRawBufferPointer(owner.bytes), owner: owner))
+    }
+    var session: Session? = try makeSession()
+    #expect(watched != nil && session != nil)
+    session = nil
+    #expect(watched == nil)
+  }
+
+  @Test("every instruction-set tier of the C interface has a name here, and the library its version")
+  func library() {
+    for tier in InstructionSet.allCases {
+      #expect(tier.description == String(cString: e3_isa_name(tier.rawValue)))
+      #expect(tier.isAvailable == (e3_isa_available(tier.rawValue) == E3_OK))
+    }
+    #expect(e3_isa_name(UInt32(InstructionSet.allCases.count)) == nil)
+    #expect(Library.version == String(cString: e3_version_text()) && Library.interfaceVersion == e3_abi_version())
+  }
+}

@@ -1,0 +1,203 @@
+import CE3
+import E3
+import E3TestSupport
+import Synchronization
+import Testing
+
+@Suite("a session")
+struct SessionTests {
+  @Test("an answer has the bits that the C interface gives", arguments: [SampleFile.full, .calibrated, .map])
+  func tensors(file: SampleFile) throws {
+    let model = try openModel(file)
+    let values = tensor(for: model)
+    var session = try Session(model)
+    let answer = try session.run(tensor: values.span)
+    let (top, probability) = (answer.topClass, answer.topProbability)
+    let (members, classes) = (answer.memberCount, answer.classCount)
+    let stored = StoredAnswer(answer)
+    let expected = try answerFromC(file.bytes, values: values)
+    #expect(stored.bits == expected)
+    #expect(probability == stored.probabilities[top] && probability == stored.probabilities.max())
+    #expect(members == model.memberCount && classes == model.classCount)
+    #expect((stored.distance == nil) == (model.calibration == nil))
+    #expect(stored.predictionSet.isEmpty == (model.calibration == nil))
+  }
+
+  @Test("a frame with strides, of one plane or two, gives the bits that the C interface gives")
+  func frames() throws {
+    let bytes = try SampleFile.full.bytes
+    var session = try Session(openModel(.full))
+    let (rgb, luma, chroma) = (noise(64 * 10), noise(32 * 10), noise(40 * 5))
+    let one = StoredAnswer(try session.run(Frame(.rgb24, width: 20, height: 10, pixels: rgb.span.bytes, stride: 64)))
+    let two = StoredAnswer(
+      try session.run(
+        Frame(
+          .nv12, width: 20, height: 10, luma: luma.span.bytes, lumaStride: 32, chroma: chroma.span.bytes,
+          chromaStride: 40)))
+    var frame = e3_frame()
+    frame.struct_size = UInt32(MemoryLayout<e3_frame>.size)
+    (frame.width, frame.height) = (20, 10)
+    try rgb.withUnsafeBytes { rgb in
+      frame.format = e3_pixel_format(E3_PIXEL_RGB24)
+      (frame.planes.0, frame.sizes.0, frame.strides.0) = (rgb.baseAddress, rgb.count, 64)
+      let expected = try answerFromC(bytes, frame: frame)
+      #expect(one.bits == expected)
+    }
+    try luma.withUnsafeBytes { luma in
+      try chroma.withUnsafeBytes { chroma in
+        frame.format = e3_pixel_format(E3_PIXEL_NV12)
+        (frame.planes.0, frame.sizes.0, frame.strides.0) = (luma.baseAddress, luma.count, 32)
+        (frame.planes.1, frame.sizes.1, frame.strides.1) = (chroma.baseAddress, chroma.count, 40)
+        let expected = try answerFromC(bytes, frame: frame)
+        #expect(two.bits == expected)
+      }
+    }
+    #expect(one.bits != two.bits)
+  }
+
+  @Test("a frame that is wrong is refused with the error that says why")
+  func wrongFrames() throws {
+    var session = try Session(openModel(.full))
+    func error(width: Int = 4, height: Int = 4, count: Int = 48, stride: Int = 0) -> E3Error? {
+      let pixels = noise(count)
+      do throws(E3Error) {
+        _ = try session.run(
+          Frame(.rgb24, width: width, height: height, pixels: pixels.span.bytes, stride: stride))
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(error() == nil)
+    #expect(error(width: 0) == .frameSize)
+    #expect(error(width: -4) == .frameSize)
+    #expect(error(height: .max) == .frameSize)
+    #expect(error(count: 47) == .frameStride)
+    #expect(error(count: 0) == .frameStride)
+    #expect(error(stride: 11) == .frameStride)
+    #expect(error(stride: -12) == .frameStride)
+    #expect(error(stride: .max) == .frameStride)
+  }
+
+  @Test("a tensor of another size or with a NaN is refused")
+  func wrongTensors() throws {
+    var session = try Session(openModel(.full))
+    let count = session.model.imageValues
+    let (short, unusable) = ([Float](repeating: 0, count: count - 1), [Float](repeating: .nan, count: count))
+    #expect(throws: E3Error.tensorSize) { _ = try session.run(tensor: short.span) }
+    #expect(throws: E3Error.tensorNotFinite) { _ = try session.run(tensor: unusable.span) }
+  }
+
+  @Test("an arena of exactly the size that the layout says works, one byte fewer or a byte off is refused")
+  func arenas() throws {
+    let model = try openModel(.full)
+    let options = SessionOptions(threads: 2)
+    let layout = try Session.arenaLayout(model, options)
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: layout.byteCount + layout.alignment, alignment: layout.alignment)
+    defer { memory.deallocate() }
+    func session(_ range: Range<Int>) throws -> Session {
+      try Session(model, options, arena: UnsafeMutableRawBufferPointer(rebasing: memory[range]))
+    }
+    let values = tensor(for: model)
+    var own = try Session(model)
+    var lent = try session(0..<layout.byteCount)
+    let expected = StoredAnswer(try own.run(tensor: values.span))
+    let found = StoredAnswer(try lent.run(tensor: values.span))
+    #expect(found == expected)
+    #expect(throws: E3Error.arenaTooSmall) { _ = try session(0..<layout.byteCount - 1) }
+    #expect(throws: E3Error.arenaAlignment) { _ = try session(1..<layout.byteCount + 1) }
+    #expect(throws: E3Error.threadCount) { _ = try Session(model, SessionOptions(threads: 65)) }
+  }
+
+  @Test("a session that is shared under a mutex answers on every thread")
+  func transfer() async throws {
+    let model = try openModel(.full)
+    let values = tensor(for: model)
+    let session = Mutex(try Session(model))
+    let here = try session.withLock { StoredAnswer(try $0.run(tensor: values.span)) }
+    async let there = session.withLock { StoredAnswer(try $0.run(tensor: values.span)) }
+    #expect(try await there == here)
+  }
+
+  @Test("a prepared frame, run as a tensor, gives the frame's answer")
+  func preparation() throws {
+    var session = try Session(openModel(.full))
+    let rgb = noise(40 * 30 * 3)
+    let frame = Frame(.rgb24, width: 40, height: 30, pixels: rgb.span.bytes)
+    var values = [Float](repeating: 0, count: session.model.imageValues)
+    var span = values.mutableSpan
+    try session.preprocess(frame, into: &span)
+    let direct = StoredAnswer(try session.run(frame))
+    let prepared = StoredAnswer(try session.run(tensor: values.span))
+    #expect(prepared == direct)
+    var short = [Float](repeating: 0, count: values.count - 1)
+    #expect(throws: E3Error.tensorSize) {
+      var span = short.mutableSpan
+      try session.preprocess(Frame(.rgb24, width: 40, height: 30, pixels: rgb.span.bytes), into: &span)
+    }
+  }
+
+  @Test("routing is what the last run decided, where it is recorded")
+  func routing() throws {
+    let model = try openModel(.full)
+    var session = try Session(model, SessionOptions(recordsRouting: true))
+    _ = try session.run(tensor: tensor(for: model).span)
+    let routing = try session.routing(layer: 0)
+    let (block, members, tokens) = (routing.block, routing.memberCount, routing.tokenCount)
+    let (memberExperts, selected) = (routing.memberExperts, routing.selectedExperts)
+    let gates = routing.gates.withUnsafeBufferPointer { Array($0) }
+    let experts = routing.experts.withUnsafeBufferPointer { Array($0) }
+    #expect([block, members, memberExperts, selected] == [1, 2, 2, 1] && tokens > 0)
+    #expect(gates.count == 2 * tokens * 2 && experts.count == 2 * tokens)
+    for (index, expert) in experts.enumerated() {
+      #expect(Int(expert) / 2 == index / tokens)
+      #expect(gates[index * 2 + Int(expert) % 2] >= 0.5)
+    }
+    #expect(throws: E3Error.indexRange) { _ = try session.routing(layer: 1) }
+    #expect(throws: E3Error.indexRange) { _ = try session.routing(layer: -1) }
+    #expect(throws: E3Error.noRouting) {
+      let plain = try Session(model)
+      _ = try plain.routing(layer: 0)
+    }
+  }
+
+  @Test("a session tells its tier and where the time went")
+  func looking() throws {
+    var session = try Session(openModel(.full), SessionOptions(instructionSet: .scalar))
+    _ = try session.run(tensor: tensor(for: session.model).span)
+    let profile = session.profile
+    let tier = session.instructionSet
+    #expect(tier == .scalar)
+    #expect(profile.attention > 0 && profile.mlp > 0 && profile.experts > 0)
+    #expect(throws: E3Error.goldenMismatch) { try session.selfTest() }
+    #expect(throws: E3Error.noGolden) {
+      var session = try Session(openModel(.map))
+      try session.selfTest()
+    }
+  }
+
+  @Test("threads pinned to this machine's first CPU compute the same bits")
+  func pinning() throws {
+    let model = try openModel(.full)
+    var options = SessionOptions()
+    try options.pin(to: [0 as UInt16].span)
+    var pinned = try Session(model, options)
+    var free = try Session(model, SessionOptions(threads: 3))
+    let values = tensor(for: model)
+    #expect(options.threads == 1)
+    let first = StoredAnswer(try pinned.run(tensor: values.span))
+    let second = StoredAnswer(try free.run(tensor: values.span))
+    #expect(first == second)
+    #expect(throws: E3Error.threadCount) { try options.pin(to: [UInt16](repeating: 0, count: 65).span) }
+    #expect(throws: E3Error.threadCount) { try options.pin(to: Span<UInt16>()) }
+  }
+
+  @Test("the shipped models give their golden bits")
+  func shipped() throws {
+    for name in ["fashion-e3", "fashion-e3-late", "fashion-vmoe", "fashion-vit", "fashion-vit-2"] {
+      var session = try Session(Model(contentsOf: "\(packageRoot.path)/models/\(name).e3"))
+      try session.selfTest()
+    }
+  }
+}
