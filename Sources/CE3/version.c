@@ -3,6 +3,8 @@
  */
 #include "e3.h"
 
+#pragma clang diagnostic ignored "-Wc23-extensions" /* #embed */
+
 /* VERSION ends without a line feed, so these are its bytes and a terminator. */
 static const char version[] = {
 #embed "../../VERSION"
