@@ -67,6 +67,22 @@ struct DefinitionTests {
     #expect((0..<y.count).allSatisfy { values.base[$0] == 0 || ulps(y.base[$0], tanh(Double(values.base[$0]))) < 1.5 })
   }
 
+  @Test("log is within 1.5 ulp for normal positive floats, and exact at 1")
+  func logarithm() {
+    var random = SplitMix(state: 25)
+    // Every exponent, and closely around 1, where the logarithm itself is small.
+    let values = Buffer<Float>(16_000) { i in
+      let fraction = random.float(0.5) + 1.5
+      return i % 4 == 0 ? 1 + (fraction - 1.5) / 16 : fraction * exp2(Float(i % 253) - 126)
+    }
+    let y = Buffer(copy: values)
+    scalar.kernels.scaled_log(y.base, y.count, 1)
+    #expect((0..<y.count).allSatisfy { values.base[$0] == 1 || ulps(y.base[$0], log(Double(values.base[$0]))) < 1.5 })
+    let one = Buffer<Float>(16) { _ in 1 }
+    scalar.kernels.scaled_log(one.base, 16, 1)
+    #expect(one.base[0] == 0)
+  }
+
   @Test("GELU is within 6e-7 of its tanh form, exact zero at zero, and the identity far right")
   func geluAccuracy() {
     func exact(_ x: Double) -> Double {

@@ -28,6 +28,7 @@ extern "C" {
 
 /* Version of this interface. The major number changes when a program compiled against an older header would break. */
 #define E3_ABI_VERSION_MAJOR 1
+/* The minor number changes when something was added. */
 #define E3_ABI_VERSION_MINOR 1
 
 #if defined(__GNUC__)
@@ -124,7 +125,7 @@ E3_API e3_status e3_isa_available(e3_isa isa);
 /* A validated view of a model file. Caller-owned, opaque; no cleanup is needed. It refers to the file's bytes, which
  * must stay mapped, unchanged and at the same address as long as the model is used. May be copied. */
 typedef struct e3_model {
-  uint64_t opaque[64];
+  uint64_t opaque[64]; /* the library's */
 } e3_model;
 
 /* Validates the `size` bytes at `data` (a whole .e3 file, mapped or read; 64-byte aligned, as every mmap is) and fills
@@ -145,7 +146,10 @@ typedef struct e3_model_info {
   uint32_t members;                   /* M; 1 for V-MoE and ViT */
   uint32_t experts;                   /* E, over all members; 0 for a dense model */
   uint32_t selected_experts;          /* K */
-  uint32_t layers, hidden_size, heads, mlp_size;
+  uint32_t layers;                    /* encoder blocks */
+  uint32_t hidden_size;               /* width of a token */
+  uint32_t heads;                     /* of attention */
+  uint32_t mlp_size;                  /* hidden width of an MLP and of an expert */
   uint32_t representation_size;       /* width of the vector that the head reads */
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
@@ -153,6 +157,7 @@ typedef struct e3_model_info {
   uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
 } e3_model_info;
 
+/* Fills `info`; set its struct_size before. */
 E3_API e3_status e3_model_get_info(const e3_model *model, e3_model_info *info);
 
 /* What a calibrated file says about its answers. Each threshold was fitted on held-out images so that the stated share of
@@ -180,24 +185,27 @@ E3_API e3_status e3_model_get_label(const e3_model *model, uint32_t index, const
 
 /* ----------------------------------------------------------------------------------------------------- session */
 
+/* Most threads of a session. */
 #define E3_MAX_THREADS 64
+/* Most pixels of a side of a frame, and of a model's image. */
 #define E3_MAX_FRAME_SIDE 16384
 
 /* Working state for one caller. Lives at the start of its arena. */
 typedef struct e3_session e3_session;
 
+/* What a session is asked to be. All zeros but struct_size: one thread on the fastest tier. */
 typedef struct e3_session_options {
   uint32_t struct_size;
   uint32_t threads;      /* 0 or 1: the calling thread only; n: the calling thread and n-1 workers */
   e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
   uint32_t pin_threads;  /* 1: bind thread i to cpus[i]; 0: leave placement to the system */
-  uint16_t cpus[E3_MAX_THREADS];
+  uint16_t cpus[E3_MAX_THREADS]; /* numbers of processors, as the system counts them; read when pin_threads is 1 */
   uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
- * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. Arenas of many
- * megabytes are used faster in huge pages. */
+ * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. For arenas of
+ * several megabytes or more, back the memory with huge pages; inference is faster. */
 E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
 
 /* Creates a session inside `arena`, which belongs to it until e3_session_destroy. It keeps a copy of `model`, whose bytes
@@ -214,6 +222,7 @@ E3_API e3_status e3_session_get_isa(const e3_session *session, e3_isa *isa);
 
 /* ------------------------------------------------------------------------------------------------------ frames */
 
+/* How the pixels of a frame lie in memory. */
 typedef uint32_t e3_pixel_format;
 enum {
   E3_PIXEL_RGB24 = 1, /* plane 0: red, green, blue bytes */
@@ -222,9 +231,10 @@ enum {
   E3_PIXEL_NV12 = 4   /* plane 0: Y, plane 1: interleaved U V at half size; BT.601 limited range; even width and height */
 };
 
+/* A camera frame, where the camera left it. */
 typedef struct e3_frame {
   uint32_t struct_size;
-  e3_pixel_format format;
+  e3_pixel_format format;   /* one of E3_PIXEL_* */
   uint32_t width, height;   /* pixels */
   const void *planes[2];    /* first byte of each plane */
   size_t strides[2];        /* bytes from one line to the next; 0: lines are adjacent */
@@ -233,6 +243,7 @@ typedef struct e3_frame {
 
 /* ------------------------------------------------------------------------------------------------------ result */
 
+/* What to do with an answer. */
 typedef uint32_t e3_decision;
 enum {
   E3_DECISION_ACCEPT = 1,  /* the top class may be used */
@@ -292,10 +303,17 @@ E3_API e3_status e3_session_self_test(e3_session *session);
 /* Profile of the last run: nanoseconds that the calling thread spent in each stage, waiting for workers included. */
 typedef struct e3_profile {
   uint32_t struct_size;
-  uint32_t reserved;
-  uint64_t preprocess_ns, embedding_ns, attention_ns, mlp_ns, routing_ns, experts_ns, head_ns;
+  uint32_t reserved;     /* 0 */
+  uint64_t preprocess_ns; /* the frame: fetching, scaling, quantising its patches */
+  uint64_t embedding_ns; /* patch embedding */
+  uint64_t attention_ns; /* of all blocks */
+  uint64_t mlp_ns;       /* of the dense blocks */
+  uint64_t routing_ns;   /* routers, and sorting tokens by expert */
+  uint64_t experts_ns;   /* experts of all blocks */
+  uint64_t head_ns;      /* pooling, head and distances */
 } e3_profile;
 
+/* Fills `profile`; set its struct_size before. */
 E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *profile);
 
 /* What the routers of one encoder block decided in the last run (zeros before the first). The arrays lie in the session's
