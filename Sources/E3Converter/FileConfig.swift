@@ -45,15 +45,28 @@ extension e3_file_config {
     class_count = try field("num_classes", model.classCount)
     representation_size = try field("representation_size", model.representationSize ?? 0)
     query_key_norm = model.queryKeyNorm ? 1 : 0
-    norm_epsilon = 1e-6
-    class_token = model.classifier == .token ? 1 : 0
-    let kind: Classifier =
-      switch model.classifier {
-      case .token: .token
-      case .first: .first
-      case .gap: .gap
-      case .map: .map
+    let kind: Classifier
+    switch model.classifier {
+    case .token: kind = .token
+    case .first: kind = .first
+    case .map: kind = .map
+    case .patchMean: kind = .gap
+    case .tokenAndPatchMean: kind = .tokenGap
+    case .tokenPair: kind = .tokenPair
+    case .gap:
+      guard model.prefixTokens == 0 else {
+        throw FieldRange(problem: "the head reads the mean of all tokens, class token included")
       }
+      kind = .gap
+    }
+    class_token = model.hasClassToken ? 1 : 0
+    register_count = try field("registers", model.registerTokens)
+    norm_after_pooling = model.finalNorm == .afterPooling ? 1 : 0
+    norm_epsilon = model.layerNormEpsilon
+    activation = UInt32((model.activation == .gelu ? Activation.geluErf : .geluTanh).rawValue)
+    guard model.activation == .geluTanh, norm_epsilon == 1e-6 else {
+      throw FieldRange(problem: "activation \(model.activation.rawValue) and epsilon \(norm_epsilon)")
+    }
     classifier = UInt32(kind.rawValue)
   }
 

@@ -60,7 +60,9 @@ private func requireEqual(
     case false?: .vanilla
     }
   guard blocksAgree, shape.classifier == config.classifier.stored, shape.capacityMode == mode,
-    shape.hasQueryKeyNorm == config.queryKeyNorm, shape.hasPreLogits == (config.representationSize != nil)
+    shape.hasClassToken == config.hasClassToken, shape.registerCount == config.registerTokens,
+    shape.normsAfterPooling == (config.finalNorm == .afterPooling), shape.normEpsilon == config.layerNormEpsilon,
+    (shape.activation == .geluErf) == (config.activation == .gelu), shape.hasQueryKeyNorm == config.queryKeyNorm, shape.hasPreLogits == (config.representationSize != nil)
   else { throw FileError(file: path, problem: "another architecture than \(checkpoint)") }
 }
 
@@ -69,8 +71,10 @@ extension ModelConfig.Classifier {
     switch self {
     case .token: .token
     case .first: .first
-    case .gap: .gap
+    case .gap, .patchMean: .gap
     case .map: .map
+    case .tokenAndPatchMean: .tokenGap
+    case .tokenPair: .tokenPair
     }
   }
 }
