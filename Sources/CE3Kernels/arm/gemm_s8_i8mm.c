@@ -4,10 +4,10 @@
  * SMMLA multiplies two rows with two channels over eight inputs. Its weight operand is one zip of two consecutive
  * groups of the panel; its other operand is two rows' inputs side by side. Zips run on the pipes of the products.
  * Therefore a panel is zipped once, a block of inputs at a time, into a buffer on the stack, before the tiles of all
- * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to five
+ * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to three
  * rows, SDOT, which takes the panel as it is, needs fewer operations altogether.
  *
- * Between the blocks of a long inner dimension the sums rest in memory. Stack: 8 KB of weights and 3 KB of sums.
+ * Between the blocks of a long inner dimension the sums rest in memory. Stack: 8 KB of weights and 8 KB of sums.
  */
 #include "gemm_s8_arm.h"
 
@@ -21,11 +21,12 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum {
-  MAX_SDOT_ROWS = 5,
+  MAX_SDOT_ROWS = 3,
   MAX_PAIRS = 3,
   CHANNEL_PAIRS = E3K_PANEL_CHANNELS / 2,
   BLOCK_INPUTS = 512,
-  BLOCK_ROWS = 48
+  BLOCK_ROWS = 128,
+  ZIPPED_SLACK = 64
 };
 
 /*
@@ -34,16 +35,54 @@ enum {
  */
 static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
   for (size_t k = 0; k < inputs; k += 8) {
-    UNROLL for (int j = 0; j < 4; j++) {
-      const int32x4_t first = vreinterpretq_s32_s8(vld1q_s8(weights + 16 * j));
-      const int32x4_t second = vreinterpretq_s32_s8(vld1q_s8(weights + 64 + 16 * j));
-      vst1q_s8(zipped + 32 * j, vreinterpretq_s8_s32(vzip1q_s32(first, second)));
-      vst1q_s8(zipped + 32 * j + 16, vreinterpretq_s8_s32(vzip2q_s32(first, second)));
+    const int8x16x4_t first = vld1q_s8_x4(weights), second = vld1q_s8_x4(weights + 64);
+    UNROLL for (int half = 0; half < 2; half++) {
+      int8x16x4_t out;
+      UNROLL for (int j = 0; j < 2; j++) {
+        const int32x4_t left = vreinterpretq_s32_s8(first.val[2 * half + j]);
+        const int32x4_t right = vreinterpretq_s32_s8(second.val[2 * half + j]);
+        out.val[2 * j] = vreinterpretq_s8_s32(vzip1q_s32(left, right));
+        out.val[2 * j + 1] = vreinterpretq_s8_s32(vzip2q_s32(left, right));
+      }
+      vst1q_s8_x4(zipped + 64 * half, out);
     }
     weights += 128;
     zipped += 128;
   }
 }
+
+/*
+ * The loop, eight inputs a step. p: pair of rows; c: pair of channels; w: register of weights. Four registers hold the
+ * weights of half the channels, with which one pair after the other is multiplied; they and a pair's inputs are loaded
+ * for their next use right after their last one. Nothing may lie behind a row, so the last step stands after the loop and
+ * loads no inputs; its loads of weights end in the slack behind them.
+ */
+#define SMMLA(p, c, w) "smmla %[s" #p #c "].4s, %[x" #p "].16b, %[w" #w "].16b\n"
+#define FOUR(p, c0, c1, c2, c3) SMMLA(p, c0, 0) SMMLA(p, c1, 1) SMMLA(p, c2, 2) SMMLA(p, c3, 3)
+#define FOUR_LOAD(p, c0, c1, c2, c3) FOUR(p, c0, c1, c2, c3) LOAD_INPUTS(p)
+#define LAST(p, c0, c1, c2, c3, load01, load23) SMMLA(p, c0, 0) SMMLA(p, c1, 1) load01 SMMLA(p, c2, 2) SMMLA(p, c3, 3) load23
+#define LOAD_INPUTS(p) "ldr %d[x" #p "], [%[even" #p "], %[at]]\n" "ld1 {%[x" #p "].d}[1], [%[odd" #p "]], #8\n"
+#define LOAD(w0, w1, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #" #offset "]\n"
+#define LOAD_ON(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128]!\n"
+#define ADVANCE "adds %[at], %[at], #8\n"
+#define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
+
+#define NO_PAIRS(F, ...)
+#define PAIRS_1(F, ...) F(0, ##__VA_ARGS__)
+#define PAIRS_2(F, ...) PAIRS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
+#define PAIRS_3(F, ...) PAIRS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
+
+/* FIRST: the pairs but the last one, `last`. */
+#define STEP(FIRST, last, FOUR_OF_STEP, extra, inputs_of_last)                 \
+  FIRST(FOUR, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, 64), LOAD(2, 3, 96)) extra \
+  FIRST(FOUR_OF_STEP, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD_ON(0, 1), LOAD(2, 3, 32)) inputs_of_last
+
+/* Operands. */
+#define SUMS(p) \
+  [s##p##0] "+w"(sum[p][0]), [s##p##1] "+w"(sum[p][1]), [s##p##2] "+w"(sum[p][2]), [s##p##3] "+w"(sum[p][3]), \
+  [s##p##4] "+w"(sum[p][4]), [s##p##5] "+w"(sum[p][5]), [s##p##6] "+w"(sum[p][6]), [s##p##7] "+w"(sum[p][7]),
+#define INPUTS(p) [x##p] "+w"(x[p]), [odd##p] "+r"(odd[p]),
+#define EVEN(p) [even##p] "r"(even[p] + inputs - 8),
 
 INLINE void store(int32_t *sums, int32x4_t values, bool add) {
   vst1q_s32(sums, add ? vaddq_s32(vld1q_s32(sums), values) : values);
@@ -53,49 +92,45 @@ INLINE void store(int32_t *sums, int32x4_t values, bool add) {
  * sums[r][c] = the products of `inputs` inputs, or their sum with what is there if `add`. An odd last row is
  * multiplied twice; `sums` has room for the copy.
  */
-I8MM INLINE void tile(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,
-                      e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon, const int pair_count) {
-  int32x4_t sum[MAX_PAIRS][CHANNEL_PAIRS];
-  const int8_t *even[MAX_PAIRS], *odd[MAX_PAIRS];
-  UNROLL for (int p = 0; p < pair_count; p++) {
-    even[p] = rows + (size_t)(2 * p) * row_stride;
-    odd[p] = (size_t)(2 * p + 1) < row_count ? even[p] + row_stride : even[p];
-    UNROLL for (int c = 0; c < CHANNEL_PAIRS; c++) sum[p][c] = vdupq_n_s32(0);
-  }
-  const uint8_t *next = soon->next;
-  const size_t advance = soon->advance;
-  for (size_t k = 0; k < inputs; k += 8) {
-    int8x16_t x[MAX_PAIRS];
-    UNROLL for (int p = 0; p < pair_count; p++) x[p] = vcombine_s8(vld1_s8(even[p] + k), vld1_s8(odd[p] + k));
-    UNROLL for (int c = 0; c < CHANNEL_PAIRS; c++) {
-      const int8x16_t w = vld1q_s8(zipped + 16 * c);
-      UNROLL for (int p = 0; p < pair_count; p++) sum[p][c] = vmmlaq_s32(sum[p][c], x[p], w);
-    }
-    zipped += 128;
-    __builtin_prefetch(next, 0, 2);
-    next += advance;
-  }
-  soon->next = next;
-  UNROLL for (int p = 0; p < pair_count; p++) {
-    UNROLL for (int c = 0; c < CHANNEL_PAIRS; c += 2) {
-      const int64x2_t left = vreinterpretq_s64_s32(sum[p][c]), right = vreinterpretq_s64_s32(sum[p][c + 1]);
-      store(&sums[2 * p][2 * c], vreinterpretq_s32_s64(vzip1q_s64(left, right)), add);
-      store(&sums[2 * p + 1][2 * c], vreinterpretq_s32_s64(vzip2q_s64(left, right)), add);
-    }
-  }
-}
-
 typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,
                          e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon);
 
-#define TILE(pair_count)                                                                                            \
-  I8MM static void tile_##pair_count(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, \
-                                     size_t inputs, e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon) {         \
-    tile(rows, row_stride, row_count, zipped, inputs, sums, add, soon, pair_count);                                 \
+#define TILE(pair_count, FIRST, last)                                                                                 \
+  I8MM static void tile_##pair_count(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped,   \
+                                     size_t inputs, e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon) {           \
+    int32x4_t sum[pair_count][CHANNEL_PAIRS];                                                                         \
+    int8x16_t x[pair_count], w[4];                                                                                    \
+    const int8_t *even[pair_count], *odd[pair_count];                                                                 \
+    for (size_t p = 0; p < pair_count; p++) {                                                                         \
+      even[p] = rows + 2 * p * row_stride;                                                                            \
+      odd[p] = 2 * p + 1 < row_count ? even[p] + row_stride : even[p];                                                \
+      x[p] = vcombine_s8(vld1_s8(even[p]), vld1_s8(odd[p]));                                                          \
+      odd[p] += 8;                                                                                                    \
+      for (size_t c = 0; c < CHANNEL_PAIRS; c++) sum[p][c] = vdupq_n_s32(0);                                          \
+    }                                                                                                                 \
+    for (size_t i = 0; i < 4; i++) w[i] = vld1q_s8(zipped + 16 * i);                                                  \
+    size_t at = 8 - inputs;                                                                                           \
+    __asm__ volatile("cbz %[at], 2f\n"                                                                                \
+                     "1:\n" STEP(FIRST, last, FOUR_LOAD, PREFETCH ADVANCE, LOAD_INPUTS(last))\
+                     "b.ne 1b\n"                                                                                      \
+                     "2:\n" STEP(FIRST, last, FOUR, , )                                                               \
+                     : PAIRS_##pair_count(SUMS) PAIRS_##pair_count(INPUTS) [w0] "+w"(w[0]), [w1] "+w"(w[1]),          \
+                       [w2] "+w"(w[2]), [w3] "+w"(w[3]), [weights] "+r"(zipped), [at] "+r"(at),                       \
+                       [soon] "+r"(soon->next)                                                                        \
+                     : PAIRS_##pair_count(EVEN) [advance] "r"(soon->advance)                                          \
+                     : "cc", "memory");                                                                               \
+    for (size_t p = 0; p < pair_count; p++) {                                                                         \
+      for (size_t c = 0; c < CHANNEL_PAIRS; c += 2) {                                                                 \
+        const int64x2_t left = vreinterpretq_s64_s32(sum[p][c]), right = vreinterpretq_s64_s32(sum[p][c + 1]);        \
+        store(&sums[2 * p][2 * c], vreinterpretq_s32_s64(vzip1q_s64(left, right)), add);                              \
+        store(&sums[2 * p + 1][2 * c], vreinterpretq_s32_s64(vzip2q_s64(left, right)), add);                          \
+      }                                                                                                               \
+    }                                                                                                                 \
   }
-TILE(1)
-TILE(2)
-TILE(3)
+
+TILE(1, NO_PAIRS, 0)
+TILE(2, PAIRS_1, 1)
+TILE(3, PAIRS_2, 2)
 static zipped_tile *const tiles[MAX_PAIRS] = {tile_1, tile_2, tile_3};
 
 /* All tiles of the rows first_row ..< first_row + row_count over one block of inputs, zipped. */
@@ -116,7 +151,7 @@ void e3k_gemm_i8mm(const e3k_gemm *g) {
     e3k_gemm_dotprod(g);
     return;
   }
-  int8_t zipped[BLOCK_INPUTS * E3K_PANEL_CHANNELS];
+  int8_t zipped[BLOCK_INPUTS * E3K_PANEL_CHANNELS + ZIPPED_SLACK];
   e3k_arm_sums sums[BLOCK_ROWS];
   const size_t tile_count = (g->row_count + 2 * MAX_PAIRS - 1) / (2 * MAX_PAIRS);
   const size_t part_count = (g->row_count + BLOCK_ROWS - 1) / BLOCK_ROWS;

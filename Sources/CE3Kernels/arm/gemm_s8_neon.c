@@ -9,12 +9,14 @@
  * The loop computes 1 to 4 rows (Armv7: 1 or 2) x 8 channels, four vectors of weights in each group, eight inputs a
  * step. It is software-pipelined by hand, for in-order cores (Cortex-A53, A7): blocks of four independent sums (1 row
  * x 4 vectors, 2 x 2, 4 x 1), each adding up the block before, keep dependent instructions apart; a register is loaded
- * for its next use right after its last one, by 64-bit loads, which such cores issue beside a product.
+ * for its next use right after its last one. Loads are of 64-bit registers, which such cores issue beside a product, two
+ * by an instruction: neighbouring weights, and on AArch64 both groups of a row, which LD2R doubles. Nothing may lie behind
+ * a row, so the last step stands after the loop and loads no inputs; its loads of weights end in the panel's tail.
  *
  *                                    rows   1   2   3   4
  *   accumulators, 128 bits                  4   8  12  16
  *   16-bit products                         4   4   3   4
- *   weights, 64 bits                        8   4   2   2
+ *   weights, 64 bits                        8   4   4   4
  *   inputs, 64 bits                         2   4   6   8
  */
 #include "gemm_s8_arm.h"
@@ -24,36 +26,45 @@
 #include <arm_neon.h>
 
 /*
- * The instructions. r: row; v: vector of the block; j: vector of the panel's half. Registers: a, f weights and inputs
- * of the step's first group, b, g of its second; t products; s sums. Nothing may lie behind a row, so the last step's
- * loads of inputs stay where they are; those of weights end in the panel's tail.
+ * The instructions. r: row; t: product; w: register of weights; j: vector of the panel's half. Registers: a, f weights and
+ * inputs of the step's first group, b, g of its second; t products; s sums. LOAD_A and LOAD_B load two registers each, of
+ * neighbouring vectors; ON moves the weights' pointer on by a step first.
  */
 #if defined(__aarch64__)
-#define MULTIPLY(r, v) "smull %[t" #r #v "].8h, %[a" #v "].8b, %[f" #r "].8b\n"
-#define MULTIPLY_ADD(r, v) "smlal %[t" #r #v "].8h, %[b" #v "].8b, %[g" #r "].8b\n"
-#define ACCUMULATE(r, v, j) "sadalp %[s" #r #j "].4s, %[t" #r #v "].8h\n"
-#define LOAD_A(v, offset) "ldr %d[a" #v "], [%[weights], #" #offset "]\n"
-#define LOAD_B(v, offset) "ldr %d[b" #v "], [%[weights], #64+" #offset "]\n"
-#define LOAD_F(r) "add %[from" #r "], %[row" #r "], %[at]\n" "ld1r {%[f" #r "].2s}, [%[from" #r "]], #4\n"
-#define LOAD_G(r) "ld1r {%[g" #r "].2s}, [%[from" #r "]]\n"
-#define ADVANCE "add %[next], %[at], #8\n" "cmp %[next], %[inputs]\n" "csel %[at], %[next], %[at], lo\n"
+#define MULTIPLY(r, t, w) "smull %[t" #r #t "].8h, %[a" #w "].8b, %[f" #r "].8b\n"
+#define MULTIPLY_ADD(r, t, w) "smlal %[t" #r #t "].8h, %[b" #w "].8b, %[g" #r "].8b\n"
+#define ACCUMULATE(r, t, j) "sadalp %[s" #r #j "].4s, %[t" #r #t "].8h\n"
+#define LOAD_A(w0, w1, offset) "ldp %d[a" #w0 "], %d[a" #w1 "], [%[weights], #" #offset "]\n"
+#define LOAD_A_ON(w0, w1) "ldp %d[a" #w0 "], %d[a" #w1 "], [%[weights], #128]!\n"
+#define LOAD_B(w0, w1, offset) "ldp %d[b" #w0 "], %d[b" #w1 "], [%[weights], #64+" #offset "]\n"
+#define LOAD_F(r) ""
+#define LOAD_G(r) "ld2r {%[f" #r "].2s, %[g" #r "].2s}, [%[row" #r "]]\n"
+#define MOVE_ON(r) "add %[row" #r "], %[row" #r "], #8\n"
+#define SKIP "cbz %[left], 2f\n"
+#define ADVANCE "subs %[left], %[left], #1\n"
 #define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
-#define REPEAT "add %[weights], %[weights], #128\n" "b.lo 1b\n"
+#define REPEAT "b.ne 1b\n"
 #else
-#define MULTIPLY(r, v) "vmull.s8 %q[t" #r #v "], %P[a" #v "], %P[f" #r "]\n"
-#define MULTIPLY_ADD(r, v) "vmlal.s8 %q[t" #r #v "], %P[b" #v "], %P[g" #r "]\n"
-#define ACCUMULATE(r, v, j) "vpadal.s16 %q[s" #r #j "], %q[t" #r #v "]\n"
-#define LOAD_A(v, offset) "vldr %P[a" #v "], [%[weights], #" #offset "]\n"
-#define LOAD_B(v, offset) "vldr %P[b" #v "], [%[weights], #64+" #offset "]\n"
-#define LOAD_F(r) "add %[from" #r "], %[row" #r "], %[at]\n" "vld1.32 {%P[f" #r "][]}, [%[from" #r "]]!\n"
-#define LOAD_G(r) "vld1.32 {%P[g" #r "][]}, [%[from" #r "]]\n"
-#define ADVANCE "add %[next], %[at], #8\n" "cmp %[next], %[inputs]\n" "it lo\n" "movlo %[at], %[next]\n"
+#define MULTIPLY(r, t, w) "vmull.s8 %q[t" #r #t "], %P[a" #w "], %P[f" #r "]\n"
+#define MULTIPLY_ADD(r, t, w) "vmlal.s8 %q[t" #r #t "], %P[b" #w "], %P[g" #r "]\n"
+#define ACCUMULATE(r, t, j) "vpadal.s16 %q[s" #r #j "], %q[t" #r #t "]\n"
+#define LOAD_TWO(d, w0, w1, offset)                              \
+  "vldr %P[" #d #w0 "], [%[weights], #" #offset "]\n"            \
+  "vldr %P[" #d #w1 "], [%[weights], #8+" #offset "]\n"
+#define LOAD_A(w0, w1, offset) LOAD_TWO(a, w0, w1, offset)
+#define LOAD_A_ON(w0, w1) "add %[weights], %[weights], #128\n" LOAD_TWO(a, w0, w1, 0)
+#define LOAD_B(w0, w1, offset) LOAD_TWO(b, w0, w1, 64+offset)
+#define LOAD_F(r) "vld1.32 {%P[f" #r "][]}, [%[row" #r "]]!\n"
+#define LOAD_G(r) "vld1.32 {%P[g" #r "][]}, [%[row" #r "]]!\n"
+#define MOVE_ON(r) ""
+#define SKIP "cmp %[left], #0\n" "beq 2f\n"
+#define ADVANCE "subs %[left], %[left], #1\n"
 #define PREFETCH "pld [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
-#define REPEAT "add %[weights], %[weights], #128\n" "blo 1b\n"
+#define REPEAT "bne 1b\n"
 #endif
-#define MULTIPLY_ADD_LOAD(r, v) MULTIPLY_ADD(r, v) LOAD_G(r)
-#define NEXT(r, v, j) ACCUMULATE(r, v, j) MULTIPLY(r, v)
-#define NEXT_LOAD(r, v, j) NEXT(r, v, j) LOAD_F(r)
+#define MULTIPLY_ADD_LOAD(r, t, w) MULTIPLY_ADD(r, t, w) LOAD_G(r)
+#define NEXT(r, t, w, j) ACCUMULATE(r, t, j) MULTIPLY(r, t, w)
+#define NEXT_LOAD(r, t, w, j) NEXT(r, t, w, j) LOAD_F(r)
 
 #define ROWS_1(F, ...) F(0, ##__VA_ARGS__)
 #define ROWS_2(F, ...) ROWS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
@@ -61,36 +72,57 @@
 #define ROWS_4(F, ...) ROWS_3(F, ##__VA_ARGS__) F(3, ##__VA_ARGS__)
 
 /*
- * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums.
- * `next` is where the weights of the block after it lie.
+ * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums, and
+ * loads what comes after it. LOAD: empty, or _LOAD in the last block of a step that is not the last: its inputs are
+ * replaced by the next step's.
  */
-#define BLOCK_1(ROWS, LOAD, j0, next)                                                            \
-  ROWS(NEXT##LOAD, 0, j0) LOAD_A(0, next)                                                        \
-  ROWS(MULTIPLY_ADD##LOAD, 0) LOAD_B(0, next)
-#define BLOCK_2(ROWS, LOAD, j0, j1, next)                                                        \
-  ROWS(NEXT, 0, j0) LOAD_A(0, next) ROWS(NEXT##LOAD, 1, j1) LOAD_A(1, next+8)                    \
-  ROWS(MULTIPLY_ADD, 0) LOAD_B(0, next) ROWS(MULTIPLY_ADD##LOAD, 1) LOAD_B(1, next+8)
-#define BLOCK_4(ROWS, LOAD, next)                                                                \
-  ROWS(NEXT, 0, 0) LOAD_A(0, next) ROWS(NEXT, 1, 1) LOAD_A(1, next+8)                            \
-  ROWS(NEXT, 2, 2) LOAD_A(2, next+16) ROWS(NEXT##LOAD, 3, 3) LOAD_A(3, next+24)                  \
-  ROWS(MULTIPLY_ADD, 0) LOAD_B(0, next) ROWS(MULTIPLY_ADD, 1) LOAD_B(1, next+8)                  \
-  ROWS(MULTIPLY_ADD, 2) LOAD_B(2, next+16) ROWS(MULTIPLY_ADD##LOAD, 3) LOAD_B(3, next+24)
+#define BLOCK_1(ROWS, LOAD, w, j, load_a, load_b) ROWS(NEXT##LOAD, 0, w, j) load_a ROWS(MULTIPLY_ADD##LOAD, 0, w) load_b
+#define BLOCK_2(ROWS, LOAD, j0, j1, load_a, load_b)                                              \
+  ROWS(NEXT, 0, 0, j0) ROWS(NEXT##LOAD, 1, 1, j1) load_a                                         \
+  ROWS(MULTIPLY_ADD, 0, 0) ROWS(MULTIPLY_ADD##LOAD, 1, 1) load_b
+#define BLOCK_4(ROWS, LOAD)                                                                      \
+  ROWS(NEXT, 0, 0, 0) ROWS(NEXT, 1, 1, 1) LOAD_A_ON(0, 1)                                        \
+  ROWS(NEXT, 2, 2, 2) ROWS(NEXT##LOAD, 3, 3, 3) LOAD_A(2, 3, 16)                                 \
+  ROWS(MULTIPLY_ADD, 0, 0) ROWS(MULTIPLY_ADD, 1, 1) LOAD_B(0, 1, 0)                              \
+  ROWS(MULTIPLY_ADD, 2, 2) ROWS(MULTIPLY_ADD##LOAD, 3, 3) LOAD_B(2, 3, 16)
 
-/* The step's four vectors, 4, 2 or 1 at a time. */
-#define STEP_4(ROWS) PREFETCH ADVANCE BLOCK_4(ROWS, _LOAD, 128)
-#define STEP_2(ROWS) PREFETCH BLOCK_2(ROWS, , 2, 3, 16) ADVANCE BLOCK_2(ROWS, _LOAD, 0, 1, 128)
-#define STEP_1(ROWS)                                                                             \
-  BLOCK_1(ROWS, , 3, 8) PREFETCH BLOCK_1(ROWS, , 0, 16) BLOCK_1(ROWS, , 1, 24) ADVANCE BLOCK_1(ROWS, _LOAD, 2, 128)
+/* The step's four vectors, 4, 2 or 1 at a time; `extra` stands among them. */
+#define STEP_4(ROWS, LOAD, extra) extra BLOCK_4(ROWS, LOAD)
+#define STEP_2(ROWS, LOAD, extra)                                                                \
+  BLOCK_2(ROWS, , 2, 3, LOAD_A(0, 1, 16), LOAD_B(0, 1, 16))                                      \
+  extra BLOCK_2(ROWS, LOAD, 0, 1, LOAD_A_ON(0, 1), LOAD_B(0, 1, 0))
+#define STEP_1(ROWS, LOAD, extra)                                                                \
+  BLOCK_1(ROWS, , 0, 3, , ) BLOCK_1(ROWS, , 1, 0, LOAD_A(0, 1, 16), LOAD_B(0, 1, 16))            \
+  extra BLOCK_1(ROWS, , 0, 1, , ) BLOCK_1(ROWS, LOAD, 1, 2, LOAD_A_ON(0, 1), LOAD_B(0, 1, 0))
+
+/* A row's pointer and inputs, which lie in neighbouring registers where one instruction loads both. */
+#if defined(__aarch64__)
+enum { LOADS_MOVE_ON = 0 };
+#define FIXED(number) __asm__("v" #number)
+#else
+enum { LOADS_MOVE_ON = 1 };
+#define FIXED(number)
+#endif
+#define ROW(r, first, second)                                       \
+  const int8_t *row##r = rows + r * row_stride;                     \
+  register int8x8_t f##r FIXED(first) = load_group(row##r);         \
+  register int8x8_t g##r FIXED(second) = load_group(row##r + 4);    \
+  row##r += 8 * LOADS_MOVE_ON;
+#define ROWS_OF_1 ROW(0, 0, 1)
+#define ROWS_OF_2 ROWS_OF_1 ROW(1, 2, 3)
+#define ROWS_OF_3 ROWS_OF_2 ROW(2, 4, 5)
+#define ROWS_OF_4 ROWS_OF_3 ROW(3, 6, 7)
 
 /* Operands. */
 #define SUMS(r) [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),
-#define INPUTS(r) [f##r] "+w"(f[r]), [g##r] "+w"(g[r]), [from##r] "=&r"(from[r]),
-#define ROW(r) [row##r] "r"(rows + r * row_stride),
-#define PRODUCT(r, v) [t##r##v] "+w"(t[r][v]),
-#define WEIGHTS(v) [a##v] "+w"(a[v]), [b##v] "+w"(b[v]),
-#define VECTORS_1(ROWS) ROWS(PRODUCT, 0) WEIGHTS(0)
-#define VECTORS_2(ROWS) VECTORS_1(ROWS) ROWS(PRODUCT, 1) WEIGHTS(1)
-#define VECTORS_4(ROWS) VECTORS_2(ROWS) ROWS(PRODUCT, 2) WEIGHTS(2) ROWS(PRODUCT, 3) WEIGHTS(3)
+#define INPUTS(r) [f##r] "+w"(f##r), [g##r] "+w"(g##r), [row##r] "+r"(row##r),
+#define PRODUCT(r, n) [t##r##n] "+w"(t[r][n]),
+#define WEIGHTS(w) [a##w] "+w"(a[w]), [b##w] "+w"(b[w]),
+#define WEIGHTS_2 WEIGHTS(0) WEIGHTS(1)
+#define WEIGHTS_4 WEIGHTS_2 WEIGHTS(2) WEIGHTS(3)
+#define PRODUCTS_1(ROWS) ROWS(PRODUCT, 0) WEIGHTS_2
+#define PRODUCTS_2(ROWS) PRODUCTS_1(ROWS) ROWS(PRODUCT, 1)
+#define PRODUCTS_4(ROWS) ROWS(PRODUCT, 0) ROWS(PRODUCT, 1) ROWS(PRODUCT, 2) ROWS(PRODUCT, 3) WEIGHTS_4
 
 /* The four sums of the channels of two accumulators. */
 static inline int32x4_t add_pairs(int32x4_t x, int32x4_t y) {
@@ -105,47 +137,46 @@ static inline int8x8_t load_group(const int8_t *inputs) {
   return vreinterpret_s8_s32(vld1_dup_s32((const int32_t *)(const void *)inputs));
 }
 
-#define TILE(row_count, vectors)                                                                                    \
-  static void half_tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,    \
-                                    e3k_arm_sums *sums, size_t channel, e3k_arm_prefetch *soon) {                   \
-    int32x4_t s[row_count][4];                                                                                      \
-    int16x8_t t[row_count][vectors];                                                                                \
-    int8x8_t a[vectors], b[vectors], f[row_count], g[row_count];                                                    \
-    const int8_t *from[row_count];                                                                                  \
-    size_t at = 0, next;                                                                                            \
-    weights += channel * E3K_PANEL_GROUP;                                                                           \
-    for (size_t v = 0; v < vectors; v++) {                                                                          \
-      a[v] = vld1_s8(weights + 8 * v);                                                                              \
-      b[v] = vld1_s8(weights + 8 * v + 64);                                                                         \
-    }                                                                                                               \
-    for (size_t r = 0; r < row_count; r++) {                                                                        \
-      f[r] = load_group(rows + r * row_stride);                                                                     \
-      g[r] = load_group(rows + r * row_stride + 4);                                                                 \
-      for (size_t j = 0; j < 4; j++) s[r][j] = vdupq_n_s32(0);                                                      \
-      for (size_t v = 0; v < vectors; v++) t[r][v] = vdupq_n_s16(0);                                                \
-    }                                                                                                               \
-    __asm__ volatile("1:\n" STEP_##vectors(ROWS_##row_count) REPEAT                                                 \
-                     : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) VECTORS_##vectors(ROWS_##row_count)          \
-                       [weights] "+r"(weights), [at] "+r"(at), [next] "=&r"(next), [soon] "+r"(soon->next)          \
-                     : ROWS_##row_count(ROW) [inputs] "r"(inputs), [advance] "r"(soon->advance)                     \
-                     : "cc", "memory");                                                                             \
-    for (size_t r = 0; r < row_count; r++) {                                                                        \
-      for (size_t v = 0, j = 4 - vectors; v < vectors; v++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][v]);           \
-      vst1q_s32(&sums[r][channel], add_pairs(s[r][0], s[r][1]));                                                    \
-      vst1q_s32(&sums[r][channel + 4], add_pairs(s[r][2], s[r][3]));                                                \
-    }                                                                                                               \
-  }                                                                                                                 \
+#define TILE(row_count, products, registers)                                                                          \
+  static void half_tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,      \
+                                    e3k_arm_sums *sums, size_t channel, e3k_arm_prefetch *soon) {                     \
+    int32x4_t s[row_count][4];                                                                                        \
+    int16x8_t t[row_count][products];                                                                                 \
+    int8x8_t a[registers], b[registers];                                                                              \
+    size_t left = inputs / 8 - 1;                                                                                     \
+    weights += channel * E3K_PANEL_GROUP;                                                                             \
+    for (size_t w = 0; w < registers; w++) {                                                                          \
+      a[w] = vld1_s8(weights + 8 * w);                                                                                \
+      b[w] = vld1_s8(weights + 8 * w + 64);                                                                           \
+    }                                                                                                                 \
+    for (size_t r = 0; r < row_count; r++) {                                                                          \
+      for (size_t j = 0; j < 4; j++) s[r][j] = vdupq_n_s32(0);                                                        \
+      for (size_t p = 0; p < products; p++) t[r][p] = vdupq_n_s16(0);                                                 \
+    }                                                                                                                 \
+    ROWS_OF_##row_count                                                                                               \
+    __asm__ volatile(SKIP "1:\n" STEP_##products(ROWS_##row_count, _LOAD, PREFETCH ADVANCE ROWS_##row_count(MOVE_ON)) REPEAT\
+                     "2:\n" STEP_##products(ROWS_##row_count, , )                                                     \
+                     : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) PRODUCTS_##products(ROWS_##row_count)          \
+                       [weights] "+r"(weights), [left] "+r"(left), [soon] "+r"(soon->next)                            \
+                     : [advance] "r"(soon->advance)                                                                   \
+                     : "cc", "memory");                                                                               \
+    for (size_t r = 0; r < row_count; r++) {                                                                          \
+      for (size_t p = 0, j = 4 - products; p < products; p++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][p]);           \
+      vst1q_s32(&sums[r][channel], add_pairs(s[r][0], s[r][1]));                                                      \
+      vst1q_s32(&sums[r][channel + 4], add_pairs(s[r][2], s[r][3]));                                                  \
+    }                                                                                                                 \
+  }                                                                                                                   \
   static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,         \
                                e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                        \
     half_tile_##row_count(rows, row_stride, weights, inputs, sums, 0, soon);                                        \
     half_tile_##row_count(rows, row_stride, weights, inputs, sums, E3K_PANEL_CHANNELS / 2, soon);                   \
   }
 
-TILE(1, 4)
-TILE(2, 2)
+TILE(1, 4, 4)
+TILE(2, 2, 2)
 #if defined(__aarch64__)
-TILE(3, 1)
-TILE(4, 1)
+TILE(3, 1, 2)
+TILE(4, 1, 2)
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4};
 #else
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};

@@ -39,7 +39,7 @@ typedef struct tier {
   size_t differing;
 } tier;
 
-enum { MAX_TIERS = E3_ISA_I8MM };
+enum { MAX_TIERS = 2 * E3_ISA_I8MM }; /* with each kind of tiles */
 
 static void add_to_hash(tier *t, const log *written) {
   for (size_t i = 0; i < written->count; i++) t->hash = (t->hash ^ written->bytes[i]) * 0x100000001b3u;
@@ -64,11 +64,13 @@ int main(int argc, char **argv) {
   tier tiers[MAX_TIERS];
   size_t tier_count = 0, failures = 0;
   for (uint32_t isa = E3_ISA_SCALAR; isa <= E3_ISA_I8MM; isa++) {
-    const e3k_table *table = e3k_select(isa);
-    if (!table) continue;
-    tiers[tier_count++] = (tier){.table = table, .hash = 0xcbf29ce484222325u};
-    for (int i = 1; i < argc; i++) {
-      if (strcmp(argv[i], table->name) == 0) argv[i] = "";
+    for (e3k_tiles tiles = E3K_TILES_SINGLE; tiles <= E3K_TILES_PAIRS; tiles++) {
+      const e3k_table *table = e3k_select_tiles(isa, tiles);
+      if (!table) continue;
+      tiers[tier_count++] = (tier){.table = table, .hash = 0xcbf29ce484222325u};
+      for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], table->name) == 0) argv[i] = "";
+      }
     }
   }
   for (int i = 1; i < argc; i++) {
