@@ -30,16 +30,16 @@
 
     /// Copies what the answer says.
     public init(_ answer: borrowing Answer) {
-      let (members, classes) = (answer.memberCount, answer.classCount)
       (topClass, decision) = (answer.topClass, answer.decision)
       predictionSet = Array(copying: answer.predictionSet).map { Int($0) }
       probabilities = Array(copying: answer.probabilities)
-      let (logits, softmax) = (Array(copying: answer.memberLogits), Array(copying: answer.memberProbabilities))
-      memberLogits = (0..<members).map { Array(logits[$0 * classes..<($0 + 1) * classes]) }
-      memberProbabilities = (0..<members).map { Array(softmax[$0 * classes..<($0 + 1) * classes]) }
-      var representations: [[Float]] = []
-      for member in 0..<members { representations.append(Array(copying: answer.representation(ofMember: member))) }
-      self.representations = representations
+      var (logits, softmax, representations): ([[Float]], [[Float]], [[Float]]) = ([], [], [])
+      for member in 0..<answer.memberCount {
+        logits.append(Array(copying: answer.logits(ofMember: member)))
+        softmax.append(Array(copying: answer.probabilities(ofMember: member)))
+        representations.append(Array(copying: answer.representation(ofMember: member)))
+      }
+      (memberLogits, memberProbabilities, self.representations) = (logits, softmax, representations)
       (totalEntropy, expectedEntropy) = (answer.totalEntropy, answer.expectedEntropy)
       (mutualInformation, disagreement) = (answer.mutualInformation, answer.disagreement)
       (distance, relativeDistance) = (answer.distance, answer.relativeDistance)

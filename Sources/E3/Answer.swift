@@ -85,6 +85,26 @@ extension Answer {
     }
   }
 
+  /// `[C]` logits of a member.
+  ///
+  /// - Precondition: `member` is below `memberCount`.
+  @_lifetime(borrow self)
+  public func logits(ofMember member: Int) -> Span<Float> {
+    precondition(member >= 0 && member < memberCount)
+    let start = result.member_logits + member * classCount
+    return _overrideLifetime(Span(_unsafeStart: start, count: classCount), borrowing: self)
+  }
+
+  /// `[C]` softmax of a member's logits.
+  ///
+  /// - Precondition: `member` is below `memberCount`.
+  @_lifetime(borrow self)
+  public func probabilities(ofMember member: Int) -> Span<Float> {
+    precondition(member >= 0 && member < memberCount)
+    let start = result.member_probabilities + member * classCount
+    return _overrideLifetime(Span(_unsafeStart: start, count: classCount), borrowing: self)
+  }
+
   /// `[R]` what the head reads of a member.
   ///
   /// - Precondition: `member` is below `memberCount`.

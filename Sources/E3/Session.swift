@@ -38,7 +38,10 @@ public struct Session: ~Copyable, @unchecked Sendable {
 
   /// Creates a session in memory of the caller's.
   ///
-  /// - Parameter arena: As `arenaLayout` says. It belongs to the session until that is destroyed, and must live as long.
+  /// - Parameters:
+  ///   - model: The model; the session keeps a copy.
+  ///   - options: How the session is to run.
+  ///   - arena: As `arenaLayout` says. It belongs to the session until that is destroyed, and must live as long.
   /// - Throws: `arenaTooSmall`, `arenaAlignment`, `threadCount`, `isaUnavailable`, `modelTooLarge`, `threadStart`,
   ///   `threadAffinity`.
   public init(
@@ -123,7 +126,9 @@ extension Session {
 
   /// Prepares a camera image as `run` does.
   ///
-  /// - Parameter values: `[height][width][channels]`, `Model.imageValues` floats; receives what the network would see.
+  /// - Parameters:
+  ///   - frame: The camera image.
+  ///   - values: `[height][width][channels]`, `Model.imageValues` floats; receives what the network would see.
   /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `tensorSize`.
   public mutating func preprocess(_ frame: borrowing Frame, into values: inout MutableSpan<Float>) throws(E3Error) {
     guard values.count == model.imageValues else { throw .tensorSize }

@@ -12,11 +12,9 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
 
   @inlinable
   init(_ code: Int) { self.rawValue = e3_status(truncatingIfNeeded: code) }
-}
 
-// MARK: The caller's arguments
+  // MARK: The caller's arguments
 
-extension E3Error {
   /// `E3_ERROR_NULL_ARGUMENT`: a required pointer is null.
   public static var nullArgument: E3Error { E3Error(E3_ERROR_NULL_ARGUMENT) }
   /// `E3_ERROR_STRUCT_SIZE`: `struct_size` is smaller than the first version of the struct.
@@ -55,11 +53,9 @@ extension E3Error {
   public static var noRouting: E3Error { E3Error(E3_ERROR_NO_ROUTING) }
   /// `E3_ERROR_NO_CALIBRATION`: the model file carries no calibration.
   public static var noCalibration: E3Error { E3Error(E3_ERROR_NO_CALIBRATION) }
-}
 
-// MARK: The model file
+  // MARK: The model file
 
-extension E3Error {
   /// `E3_ERROR_FILE_ALIGNMENT`: the mapping does not start at a multiple of 64 bytes.
   public static var fileAlignment: E3Error { E3Error(E3_ERROR_FILE_ALIGNMENT) }
   /// `E3_ERROR_FILE_TRUNCATED`: the file is shorter than its header says.
@@ -90,11 +86,9 @@ extension E3Error {
   public static var fileCalibration: E3Error { E3Error(E3_ERROR_FILE_CALIBRATION) }
   /// `E3_ERROR_FILE_NUMERICS`: the file was packed for another generation of arithmetic.
   public static var fileNumerics: E3Error { E3Error(E3_ERROR_FILE_NUMERICS) }
-}
 
-// MARK: The system
+  // MARK: The system
 
-extension E3Error {
   /// `E3_ERROR_THREAD_START`: a worker thread could not be started.
   public static var threadStart: E3Error { E3Error(E3_ERROR_THREAD_START) }
   /// `E3_ERROR_THREAD_AFFINITY`: a worker thread could not be bound to its CPU.

@@ -15,6 +15,8 @@ struct SessionTests {
     let (top, probability) = (answer.topClass, answer.topProbability)
     let (members, classes) = (answer.memberCount, answer.classCount)
     let stored = StoredAnswer(answer)
+    let (logits, softmax) = (Array(copying: answer.memberLogits), Array(copying: answer.memberProbabilities))
+    #expect(logits == Array(stored.memberLogits.joined()) && softmax == Array(stored.memberProbabilities.joined()))
     let expected = try answerFromC(file.bytes, values: values)
     #expect(stored.bits == expected)
     #expect(probability == stored.probabilities[top] && probability == stored.probabilities.max())
@@ -146,8 +148,8 @@ struct SessionTests {
     let routing = try session.routing(layer: 0)
     let (block, members, tokens) = (routing.block, routing.memberCount, routing.tokenCount)
     let (memberExperts, selected) = (routing.memberExperts, routing.selectedExperts)
-    let gates = routing.gates.withUnsafeBufferPointer { Array($0) }
-    let experts = routing.experts.withUnsafeBufferPointer { Array($0) }
+    let gates = Array(copying: routing.gates)
+    let experts = Array(copying: routing.experts)
     #expect([block, members, memberExperts, selected] == [1, 2, 2, 1] && tokens > 0)
     #expect(gates.count == 2 * tokens * 2 && experts.count == 2 * tokens)
     for (index, expert) in experts.enumerated() {
