@@ -14,13 +14,17 @@ import E3Models
 ///   - configPath: The configuration, with V-MoE field names.
 ///   - output: The `.e3` file.
 ///   - progress: Is told the share of the file that is written, 0 to 1.
-/// - Throws: a checkpoint, configuration, label file or output that cannot be used.
+/// - Throws: a checkpoint, configuration, label file or output that cannot be used; a checkpoint or configuration that was
+///   written to meanwhile.
 public func pack(
   checkpoint path: String, config configPath: String, output: String, options: PackOptions = PackOptions(),
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) {
   try requireDistinct(output: output, from: [path, configPath] + (options.labels.map { [$0] } ?? []))
-  let model = try SourceModel(checkpoint: path, config: configPath, options: options.model)
+  let watch = FileWatch()
+  let model = try watch.during { () throws(FileError) in
+    try SourceModel(checkpoint: path, config: configPath, options: options.model)
+  }
   var preprocessing = Preprocessing.standard(for: model.checkpoint.form)
   preprocessing.resize = options.resize ?? preprocessing.resize
   preprocessing.value = options.value ?? preprocessing.value
@@ -50,6 +54,7 @@ public func pack(
   }
   try writer.seal()
   try addGoldenLogits(of: golden, to: writer, path: path)
+  try watch.requireUnchanged()
   try writer.commit()
 }
 

@@ -132,7 +132,8 @@ struct Session {
     }
     parts.session.initialize(
       to: Session(
-        mark: mark(at: parts.session), model: model, kernels: kernels, space: parts.space, profile: parts.profile, team: parts.team))
+        mark: mark(at: parts.session), model: model, kernels: kernels, space: parts.space, profile: parts.profile,
+        team: parts.team))
     return parts.session
   }
 }

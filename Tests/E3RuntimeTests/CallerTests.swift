@@ -38,10 +38,11 @@ struct CallerTests {
         in_child({ Int32(Call.of($0).run()) }, context),
         in_child({ Int32(e3_session_self_test(Call.of($0).session)) }, context),
         in_child({ Int32(e3_session_destroy(Call.of($0).session)) }, context),
-        in_child({ context in
-          _ = e3_session_destroy(Call.of(context).session)
-          return Int32(Call.of(context).run())
-        }, context),
+        in_child(
+          { context in
+            _ = e3_session_destroy(Call.of(context).session)
+            return Int32(Call.of(context).run())
+          }, context),
       ]
     }
     #expect(statuses == [Int32(E3_ERROR_FORKED), Int32(E3_ERROR_FORKED), Int32(E3_OK), Int32(E3_ERROR_NOT_A_SESSION)])
@@ -57,11 +58,12 @@ struct CallerTests {
     #expect(call.pass { context in in_child({ Int32(Call.of($0).run()) }, context) } == Int32(E3_OK))
     let inChild = Unmanaged.passRetained(model)
     defer { inChild.release() }
-    let status = in_child({ context in
-      let model = Unmanaged<OpenModel>.fromOpaque(context!).takeUnretainedValue()
-      guard let session = try? OpenSession(model, sessionOptions(threads: 2)) else { return 1 }
-      return Int32(Call(session).run())
-    }, inChild.toOpaque())
+    let status = in_child(
+      { context in
+        let model = Unmanaged<OpenModel>.fromOpaque(context!).takeUnretainedValue()
+        guard let session = try? OpenSession(model, sessionOptions(threads: 2)) else { return 1 }
+        return Int32(Call(session).run())
+      }, inChild.toOpaque())
     #expect(status == Int32(E3_OK))
   }
 

@@ -114,7 +114,8 @@ struct ChangedBytesTests {
 
   // promise: changed-bytes
   @Test(
-    "lead no call outside of them: random bytes everywhere, in the table, zeros, ones", arguments: awkwardConfigs.map(\.name))
+    "lead no call outside of them: random bytes everywhere, in the table, zeros, ones",
+    arguments: awkwardConfigs.map(\.name))
   func scribbled(name: String) throws {
     let config = try #require(awkwardConfigs.first { $0.name == name }).config
     var random = SplitMix(state: 11)
