@@ -63,6 +63,7 @@ let host: [Target] = [
 ]
 
 let tests: [Target] = [
+  .target(name: "CE3TestSupport", path: "Tests/CE3TestSupport"),
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
   .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
@@ -106,7 +107,9 @@ let tests: [Target] = [
     exclude: ["Data"]),
   .testTarget(
     name: "E3RuntimeTests",
-    dependencies: ["CE3", "CE3Kernels", "E3Format", "E3Goldens", "E3Runtime", "E3TestSupport"]),
+    dependencies: [
+      "CE3", "CE3Kernels", "CE3TestSupport", "CE3Threads", "E3Format", "E3Goldens", "E3Runtime", "E3TestSupport",
+    ]),
 ]
 
 let package = Package(

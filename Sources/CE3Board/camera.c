@@ -143,8 +143,9 @@ static int start_capture(e3c_camera *camera) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-  sigset_t all, before; /* signals are the main thread's */
+  sigset_t all, before; /* signals are the main thread's, but for the one that its own reading of a file may raise */
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(&camera->thread, &attributes, capture, camera);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "e3_command.h"
+#include "e3_files.h"
 
 static int first_error;
 static const char *command_name = "";
@@ -19,15 +20,36 @@ static void check(int stream, int failed) {
   if (failed && stream == E3C_STDOUT && first_error == 0) first_error = errno ? errno : EIO;
 }
 
+/* In a signal handler: the message that follows gets a line of its own. */
+static void leave_updated_line(void) {
+  const char end[] = "\033[?7h\n";
+  if (is_updating && write(STDOUT_FILENO, end, sizeof end - 1) < 0) is_updating = 0;
+}
+
 void e3c_start(const char *name) {
+  ce3_start_command(name, leave_updated_line);
   command_name = name;
   signal(SIGPIPE, SIG_IGN);
 }
 
+static _Thread_local const char *message_end = "";
+
+void e3c_begin_message(void) {
+  e3c_end_update();
+  flockfile(stderr);
+}
+
+void e3c_end_message(void) {
+  fputs(message_end, stderr);
+  fputc('\n', stderr);
+  funlockfile(stderr);
+}
+
+void e3c_set_message_end(const char *text) { message_end = text; }
+
 const char *e3c_name(void) { return command_name; }
 
 void e3c_put(int stream, const char *bytes, size_t count) {
-  if (stream == E3C_STDERR) e3c_end_update();
   if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
 }
 
@@ -73,18 +95,24 @@ int e3c_can_update(void) {
 
 /* A line that is wider than the terminal is cut, not wrapped: it could not be written over. */
 void e3c_begin_update(void) {
+  flockfile(stdout); /* until the line is whole */
   fputs("\r\033[K\033[?7l", stdout);
   is_updating = 1;
 }
 
 int e3c_show_update(void) {
   fputs("\033[?7h", stdout);
-  return e3c_flush();
+  const int error = e3c_flush();
+  funlockfile(stdout);
+  return error;
 }
 
 void e3c_end_update(void) {
-  if (!is_updating) return;
-  is_updating = 0;
-  fputc('\n', stdout);
-  e3c_flush();
+  flockfile(stdout);
+  if (is_updating) {
+    is_updating = 0;
+    fputc('\n', stdout);
+    e3c_flush();
+  }
+  funlockfile(stdout);
 }

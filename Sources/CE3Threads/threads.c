@@ -103,13 +103,46 @@ static int bind_thread(pthread_t thread, uint16_t cpu) {
   return pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
-ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus) {
-  *team = (ce3_team){.count = count, .spin_rounds = MOST_ROUNDS};
-  if (cpus && bind_thread(pthread_self(), cpus[0]) != 0) return CE3_TEAM_AFFINITY_FAILED;
+/* Forks between this process and the one that first started a team. The only state outside the callers' memory. */
+static uint32_t forks;
+static pthread_once_t counting = PTHREAD_ONCE_INIT;
 
-  /* Signals belong to the caller's threads. */
+static void count_fork(void) { __atomic_add_fetch(&forks, 1, __ATOMIC_RELAXED); }
+static void count_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+static int is_forked(const ce3_team *team) { return team->forks != __atomic_load_n(&forks, __ATOMIC_RELAXED); }
+
+ce3_team_result ce3_team_enter(ce3_team *team) {
+  if (team->count > 1 && is_forked(team)) return CE3_TEAM_FORKED;
+  if (__atomic_exchange_n(&team->busy, 1, __ATOMIC_ACQUIRE) == 0) return CE3_TEAM_OK;
+  /* A thread that was inside a call when this process was forked is not here to leave it. */
+  return is_forked(team) ? CE3_TEAM_FORKED : CE3_TEAM_BUSY;
+}
+
+void ce3_team_leave(ce3_team *team) { __atomic_store_n(&team->busy, 0, __ATOMIC_RELEASE); }
+
+void ce3_team_set_deadline(ce3_team *team, uint64_t nanoseconds) {
+  __atomic_store_n(&team->deadline, nanoseconds, __ATOMIC_RELAXED);
+}
+
+void ce3_team_look(ce3_team *team, uint64_t now) {
+  const uint64_t deadline = __atomic_load_n(&team->deadline, __ATOMIC_RELAXED);
+  team->late = deadline != 0 && now >= deadline;
+}
+
+uint32_t ce3_team_is_late(const ce3_team *team) { return team->late; }
+
+ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus) {
+  pthread_once(&counting, count_forks);
+  *team = (ce3_team){.count = count, .spin_rounds = MOST_ROUNDS, .forks = __atomic_load_n(&forks, __ATOMIC_RELAXED)};
+  if (cpus && ce3_bind_caller(&team->caller, cpus[0]) != 0) return CE3_TEAM_AFFINITY_FAILED;
+
+  /* Signals belong to the caller's threads, but for those that a thread raises itself: blocked, they would end the process
+   * without asking its handlers. */
+  static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
   sigset_t all, before;
   sigfillset(&all);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&all, own[i]);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   ce3_team_result result = CE3_TEAM_OK;
   for (uint32_t index = 1; index < count && result == CE3_TEAM_OK; index++) {
@@ -136,10 +169,15 @@ ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, con
 }
 
 void ce3_team_stop(ce3_team *team) {
-  __atomic_store_n(&team->stopping, 1, __ATOMIC_SEQ_CST);
-  __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
-  futex_wake_all(&team->generation);
-  for (uint32_t index = 1; index <= team->started; index++) pthread_join((pthread_t)team->workers[index].thread, NULL);
+  if (!is_forked(team)) {
+    __atomic_store_n(&team->stopping, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
+    futex_wake_all(&team->generation);
+    for (uint32_t index = 1; index <= team->started; index++) pthread_join((pthread_t)team->workers[index].thread, NULL);
+  }
+  /* A child that was forked by the bound thread is bound, too. */
+  if (is_forked(team) && team->caller.thread) team->caller.thread = (int32_t)syscall(SYS_gettid);
+  ce3_unbind(&team->caller);
   team->started = 0;
   team->count = 1;
 }

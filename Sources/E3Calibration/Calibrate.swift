@@ -19,13 +19,14 @@ import E3Models
 ///   - statistics: Images with labels for the class statistics; nil: half of `data`.
 ///   - output: The file to write; may be `path` itself.
 ///   - progress: Is told what is done, and the share of it, 0 to 1.
-/// - Throws: images or labels that do not fit the model, or are too few.
+/// - Throws: images or labels that do not fit the model, or are too few; a model file that was written to meanwhile.
 @discardableResult
 public func calibrate(
   model path: String, data: DataSet, statistics: DataSet? = nil, output: String,
   options: CalibrationOptions = CalibrationOptions(), progress: (String, Double) -> Void = { _, _ in }
 ) throws(FileError) -> CalibrationSummary {
-  let model = try MappedModel(path: path)
+  let watch = FileWatch()
+  let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)
   var section: ClassStatistics?
@@ -79,6 +80,7 @@ public func calibrate(
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
   }
+  try watch.requireUnchanged()
   try writer.commit()
   return CalibrationSummary(
     calibration, before: held, after: thresholds.tempered, representation: shape.representation)

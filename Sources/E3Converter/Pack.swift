@@ -15,13 +15,16 @@ import E3Models
 ///   - output: The `.e3` file.
 ///   - note: Is told what was taken for granted or passed over, line by line.
 ///   - progress: Is told the share of the file that is written, 0 to 1.
-/// - Throws: a checkpoint, configuration, label file or output that cannot be used.
+/// - Throws: a checkpoint, configuration, label file or output that cannot be used; a checkpoint or configuration that was
+///   written to meanwhile.
 public func pack(
   checkpoint path: String, config givenConfig: String? = nil, output: String, options: PackOptions = PackOptions(),
   note: (String) -> Void = { _ in }, progress: (Double) -> Void = { _ in }
 ) throws(FileError) {
-  let model = try SourceModel(
-    checkpoint: path, config: givenConfig, options: options.model, ignoring: options.ignored)
+  let watch = FileWatch()
+  let model = try watch.during { () throws(FileError) in
+    try SourceModel(checkpoint: path, config: givenConfig, options: options.model, ignoring: options.ignored)
+  }
   try requireDistinct(
     output: output, from: [path, model.checkpoint.path] + [model.configPath, options.labels].compactMap { $0 })
   for line in model.notes { note(line) }
@@ -51,6 +54,7 @@ public func pack(
   }
   try writer.seal()
   try addGoldenLogits(of: golden, to: writer, path: path)
+  try watch.requireUnchanged()
   try writer.commit()
 }
 

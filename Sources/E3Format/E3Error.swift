@@ -53,6 +53,12 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var noRouting: E3Error { E3Error(E3_ERROR_NO_ROUTING) }
   /// `E3_ERROR_NO_CALIBRATION`: the model file carries no calibration.
   public static var noCalibration: E3Error { E3Error(E3_ERROR_NO_CALIBRATION) }
+  /// `E3_ERROR_NOT_A_MODEL`: the handle was not filled by `e3_model_open`, or was written over.
+  public static var notAModel: E3Error { E3Error(E3_ERROR_NOT_A_MODEL) }
+  /// `E3_ERROR_SESSION_BUSY`: another call of this session is in progress.
+  public static var sessionBusy: E3Error { E3Error(E3_ERROR_SESSION_BUSY) }
+  /// `E3_ERROR_DEADLINE`: the deadline passed before the answer was there.
+  public static var deadline: E3Error { E3Error(E3_ERROR_DEADLINE) }
 
   // MARK: The model file
 
@@ -86,6 +92,8 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var fileCalibration: E3Error { E3Error(E3_ERROR_FILE_CALIBRATION) }
   /// `E3_ERROR_FILE_NUMERICS`: the file was packed for another generation of arithmetic.
   public static var fileNumerics: E3Error { E3Error(E3_ERROR_FILE_NUMERICS) }
+  /// `E3_ERROR_FILE_CHANGED`: the bytes are no longer those that `e3_model_open` saw.
+  public static var fileChanged: E3Error { E3Error(E3_ERROR_FILE_CHANGED) }
 
   // MARK: The system
 
@@ -93,4 +101,6 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var threadStart: E3Error { E3Error(E3_ERROR_THREAD_START) }
   /// `E3_ERROR_THREAD_AFFINITY`: a worker thread could not be bound to its CPU.
   public static var threadAffinity: E3Error { E3Error(E3_ERROR_THREAD_AFFINITY) }
+  /// `E3_ERROR_FORKED`: the session's workers are in the process that this one was forked from.
+  public static var forked: E3Error { E3Error(E3_ERROR_FORKED) }
 }

@@ -4,7 +4,9 @@ extension ModelFile {
   /// Thresholds and temperature, when the file carries them.
   public var calibration: e3_file_calibration? {
     guard calibrationIndex >= 0 else { return nil }
-    return bytes(at: calibrationIndex).load(as: e3_file_calibration.self)
+    let section = bytes(at: calibrationIndex)
+    guard section.count >= CalibrationLayout.calibrationBytes else { return nil }
+    return section.load(as: e3_file_calibration.self)
   }
 
   /// Whether the file carries the statistics that distances need.

@@ -48,13 +48,16 @@ extension ModelFile {
   /// Number of label texts: C, or 0.
   public var labelCount: Int { labelsIndex >= 0 ? shape.classCount : 0 }
 
-  /// The UTF-8 text of class `index`, not terminated; nil when the file has no label for it.
+  /// The UTF-8 text of class `index`, not terminated; nil when the file has no label for it, or its bytes have changed so that
+  /// there is none.
   public func label(_ index: Int) -> UnsafeRawBufferPointer? {
     guard index >= 0, index < labelCount else { return nil }
     let section = bytes(at: labelsIndex)
     let tableBytes = 4 * shape.classCount
+    guard section.count >= tableBytes else { return nil }
     let start = index == 0 ? 0 : section.load(fromByteOffset: 4 * (index - 1), as: UInt32.self)
     let end = section.load(fromByteOffset: 4 * index, as: UInt32.self)
+    guard start <= end, UInt64(end) <= UInt64(section.count - tableBytes) else { return nil }
     return UnsafeRawBufferPointer(rebasing: section[(tableBytes + Int(start))..<(tableBytes + Int(end))])
   }
 

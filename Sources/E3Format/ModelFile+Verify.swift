@@ -3,30 +3,43 @@ import CE3
 extension ModelFile {
   /// Reads every byte: checksums, rules of floats and int8 weights, zero padding between extents.
   ///
-  /// - Throws: `fileChecksum`, `fileValues`, `fileExtent` (a gap that is not zero).
+  /// - Throws: `fileChanged` (header, configuration or table are not those that were validated), `fileChecksum`,
+  ///   `fileValues`, `fileExtent` (a gap that is not zero).
   public func verifyChecksums() throws(E3Error) {
+    try verifyTable()
     for index in 0..<extentCount { try verify(at: index) }
+  }
+
+  /// Whether header, configuration and table still are those that were validated.
+  ///
+  /// - Throws: `fileChanged`.
+  func verifyTable() throws(E3Error) {
+    let table = UnsafeRawBufferPointer(start: base, count: Int(ExtentPlan.tableEnd(extentCount: extentCount)))
+    guard FileHeader.checksum(table) == checksum, base.load(as: e3_file_header.self).checksum == checksum
+    else { throw .fileChanged }
   }
 
   /// The part of ``verifyChecksums()`` for one extent and the gap before it.
   public func verify(at index: Int) throws(E3Error) {
-    let extent = extent(at: index)
-    let previousEnd =
-      index == 0
-      ? ExtentPlan.tableEnd(extentCount: extentCount) : extents[index - 1].offset + extents[index - 1].length
-    let file = UnsafeRawBufferPointer(start: base, count: size)
-    guard file.isZero(from: Int(previousEnd), to: Int(extent.offset)) else { throw .fileExtent }
-    guard XXH64.hash(bytes(at: index)) == extent.checksum else { throw .fileChecksum }
+    let gap = gap(before: index)
+    guard gap.isZero(from: 0, to: gap.count) else { throw .fileExtent }
+    let bytes = bytes(at: index)
+    guard XXH64.hash(bytes) == extent(at: index).checksum else { throw .fileChecksum }
     guard let planned = plannedIndex(ofTable: index) else {
-      if index == statisticsIndex { try verifyStatistics() }
+      if index == statisticsIndex {
+        guard UInt64(bytes.count) == CalibrationLayout(shape).statisticsBytes else { throw .fileChanged }
+        try verifyStatistics()
+      }
       return
     }
     let entry = plan.entry(at: planned)
+    // The table may have changed since it was validated; the weights are then those of another layer, or none.
+    guard UInt64(bytes.count) == entry.length, let start = bytes.baseAddress else { throw .fileChanged }
     guard entry.encoding == .int8 else {
       try verifyFloats(at: index)
       return
     }
-    let (kind, start) = (entry.kind, start(at: index))
+    let kind = entry.kind
     switch kind {
     case .mlp, .expert, .mapMLP:
       let expand = LinearLayout(shape, kind, contract: false)
@@ -37,7 +50,15 @@ extension ModelFile {
     }
   }
 
-  private func start(at index: Int) -> UnsafeRawPointer { base + Int(extents[index].offset) }
+  /// The bytes between the extent at `index` and what stands before it.
+  func gap(before index: Int) -> UnsafeRawBufferPointer {
+    let file = UnsafeRawBufferPointer(start: base, count: size)
+    let start =
+      index == 0
+      ? Int(ExtentPlan.tableEnd(extentCount: extentCount)) : file.offset(ofEnd: bytes(at: index - 1))
+    let end = file.offset(ofStart: bytes(at: index))
+    return UnsafeRawBufferPointer(rebasing: file[min(start, end)..<end])
+  }
 
   /// Weights in -127...127, scales finite and not negative, biases finite, compensation equal to its definition, and
   /// zeros wherever the matrix has no real input or output.
@@ -77,4 +98,14 @@ extension ModelFile {
     let compensation = (scales + 128).load(as: SIMD16<Int32>.self)
     guard compensation == sums &* 128 else { throw .fileValues }
   }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Where `part`, which lies within these bytes, starts and ends.
+  fileprivate func offset(ofStart part: UnsafeRawBufferPointer) -> Int {
+    guard let start = baseAddress, let partStart = part.baseAddress else { return 0 }
+    return partStart - start
+  }
+
+  fileprivate func offset(ofEnd part: UnsafeRawBufferPointer) -> Int { offset(ofStart: part) + part.count }
 }

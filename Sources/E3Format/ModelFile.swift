@@ -4,6 +4,7 @@ import CE3
 ///
 /// A value of a few hundred bytes that can be copied freely; it refers to the file's bytes, which must stay mapped,
 /// unchanged and at the same address. Every accessor is constant-time and cannot fail: what could is checked once, here.
+/// Where bytes change all the same, ``copyingTable(to:)`` keeps the accessors inside of them.
 public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   /// Start of the file; 64-byte aligned.
   let base: UnsafeRawPointer
@@ -13,6 +14,10 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   public let shape: ModelShape
   /// Entries of the table, optional sections included.
   public let extentCount: Int
+  /// The table: the file's, or a copy that nobody changes.
+  private(set) var extents: UnsafePointer<e3_file_extent>
+  /// Of header, configuration and table, as the header says.
+  public let checksum: UInt64
   /// Table index of an optional section, or -1.
   var labelsIndex = -1
   var provenanceIndex = -1
@@ -34,6 +39,8 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     base = start
     size = Int(header.file_size)
     extentCount = Int(header.extent_count)
+    extents = (start + Int(ExtentPlan.tableEnd(extentCount: 0))).assumingMemoryBound(to: e3_file_extent.self)
+    checksum = header.checksum
     let config = (start + MemoryLayout<e3_file_header>.size).load(as: e3_file_config.self)
     guard ModelShape.problem(in: config) == nil else {
       throw header.isNewer ? .fileVersion : .fileConfig
@@ -49,14 +56,34 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     return extents[index]
   }
 
-  /// The bytes of the extent at `index`.
+  /// The bytes of the extent at `index`; as many as the file has where its table has changed since.
   public func bytes(at index: Int) -> UnsafeRawBufferPointer {
     let extent = extent(at: index)
-    return UnsafeRawBufferPointer(start: base + Int(extent.offset), count: Int(extent.length))
+    let offset = Int(min(extent.offset, UInt64(size)))
+    return UnsafeRawBufferPointer(start: base + offset, count: Int(min(extent.length, UInt64(size - offset))))
   }
 
-  var extents: UnsafePointer<e3_file_extent> {
-    (base + Int(ExtentPlan.tableEnd(extentCount: 0))).assumingMemoryBound(to: e3_file_extent.self)
+  /// The same model with its table copied to `copy`, room for ``extentCount`` entries that live as long as the result: bytes
+  /// that change from now on lead no accessor outside of the file.
+  ///
+  /// - Throws: `fileChanged` when the table is no longer the one that was validated.
+  public func copyingTable(to copy: UnsafeMutablePointer<e3_file_extent>) throws(E3Error) -> ModelFile {
+    copy.update(from: extents, count: extentCount)
+    guard tableChecksum(of: copy) == checksum else { throw .fileChanged }
+    var copied = self
+    copied.extents = UnsafePointer(copy)
+    return copied
+  }
+
+  /// The checksum that a header has with the file's configuration, as it was validated, and `table`.
+  func tableChecksum(of table: UnsafePointer<e3_file_extent>) -> UInt64 {
+    var header = base.load(as: e3_file_header.self)
+    header.checksum = 0
+    var hash = XXH64()
+    withUnsafeBytes(of: header) { hash.update($0) }
+    withUnsafeBytes(of: shape.config) { hash.update($0) }
+    hash.update(UnsafeRawBufferPointer(start: table, count: extentCount * MemoryLayout<e3_file_extent>.stride))
+    return hash.digest
   }
 
   var plan: ExtentPlan { ExtentPlan(shape) }

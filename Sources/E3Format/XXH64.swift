@@ -26,6 +26,16 @@ public struct XXH64: Sendable {
     lane3 = seed &- Self.prime1
   }
 
+  /// Goes on with a stream of seed 0 after `length` bytes, a multiple of 32, which left `lanes`.
+  init(lanes: (UInt64, UInt64, UInt64, UInt64), length: UInt64) {
+    seed = 0
+    (lane0, lane1, lane2, lane3) = lanes
+    self.length = length / 32 * 32
+  }
+
+  /// What ``init(lanes:length:)`` takes, after a multiple of 32 bytes.
+  var lanes: (UInt64, UInt64, UInt64, UInt64) { (lane0, lane1, lane2, lane3) }
+
   /// The hash of `bytes`.
   public static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     var state = XXH64(seed: seed)

@@ -4,10 +4,17 @@ import Glibc
 ///
 /// Where the file system can, the bytes go to a file without a name, which the system removes however the process ends;
 /// elsewhere they go to a temporary name in the same directory (see `UnfinishedFile`). `commit()` flushes them and gives
-/// the file its name in one step, replacing a file that has it.
+/// the file its name in one step, replacing a file that has it. A file that is replaced leaves its permissions and, where
+/// the process may, its owner to the new one; a symbolic link stays, and what it points at is replaced.
+///
+/// A process that is killed while it renames leaves the temporary name; the next output of the same name removes it.
 public final class AtomicFile {
-  /// The name that `commit()` gives to the file.
+  /// The name that was asked for.
   public let path: String
+  /// The name that `commit()` gives to the file: where symbolic links of `path` lead.
+  private let target: String
+  /// The file that is replaced; nil when there is none.
+  private var replaced: stat?
   /// Bytes written so far.
   public private(set) var size = 0
   private let directory: String
@@ -26,22 +33,47 @@ public final class AtomicFile {
   /// - Parameter nameless: Whether to try a file without a name first.
   init(path: String, nameless: Bool) throws(FileError) {
     self.path = path
-    let slash = path.lastIndex(of: "/")
-    directory = slash.map { String(path[...$0]) } ?? "./"
-    let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+    let target = try Self.followLinks(path)
+    self.target = target
+    let slash = target.lastIndex(of: "/")
+    directory = slash.map { String(target[...$0]) } ?? "./"
+    let name = slash.map { String(target[target.index(after: $0)...]) } ?? target
     guard !name.isEmpty else { throw FileError(file: path, problem: "the output needs a file name") }
     var status = stat()
-    // Renaming over a device such as /dev/null would replace it.
-    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
-      throw FileError(file: path, problem: "exists and is not a regular file")
+    if stat(target, &status) == 0 {
+      // Renaming over a device such as /dev/null would replace it.
+      guard status.st_mode & S_IFMT == S_IFREG else {
+        throw FileError(file: path, problem: "exists and is not a regular file")
+      }
+      replaced = status
     }
-    temporaryPath = "\(directory).\(name).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
+    let prefix = ".\(name).", suffix = ".tmp"
+    removeAbandoned(in: directory, prefix: prefix, suffix: suffix)
+    temporaryPath = "\(directory)\(prefix)\(getpid()).\(UInt32.random(in: 0 ... .max))\(suffix)"
     descriptor = nameless ? openNameless(directory: directory) : -1
-    if descriptor >= 0 { return }
-    descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FileError(file: path, problem: systemErrorText()) }
-    isNamed = true
-    unfinishedSlot = UnfinishedFile.register(temporaryPath)
+    if descriptor < 0 {
+      descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else { throw FileError(file: path, problem: systemErrorText()) }
+      isNamed = true
+      unfinishedSlot = UnfinishedFile.register(temporaryPath)
+    }
+    // Says to others that the temporary name, when there is one, is not abandoned.
+    flock(descriptor, LOCK_EX | LOCK_NB)
+  }
+
+  /// Where the symbolic links of `path` lead, whether or not there is a file yet.
+  private static func followLinks(_ path: String) throws(FileError) -> String {
+    var path = path
+    for _ in 0..<40 {
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return path }
+      var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+      guard readlink(path, &bytes, bytes.count - 1) > 0 else { throw FileError(file: path, problem: systemErrorText()) }
+      let link = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+      let slash = path.lastIndex(of: "/")
+      path = link.hasPrefix("/") ? link : (slash.map { String(path[...$0]) } ?? "") + link
+    }
+    throw FileError(file: path, problem: String(cString: strerror(ELOOP)))
   }
 
   deinit {
@@ -97,6 +129,7 @@ public final class AtomicFile {
   public func commit() throws(FileError) {
     defer { removeTemporaryName() }
     try flush()
+    keepOwnerAndPermissions()
     guard fsync(descriptor) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
     if !isNamed {
       // linkat does not replace, rename does: hence the step over the temporary name.
@@ -106,16 +139,29 @@ public final class AtomicFile {
         throw FileError(file: path, problem: systemErrorText())
       }
     }
-    guard rename(temporaryPath, path) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
+    guard rename(temporaryPath, target) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
     forgetTemporaryName()
     close(descriptor)
     descriptor = -1
     // The name is durable once the directory is; a file system that cannot flush one has no say in the result.
     let parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if parent >= 0 {
-      fsync(parent)
-      close(parent)
+    guard parent >= 0 else { return }
+    defer { close(parent) }
+    guard fsync(parent) == 0 || errno != EIO else { throw FileError(file: path, problem: systemErrorText()) }
+  }
+
+  /// Gives the file what the one has that it replaces. Where the process may not give it to the other's owner, it says so.
+  private func keepOwnerAndPermissions() {
+    guard let replaced else { return }
+    var own = stat()
+    if fstat(descriptor, &own) == 0, (own.st_uid, own.st_gid) != (replaced.st_uid, replaced.st_gid),
+      fchown(descriptor, replaced.st_uid, replaced.st_gid) != 0
+    {
+      writeToStandardError(
+        "note: \(path): user \(own.st_uid) and group \(own.st_gid) own it now, "
+          + "no longer \(replaced.st_uid) and \(replaced.st_gid)\n")
     }
+    fchmod(descriptor, replaced.st_mode & 0o7777)
   }
 
   private func flush() throws(FileError) {
@@ -157,4 +203,24 @@ private func openNameless(directory: String) -> Int32 {
   guard descriptor >= 0, access("/proc/self/fd/\(descriptor)", F_OK) != 0 else { return descriptor }
   close(descriptor)
   return -1
+}
+
+/// Removes temporary names of outputs in `directory` whose process was killed. Those that are being written are locked.
+private func removeAbandoned(in directory: String, prefix: String, suffix: String) {
+  guard let stream = opendir(directory) else { return }
+  defer { closedir(stream) }
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    // Exactly `.NAME.PID.NUMBER.tmp`: the output may be called like the beginning of another.
+    guard name.hasPrefix(prefix), name.hasSuffix(suffix), name.count > prefix.count + suffix.count else { continue }
+    let numbers = name.dropFirst(prefix.count).dropLast(suffix.count).split(
+      separator: ".", omittingEmptySubsequences: false)
+    guard numbers.count == 2, numbers.allSatisfy({ UInt32($0) != nil }) else { continue }
+    let descriptor = open(directory + name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { continue }
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(directory + name) }
+    close(descriptor)
+  }
 }

@@ -1,14 +1,17 @@
+import CE3Files
 import Glibc
 
 /// Runs the command `name`: a fault in a file, or output that cannot be written, becomes one line on stderr and exit
-/// status 1. For the commands of the host.
+/// status 1, a mistake on the command line status 2. For the commands of the host.
 ///
 /// - Parameters:
 ///   - message: what to print for an error that is none: a request for help or the version.
-///   - exit: ends the process for every other error, such as a mistake on the command line.
+///   - usage: what to say about every other error, which is a mistake on the command line.
 public func runCommand(
-  _ name: String, message: (any Error) -> String?, otherwise exit: (any Error) -> Never, _ command: () throws -> Void
+  _ name: String, message: (any Error) -> String?, usage: (any Error) -> String, _ command: () throws -> Void
 ) {
+  // Never given back: a signal handler reads it.
+  ce3_start_command(strdup(name)) { UnfinishedFile.removeAll() }
   UnfinishedFile.removeOnSignals()
   do {
     do {
@@ -21,9 +24,10 @@ public func runCommand(
     guard fflush(nil) == 0 else { throw FileError(file: "standard output", problem: systemErrorText()) }
   } catch let fault as FileError {
     writeToStandardError("\(name): \(fault)\n")
-    Glibc.exit(1)
+    exit(1)
   } catch {
-    exit(error)
+    writeToStandardError(usage(error) + "\n")
+    exit(2)
   }
 }
 

@@ -22,12 +22,17 @@ public enum UnfinishedFile {
       let previous = signal(number, SIG_IGN)
       guard unsafeBitCast(previous, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) else { continue }
       signal(number) { number in
-        for index in 0..<UnfinishedFile.capacity {
-          if let name = UnfinishedFile.slots[index].exchange(nil, ordering: .acquiringAndReleasing) { unlink(name) }
-        }
+        UnfinishedFile.removeAll()
         signal(number, SIG_DFL)
         raise(number)
       }
+    }
+  }
+
+  /// Removes the unfinished outputs. For signal handlers.
+  static func removeAll() {
+    for index in 0..<capacity {
+      if let name = slots[index].exchange(nil, ordering: .acquiringAndReleasing) { unlink(name) }
     }
   }
 

@@ -20,7 +20,7 @@ public final class MappedModel: @unchecked Sendable {
   ///
   /// - Throws: an unreadable file; a breach of the format, with the text of its status code.
   public convenience init(path: String) throws(FileError) {
-    let mapping = try MappedFile(path: path)
+    let mapping = try MappedFile(path: path, isModel: true)
     try self.init(mapping.bytes, path: path, mapping: mapping)
   }
 

@@ -3,12 +3,27 @@ import E3Format
 
 // Models: the part of e3.h that reads a file. `ModelFile` stands by value inside `e3_model`.
 
+/// What an `e3_model` holds: a hash of the model, by which other bytes are told from one, and the model behind it.
+private enum ModelHandle {
+  static var modelOffset: Int { MemoryLayout<UInt64>.stride }
+
+  /// Of the bytes of the model at `handle`; a copy of the handle has the same.
+  static func hash(at handle: UnsafeRawPointer) -> UInt64 {
+    let bytes = UnsafeRawBufferPointer(start: handle + modelOffset, count: MemoryLayout<ModelFile>.size)
+    return XXH64.hash(bytes, seed: 0x6c65_646f_6d33_4521)
+  }
+}
+
 /// The model inside a handle.
 ///
-/// - Throws: `nullArgument`.
+/// - Throws: `nullArgument`, `notAModel`.
 func model(_ handle: UnsafePointer<e3_model>?) throws(E3Error) -> ModelFile {
   guard let handle else { throw .nullArgument }
-  return UnsafeRawPointer(handle).load(as: ModelFile.self)
+  let bytes = UnsafeRawPointer(handle)
+  guard Int(bitPattern: bytes) % MemoryLayout<e3_model>.alignment == 0,
+    bytes.load(as: UInt64.self) == ModelHandle.hash(at: bytes)
+  else { throw .notAModel }
+  return bytes.load(fromByteOffset: ModelHandle.modelOffset, as: ModelFile.self)
 }
 
 @c @implementation
@@ -18,15 +33,30 @@ public func e3_model_open(_ data: UnsafeRawPointer?, _ size: Int, _ handle: Unsa
   status { () throws(E3Error) in
     guard let data, let handle else { throw .nullArgument }
     guard size >= 0 else { throw .fileTruncated }
-    let file = try ModelFile(validating: UnsafeRawBufferPointer(start: data, count: size))
+    // What the handle held before is no model any more, also where these bytes are none.
     handle.pointee = e3_model()
-    UnsafeMutableRawPointer(handle).storeBytes(of: file, as: ModelFile.self)
+    let file = try ModelFile(validating: UnsafeRawBufferPointer(start: data, count: size))
+    let bytes = UnsafeMutableRawPointer(handle)
+    bytes.storeBytes(of: file, toByteOffset: ModelHandle.modelOffset, as: ModelFile.self)
+    bytes.storeBytes(of: ModelHandle.hash(at: bytes), as: UInt64.self)
   }
 }
 
 @c @implementation
 public func e3_model_verify(_ handle: UnsafePointer<e3_model>?) -> e3_status {
   status { () throws(E3Error) in try model(handle).verifyChecksums() }
+}
+
+@c @implementation
+public func e3_model_scrub(
+  _ handle: UnsafePointer<e3_model>?, _ scrub: UnsafeMutablePointer<e3_scrub>?, _ bytes: Int
+) -> e3_status {
+  status { () throws(E3Error) in
+    let file = try model(handle)
+    guard let scrub else { throw .nullArgument }
+    guard scrub.pointee.struct_size >= UInt32(MemoryLayout<e3_scrub>.size) else { throw .structSize }
+    try Scrub.run(file, &scrub.pointee, bytes: UInt64(UInt(bitPattern: bytes)))
+  }
 }
 
 @c @implementation
@@ -87,7 +117,8 @@ public func e3_model_get_label(
   status { () throws(E3Error) in
     let file = try model(handle)
     guard let text, let length else { throw .nullArgument }
-    guard let label = file.label(Int(index)) else { throw .indexRange }
+    guard Int(index) < file.labelCount else { throw .indexRange }
+    guard let label = file.label(Int(index)) else { throw .fileChanged }
     text.pointee = label.baseAddress?.assumingMemoryBound(to: CChar.self)
     length.pointee = label.count
   }

@@ -11,10 +11,24 @@ import E3Format
 private func session(_ handle: OpaquePointer?) throws(E3Error) -> UnsafeMutablePointer<Session> {
   guard let handle else { throw .nullArgument }
   let session = UnsafeMutablePointer<Session>(handle)
-  guard Int(bitPattern: session) % Session.arenaAlignment == 0, session.pointee.mark == Session.mark else {
+  guard Int(bitPattern: session) % Session.arenaAlignment == 0, session.pointee.mark == Session.mark(at: session) else {
     throw .notASession
   }
   return session
+}
+
+/// Calls `body` with the session behind a handle, which no other call uses meanwhile.
+///
+/// - Throws: `nullArgument`, `notASession`, `sessionBusy`, `forked`, and what `body` throws.
+private func withSession(
+  _ handle: OpaquePointer?, _ body: (UnsafeMutablePointer<Session>) throws(E3Error) -> Void
+) throws(E3Error) {
+  let session = try session(handle)
+  let team = session.pointee.team
+  let entered = ce3_team_enter(team)
+  guard entered == CE3_TEAM_OK else { throw entered == CE3_TEAM_FORKED ? .forked : .sessionBusy }
+  defer { ce3_team_leave(team) }
+  try body(session)
 }
 
 @c @implementation
@@ -45,11 +59,14 @@ public func e3_session_create(
 }
 
 @c @implementation
-public func e3_session_destroy(_ handle: OpaquePointer?) {
-  _ = status { () throws(E3Error) in
+@discardableResult
+public func e3_session_destroy(_ handle: OpaquePointer?) -> e3_status {
+  status { () throws(E3Error) in
+    if handle == nil { return }
     let session = try session(handle)
-    ce3_team_stop(session.pointee.team)
+    guard ce3_team_enter(session.pointee.team) != CE3_TEAM_BUSY else { throw .sessionBusy }
     session.pointee.mark = 0
+    ce3_team_stop(session.pointee.team)
   }
 }
 
@@ -67,9 +84,10 @@ public func e3_session_run_frame(
   _ handle: OpaquePointer?, _ frame: UnsafePointer<e3_frame>?, _ result: UnsafeMutablePointer<e3_result>?
 ) -> e3_status {
   status { () throws(E3Error) in
-    let session = try session(handle)
-    guard let result else { throw .nullArgument }
-    try fill(result, with: session.run(frame: frame), firstSize: Int(E3_RESULT_FIRST_SIZE))
+    try withSession(handle) { (session) throws(E3Error) in
+      guard let result else { throw .nullArgument }
+      try fill(result, with: session.run(frame: frame), firstSize: Int(E3_RESULT_FIRST_SIZE))
+    }
   }
 }
 
@@ -78,9 +96,10 @@ public func e3_session_run_tensor(
   _ handle: OpaquePointer?, _ values: UnsafePointer<Float>?, _ count: Int, _ result: UnsafeMutablePointer<e3_result>?
 ) -> e3_status {
   status { () throws(E3Error) in
-    let session = try session(handle)
-    guard let values, let result else { throw .nullArgument }
-    try fill(result, with: session.run(tensor: values, count: count), firstSize: Int(E3_RESULT_FIRST_SIZE))
+    try withSession(handle) { (session) throws(E3Error) in
+      guard let values, let result else { throw .nullArgument }
+      try fill(result, with: session.run(tensor: values, count: count), firstSize: Int(E3_RESULT_FIRST_SIZE))
+    }
   }
 }
 
@@ -100,23 +119,32 @@ public func e3_session_preprocess(
 
 @c @implementation
 public func e3_session_self_test(_ handle: OpaquePointer?) -> e3_status {
-  status { () throws(E3Error) in try session(handle).selfTest() }
+  status { () throws(E3Error) in
+    try withSession(handle) { (session) throws(E3Error) in try session.selfTest() }
+  }
+}
+
+@c @implementation
+public func e3_session_set_deadline(_ handle: OpaquePointer?, _ nanoseconds: UInt64) -> e3_status {
+  status { () throws(E3Error) in ce3_team_set_deadline(try session(handle).pointee.team, nanoseconds) }
 }
 
 @c @implementation
 public func e3_session_get_profile(_ handle: OpaquePointer?, _ profile: UnsafeMutablePointer<e3_profile>?) -> e3_status
 {
   status { () throws(E3Error) in
-    let measured = try session(handle).pointee.profile.pointee
-    var filled = e3_profile()
-    filled.preprocess_ns = measured.preprocess
-    filled.embedding_ns = measured.embedding
-    filled.attention_ns = measured.attention
-    filled.mlp_ns = measured.mlp
-    filled.routing_ns = measured.routing
-    filled.experts_ns = measured.experts
-    filled.head_ns = measured.head
-    try fill(profile, with: filled)
+    try withSession(handle) { (session) throws(E3Error) in
+      let measured = session.pointee.profile.pointee
+      var filled = e3_profile()
+      filled.preprocess_ns = measured.preprocess
+      filled.embedding_ns = measured.embedding
+      filled.attention_ns = measured.attention
+      filled.mlp_ns = measured.mlp
+      filled.routing_ns = measured.routing
+      filled.experts_ns = measured.experts
+      filled.head_ns = measured.head
+      try fill(profile, with: filled)
+    }
   }
 }
 
@@ -125,7 +153,8 @@ public func e3_session_get_routing(
   _ handle: OpaquePointer?, _ layer: UInt32, _ routing: UnsafeMutablePointer<e3_routing>?
 ) -> e3_status {
   status { () throws(E3Error) in
-    let session = try session(handle)
-    try fill(routing, with: session.pointee.space.routingRecord.layer(layer, of: session.pointee.model.shape))
+    try withSession(handle) { (session) throws(E3Error) in
+      try fill(routing, with: session.pointee.space.routingRecord.layer(layer, of: session.pointee.model.shape))
+    }
   }
 }

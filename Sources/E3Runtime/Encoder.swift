@@ -22,15 +22,18 @@ struct Encoder {
       space.patches.rows(rows), width: roundUp(shape.patchInputs, 16), into: space.patchesQuantized.rows(rows))
   }
 
-  /// From `space.patchesQuantized` to `space.logits`. The members meet at a barrier before they read it.
+  /// From `space.patchesQuantized` to `space.logits`. The members meet at a barrier before they read it. Ends early, on all
+  /// members alike, when the deadline has passed.
   func run() {
     embedPatches()
     mark(.embedding)
     var sequences = 1
     for block in 0..<shape.layerCount {
       let firstTokenOnly = shape.readsOnlyFirstToken(ofBlock: block)
+      if worker.index == 0 { ce3_team_look(worker.team, profile.pointee.last) }
       attention(block: block, sequences: sequences, firstTokenOnly: firstTokenOnly)
       mark(.attention)
+      if ce3_team_is_late(worker.team) != 0 { return }
       let tokens = firstTokenOnly ? 1 : shape.tokenCount
       if shape.isMoE(block) {
         let isShared = sequences == 1

@@ -11,7 +11,8 @@ struct Profile {
   private(set) var routing: UInt64 = 0
   private(set) var experts: UInt64 = 0
   private(set) var head: UInt64 = 0
-  private var last: UInt64
+  /// When the last stage ended, by the monotonic clock.
+  private(set) var last: UInt64
 
   /// Starts the clock.
   init() { last = ce3_clock_ns() }

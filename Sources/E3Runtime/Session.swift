@@ -46,7 +46,8 @@ struct SessionOptions {
 struct Session {
   /// Alignment of an arena: worker stacks start on a page.
   static let arenaAlignment = Int(CE3_STACK_ALIGNMENT)
-  /// Says that an address holds a session.
+  /// Says, with its own address, that an address holds a session: one that was copied elsewhere is none, as it points into
+  /// its own arena.
   static let mark: UInt64 = 0x6e6f_6973_7345_3345
 
   var mark: UInt64
@@ -56,6 +57,8 @@ struct Session {
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
   var input = Input.patches
+
+  static func mark(at address: UnsafeMutablePointer<Session>) -> UInt64 { mark ^ UInt64(UInt(bitPattern: address)) }
 
   /// What the team begins with.
   enum Input {
@@ -73,6 +76,8 @@ struct Session {
     let profile: UnsafeMutablePointer<Profile>
     let team: UnsafeMutablePointer<ce3_team>
     let stacks: UnsafeMutablePointer<UInt8>
+    /// A copy of the file's table, which nobody changes.
+    let table: UnsafeMutablePointer<e3_file_extent>
     let space: Workspace
 
     init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
@@ -82,6 +87,7 @@ struct Session {
       stacks = arena.take(
         UInt8.self, options.threads - 1, times: Int(CE3_WORKER_STACK_BYTES),
         alignment: Int(CE3_STACK_ALIGNMENT))
+      table = arena.take(e3_file_extent.self, model.extentCount)
       space = Workspace(model, options: options, in: &arena)
     }
   }
@@ -99,7 +105,7 @@ struct Session {
   /// Creates a session in the `count` bytes at `memory`.
   ///
   /// - Throws: `arenaAlignment`, `arenaTooSmall`, `modelTooLarge`, `isaUnknown`, `isaUnavailable`, `threadStart`,
-  ///   `threadAffinity`.
+  ///   `threadAffinity`, `fileChanged`.
   static func create(
     _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
   ) throws(E3Error) -> UnsafeMutablePointer<Session> {
@@ -109,6 +115,7 @@ struct Session {
     let kernels = try options.kernels()
     var arena = Arena(memory, count: needed)
     let parts = Parts(model, options: options, in: &arena)
+    let model = try model.copyingTable(to: parts.table)
     parts.profile.initialize(to: Profile())
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
@@ -125,7 +132,8 @@ struct Session {
     }
     parts.session.initialize(
       to: Session(
-        mark: mark, model: model, kernels: kernels, space: parts.space, profile: parts.profile, team: parts.team))
+        mark: mark(at: parts.session), model: model, kernels: kernels, space: parts.space, profile: parts.profile,
+        team: parts.team))
     return parts.session
   }
 }
@@ -185,7 +193,10 @@ extension UnsafeMutablePointer<Session> {
   }
 
   private func runTeam() throws(E3Error) -> e3_result {
-    ce3_team_run(pointee.team, enterTeam, self)
+    let team = pointee.team
+    ce3_team_look(team, pointee.profile.pointee.last)
+    if ce3_team_is_late(team) == 0 { ce3_team_run(team, enterTeam, self) }
+    guard ce3_team_is_late(team) == 0 else { throw .deadline }
     return try encoder(worker: 0).predict()
   }
 

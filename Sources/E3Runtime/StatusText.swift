@@ -27,6 +27,9 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_MODEL_TOO_LARGE: "the model's activations do not fit this machine's address space"
   case E3_ERROR_NO_ROUTING: "the session does not record routing, or the model has no experts"
   case E3_ERROR_NO_CALIBRATION: "the model file carries no calibration"
+  case E3_ERROR_NOT_A_MODEL: "the handle does not hold a model, or was written over"
+  case E3_ERROR_SESSION_BUSY: "another call of the session is in progress"
+  case E3_ERROR_DEADLINE: "the deadline passed before the answer was there"
   case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"
@@ -44,8 +47,10 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FILE_CALIBRATION: "the calibration was fitted with another model"
   case E3_ERROR_FILE_NUMERICS:
     "packed for another generation of arithmetic than this library computes: pack the model anew (e3-convert pack)"
+  case E3_ERROR_FILE_CHANGED: "the model's bytes have changed since it was opened"
   case E3_ERROR_THREAD_START: "a worker thread could not be started"
   case E3_ERROR_THREAD_AFFINITY: "a thread could not be bound to its CPU"
+  case E3_ERROR_FORKED: "the session's workers are in the process that this one was forked from"
   default: "unknown status"
   }
 }

@@ -21,7 +21,7 @@ struct Convert: ParsableCommand {
   static func main() {
     runCommand(
       "e3-convert", message: { exitCode(for: $0).isSuccess ? fullMessage(for: $0) : nil },
-      otherwise: { exit(withError: $0) }
+      usage: { fullMessage(for: $0) }
     ) {
       var command = try parseAsRoot()
       try command.run()

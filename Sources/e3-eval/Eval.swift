@@ -106,7 +106,7 @@ struct Eval: ParsableCommand {
   static func main() {
     runCommand(
       "e3-eval", message: { exitCode(for: $0).isSuccess ? fullMessage(for: $0) : nil },
-      otherwise: { exit(withError: $0) }
+      usage: { fullMessage(for: $0) }
     ) {
       try parse().run()
     }

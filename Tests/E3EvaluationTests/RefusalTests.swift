@@ -116,7 +116,7 @@ struct RefusalTests {
     ])
   func arguments(extra: [String]) throws {
     let outcome = try BuiltCommand("e3-eval").run([model, folder["none"]] + extra)
-    #expect(outcome.status == 64 && outcome.errors.contains("Error:"))
-    #expect(try BuiltCommand("e3-eval").run([model]).status == 64)
+    #expect(outcome.status == 2 && outcome.errors.contains("Error:"))
+    #expect(try BuiltCommand("e3-eval").run([model]).status == 2)
   }
 }

@@ -1,5 +1,6 @@
 import Dispatch
 import E3TestSupport
+import Foundation
 import Synchronization
 import Testing
 @testable import E3Host
@@ -85,6 +86,83 @@ struct AtomicFileTests {
   func refusals() throws {
     for path in ["/dev/null", "/tmp", "/tmp/e3-no-such-directory/model.e3", "/tmp/"] {
       #expect(throws: FileError.self) { try AtomicFile(path: path) }
+    }
+  }
+
+  // promise: output-mode
+  @Test("a file that is replaced leaves its permissions to the new one", arguments: [true, false])
+  func permissions(nameless: Bool) throws {
+    for mode in [mode_t(0o600), 0o640, 0o444, 0o755] {
+      let path = try folder.write([1], to: "model.e3")
+      #expect(chmod(path, mode) == 0)
+      if geteuid() == 0 { #expect(chown(path, 1234, 567) == 0) }
+      let file = try AtomicFile(path: path, nameless: nameless)
+      try file.write([2] as [UInt8])
+      try file.commit()
+      var status = stat()
+      #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == mode)
+      if geteuid() == 0 { #expect(status.st_uid == 1234 && status.st_gid == 567) }
+    }
+  }
+
+  // promise: output-link
+  @Test("a symbolic link stays, and what it points at is replaced or made", arguments: [true, false])
+  func links(nameless: Bool) throws {
+    try folder.write([1], to: "versions/v1.e3")
+    #expect(symlink("versions/v1.e3", folder["current.e3"]) == 0)
+    #expect(symlink("current.e3", folder["alias.e3"]) == 0)
+    #expect(symlink(folder["versions/v2.e3"], folder["next.e3"]) == 0)
+    for (link, target) in [("alias.e3", "v1.e3"), ("next.e3", "v2.e3")] {
+      let file = try AtomicFile(path: folder[link], nameless: nameless)
+      try file.write([7] as [UInt8])
+      try file.commit()
+      #expect(try folder.bytes("versions/\(target)") == [7])
+      var status = stat()
+      #expect(lstat(folder[link], &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder["versions"]).sorted() == ["v1.e3", "v2.e3"])
+    #expect(symlink("loop.e3", folder["loop.e3"]) == 0)
+    #expect(throws: FileError.self) { try AtomicFile(path: folder["loop.e3"], nameless: nameless) }
+  }
+
+  // promise: output-abandoned
+  @Test("the temporary name that a killed process left is removed; one that is being written, and other files, are not")
+  func abandoned() throws {
+    let others = [".model.e3.12.tmp", ".model.e3.1.2.3.tmp", ".model.e3.x.1.tmp", "model.e3.1.2.tmp", ".other.1.2.tmp"]
+    for name in [".model.e3.4711.99.tmp"] + others { try folder.write([1], to: name) }
+    let beside = try AtomicFile(path: folder["model.e3"], nameless: false)
+    let file = try AtomicFile(path: folder["model.e3"], nameless: false)
+    try beside.write([1] as [UInt8])
+    try file.write([2] as [UInt8])
+    try file.commit()
+    try beside.commit()
+    #expect(folder.names == (others + ["model.e3"]).sorted())
+    #expect(try folder.bytes("model.e3") == [1])
+  }
+
+  // promise: source-changed
+  @Test("a source that is written to, cut or renamed while it is read is noticed; one that is only read is not")
+  func sources() throws {
+    for how in 0..<5 {
+      let path = try folder.write([UInt8](repeating: 1, count: 100_000), to: "source")
+      let watch = FileWatch()
+      let file = try watch.during { () throws(FileError) in try MappedFile(path: path) }
+      #expect(file.bytes[99_999] == 1)
+      try watch.requireUnchanged()
+      let descriptor = open(path, O_RDWR)
+      switch how {
+      case 0: #expect(pwrite(descriptor, [2], 1, 50_000) == 1)
+      case 1: #expect(ftruncate(descriptor, 50_000) == 0)
+      case 2: #expect(pwrite(descriptor, [1], 1, 100_000) == 1)
+      case 3: #expect(rename(path, folder["elsewhere"]) == 0)
+      default:
+        // Written to, and the time stamp set back.
+        var before = stat()
+        #expect(fstat(descriptor, &before) == 0 && pwrite(descriptor, [2], 1, 50_000) == 1)
+        #expect(futimens(descriptor, [before.st_atim, before.st_mtim]) == 0)
+      }
+      close(descriptor)
+      #expect(throws: FileError.self) { try watch.requireUnchanged() }
     }
   }
 }

@@ -7,6 +7,10 @@ package struct Outcome {
   package let output: String
   package let errors: String
 
+  package init(status: Int32, output: String, errors: String) {
+    (self.status, self.output, self.errors) = (status, output, errors)
+  }
+
   /// The lines of standard output.
   package var lines: [Substring] { output.split(separator: "\n") }
 

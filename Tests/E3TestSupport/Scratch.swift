@@ -16,9 +16,12 @@ package final class Scratch {
 
   deinit { close(descriptor) }
 
-  /// Everything in the file.
+  /// Everything in the file. A process that still writes to it is not disturbed: its place in the file stays.
   package var text: String {
-    lseek(descriptor, 0, SEEK_SET)
-    return String(decoding: FileHandle(fileDescriptor: descriptor).readDataToEndOfFile(), as: UTF8.self)
+    var (bytes, part): ([UInt8], [UInt8]) = ([], Array(repeating: 0, count: 1 << 16))
+    while case let count = pread(descriptor, &part, part.count, off_t(bytes.count)), count > 0 {
+      bytes += part.prefix(count)
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

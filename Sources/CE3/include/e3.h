@@ -7,9 +7,16 @@
  *
  * Rules that hold for every function:
  *   - The caller owns all memory. The library never calls an allocator; a session lives inside the arena it was given.
- *   - Every failure is an e3_status. Nothing here prints, exits, or traps on bad input.
+ *   - Every failure is an e3_status. Nothing here prints, exits, or traps on bad input. A pointer to readable memory that
+ *     holds no model (zeros, other bytes, one that was written over) is E3_ERROR_NOT_A_MODEL; one that holds no session, or
+ *     one that was moved or destroyed, is E3_ERROR_NOT_A_SESSION.
  *   - A model is immutable and may be used by any number of sessions and threads at once. A session may be used by one
- *     caller at a time. There is no global state.
+ *     caller at a time; another, and a signal handler that interrupts a run, gets E3_ERROR_SESSION_BUSY. The only state
+ *     outside the caller's memory is a count of the forks of this process.
+ *   - fork: a child uses models as its parent does. A session of one thread works in both; one with workers works in the
+ *     parent only, as threads do not survive a fork: in the child every use is E3_ERROR_FORKED, but e3_session_destroy.
+ *   - Signals belong to the caller's threads: workers block all but those that an instruction of their own raises (SIGBUS,
+ *     SIGSEGV, SIGFPE, SIGILL, SIGTRAP). A signal handler may call any function on a session that it did not interrupt.
  *   - Structs with a `struct_size` member are versioned by it: set it to sizeof(the struct) before the call. A library
  *     that is newer than the caller fills only the members that the caller's struct has; one that is older leaves the
  *     members it does not know untouched.
@@ -29,7 +36,7 @@ extern "C" {
 /* Version of this interface. The major number changes when a program compiled against an older header would break. */
 #define E3_ABI_VERSION_MAJOR 1
 /* The minor number changes when something was added. */
-#define E3_ABI_VERSION_MINOR 1
+#define E3_ABI_VERSION_MINOR 2
 
 #if defined(__GNUC__)
 #define E3_API __attribute__((visibility("default")))
@@ -64,6 +71,9 @@ enum {
   E3_ERROR_MODEL_TOO_LARGE = 17,   /* the activations of the model do not fit this machine's address space */
   E3_ERROR_NO_ROUTING = 18,        /* the session does not record routing, or the model has no experts */
   E3_ERROR_NO_CALIBRATION = 19,    /* the model file carries no calibration */
+  E3_ERROR_NOT_A_MODEL = 20,       /* the handle was not filled by e3_model_open, or was written over */
+  E3_ERROR_SESSION_BUSY = 21,      /* another call of this session is in progress */
+  E3_ERROR_DEADLINE = 22,          /* the deadline passed before the answer was there */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
@@ -81,10 +91,12 @@ enum {
   E3_ERROR_GOLDEN_MISMATCH = 44,   /* the golden input did not give the stored bits */
   E3_ERROR_FILE_CALIBRATION = 45,  /* the calibration was fitted with another model */
   E3_ERROR_FILE_NUMERICS = 46,     /* packed for a generation of arithmetic that this library does not compute: pack the model anew */
+  E3_ERROR_FILE_CHANGED = 47,       /* the bytes are no longer those that e3_model_open saw */
 
   /* The system. */
   E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
-  E3_ERROR_THREAD_AFFINITY = 65    /* a worker thread could not be bound to the CPU that was asked for */
+  E3_ERROR_THREAD_AFFINITY = 65,   /* a thread could not be bound to the CPU that was asked for */
+  E3_ERROR_FORKED = 66             /* the session's workers are in the process that this one was forked from */
 };
 
 /* One-line English text of a status, without a trailing period; never null. Static storage. */
@@ -123,7 +135,12 @@ E3_API e3_status e3_isa_available(e3_isa isa);
 /* ------------------------------------------------------------------------------------------------------- model */
 
 /* A validated view of a model file. Caller-owned, opaque; no cleanup is needed. It refers to the file's bytes, which
- * must stay mapped, unchanged and at the same address as long as the model is used. May be copied. */
+ * must stay mapped, unchanged and at the same address as long as the model is used. May be copied.
+ *
+ * Bytes that change all the same, as those of a mapped file do that is written over, make answers wrong, but lead no call
+ * outside of them and end none: sessions have their own copy of what says where tensors lie. Only a file that gets shorter
+ * takes pages away; then the system raises SIGBUS. To replace a file, rename another one into its place: a mapping keeps
+ * the old one. */
 typedef struct e3_model {
   uint64_t opaque[64]; /* the library's */
 } e3_model;
@@ -136,6 +153,22 @@ E3_API e3_status e3_model_open(const void *data, size_t size, e3_model *model);
 
 /* Compares every extent with its stored checksum. Reads the whole file. */
 E3_API e3_status e3_model_verify(const e3_model *model);
+
+/* Where a scrub of a model is. Zeros with `struct_size` start one. */
+typedef struct e3_scrub {
+  uint32_t struct_size;
+  uint32_t extent;     /* the extent that is read, of table order; after E3_ERROR_FILE_CHECKSUM, E3_ERROR_FILE_EXTENT: the
+                          damaged one */
+  uint64_t passes;     /* how often the whole file was read */
+  uint64_t opaque[8];
+} e3_scrub;
+
+/* Checks the next `bytes` of the model (rounded up to 64) against the stored checksums, and after the last ones starts anew: a
+ * little of it between frames finds a flipped bit of flash or memory within one pass. Every byte of the file counts: the
+ * tables against what e3_model_open saw (E3_ERROR_FILE_CHANGED), extents against their checksums (E3_ERROR_FILE_CHECKSUM), the
+ * gaps between them against zero (E3_ERROR_FILE_EXTENT). After an error the next call goes on behind the damage. Cost: `bytes`
+ * are read, and the table at the start of a pass. A `scrub` that is not as the last call left it starts anew. */
+E3_API e3_status e3_model_scrub(const e3_model *model, e3_scrub *scrub, size_t bytes);
 
 /* What a model is. */
 typedef struct e3_model_info {
@@ -198,7 +231,8 @@ typedef struct e3_session_options {
   uint32_t struct_size;
   uint32_t threads;      /* 0 or 1: the calling thread only; n: the calling thread and n-1 workers */
   e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
-  uint32_t pin_threads;  /* 1: bind thread i to cpus[i]; 0: leave placement to the system */
+  uint32_t pin_threads;  /* 1: bind thread i to cpus[i] until e3_session_destroy, thread 0 being the one that creates the
+                            session; 0: leave placement to the system */
   uint16_t cpus[E3_MAX_THREADS]; /* numbers of processors, as the system counts them; read when pin_threads is 1 */
   uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
 } e3_session_options;
@@ -214,8 +248,10 @@ E3_API e3_status e3_session_query(const e3_model *model, const e3_session_option
 E3_API e3_status e3_session_create(const e3_model *model, const e3_session_options *options, void *arena, size_t bytes,
                                    e3_session **session);
 
-/* Stops the workers. The arena is the caller's again. Null is allowed. */
-E3_API void e3_session_destroy(e3_session *session);
+/* Stops the workers, and gives the thread that created a session with pin_threads its CPUs back, unless it has been bound
+ * otherwise since. The arena is the caller's again. Null is allowed. E3_ERROR_SESSION_BUSY, and nothing is done, while another
+ * call of the session is in progress. In a child of fork it waits for nothing. */
+E3_API e3_status e3_session_destroy(e3_session *session);
 
 /* Tier that the session runs on. */
 E3_API e3_status e3_session_get_isa(const e3_session *session, e3_isa *isa);
@@ -299,6 +335,11 @@ E3_API e3_status e3_session_preprocess(e3_session *session, const e3_frame *fram
 /* Runs the golden input of the model file and compares the member logits with the stored bits.
  * E3_OK, E3_ERROR_NO_GOLDEN or E3_ERROR_GOLDEN_MISMATCH. */
 E3_API e3_status e3_session_self_test(e3_session *session);
+
+/* From now on, runs of the session end with E3_ERROR_DEADLINE once the clock CLOCK_MONOTONIC shows `nanoseconds`; 0: never, as
+ * at first. It is looked at before a run and once in every encoder block, so that a run ends less than two blocks later.
+ * May be called while a run is in progress, from another thread or a signal handler: 1 ends it. */
+E3_API e3_status e3_session_set_deadline(e3_session *session, uint64_t nanoseconds);
 
 /* Profile of the last run: nanoseconds that the calling thread spent in each stage, waiting for workers included. */
 typedef struct e3_profile {

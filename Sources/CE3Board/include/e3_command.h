@@ -19,12 +19,18 @@ extern "C" {
 
 enum { E3C_STDOUT = 1, E3C_STDERR = 2 };
 
-/* Call once, first, with the command's name: errors begin with it. A reader of standard output that goes away is from
- * then on an error of e3c_flush, not a signal. */
+/* Call once, first, with the command's name: errors begin with it. What ce3_start_command says holds from then on, and a reader of
+ * standard output that goes away is an error of e3c_flush, not a signal. */
 void e3c_start(const char *name);
 
 /* The name given to e3c_start. */
 const char *e3c_name(void);
+
+/* What is put to standard error between them is one line, whichever threads have something to say. `text` stands at the end of
+ * the lines of this thread. */
+void e3c_begin_message(void);
+void e3c_end_message(void);
+void e3c_set_message_end(const char *text);
 
 void e3c_put(int stream, const char *bytes, size_t count);
 void e3c_put_unsigned(int stream, uint64_t value);
@@ -83,6 +89,22 @@ int e3c_stop_descriptor(void);
 
 /* Sleeps until the time of ce3_clock_ns, or until a stop is asked for. */
 void e3c_wait_until(uint64_t time);
+
+/* ---------------------------------------------------------------------------------------------------- watching */
+
+/* Calls `look` on a thread of its own, with pauses of `milliseconds`, until e3c_end_watch. */
+typedef struct e3c_watch e3c_watch;
+e3c_watch *e3c_begin_watch(void (*look)(void *context), void *context, int milliseconds); /* null: no memory, no thread */
+void e3c_end_watch(e3c_watch *watch);
+
+/* Puts `value` in the place of what stands there, in one step, and returns that. */
+void *e3c_exchange(void **place, void *value);
+
+/* Now, by the clock of the time stamps of files. */
+int64_t e3c_file_clock_ns(void);
+
+/* Sleeps. */
+void e3c_pause_ms(int milliseconds);
 
 /* -------------------------------------------------------------------------------------------------- measuring */
 

@@ -13,25 +13,55 @@ extern "C" {
 
 /* -------------------------------------------------------------------------------------------------------- mapping */
 
+/* When a file was last written, and which it is. */
+typedef struct ce3_stamp {
+  uint64_t device, inode, size;
+  int64_t modified, changed; /* nanoseconds: of the bytes; of the bytes, the name or the permissions */
+} ce3_stamp;
+
 /* A regular file in memory; `bytes` is null when it is empty. */
 typedef struct ce3_file {
   const uint8_t *bytes;
   size_t size;
+  int descriptor; /* with CE3_MAP_WATCH, else -1 */
+  ce3_stamp stamp; /* before the first byte was read */
 } ce3_file;
 
-/* No errno: the path names a pipe, a device or a socket. */
-enum { CE3_NOT_A_FILE = -1 };
+/* No errno: the path names a pipe, a device or a socket; the file was written to while it was read into memory; the system does
+ * not lock so much memory for this process. */
+enum { CE3_NOT_A_FILE = -1, CE3_FILE_CHANGED = -2, CE3_NOT_LOCKED = -3 };
 
 /* How a file is mapped; values may be added together. */
 enum {
   CE3_MAP_READ = 0,
-  CE3_MAP_COPY = 1, /* the bytes may be written: only this process sees that */
-  CE3_MAP_HUGE = 2  /* a hint: pages of 2 MiB where the file system has them, so that the translation of addresses costs less */
+  CE3_MAP_COPY = 1,    /* the bytes may be written: only this process sees that */
+  CE3_MAP_HUGE = 2,    /* a hint: pages of 2 MiB where the file system has them, so that the translation of addresses costs less */
+  CE3_MAP_WATCH = 4,   /* ce3_file_changes tells whether it was written to; a file written a moment ago is waited for, for 20 ms
+                          at most, so that the next writing has another time stamp */
+  CE3_MAP_LOCK = 8,    /* all pages stay in memory: no reading from the device later on */
+  CE3_MAP_MEMORY = 16, /* not mapped but read into memory: what happens to the file afterwards does not matter */
+  CE3_MAP_MODEL = 32   /* how messages call it */
 };
 
-/* Maps the regular file at `path`. Opening does not wait for a pipe's writer. Returns 0, an errno or CE3_NOT_A_FILE. */
+/* Maps the regular file at `path`. Opening does not wait for a pipe's writer. Returns 0, an errno, CE3_NOT_A_FILE,
+ * CE3_FILE_CHANGED or CE3_NOT_LOCKED. */
 int ce3_map_file(const char *path, int how, ce3_file *file);
 void ce3_unmap_file(const ce3_file *file);
+
+/* What has changed since: 0, CE3_BYTES_CHANGED (its size or time stamp), CE3_STATUS_CHANGED (name, owner or permissions; or the
+ * time stamp was set back). Of the file that is mapped, whatever has its name now. */
+enum { CE3_BYTES_CHANGED = 1, CE3_STATUS_CHANGED = 2 };
+int ce3_file_changes(const ce3_file *file);
+
+/* The stamp of the file that has the name now. Returns 0 or an errno. */
+int ce3_read_stamp(const char *path, ce3_stamp *stamp);
+
+/* Call first in a command, once, with its name. From then on
+ *   - descriptors 0, 1 and 2 are taken: one that was closed gives errors, and is no file that is opened later;
+ *   - a mapped file that gets shorter is one line on standard error, `COMMAND: FILE: the file was changed while it was in use`,
+ *     and status 1, after `before_end`, which is called in a signal handler and may be null;
+ *   - a file that would get longer than the limit of the process (RLIMIT_FSIZE) is an error, EFBIG, and not a signal. */
+void ce3_start_command(const char *name, void (*before_end)(void));
 
 /* Gives the whole pages inside the range back to the system; they are read again from the file on the next access. */
 void ce3_release_pages(const ce3_file *file, size_t offset, size_t size);

@@ -25,6 +25,13 @@ enum {
 /* What every member of the team runs: `index` is 0..<count. */
 typedef void (*ce3_team_task)(void *context, uint32_t index);
 
+/* The CPUs that a thread might use before it was bound to one. */
+typedef struct ce3_affinity {
+  int32_t thread; /* as the kernel numbers it; 0: it was not bound */
+  uint32_t cpu;   /* that it was bound to */
+  uint64_t cpus[16];
+} ce3_affinity;
+
 typedef struct ce3_team {
   uint32_t count;            /* members, the caller included */
   uint32_t started;          /* workers that run */
@@ -34,6 +41,12 @@ typedef struct ce3_team {
   uint32_t barrier_phase;    /* atomic: number of barriers passed; members park on it */
   uint32_t barrier_parked;   /* atomic: members that sleep at the barrier */
   uint32_t spin_rounds;      /* atomic: polls of a waiting member before it parks */
+  uint32_t busy;             /* atomic: a call is in progress */
+  uint32_t forks;            /* of this process when the team was started */
+  uint32_t late;             /* whether the deadline had passed when member 0 last looked */
+  uint32_t reserved;
+  uint64_t deadline;         /* atomic: nanoseconds of the monotonic clock; 0: none */
+  ce3_affinity caller;
   ce3_team_task task;
   void *context;
   struct ce3_team_worker {
@@ -44,11 +57,22 @@ typedef struct ce3_team {
   } workers[CE3_MAX_THREADS];
 } ce3_team;
 
-typedef enum ce3_team_result { CE3_TEAM_OK = 0, CE3_TEAM_START_FAILED = 1, CE3_TEAM_AFFINITY_FAILED = 2 } ce3_team_result;
+typedef enum ce3_team_result {
+  CE3_TEAM_OK = 0,
+  CE3_TEAM_START_FAILED = 1,
+  CE3_TEAM_AFFINITY_FAILED = 2,
+  CE3_TEAM_BUSY = 3,  /* another call is in progress */
+  CE3_TEAM_FORKED = 4 /* the workers are in the process that this one was forked from */
+} ce3_team_result;
 
 /* Starts count - 1 workers on `stacks`, (count - 1) * CE3_WORKER_STACK_BYTES bytes aligned to CE3_STACK_ALIGNMENT. With
- * `cpus`, worker i is bound to cpus[i] and the caller to cpus[0]. On failure no worker is left running. */
+ * `cpus`, worker i is bound to cpus[i] and the caller to cpus[0]. On failure no worker is left running and the caller is
+ * bound as before. */
 ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus);
+
+/* Takes the team for one call; ce3_team_leave gives it back. Not OK: BUSY or FORKED, and nothing is to be given back. */
+ce3_team_result ce3_team_enter(ce3_team *team);
+void ce3_team_leave(ce3_team *team);
 
 /* Runs `task` on every member and returns when all have finished. */
 void ce3_team_run(ce3_team *team, ce3_team_task task, void *context);
@@ -56,8 +80,21 @@ void ce3_team_run(ce3_team *team, ce3_team_task task, void *context);
 /* Waits until every member has called it. For use inside a task. What members wrote before is visible after. */
 void ce3_team_barrier(ce3_team *team);
 
-/* Ends the workers and waits for them. */
+/* Ends the workers and waits for them, unless they are in another process, and unbinds the caller of ce3_team_start. */
 void ce3_team_stop(ce3_team *team);
+
+/* The time from which on ce3_team_look finds that it is late; 0: never. From any thread or signal handler. */
+void ce3_team_set_deadline(ce3_team *team, uint64_t nanoseconds);
+
+/* Compares the deadline with the time `now`. For member 0 inside a task, and for the caller outside of one. The others may read
+ * ce3_team_is_late after a barrier, and member 0 may look again after another. */
+void ce3_team_look(ce3_team *team, uint64_t now);
+uint32_t ce3_team_is_late(const ce3_team *team);
+
+/* Binds the calling thread to a CPU and notes in `before` what it might use; 0 or -1. The thread gets its CPUs back, unless it
+ * has been bound otherwise since, or has ended. */
+int ce3_bind_caller(ce3_affinity *before, uint16_t cpu);
+void ce3_unbind(const ce3_affinity *before);
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t ce3_clock_ns(void);

@@ -5,7 +5,7 @@ var helpText: StaticString {
 
   usage: e3-run MODEL.e3 FRAME... [options]
          e3-run MODEL.e3 --tensor IN.npy [options]
-         e3-run MODEL.e3 --self-test [options]
+         e3-run MODEL.e3 --self-test | --verify [options]
 
   FRAME is a picture (JPEG, PNG, PPM, PGM), a camera (/dev/video0) or, with --pixel-format, a file of raw frames (- for
   standard input).
@@ -21,13 +21,20 @@ var helpText: StaticString {
     --fps N               take at most N frames a second; a camera then gives its newest, a pipe its next
     --tensor IN.npy       prepared images [N, height, width, channels], float32 in the model's value range; bytes are
                           pixels and go through the model's preprocessing
-    --self-test           run the model's golden input and compare the answer with the stored bits
+    --deadline MS         give up a frame that has no answer MS milliseconds after the scene
+    --load HOW            the model file: map (its pages are read when they are needed), lock (all of them are read at
+                          once and stay), copy (it is read into memory and may then be written over) (map)
+    --watch-model         let a model file that is renamed into the place of MODEL.e3 take over between two frames, once
+                          it is verified and passes its self-test; else the old one stays (--load copy)
+    --self-test           verify, then run the model's golden input and compare the answer with the stored bits
+    --verify              compare every byte of the model file with its checksums
     --help, --version
 
   SIGINT and SIGTERM end the run after the frame at hand.
 
   Exit status: 0 when every frame until the end or the signal was answered, 1 when something was wrong (one line on
-  standard error each), 2 for a mistake on the command line. Damaged frames of a camera are reported and skipped.
+  standard error each), 2 for a mistake on the command line. Damaged frames of a camera are reported and skipped. A run
+  that ends by itself without an answer has status 1, and so has one whose mapped model file is written to meanwhile.
 
   """
 }

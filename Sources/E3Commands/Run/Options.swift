@@ -5,7 +5,7 @@ import CE3Board
 struct Options {
   /// What to do.
   enum Task {
-    case frames, fps, tensor, selfTest, help, version
+    case frames, tensor, selfTest, verify, help, version
   }
 
   var task = Task.frames
@@ -21,6 +21,10 @@ struct Options {
   var capture = CaptureRequest()
   /// Of raw streams; nil: FRAME is a picture or a camera.
   var stream: StreamFormat?
+  /// Nanoseconds that a frame may take; 0: any number.
+  var deadline: UInt64 = 0
+  /// Whether a model file that is renamed into the place of MODEL takes over.
+  var watchesModel = false
   /// Path of the `.npy`.
   var tensor: UnsafePointer<CChar>?
   /// Position of MODEL in the arguments; the frames follow.
@@ -28,39 +32,57 @@ struct Options {
 
   /// Long options in the order of the cases of ``Name``.
   private static var names: StaticString {
-    "json top= threads= isa= size= pixel-format= stride= frames= fps= tensor= self-test help version"
+    "json top= threads= isa= size= pixel-format= stride= frames= fps= tensor= deadline= load= watch-model self-test verify help version"
   }
 
   private enum Name: Int32 {
-    case json, top, threads, isa, size, pixelFormat, stride, frames, fps, tensor, selfTest, help, version
+    case json, top, threads, isa, size, pixelFormat, stride, frames, fps, tensor, deadline, load, watchModel, selfTest
+    case verify, help, version
   }
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
     let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    var isLoadChosen = false
     while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true
-      case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes a number from 1, not")
+      case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes 1 to 1000000, not")
       case .threads:
         session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
       case .isa: session.isa = try OptionValue.isa(argument)
       case .size: capture.size = try Self.size(argument)
       case .pixelFormat: capture.pixels = try Self.pixels(argument)
-      case .stride: capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes bytes, not")
+      case .stride:
+        capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes 1 to 999999999 bytes, not")
       case .frames:
-        frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes a number from 1, not")
+        frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes 1 to 999999999, not")
       case .fps: frameInterval = try Self.interval(argument)
       case .tensor:
         tensor = argument
         task = .tensor
+      case .deadline:
+        let most = 3_600_000
+        deadline =
+          1_000_000 * UInt64(try OptionValue.number(argument, 1...most, "--deadline takes 1 to 3600000 ms, not"))
+      case .load:
+        session.load = try Self.loadMode(argument)
+        isLoadChosen = true
+      case .watchModel: watchesModel = true
       case .selfTest: task = .selfTest
+      case .verify: task = .verify
       case .help: task = .help
       case .version: task = .version
       }
       if task == .help || task == .version { return }
     }
     firstOperand = Int(e3c_first_operand())
+    if watchesModel {
+      guard task == .frames else { throw .usage("--watch-model is for frames") }
+      // A file that is written to instead of renamed must not end the run.
+      guard !isLoadChosen || session.load == .copy else { throw .usage("--watch-model needs --load copy") }
+      session.load = .copy
+    }
     try checkOperands(count: Int(count), arguments)
   }
 
@@ -114,6 +136,15 @@ extension Options {
       }
     }
     throw .usage("--fps takes frames per second from 0.001 to 1000, not", argument)
+  }
+
+  private static func loadMode(_ argument: UnsafePointer<CChar>?) throws(Failure) -> LoadMode {
+    if let argument {
+      if CString.equal(argument, "map") { return .map }
+      if CString.equal(argument, "lock") { return .lock }
+      if CString.equal(argument, "copy") { return .copy }
+    }
+    throw .usage("--load takes map, lock or copy, not", argument)
   }
 
   private static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamFormat.Pixels {

@@ -3,33 +3,57 @@ import CE3Board
 
 /// One run of the command over its frames.
 struct Run: ~Copyable {
-  private let model: Model
+  private var model: ModelBox
   private let options: Options
+  /// Brings the models that come later; nil where none is waited for.
+  private let watch: ModelWatch?
   private let isUTF8 = e3c_utf8() != 0
   private let canUpdate = e3c_can_update() != 0
   private var pace: Pace
   /// Frames seen, answered or not.
   private var count: UInt64 = 0
+  /// Frames answered.
+  private var answered: UInt64 = 0
   /// Whether a frame could not be answered.
   private(set) var hasFailed = false
+  /// Whether the model's file is not what it was.
+  private var hasLostModel = false
 
-  init(model: consuming Model, options: Options) {
+  /// Loads the model.
+  init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
+    let model = try ModelBox(Model(path, options.session, deadline: options.deadline))
+    watch = options.watchesModel ? try ModelWatch(path, options, first: model.value.stamp) : nil
     self.model = model
     self.options = options
     pace = Pace(interval: options.frameInterval)
   }
 
-  /// Compares the answer to the model's golden input with the stored bits.
-  func selfTest() throws(Failure) {
-    let status = model.selfTest()
-    if status != 0 { throw .report(model.path, status: status) }
+  deinit {
+    watch?.end()
+    model.destroy()
+  }
+
+  /// Compares every byte of the file with its checksums.
+  func verify() throws(Failure) {
+    try model.value.verify()
     let output = TextStream.output
-    output.write(cString: model.path)
+    output.write(cString: model.value.path)
+    output.write(": every checksum is right\n")
+  }
+
+  /// Verifies the file, and compares the answer to the model's golden input with the stored bits. The golden input alone would
+  /// not do: its tokens do not choose every expert.
+  func selfTest() throws(Failure) {
+    try verify()
+    let status = model.value.selfTest()
+    if status != 0 { throw .report(model.value.path, status: status) }
+    let output = TextStream.output
+    output.write(cString: model.value.path)
     output.write(": the golden input gives the stored bits (")
-    output.write(cString: e3_isa_name(model.isa))
-    output.write(model.threads == 1 ? ", 1 thread)\n" : ", ")
-    if model.threads > 1 {
-      output.write(model.threads)
+    output.write(cString: e3_isa_name(model.value.isa))
+    output.write(model.value.threads == 1 ? ", 1 thread)\n" : ", ")
+    if model.value.threads > 1 {
+      output.write(model.value.threads)
       output.write(" threads)\n")
     }
   }
@@ -37,7 +61,7 @@ struct Run: ~Copyable {
   /// Answers every image of the `.npy` file.
   mutating func tensor() throws(Failure) {
     guard let path = options.tensor else { return }
-    let file = try NpyFile(path, model.info)
+    let file = try NpyFile(path, model.value.info)
     // Aligned for floats, wherever the header of the file ends.
     guard let image = Memory(count: file.imageBytes) else { throw .report(path, "out of memory for an image") }
     for index in 0..<file.imageCount {
@@ -46,18 +70,20 @@ struct Run: ~Copyable {
       switch file.element {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
-        try finish(model.classify(values, count: file.imageBytes / 4), path)
-      case .uint8: try finish(model.classify(SourceFrame(pixels: pixelFrame(image))), path)
+        try finish(model.value.classify(values, count: file.imageBytes / 4), path)
+      case .uint8: try finish(model.value.classify(SourceFrame(pixels: pixelFrame(image))), path)
       }
     }
+    try requireAnswer()
   }
 
   /// The pixels of a prepared-size image as a camera frame.
   private func pixelFrame(_ image: borrowing Memory) -> e3_frame {
-    let format = model.info.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
+    let format = model.value.info.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
     return e3_frame(
-      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: model.info.image_width,
-      height: model.info.image_height, planes: (UnsafeRawPointer(image.start), nil), strides: (0, 0),
+      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format),
+      width: model.value.info.image_width,
+      height: model.value.info.image_height, planes: (UnsafeRawPointer(image.start), nil), strides: (0, 0),
       sizes: (image.count, 0))
   }
 
@@ -82,10 +108,16 @@ struct Run: ~Copyable {
         case nil: try answer(PictureFile(path), path)
         }
       } catch {
-        if TextStream.output.flush() != 0 { throw error }
+        if hasLostModel || TextStream.output.flush() != 0 { throw error }
         hasFailed = true
       }
     }
+    try requireAnswer()
+  }
+
+  /// A run without any answer has not done what it was for, unless somebody stopped it or the reason was reported.
+  private func requireAnswer() throws(Failure) {
+    if answered == 0, !hasFailed, e3c_stop_asked() == 0 { throw .report(nil, "no frame was answered") }
   }
 
   private var isDone: Bool {
@@ -98,8 +130,9 @@ struct Run: ~Copyable {
   ) throws(Failure) {
     while !isDone {
       pace.wait()
+      if let watch, let next = watch.next() { takeOver(next, watch) }
       var outcome: Result<Answer, StatusError>?
-      switch try source.next({ outcome = model.classify($0) }) {
+      switch try source.next({ outcome = model.value.classify($0) }) {
       case .end: return
       case .broken:
         if !Source.toleratesDamage { hasFailed = true }
@@ -110,13 +143,27 @@ struct Run: ~Copyable {
     }
   }
 
+  /// From the next frame on, `next` answers.
+  private mutating func takeOver(_ next: ModelBox, _ watch: ModelWatch) {
+    watch.retire(model)
+    model = next
+    _ = Failure.report(next.value.path, "the new model answers from frame ") { $0.write(count) }
+  }
+
   /// Writes an answer, or reports why there is none.
   private mutating func finish(
     _ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>, isLive: Bool = false
   ) throws(Failure) {
     defer { count += 1 }
+    do throws(Failure) {
+      try model.value.requireUnchanged()
+    } catch {
+      hasLostModel = true
+      throw error
+    }
     switch outcome {
     case .success(let answer):
+      answered += 1
       // Whoever reads the answers gets each one when it is there.
       let error = write(answer, path, isLive: isLive)
       if error != 0 { throw .report(standardOutput: error) }
@@ -134,16 +181,16 @@ struct Run: ~Copyable {
   private func write(_ answer: Answer, _ path: UnsafePointer<CChar>, isLive: Bool) -> Int32 {
     let output = TextStream.output
     if options.json {
-      JSONAnswer(stream: output).write(answer, frame: count, source: path, model: model, top: options.top ?? 5)
+      JSONAnswer(stream: output).write(answer, frame: count, source: path, model: model.value, top: options.top ?? 5)
       return output.flush()
     }
     let text = TextAnswer(stream: output, isUTF8: isUTF8)
     guard isLive else {
-      text.write(answer, source: path, model: model, top: options.top ?? 5)
+      text.write(answer, source: path, model: model.value, top: options.top ?? 5)
       return output.flush()
     }
     if canUpdate { e3c_begin_update() }
-    text.writeLine(answer, frame: count, source: path, model: model, top: options.top ?? 1)
+    text.writeLine(answer, frame: count, source: path, model: model.value, top: options.top ?? 1)
     if canUpdate { return e3c_show_update() }
     output.write("\n")
     return output.flush()

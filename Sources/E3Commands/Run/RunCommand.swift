@@ -11,9 +11,10 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
     case .version: TextStream.output.writeVersion()
     default:
       guard let path = arguments[options.firstOperand] else { throw .usage("a MODEL.e3 is missing") }
-      var run = Run(model: try Model(path, options.session), options: options)
+      var run = try Run(path, options)
       switch options.task {
       case .selfTest: try run.selfTest()
+      case .verify: try run.verify()
       case .tensor: try run.tensor()
       default: try run.frames(arguments, options.firstOperand + 1..<Int(count))
       }

@@ -22,6 +22,7 @@ extension Failure {
     _ file: UnsafePointer<CChar>?, _ text: StaticString, details: (TextStream) -> Void = { _ in }
   ) -> Failure {
     let errors = TextStream.errors
+    e3c_begin_message()
     errors.write(cString: e3c_name())
     errors.write(": ")
     if let file {
@@ -30,7 +31,7 @@ extension Failure {
     }
     errors.write(text)
     details(errors)
-    errors.write("\n")
+    e3c_end_message()
     return .failed
   }
 

@@ -16,20 +16,59 @@ struct Memory: ~Copyable {
   deinit { e3c_unmap_memory(start, count) }
 }
 
+/// How the bytes of a model file come into memory.
+enum LoadMode: Int32 {
+  /// Pages are read when they are needed, and may be dropped and read again.
+  case map
+  /// All pages are read at once and stay.
+  case lock
+  /// All bytes are read into memory: the file may then be changed.
+  case copy
+}
+
 /// A file mapped read-only, released at the end of the value's life.
 struct MappedFile: ~Copyable {
+  private let path: UnsafePointer<CChar>
   private let file: ce3_file
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 
+  /// When the file that was mapped was last written.
+  var stamp: ce3_stamp { file.stamp }
+
   /// - Parameter writable: the bytes may be changed in memory; the file stays as it is.
   init(_ path: UnsafePointer<CChar>, writable: Bool = false) throws(Failure) {
+    try self.init(path, how: writable ? CE3_MAP_COPY : CE3_MAP_READ)
+  }
+
+  /// Maps or reads a model file, which is watched from then on.
+  init(model path: UnsafePointer<CChar>, _ mode: LoadMode) throws(Failure) {
+    switch mode {
+    case .map: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_WATCH)
+    case .lock: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_WATCH + CE3_MAP_LOCK)
+    case .copy: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_MEMORY)
+    }
+  }
+
+  private init(_ path: UnsafePointer<CChar>, how: Int) throws(Failure) {
     var file = ce3_file()
-    let error = ce3_map_file(path, Int32((writable ? CE3_MAP_COPY : CE3_MAP_READ) | CE3_MAP_HUGE), &file)
+    let error = ce3_map_file(path, Int32(how + CE3_MAP_HUGE), &file)
     if error == CE3_NOT_A_FILE { throw .report(path, "not a regular file") }
+    if error == CE3_FILE_CHANGED { throw .report(path, "the file was changed while it was read") }
+    if error == CE3_NOT_LOCKED {
+      throw .report(path, "the system does not lock so much memory for this process (ulimit -l)")
+    }
     guard error == 0 else { throw .report(path, errno: error) }
+    self.path = path
     self.file = file
   }
 
   deinit { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
+
+  /// - Throws: when the file was written to since it was mapped.
+  func requireUnchanged() throws(Failure) {
+    guard withUnsafePointer(to: file, { ce3_file_changes($0) }) & Int32(CE3_BYTES_CHANGED) == 0 else {
+      throw .report(path, "the model file was changed while it was in use")
+    }
+  }
 }

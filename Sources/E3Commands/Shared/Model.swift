@@ -1,4 +1,6 @@
 import CE3
+import CE3Board
+import CE3Files
 import CE3Threads
 
 /// How a session is to run.
@@ -7,6 +9,7 @@ struct SessionSetup {
   var isa = e3_isa(E3_ISA_AUTO)
   /// CPU of each thread; nil: the system places them.
   var cpus: UnsafePointer<UInt16>?
+  var load = LoadMode.map
 }
 
 /// A model file and one session of it.
@@ -23,14 +26,20 @@ struct Model: ~Copyable {
   private let model: Memory
   private let arena: Memory
   private let session: OpaquePointer
+  /// Nanoseconds that a frame may take from the scene on; 0: any number.
+  private let deadline: UInt64
 
   /// Maps and validates the file and creates the session.
-  init(_ path: UnsafePointer<CChar>, _ setup: SessionSetup) throws(Failure) {
-    try self.init(path, MappedFile(path), setup)
+  ///
+  /// - Parameter deadline: nanoseconds that a frame may take from the scene on; 0: any number.
+  init(_ path: UnsafePointer<CChar>, _ setup: SessionSetup, deadline: UInt64 = 0) throws(Failure) {
+    try self.init(path, MappedFile(model: path, setup.load), setup, deadline: deadline)
   }
 
   /// Validates a file that is already mapped and creates the session.
-  init(_ path: UnsafePointer<CChar>, _ file: consuming MappedFile, _ setup: SessionSetup) throws(Failure) {
+  init(
+    _ path: UnsafePointer<CChar>, _ file: consuming MappedFile, _ setup: SessionSetup, deadline: UInt64 = 0
+  ) throws(Failure) {
     guard file.bytes.count > 0 else { throw .report(path, "the file is empty") }
     guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
     let handle = model.start.assumingMemoryBound(to: e3_model.self)
@@ -62,7 +71,9 @@ struct Model: ~Copyable {
     guard let arena = Memory(count: bytes + slack) else { throw .report(path, "out of memory for the session") }
     var session: OpaquePointer?
     let start = slack == 0 ? arena.start : arena.start.alignedUp(toMultipleOf: alignment)
-    try Self.check(nil, e3_session_create(handle, &choices, start, bytes, &session))
+    let created = e3_session_create(handle, &choices, start, bytes, &session)
+    if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
+    try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }
     var isa = e3_isa(E3_ISA_AUTO)
     try Self.check(nil, e3_session_get_isa(session, &isa))
@@ -73,6 +84,7 @@ struct Model: ~Copyable {
     threads = setup.threads
     arenaBytes = bytes
     self.session = session
+    self.deadline = deadline
     self.file = file
     self.model = model
     self.arena = arena
@@ -82,6 +94,17 @@ struct Model: ~Copyable {
 
   private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {
     if status != 0 { throw .report(path, status: status) }
+  }
+
+  /// Names the first CPU to which this process cannot bind a thread.
+  private static func reportUnusable(_ cpus: UnsafePointer<UInt16>, _ count: Int) -> Failure {
+    for index in 0..<count {
+      var before = ce3_affinity()
+      let isUsable = ce3_bind_caller(&before, cpus[index]) == 0
+      ce3_unbind(&before)
+      if !isUsable { return .report(nil, "no thread can be bound to CPU ") { $0.write(Int(cpus[index])) } }
+    }
+    return .report(nil, status: e3_status(E3_ERROR_THREAD_AFFINITY))
   }
 }
 
@@ -106,12 +129,41 @@ extension Model {
   /// Classifies a camera frame. Returns the answer or the library's status.
   func classify(_ frame: SourceFrame) -> Result<Answer, StatusError> {
     var pixels = frame.pixels
+    begin(after: frame.capture + frame.decoding)
     return timed(capture: frame.capture, decoding: frame.decoding) { e3_session_run_frame(session, &pixels, $0) }
   }
 
   /// Classifies a prepared image.
   func classify(_ values: UnsafePointer<Float>, count: Int) -> Result<Answer, StatusError> {
-    timed { e3_session_run_tensor(session, values, count, $0) }
+    begin(after: 0)
+    return timed { e3_session_run_tensor(session, values, count, $0) }
+  }
+
+  /// Sets the deadline of a frame that has taken `elapsed` nanoseconds so far.
+  private func begin(after elapsed: UInt64) {
+    guard deadline > 0 else { return }
+    // 1 has passed long ago.
+    e3_session_set_deadline(session, elapsed < deadline ? ce3_clock_ns() + deadline - elapsed : 1)
+  }
+
+  /// - Throws: when the model file was written to since it was mapped: what was answered since may be of both.
+  func requireUnchanged() throws(Failure) { try file.requireUnchanged() }
+
+  /// Which file it was opened from, and when that was last written.
+  var stamp: ce3_stamp { file.stamp }
+
+  /// Checks everything of the file against its checksums, in pieces with pauses of as many `milliseconds` between them.
+  ///
+  /// - Throws: names what is damaged.
+  func verify(pausing milliseconds: Int32 = 0) throws(Failure) {
+    let handle = UnsafePointer(model.start.assumingMemoryBound(to: e3_model.self))
+    guard milliseconds > 0 else { return try Self.check(path, e3_model_verify(handle)) }
+    var scrub = e3_scrub()
+    scrub.struct_size = UInt32(MemoryLayout<e3_scrub>.size)
+    while scrub.passes == 0 {
+      try Self.check(path, e3_model_scrub(handle, &scrub, 256 << 10))
+      e3c_pause_ms(milliseconds)
+    }
   }
 
   /// The status of the model's golden self-test.
