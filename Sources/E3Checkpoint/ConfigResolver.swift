@@ -29,7 +29,9 @@ struct ConfigResolver {
       imageHeight: target.height, imageWidth: target.width, channels: channels, patchHeight: patchHeight,
       patchWidth: patchWidth, hiddenSize: hidden, layerCount: layerCount, headCount: heads,
       mlpSize: try mlpSize(expertLayers: expertLayers), classCount: try classCount(),
-      representationSize: try representationSize(), classifier: classifier, positionEmbedding: positionEmbedding,
+      representationSize: try representationSize(), classifier: classifier,
+      hasClassToken: classifier.needsClassToken, registerTokens: 0, finalNorm: .beforePooling, activation: .geluTanh,
+      layerNormEpsilon: 1e-6, positionEmbedding: positionEmbedding,
       queryKeyNorm: try queryKeyNorm(), memberCount: 1, experts: nil)
     try require(channels == 1 || channels == 3, "channels", "\(channels)", "1 or 3")
     try require(hidden % heads == 0, "hidden_size", "\(hidden)", "a multiple of encoder.num_heads, \(heads)")

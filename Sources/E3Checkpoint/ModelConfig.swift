@@ -3,16 +3,44 @@
 /// Letters in comments are those of the paper and of flax: N images, M members, T tokens, H hidden size, A heads, D = H/A,
 /// F MLP size, E experts over all members, K selected experts, R representation size, C classes.
 public struct ModelConfig: Equatable, Sendable {
-  /// What the classifier reads from the encoder's output.
+  /// What the classifier reads from the encoder's output. The raw values are those of V-MoE's `classifier` field and of
+  /// ours beside them.
   public enum Classifier: String, Sendable, CaseIterable {
     /// The class token, a learned vector in front of the patches.
     case token
-    /// The first patch.
+    /// The first patch; there is no class token.
     case first = "0"
-    /// The mean over all tokens.
+    /// The mean over all tokens, class token and registers included.
     case gap
     /// Multi-head attention pooling with a learned probe.
     case map
+    /// The mean over the patches' tokens alone, whatever tokens stand before them.
+    case patchMean = "patch_mean"
+    /// The class token, and behind it the mean over the patches' tokens: `[2H]`.
+    case tokenAndPatchMean = "token_and_patch_mean"
+    /// The class token, and behind it the first register, which is the distillation token: `[2H]`.
+    case tokenPair = "token_pair"
+
+    /// Vectors of H values that the head reads, one behind the other.
+    public var vectorCount: Int { self == .tokenAndPatchMean || self == .tokenPair ? 2 : 1 }
+    /// Whether there is no such model without a class token.
+    public var needsClassToken: Bool { self == .token || self == .tokenAndPatchMean || self == .tokenPair }
+  }
+
+  /// The MLP's non-linear function.
+  public enum Activation: String, Sendable, CaseIterable {
+    /// GELU with the error function: `x / 2 * (1 + erf(x / sqrt(2)))`.
+    case gelu
+    /// GELU in its tanh approximation, which flax uses by default.
+    case geluTanh = "gelu_tanh"
+  }
+
+  /// Where the last layer norm stands.
+  public enum FinalNorm: String, Sendable, CaseIterable {
+    /// Every token is normalised, then they are pooled.
+    case beforePooling = "before_pooling"
+    /// The tokens are pooled, then the result is normalised (timm's `fc_norm`).
+    case afterPooling = "after_pooling"
   }
 
   /// What is added to the tokens before the first block.
@@ -65,6 +93,15 @@ public struct ModelConfig: Equatable, Sendable {
   /// R, the width of the `pre_logits` layer; nil when there is none.
   public var representationSize: Int?
   public var classifier: Classifier
+  /// Whether a learned class token stands in front of the patches.
+  public var hasClassToken: Bool
+  /// Learned tokens between the class token and the patches (registers, the distillation token). Nothing reads them but
+  /// attention, and the head of a ``Classifier/tokenPair``.
+  public var registerTokens: Int
+  public var finalNorm: FinalNorm
+  public var activation: Activation
+  /// Added to the variance in every layer norm over H, and in the norms of queries and keys.
+  public var layerNormEpsilon: Float
   public var positionEmbedding: PositionEmbedding
   /// Whether queries and keys are normalised (`attention_qk_norm`).
   public var queryKeyNorm: Bool
@@ -77,16 +114,20 @@ public struct ModelConfig: Equatable, Sendable {
   public var gridHeight: Int { imageHeight / patchHeight }
   /// Patches in a row: partial patches at the right edge are ignored.
   public var gridWidth: Int { imageWidth / patchWidth }
-  /// T, the class token included.
-  public var tokenCount: Int { gridHeight * gridWidth + (classifier == .token ? 1 : 0) }
+  /// Tokens before the patches': class token and registers.
+  public var prefixTokens: Int { (hasClassToken ? 1 : 0) + registerTokens }
+  /// T, class token and registers included.
+  public var tokenCount: Int { gridHeight * gridWidth + prefixTokens }
   /// D
   public var headSize: Int { hiddenSize / headCount }
   /// Values of one patch: rows × columns × channels.
   public var patchValueCount: Int { patchHeight * patchWidth * channels }
   /// Em = E / M; 0 when no block has experts.
   public var expertsPerMember: Int { (experts?.count ?? 0) / memberCount }
-  /// Width of the vector that the head reads: R, or H without a `pre_logits` layer.
-  public var headInputSize: Int { representationSize ?? hiddenSize }
+  /// Width of what pooling gives: H, or 2H for two vectors.
+  public var pooledSize: Int { hiddenSize * classifier.vectorCount }
+  /// Width of the vector that the head reads: R, or the pooled width without a `pre_logits` layer.
+  public var headInputSize: Int { representationSize ?? pooledSize }
 
   /// Whether the MLP of block `index` is a mixture of experts.
   public func hasExperts(_ index: Int) -> Bool { experts?.layers.contains(index) ?? false }

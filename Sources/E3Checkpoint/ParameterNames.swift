@@ -53,12 +53,15 @@ public struct BlockNames: Equatable, Sendable {
 
 /// Names of all tensors, as V-MoE's parameter tree has them.
 public enum ParameterNames {
-  /// `[1, 1, H]`, classifier token only.
+  /// `[1, 1, H]`, only with a class token.
   public static let classToken = "cls"
+  /// `[1, registers, H]`, only with registers.
+  public static let registers = "registers"
   /// Kernel `[patch height, patch width, channels, H]`, bias `[H]`.
   public static let embedding = LinearNames("embedding")
   /// `[1, T, H]`, learned position embedding only.
   public static let positionEmbedding = "Encoder/posembed_input/pos_embedding"
+  /// `[H]`, or `[2H]` behind a pooling of two vectors.
   public static let encoderNorm = NormNames("Encoder/encoder_norm")
   /// `[1, 1, H]`, classifier map only, as the next three.
   public static let mapProbe = "MapHead/probe"

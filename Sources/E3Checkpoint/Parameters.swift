@@ -18,9 +18,9 @@ extension ModelConfig {
       add(names.kernel, kernel)
       add(names.bias, bias)
     }
-    func add(_ names: NormNames) {
-      add(names.scale, [hidden])
-      add(names.bias, [hidden])
+    func add(_ names: NormNames, width: Int? = nil) {
+      add(names.scale, [width ?? hidden])
+      add(names.bias, [width ?? hidden])
     }
     func add(_ names: AttentionNames) {
       for projection in [names.query, names.key, names.value] {
@@ -38,7 +38,8 @@ extension ModelConfig {
     }
 
     add(ParameterNames.embedding, [patchHeight, patchWidth, channels, hidden], bias: [hidden])
-    if classifier == .token { add(ParameterNames.classToken, [1, 1, hidden]) }
+    if hasClassToken { add(ParameterNames.classToken, [1, 1, hidden]) }
+    if registerTokens > 0 { add(ParameterNames.registers, [1, registerTokens, hidden]) }
     if positionEmbedding == .learned { add(ParameterNames.positionEmbedding, [1, tokenCount, hidden]) }
     for index in 0..<layerCount {
       let block = ParameterNames.block(index)
@@ -52,7 +53,7 @@ extension ModelConfig {
         add(block.mlp)
       }
     }
-    add(ParameterNames.encoderNorm)
+    add(ParameterNames.encoderNorm, width: finalNorm == .afterPooling ? pooledSize : hidden)
     if classifier == .map {
       add(ParameterNames.mapProbe, [1, 1, hidden])
       add(ParameterNames.mapAttention)
@@ -60,7 +61,7 @@ extension ModelConfig {
       add(ParameterNames.mapMLP)
     }
     if let representationSize {
-      add(ParameterNames.preLogits, [hidden, representationSize], bias: [representationSize])
+      add(ParameterNames.preLogits, [pooledSize, representationSize], bias: [representationSize])
     }
     add(ParameterNames.head, [headInputSize, classCount], bias: [classCount])
     return list

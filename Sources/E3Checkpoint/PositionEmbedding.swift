@@ -1,11 +1,11 @@
 import E3Host
 
 /// Resizes a learned position embedding from one grid of patches to another: linear interpolation with aligned corners,
-/// in float64, as `scipy.ndimage.zoom(order=1)` does for the reference. Leading vectors (the class token's) are copied.
+/// in float64, as `scipy.ndimage.zoom(order=1)` does for the reference. Leading vectors (of class token and registers) are copied.
 ///
 /// - Parameters:
 ///   - values: `[leading + source.height * source.width][hiddenSize]`.
-///   - leading: number of vectors that belong to no patch, 0 or 1.
+///   - leading: number of vectors that belong to no patch.
 /// - Returns: `[leading + target.height * target.width][hiddenSize]`.
 /// - Precondition: `values` has exactly that many values, both grids have at least one cell.
 ///

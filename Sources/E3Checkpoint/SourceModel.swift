@@ -29,9 +29,8 @@ public struct SourceModel: Sendable {
     let values = try checkpoint.read(name)
     // A router's columns are dealt to members in order, so [H, E] and [H, M, Em] have the same values.
     guard name == ParameterNames.positionEmbedding else { return values }
-    let leading = config.classifier == .token ? 1 : 0
     return resizePositionEmbedding(
-      values, hiddenSize: config.hiddenSize, leading: leading, from: sourceGrid,
+      values, hiddenSize: config.hiddenSize, leading: config.prefixTokens, from: sourceGrid,
       to: Grid(height: config.gridHeight, width: config.gridWidth))
   }
 
@@ -66,7 +65,7 @@ public struct SourceModel: Sendable {
 
   private func accepts(_ shape: [Int], for parameter: Parameter) -> Bool {
     if parameter.name == ParameterNames.positionEmbedding {
-      return shape == [1, sourceGrid.count + (config.classifier == .token ? 1 : 0), config.hiddenSize]
+      return shape == [1, sourceGrid.count + config.prefixTokens, config.hiddenSize]
     }
     if let experts = config.experts, parameter.name.hasSuffix("/Moe/Router/dense/kernel") {
       let (hidden, members) = (config.hiddenSize, config.memberCount)

@@ -53,7 +53,16 @@ extension e3_file_config {
       case .first: .first
       case .gap: .gap
       case .map: .map
+      case .patchMean, .tokenAndPatchMean, .tokenPair:
+        throw FieldRange(problem: "the head reads \(model.classifier.rawValue), which model files cannot say yet")
       }
+    guard model.activation == .geluTanh, model.layerNormEpsilon == 1e-6, model.registerTokens == 0,
+      model.finalNorm == .beforePooling, model.hasClassToken == (model.classifier == .token)
+    else {
+      throw FieldRange(
+        problem: "activation \(model.activation.rawValue), epsilon \(model.layerNormEpsilon), "
+          + "\(model.registerTokens) registers, norm \(model.finalNorm.rawValue): model files cannot say that yet")
+    }
     classifier = UInt32(kind.rawValue)
   }
 

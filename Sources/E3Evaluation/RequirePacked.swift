@@ -65,12 +65,14 @@ private func requireEqual(
 }
 
 extension ModelConfig.Classifier {
-  fileprivate var stored: Classifier {
+  /// Nil for what model files cannot say.
+  fileprivate var stored: Classifier? {
     switch self {
     case .token: .token
     case .first: .first
     case .gap: .gap
     case .map: .map
+    case .patchMean, .tokenAndPatchMean, .tokenPair: nil
     }
   }
 }

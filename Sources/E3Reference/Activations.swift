@@ -1,12 +1,19 @@
+import E3Checkpoint
 import Glibc
 
-/// GELU in its tanh approximation, which flax uses by default; in place.
-func gelu(_ x: inout Matrix) {
+/// The MLP's non-linear function, in place.
+func apply(_ activation: ModelConfig.Activation, to x: inout Matrix) {
   x.updateRows { row in
-    for i in row.indices {
-      let value = row[i]
-      // sqrt(2 / pi)
-      row[i] = 0.5 * value * (1 + tanh(0.797_884_560_802_865_4 * (value + 0.044715 * value * value * value)))
+    switch activation {
+    case .gelu:
+      // sqrt(1 / 2)
+      for i in row.indices { row[i] = 0.5 * row[i] * (1 + erf(row[i] * 0.707_106_781_186_547_5)) }
+    case .geluTanh:
+      for i in row.indices {
+        let value = row[i]
+        // sqrt(2 / pi)
+        row[i] = 0.5 * value * (1 + tanh(0.797_884_560_802_865_4 * (value + 0.044715 * value * value * value)))
+      }
     }
   }
 }

@@ -1,7 +1,7 @@
 import E3Checkpoint
 import E3Host
 
-/// Images to tokens: patches through a linear layer, a class token in front, position embeddings.
+/// Images to tokens: patches through a linear layer, class token and registers in front, position embeddings.
 struct Embedding {
   let model: SourceModel
 
@@ -33,11 +33,12 @@ struct Embedding {
   /// - Parameter patches: `[N*P][H]`.
   /// - Returns: `[N*T][H]`.
   func tokens(_ patches: Matrix, count: Int) throws(FileError) -> Matrix {
-    let classToken = config.classifier == .token ? try model.values(of: ParameterNames.classToken) : []
+    var prefix = config.hasClassToken ? try model.values(of: ParameterNames.classToken) : []
+    if config.registerTokens > 0 { prefix += try model.values(of: ParameterNames.registers) }
     let perImage = patches.rows / count * config.hiddenSize
     var values: [Float] = []
     for image in 0..<count {
-      values += classToken
+      values += prefix
       values += patches.values[image * perImage..<(image + 1) * perImage]
     }
     let position = try position()  // [T][H]
@@ -50,7 +51,7 @@ struct Embedding {
     case .none: []
     case .learned: try model.values(of: ParameterNames.positionEmbedding)
     case .sincos2d(let temperature):
-      [Float](repeating: 0, count: config.classifier == .token ? config.hiddenSize : 0)
+      [Float](repeating: 0, count: config.prefixTokens * config.hiddenSize)
         + sincos2dPositions(
           Grid(height: config.gridHeight, width: config.gridWidth), hiddenSize: config.hiddenSize,
           temperature: temperature)

@@ -14,11 +14,11 @@ public enum Intermediate: Hashable, Sendable {
   case experts(block: Int)
   /// `[N*S*T][H]` output of a block.
   case block(Int)
-  /// `[N*M*T][H]` after the last norm.
+  /// `[N*M*T][H]` after the last norm, unless that comes after pooling.
   case encoderOutput
-  /// `[N*M][H]`
+  /// `[N*M][H or 2H]`, normalised.
   case pooled
-  /// `[N*M][R or H]` input of the head.
+  /// `[N*M][R, H or 2H]` input of the head.
   case representation
 }
 

@@ -1,24 +1,25 @@
 import E3Checkpoint
 import E3Host
 
-/// Layer normalisation over the last axis: `(x - mean) / sqrt(variance + 1e-6) * scale + bias`, biased variance.
+/// Layer normalisation over the last axis: `(x - mean) / sqrt(variance + epsilon) * scale + bias`, biased variance.
 struct LayerNorm {
   /// `[width]`
   let scale: [Float]
   /// `[width]`; nil for none, as in the norms of queries and keys.
   let bias: [Float]?
-
-  private static let epsilon = 1e-6
+  let epsilon: Double
 
   init(_ names: NormNames, from model: SourceModel) throws(FileError) {
     scale = try model.values(of: names.scale)
     bias = try model.values(of: names.bias)
+    epsilon = Double(model.config.layerNormEpsilon)
   }
 
   /// A norm without bias.
   init(scaleOnly name: String, from model: SourceModel) throws(FileError) {
     scale = try model.values(of: name)
     bias = nil
+    epsilon = Double(model.config.layerNormEpsilon)
   }
 
   /// Normalises every run of `scale.count` values.
@@ -31,7 +32,7 @@ struct LayerNorm {
       let mean = sum / count
       var squares = 0.0
       for value in row { squares += (Double(value) - mean) * (Double(value) - mean) }
-      let factor = 1 / (squares / count + Self.epsilon).squareRoot()
+      let factor = 1 / (squares / count + epsilon).squareRoot()
       for i in row.indices {
         row[i] = Float((Double(row[i]) - mean) * factor) * scale[i] + (bias?[i] ?? 0)
       }

@@ -5,19 +5,35 @@ import E3Host
 struct Pooling {
   let model: SourceModel
 
-  /// - Parameter x: `[sequences * T][H]`, normalised.
-  /// - Returns: `[sequences][H]`.
+  /// - Parameter x: `[sequences * T][H]`, normalised unless the norm comes after pooling.
+  /// - Returns: `[sequences][H or 2H]`.
   func callAsFunction(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
-    let tokens = model.config.tokenCount
-    switch model.config.classifier {
-    case .token, .first: return x.gather((0..<sequences).map { $0 * tokens })
-    case .gap:
-      var mean = Matrix(rows: sequences, columns: x.columns)
-      for row in 0..<x.rows { mean.add(x[row], to: row / tokens) }
-      mean.updateRows { row in for i in row.indices { row[i] /= Float(tokens) } }
-      return mean
-    case .map: return try mapHead(x, sequences: sequences)
+    let config = model.config
+    func token(_ index: Int) -> Matrix { x.gather((0..<sequences).map { $0 * config.tokenCount + index }) }
+    func patchMean() -> Matrix { mean(x, of: config.prefixTokens..<config.tokenCount, sequences: sequences) }
+    return switch config.classifier {
+    case .token, .first: token(0)
+    case .gap: mean(x, of: 0..<config.tokenCount, sequences: sequences)
+    case .map: try mapHead(x, sequences: sequences)
+    case .patchMean: patchMean()
+    case .tokenAndPatchMean: sideBySide(token(0), patchMean())
+    case .tokenPair: sideBySide(token(0), token(1))
     }
+  }
+
+  /// The mean over `tokens` of every sequence.
+  private func mean(_ x: Matrix, of tokens: Range<Int>, sequences: Int) -> Matrix {
+    var mean = Matrix(rows: sequences, columns: x.columns)
+    for sequence in 0..<sequences {
+      for token in tokens { mean.add(x[sequence * model.config.tokenCount + token], to: sequence) }
+    }
+    mean.updateRows { row in for i in row.indices { row[i] /= Float(tokens.count) } }
+    return mean
+  }
+
+  /// The rows of `b` behind those of `a`.
+  private func sideBySide(_ a: Matrix, _ b: Matrix) -> Matrix {
+    Matrix(rows: a.rows, columns: a.columns + b.columns, values: (0..<a.rows).flatMap { a[$0] + b[$0] })
   }
 
   /// Multi-head attention pooling: a learned probe attends to all tokens; an MLP follows. The probe itself is not added.

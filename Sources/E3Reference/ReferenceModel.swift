@@ -36,12 +36,14 @@ public struct ReferenceModel: Sendable {
     for index in 0..<config.layerCount {
       x = try EncoderBlock(index: index, model: model)(x, images: count, observer: observer)
     }
-    x = try LayerNorm(ParameterNames.encoderNorm, from: model)(x)
+    let norm = try LayerNorm(ParameterNames.encoderNorm, from: model)
+    if config.finalNorm == .beforePooling { x = norm(x) }
     observer?.observe(.encoderOutput, x)
     var z = try Pooling(model: model)(x, sequences: count * config.memberCount)
+    if config.finalNorm == .afterPooling { z = norm(z) }
     observer?.observe(.pooled, z)
     if let size = config.representationSize {
-      z = try Linear(ParameterNames.preLogits, inputs: config.hiddenSize, outputs: size, from: model)(z)
+      z = try Linear(ParameterNames.preLogits, inputs: config.pooledSize, outputs: size, from: model)(z)
       z.updateRows { row in for i in row.indices { row[i] = tanh(row[i]) } }
     }
     observer?.observe(.representation, z)
