@@ -29,9 +29,8 @@ let board: [Target] = [
 
 let host: [Target] = [
   .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-  .systemLibrary(name: "CJSON", pkgConfig: "libcjson", providers: [.apt(["libcjson-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-  .target(name: "E3Host", dependencies: ["CE3Files", "CJSON", "CZlib"]),
+  .target(name: "E3Host", dependencies: ["CE3Files", "CZlib"]),
   .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
   .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),

@@ -2,56 +2,106 @@ import E3Host
 
 /// A model's weights on disk: named float tensors, read one at a time.
 ///
-/// Three forms are read, told apart by the path:
+/// The form is recognised by what the files hold:
 /// - a V-MoE checkpoint, `PREFIX` or `PREFIX.index`, with its `PREFIX.data-nnnnn-of-NNNNN` files;
-/// - `NAME.safetensors`;
-/// - a vit_jax `NAME.npz`.
+/// - safetensors, in one file or in parts with their `….index.json`;
+/// - a PyTorch zip file (`.pt`, `.pth`, `.bin`), in one file or in parts, of which nothing is run;
+/// - a `.npz` of vit_jax or big_vision;
+/// - a folder that holds one of them.
 ///
-/// Tensor names are those of V-MoE's parameter tree, joined with `/`, without a leading `params/` and whatever the form
-/// (`Encoder/encoderblock_0/SelfAttention/query/kernel`). Only parameters are listed, never optimizer state. Files are
-/// mapped; opening reads their tables alone. Reading holds the values of the request and a few megabytes of the file.
+/// Tensor names are those of V-MoE's parameter tree, joined with `/`, without what stands before the model and whatever
+/// the form (`Encoder/encoderblock_0/SelfAttention/query/kernel`). Files are mapped; opening reads their tables alone.
+/// Reading holds the values of the request and a few megabytes of the file.
 public struct Checkpoint: Sendable {
   public enum Form: String, Sendable {
     case vmoe = "V-MoE"
     case safetensors
-    case npz = "vit_jax npz"
+    case pytorch = "PyTorch"
+    case npz
   }
 
-  /// Path as it was given.
+  /// Path of the file that holds the weights, or the index of its parts.
   public let path: String
   /// Form of the files.
   public let form: Form
-  /// All parameters' names, in ascending order.
+  /// Whose names the tensors have in the file; nil where no name is known.
+  public let naming: Naming?
+  /// The model's tensors' names, in ascending order.
   public let tensorNames: [String]
+  /// Configuration beside the weights; nil where there is none.
+  let configuration: String?
+  /// What the names say about the model.
+  let facts: NamingFacts
+  /// Names of tensors that are none of the model's and that nobody asked to leave out.
+  let otherNames: [String]
+  /// Tensors that were left out, each with the reason.
+  let passedOver: [(name: String, reason: String)]
+  private let otherProblems: [String: String]
   private let sources: [String: any TensorSource]
 
   /// Opens the checkpoint at `path`.
   ///
-  /// - Throws: a missing, truncated or malformed file; a tensor that is not float32, float16 or bfloat16.
-  public init(path: String) throws(FileError) {
-    self.path = path
-    if path.hasSuffix(".safetensors") {
-      form = .safetensors
-      sources = try readSafetensors(path: path)
-    } else if path.hasSuffix(".npz") {
-      form = .npz
-      sources = try readVitJax(path: path)
+  /// - Parameter ignored: Patterns of names to leave out, with `*` for any text.
+  /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it; several
+  ///   models in one file.
+  public init(path: String, ignoring ignored: [String] = []) throws(FileError) {
+    let files = try CheckpointFiles(path: path)
+    let stored = try StoredTensors(files)
+    self.path = files.weights
+    form = stored.form
+    configuration = files.configuration
+    let patterns = ignored.map(NamePattern.init)
+    let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
+    var (tensors, rest) = Self.parameters(of: kept)
+    if let (naming, prefix) = try Naming.find(in: tensors.keys, path: self.path) {
+      let translated = try naming.translate(tensors, prefix: prefix, path: self.path)
+      (tensors, self.naming, facts) = (translated.tensors, naming, translated.facts)
+      rest.merge(translated.rest) { $1 }
     } else {
-      form = .vmoe
-      sources = try readVMoE(prefix: path.hasSuffix(".index") ? String(path.dropLast(6)) : path)
+      (naming, facts) = (nil, NamingFacts())
     }
+    var passedOver = stored.tensors.keys.filter { kept[$0] == nil }.map { (name: $0, reason: "--ignore") }
+    var others: [String] = []
+    for name in rest.keys.sorted() {
+      if let reason = UnusedTensors.reason(name) { passedOver.append((name, reason)) } else { others.append(name) }
+    }
+    // V-MoE's names stay as they are: what the model has no use for shows only there.
+    for name in tensors.keys where naming != nil {
+      guard let reason = UnusedTensors.reason(name) else { continue }
+      passedOver.append((name, reason))
+      tensors[name] = nil
+    }
+    self.passedOver = passedOver.sorted { $0.name < $1.name }
+    otherNames = others
+    otherProblems = rest.merging(tensors) { $1 }.compactMapValues { ($0 as? UnreadableTensor)?.problem }
+    sources = tensors
     tensorNames = sources.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    for name in tensorNames {
-      guard let source = sources[name], source.elementType.isWeight else {
-        let found = sources[name]?.elementType.rawValue ?? "none"
-        throw FileError(
-          file: path, tensor: name, problem: "element type \(found), expected float32, float16 or bfloat16")
-      }
+  }
+
+  /// Where any name starts with `params/`, the parameters are below it, and the rest of a training state beside it.
+  private static func parameters(
+    of tensors: [String: any TensorSource]
+  ) -> (own: [String: any TensorSource], rest: [String: any TensorSource]) {
+    let prefix = "params/"
+    guard tensors.keys.contains(where: { $0.hasPrefix(prefix) }) else { return (tensors, [:]) }
+    var (own, rest): ([String: any TensorSource], [String: any TensorSource]) = ([:], [:])
+    for (name, tensor) in tensors {
+      if name.hasPrefix(prefix) { own[String(name.dropFirst(prefix.count))] = tensor } else { rest[name] = tensor }
     }
+    return (own, rest)
   }
 
   /// Shape of the tensor `name`; nil when there is none of that name.
   public func shape(of name: String) -> [Int]? { sources[name]?.shape }
+
+  /// Why the tensor `name` cannot be read as weights; nil where it can, or where there is none of that name.
+  func problem(with name: String) -> String? { sources[name]?.problem }
+
+  /// Why a tensor that is none of the model's could not be read at all, with a colon behind; empty where it could.
+  func otherProblem(with name: String) -> String { otherProblems[name].map { "\($0): " } ?? "" }
+
+  /// Whether heads lie side by side in the matrices of attention, with one axis for all.
+  var hasFlatHeads: Bool { naming != nil && naming != .vmoe && naming != .bigVision }
 
   /// Encoding of the tensor `name` in the file; nil when there is none of that name.
   public func elementType(of name: String) -> ElementType? { sources[name]?.elementType }
@@ -78,11 +128,12 @@ public struct Checkpoint: Sendable {
   }
 
   private func read(_ name: String, _ source: any TensorSource, _ range: Range<Int>) throws(FileError) -> [Float] {
+    if let problem = source.problem { throw FileError(file: path, tensor: name, problem: problem) }
     let values: [Float]
     do throws(FileError) {
       values = try source.values(range)
     } catch {
-      throw FileError(file: error.file, tensor: name, problem: error.problem)
+      throw FileError(file: error.file.isEmpty ? path : error.file, tensor: name, problem: error.problem)
     }
     if let index = firstNonFinite(values) {
       throw FileError(

@@ -1,37 +1,64 @@
 import E3Host
 
-/// A model as a checkpoint and a configuration give it: the resolved configuration, and the weights in its shapes, read
+/// A model as a checkpoint and its configuration give it: the resolved configuration, and the weights in its shapes, read
 /// one at a time.
 public struct SourceModel: Sendable {
   public let config: ModelConfig
   public let checkpoint: Checkpoint
+  /// The configuration that was read; nil where the shapes told everything.
+  public let configPath: String?
+  /// How the training prepared its images; nil where nothing says it.
+  public let preprocessing: SourcePreprocessing?
+  /// Names of the classes, as the checkpoint's metadata say; nil where they do not.
+  public let labels: [String]?
+  /// What was taken for granted or passed over, a line each.
+  public let notes: [String]
   private let sourceGrid: Grid
+  private let positionPrefix: Int
 
-  /// Opens `checkpoint`, reads the configuration file and checks every tensor's shape against it.
+  /// Opens `checkpoint`, reads the configuration and checks every tensor's shape against it.
   ///
+  /// - Parameters:
+  ///   - config: The configuration; nil: the one beside the checkpoint, or what the shapes tell.
+  ///   - ignored: Patterns of tensors to leave out, with `*` for any text.
   /// - Throws: what `Checkpoint` throws; a configuration that contradicts itself or a tensor; a tensor that is missing or
   ///   is not part of the model.
-  public init(checkpoint path: String, config configPath: String, options: ModelOptions = ModelOptions())
-    throws(FileError)
-  {
-    let document = try ConfigDocument(path: configPath)
-    checkpoint = try Checkpoint(path: path)
+  public init(
+    checkpoint path: String, config givenConfig: String?, options: ModelOptions = ModelOptions(),
+    ignoring ignored: [String] = []
+  ) throws(FileError) {
+    checkpoint = try Checkpoint(path: path, ignoring: ignored)
+    configPath = givenConfig ?? checkpoint.configuration
+    let document = try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
+      ?? ConfigDocument(none: checkpoint.path)
     let evidence = try ShapeEvidence(checkpoint)
-    (config, sourceGrid) = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
-    try requireShapes(configPath: configPath)
+    let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
+    (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
+    (preprocessing, labels) = (document.preprocessing, document.labels)
+    var notes: [String] = []
+    if givenConfig == nil, let configPath { notes.append("configuration: \(configPath)") }
+    if !checkpoint.passedOver.isEmpty {
+      notes.append("\(checkpoint.path): passed over: \(listed(checkpoint.passedOver))")
+    }
+    self.notes = notes + resolved.notes
+    try requireShapes()
   }
 
   /// All values of the tensor `name`, one of `config.parameters`, in its shape there: routers are regrouped by member,
-  /// the position embedding is resized.
+  /// the position embedding is resized, with zeros for tokens that have none.
   ///
   /// - Throws: a value that is not finite; a damaged file.
   public func values(of name: String) throws(FileError) -> [Float] {
     let values = try checkpoint.read(name)
     // A router's columns are dealt to members in order, so [H, E] and [H, M, Em] have the same values.
     guard name == ParameterNames.positionEmbedding else { return values }
-    return resizePositionEmbedding(
-      values, hiddenSize: config.hiddenSize, leading: config.prefixTokens, from: sourceGrid,
+    var rows = resizePositionEmbedding(
+      values, hiddenSize: config.hiddenSize, leading: positionPrefix, from: sourceGrid,
       to: Grid(height: config.gridHeight, width: config.gridWidth))
+    let missing = config.prefixTokens - positionPrefix
+    rows.insert(
+      contentsOf: [Float](repeating: 0, count: missing * config.hiddenSize), at: positionPrefix * config.hiddenSize)
+    return rows
   }
 
   /// The values `index` along the leading axis of the tensor `name`: one expert of a `[E, …]` tensor.
@@ -41,32 +68,51 @@ public struct SourceModel: Sendable {
     try checkpoint.read(name, at: index)
   }
 
-  private func requireShapes(configPath: String) throws(FileError) {
+  private func requireShapes() throws(FileError) {
+    let source = configPath ?? "its shapes"
     var expected: Set<String> = []
     for parameter in config.parameters {
       expected.insert(parameter.name)
       guard let found = checkpoint.shape(of: parameter.name) else {
         throw FileError(
           file: checkpoint.path, tensor: parameter.name,
-          problem: "missing, expected shape \(parameter.shape) for \(configPath)")
+          problem: "missing, expected shape \(parameter.shape) for \(source)")
       }
       guard accepts(found, for: parameter) else {
         throw FileError(
           file: checkpoint.path, tensor: parameter.name,
-          problem: "shape \(found), expected \(parameter.shape) for \(configPath)")
+          problem: "shape \(found), expected \(parameter.shape) for \(source)")
+      }
+      if let problem = checkpoint.problem(with: parameter.name) {
+        throw FileError(file: checkpoint.path, tensor: parameter.name, problem: problem)
       }
     }
-    if let extra = checkpoint.tensorNames.first(where: { !expected.contains($0) }) {
-      throw FileError(
-        file: checkpoint.path, tensor: extra,
-        problem: "shape \(checkpoint.shape(of: extra) ?? []), but the model of \(configPath) has no such tensor")
-    }
+    let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
+    guard let first = extra.first else { return }
+    let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
+    let others = extra.count > 1 ? " Nor \(extra[1..<min(4, extra.count)].joined(separator: ", "))" : ""
+    let more = extra.count > 4 ? " and \(extra.count - 4) more." : others.isEmpty ? "" : "."
+    throw FileError(
+      file: checkpoint.path, tensor: first,
+      problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor; "
+        + "--ignore '\(first)' leaves it out.\(others)\(more)")
   }
 
   private func accepts(_ shape: [Int], for parameter: Parameter) -> Bool {
     if parameter.name == ParameterNames.positionEmbedding {
-      return shape == [1, sourceGrid.count + config.prefixTokens, config.hiddenSize]
+      return shape == [1, sourceGrid.count + positionPrefix, config.hiddenSize]
     }
+    // Heads lie side by side in other libraries' matrices: the same values in the same order.
+    let flat: [Int]
+    switch parameter.shape.count {
+    case 3 where parameter.shape == [config.hiddenSize, config.headCount, config.headSize]:
+      flat = [config.hiddenSize, config.hiddenSize]
+    case 3 where parameter.shape == [config.headCount, config.headSize, config.hiddenSize]:
+      flat = [config.hiddenSize, config.hiddenSize]
+    case 2 where parameter.shape == [config.headCount, config.headSize]: flat = [config.hiddenSize]
+    default: flat = parameter.shape
+    }
+    if checkpoint.hasFlatHeads, shape == flat { return true }
     if let experts = config.experts, parameter.name.hasSuffix("/Moe/Router/dense/kernel") {
       let (hidden, members) = (config.hiddenSize, config.memberCount)
       return [[hidden, experts.count], [hidden, 1, experts.count], [hidden, members, experts.count / members]]
@@ -85,4 +131,22 @@ extension ModelConfig {
     let document = try ConfigDocument(path: path)
     self = try ConfigResolver(document: document, evidence: nil, options: options).resolve().config
   }
+}
+
+/// Names with their reasons, those of one folder together: `opt/… (26, optimizer state), step (counter)`.
+private func listed(_ tensors: [(name: String, reason: String)]) -> String {
+  var groups: [(label: String, reason: String, count: Int)] = []
+  for (name, reason) in tensors {
+    let end = name.firstIndex { $0 == "/" || $0 == "." }
+    let label = end.map { String(name[...$0]) + "…" } ?? name
+    if let index = groups.firstIndex(where: { $0.label == label && $0.reason == reason }) {
+      groups[index].count += 1
+    } else {
+      groups.append((label, reason, 1))
+    }
+  }
+  let texts = groups.prefix(12).map { group in
+    group.count > 1 ? "\(group.label) (\(group.count), \(group.reason))" : "\(group.label) (\(group.reason))"
+  }
+  return texts.joined(separator: ", ") + (groups.count > 12 ? " and \(groups.count - 12) more" : "")
 }

@@ -1,8 +1,11 @@
+import E3Checkpoint
+import E3Format
 import E3Host
 
 /// Reads a label file: UTF-8, one label per line, the line number being the class index.
 ///
-/// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control characters.
+/// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control characters, two
+///   classes of one label.
 func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
   let bytes = try readTextFile(path: path)
   guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -15,12 +18,35 @@ func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
   guard lines.count == classCount else {
     throw FileError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
   }
-  for (index, line) in lines.enumerated() {
-    guard line.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
-      throw FileError(file: path, problem: "label \(index) holds a control character")
-    }
-  }
+  if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
   return lines
+}
+
+/// The labels of a model: those of the label file, else those of the checkpoint's metadata where they can be used.
+///
+/// - Throws: a label file that cannot be used. Metadata that cannot are left out with a note: nobody chose them.
+func labels(
+  for model: SourceModel, path: String?, classCount: Int, note: (String) -> Void
+) throws(FileError) -> [String]? {
+  if let path { return try readLabels(path: path, classCount: classCount) }
+  guard let labels = model.labels else { return nil }
+  let problem =
+    labels.count == classCount ? labelProblem(labels) : "\(labels.count) labels, expected one for each of \(classCount) classes"
+  guard let problem else { return labels }
+  note("\(model.configPath ?? model.checkpoint.path): its labels are left out, \(problem): give --labels")
+  return nil
+}
+
+/// What is wrong with labels; nil when they can be stored.
+private func labelProblem(_ labels: [String]) -> String? {
+  var classes: [String: Int] = [:]
+  for (index, label) in labels.enumerated() {
+    if !label.unicodeScalars.allSatisfy(UTF8Text.isPrintable) { return "label \(index) holds a control character" }
+    // A class without a name has an empty line.
+    if let first = classes[label], !label.isEmpty { return "label \(index) is that of class \(first) too" }
+    classes[label] = classes[label] ?? index
+  }
+  return nil
 }
 
 /// The labels section: ends of the texts, then the texts.

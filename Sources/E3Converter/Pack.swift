@@ -10,29 +10,30 @@ import E3Models
 /// The output appears under its name only when it is complete; the same input always gives the same bytes.
 ///
 /// - Parameters:
-///   - path: The checkpoint: a V-MoE prefix or index, a `.safetensors` or a vit_jax `.npz`.
-///   - configPath: The configuration, with V-MoE field names.
+///   - path: The checkpoint, of any form that `Checkpoint` reads, or its folder.
+///   - givenConfig: The configuration; nil: the one beside the checkpoint, or what the shapes tell.
 ///   - output: The `.e3` file.
+///   - note: Is told what was taken for granted or passed over, line by line.
 ///   - progress: Is told the share of the file that is written, 0 to 1.
 /// - Throws: a checkpoint, configuration, label file or output that cannot be used.
 public func pack(
-  checkpoint path: String, config configPath: String, output: String, options: PackOptions = PackOptions(),
-  progress: (Double) -> Void = { _ in }
+  checkpoint path: String, config givenConfig: String? = nil, output: String, options: PackOptions = PackOptions(),
+  note: (String) -> Void = { _ in }, progress: (Double) -> Void = { _ in }
 ) throws(FileError) {
-  try requireDistinct(output: output, from: [path, configPath] + (options.labels.map { [$0] } ?? []))
-  let model = try SourceModel(checkpoint: path, config: configPath, options: options.model)
-  var preprocessing = Preprocessing.standard(for: model.checkpoint.form)
-  preprocessing.resize = options.resize ?? preprocessing.resize
-  preprocessing.value = options.value ?? preprocessing.value
-  let shape = try ModelShape(model.config, preprocessing, file: configPath)
+  let model = try SourceModel(
+    checkpoint: path, config: givenConfig, options: options.model, ignoring: options.ignored)
+  try requireDistinct(
+    output: output, from: [path, model.checkpoint.path] + [model.configPath, options.labels].compactMap { $0 })
+  for line in model.notes { note(line) }
+  let preprocessing = try Preprocessing(of: model, options: options, note: note)
+  let shape = try ModelShape(model.config, preprocessing, file: model.configPath ?? model.checkpoint.path)
 
   let golden = GoldenInput(shape: shape)
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
-  if let labels = options.labels {
-    let texts = try readLabels(path: labels, classCount: shape.classCount)
+  if let texts = try labels(for: model, path: options.labels, classCount: shape.classCount, note: note) {
     sections.append((.labels, labelSection(texts)))
   }
-  sections.append((.provenance, Array(provenance(of: model, configPath: configPath).utf8)))
+  sections.append((.provenance, Array(provenance(of: model).utf8)))
   let pixels = golden.pixels
   sections.append((.golden, pixels + [UInt8](repeating: 0, count: golden.sectionLength - pixels.count)))
 

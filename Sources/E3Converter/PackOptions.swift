@@ -1,5 +1,6 @@
 import E3Checkpoint
 import E3Format
+import E3Host
 
 /// How frames become the model's input: the recipe that the file carries.
 public struct Preprocessing: Equatable, Sendable {
@@ -34,7 +35,44 @@ public struct Preprocessing: Equatable, Sendable {
   public static func standard(for form: Checkpoint.Form) -> Preprocessing {
     switch form {
     case .npz: Preprocessing(resize: .stretchFloat, value: .norm(mean: [127.5], deviation: [127.5]))
-    case .vmoe, .safetensors: Preprocessing(resize: .stretch, value: .range(low: -1, high: 1))
+    case .vmoe, .safetensors, .pytorch: Preprocessing(resize: .stretch, value: .range(low: -1, high: 1))
+    }
+  }
+}
+
+extension Preprocessing {
+  /// The recipe of a model: what the caller asks for, else what the checkpoint's metadata say, else what models of its
+  /// form were trained with.
+  ///
+  /// - Parameter note: Is told what was taken for granted.
+  /// - Throws: a recipe of the metadata that model files cannot express.
+  init(of model: SourceModel, options: PackOptions, note: (String) -> Void) throws(FileError) {
+    let checkpoint = model.checkpoint
+    self = Preprocessing.standard(for: checkpoint.form)
+    if let source = model.preprocessing {
+      value = .norm(mean: source.mean.map { $0 * 255 }, deviation: source.deviation.map { $0 * 255 })
+      guard options.resize != nil else {
+        throw FileError(
+          file: model.configPath ?? checkpoint.path,
+          problem: "its images are resized by Pillow's \(source.filter.rawValue) filter, which model files cannot say yet: "
+            + "give --resize")
+      }
+    } else if checkpoint.hasOtherRecipes, options.resize == nil || options.value == nil {
+      note(
+        "\(checkpoint.path): nothing says how the training prepared its images: they are stretched, and bytes become "
+          + "values of -1...1; --resize and --value-norm say otherwise")
+    }
+    resize = options.resize ?? resize
+    value = options.value ?? value
+  }
+}
+
+extension Checkpoint {
+  /// Whether models of its naming were trained with recipes of their own.
+  fileprivate var hasOtherRecipes: Bool {
+    switch naming {
+    case .timm, .huggingFace, .torchvision: true
+    case .vmoe, .bigVision, nil: false
     }
   }
 }
@@ -43,17 +81,20 @@ public struct Preprocessing: Equatable, Sendable {
 public struct PackOptions: Sendable {
   /// Image size, members and capacity.
   public var model: ModelOptions
+  /// Patterns of tensors to leave out.
+  public var ignored: [String]
   /// File with one label per line; nil: none.
   public var labels: String?
-  /// Parts that differ from ``Preprocessing/standard(for:)``.
+  /// Parts that differ from what the checkpoint's metadata say, or from ``Preprocessing/standard(for:)``.
   public var resize: Preprocessing.Resize?
   public var value: Preprocessing.Value?
 
   public init(
-    model: ModelOptions = ModelOptions(), labels: String? = nil, resize: Preprocessing.Resize? = nil,
-    value: Preprocessing.Value? = nil
+    model: ModelOptions = ModelOptions(), ignored: [String] = [], labels: String? = nil,
+    resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil
   ) {
     self.model = model
+    self.ignored = ignored
     self.labels = labels
     self.resize = resize
     self.value = value

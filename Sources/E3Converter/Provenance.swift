@@ -3,17 +3,15 @@ import E3Format
 import E3Host
 import E3Models
 
-/// The provenance section: which files with which reading became the model. The same input gives the same bytes: no
-/// times, no host, no absolute paths.
-func provenance(of model: SourceModel, configPath: String) -> String {
+/// The provenance section: with which reading the weights became the model. The same weights give the same bytes, whatever
+/// the form and the names of their files: no times, no host, no paths.
+func provenance(of model: SourceModel) -> String {
   let config = model.config
   var fields: [(String, JSONText)] = [
     ("tool", .text("e3-convert")),
     ("version", .text(libraryVersion)),
-    ("checkpoint", .text(fileName(model.checkpoint.path))),
-    ("form", .text(model.checkpoint.form.rawValue)),
-    ("config", .text(fileName(configPath))),
-    ("tensors", .integer(model.checkpoint.tensorNames.count)),
+    ("naming", .text(model.checkpoint.naming?.rawValue ?? "none")),
+    ("tensors", .integer(config.parameters.count)),
     ("position_embedding", .text(positionEmbeddingName(config.positionEmbedding))),
   ]
   if let experts = config.experts {

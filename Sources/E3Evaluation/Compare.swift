@@ -58,11 +58,13 @@ public struct Comparison: Sendable {
 ///   - progress: Is told the share of the work that is done, 0 to 1.
 /// - Throws: a file that cannot be used; a model file of another shape than the checkpoint.
 public func compare(
-  checkpoint: String, config: String, model path: String, tensor: String, progress: (Double) -> Void = { _ in }
+  checkpoint: String, config: String?, ignoring ignored: [String] = [], model path: String, tensor: String,
+  progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> Comparison {
   let packed = try MappedModel(path: path)
   let shape = packed.file.shape
-  let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
+  let source = try SourceModel(
+    checkpoint: checkpoint, config: config, options: shape.modelOptions, ignoring: ignored)
   try requirePacked(packed, from: source)
   let images = try ImageTensor(path: tensor, for: source.config)
   var session = try ModelSession(packed, recordsRouting: true)

@@ -18,6 +18,28 @@ package enum UTF8Text {
     for offset in 2..<max(length, 2) where !(0x80...0xBF).contains(bytes[index + offset]) { return 0 }
     return length
   }
+
+  /// The value of the well-formed character of `length` bytes at `index`.
+  package static func scalar(_ bytes: UnsafeRawBufferPointer, _ index: Int, length: Int) -> UInt32 {
+    let first = UInt32(bytes[index])
+    if length == 1 { return first }
+    var value = first & (0x7F >> UInt32(length))
+    for offset in 1..<length { value = value << 6 | UInt32(bytes[index + offset] & 0x3F) }
+    return value
+  }
+
+  /// Whether a character leaves the line and its direction alone: no control character (C0, DEL, C1), no line or paragraph
+  /// separator, no mark, embedding, override or isolate of direction.
+  ///
+  /// Source: Unicode Standard Annex 9, table 3; Unicode 15, section 23.1.
+  package static func isPrintable(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false
+    default: true
+    }
+  }
+
+  package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool { isPrintable(scalar.value) }
 }
 
 extension UnsafeRawBufferPointer {
@@ -32,9 +54,15 @@ extension UnsafeRawBufferPointer {
     return true
   }
 
-  /// Whether no byte is a C0 control character or DEL: such a text can be printed in one line.
+  /// Whether no character breaks the line, turns its direction or commands a terminal: such a text can be printed in one
+  /// line as it is. The bytes are well-formed UTF-8.
   var hasNoControlCharacters: Bool {
-    for byte in self where byte < 0x20 || byte == 0x7F { return false }
+    var next = 0
+    while next < count {
+      let length = UTF8Text.sequenceLength(self, next)
+      guard length > 0, UTF8Text.isPrintable(UTF8Text.scalar(self, next, length: length)) else { return false }
+      next += length
+    }
     return true
   }
 }

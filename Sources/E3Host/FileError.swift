@@ -15,7 +15,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     self.problem = problem
   }
 
-  /// One line: control characters, which a hostile file may put into a name, are replaced and long names are cut.
+  /// One line: control characters and those of direction, which a hostile file may put into a name, are replaced and long names are cut.
   public var description: String {
     guard let tensor else { return "\(Self.line(file, limit: 4096)): \(Self.line(problem, limit: 500))" }
     return "\(Self.line(file, limit: 4096)): tensor \(Self.line(tensor, limit: 200)): \(Self.line(problem, limit: 500))"
@@ -28,8 +28,10 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
         line.append("…")
         break
       }
-      let isControl = scalar.value < 0x20 || scalar.value == 0x7F || scalar.value == 0x2028 || scalar.value == 0x2029
-      line.append(isControl ? "?" : scalar)
+      switch scalar.value {
+      case 0..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: line.append("?")
+      default: line.append(scalar)
+      }
     }
     return String(line)
   }

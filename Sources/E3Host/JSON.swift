@@ -1,5 +1,3 @@
-import CJSON
-
 /// A parsed JSON value. Objects keep the order of the text and have no duplicate keys.
 package enum JSON: Equatable {
   case null
@@ -9,61 +7,38 @@ package enum JSON: Equatable {
   case array([JSON])
   case object([(key: String, value: JSON)])
 
-  /// Deepest nesting that is read. Configurations and tensor tables need 6.
-  private static let depthLimit = 32
+  /// Longest text that becomes a tree, which is some ten times as large. Configurations with the names of 22,000 classes
+  /// take 2 MB.
+  package static let sizeLimit = 8 << 20
 
   /// Parses `text`, all of it.
   ///
-  /// - Throws: bad JSON, with the byte where it went wrong; duplicate keys; nesting beyond 32 levels. `file` names the
-  ///   text in errors.
+  /// - Throws: bad JSON, with the byte where it went wrong; duplicate keys; nesting beyond 32 levels; a text beyond
+  ///   ``sizeLimit``. `file` names the text in errors.
   package init(parsing text: UnsafeRawBufferPointer, file: String) throws(FileError) {
-    guard let base = text.baseAddress, !text.isEmpty else {
-      throw FileError(file: file, problem: "empty where JSON was expected")
+    guard text.count <= Self.sizeLimit else {
+      throw FileError(file: file, problem: "\(text.count) bytes of JSON, expected at most \(Self.sizeLimit)")
     }
-    let start = base.assumingMemoryBound(to: CChar.self)
-    var end: UnsafePointer<CChar>?
-    guard let root = cJSON_ParseWithLengthOpts(start, text.count, &end, 0) else {
-      throw FileError(file: file, problem: "not valid JSON near byte \(end.map { $0 - start } ?? 0)")
-    }
-    defer { cJSON_Delete(root) }
-    let parsed = end.map { $0 - start } ?? text.count
-    // safetensors pads its header with spaces, editors end a file with newlines.
-    guard text[min(parsed, text.count)...].allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }) else {
-      throw FileError(file: file, problem: "bytes after the JSON value at byte \(parsed)")
-    }
-    self = try JSON(root.pointee, depth: 0, file: file)
+    var reader = JSONReader(text, file: file)
+    self = try JSON(&reader)
+    try reader.requireEnd()
   }
 
-  private init(_ node: cJSON, depth: Int, file: String) throws(FileError) {
-    guard depth < JSON.depthLimit else {
-      throw FileError(file: file, problem: "JSON nested deeper than \(JSON.depthLimit) levels")
-    }
-    switch Int(node.type & 0xFF) {
-    case Int(cJSON_False): self = .bool(false)
-    case Int(cJSON_True): self = .bool(true)
-    case Int(cJSON_NULL): self = .null
-    case Int(cJSON_Number): self = .number(node.valuedouble)
-    case Int(cJSON_String): self = .string(String(cString: node.valuestring))
-    case Int(cJSON_Array):
+  private init(_ reader: inout JSONReader) throws(FileError) {
+    switch try reader.kind() {
+    case .null:
+      try reader.readNull()
+      self = .null
+    case .bool: self = .bool(try reader.readBool())
+    case .number: self = .number(try reader.readNumber())
+    case .string: self = .string(try reader.readString())
+    case .array:
       var elements: [JSON] = []
-      var child = node.child
-      while let element = child {
-        elements.append(try JSON(element.pointee, depth: depth + 1, file: file))
-        child = element.pointee.next
-      }
+      try reader.readArray { (reader) throws(FileError) in elements.append(try JSON(&reader)) }
       self = .array(elements)
-    default:
+    case .object:
       var members: [(key: String, value: JSON)] = []
-      var keys: Set<String> = []
-      var child = node.child
-      while let member = child {
-        let key = String(cString: member.pointee.string)
-        guard keys.insert(key).inserted else {
-          throw FileError(file: file, problem: "duplicate JSON key \"\(key)\"")
-        }
-        members.append((key, try JSON(member.pointee, depth: depth + 1, file: file)))
-        child = member.pointee.next
-      }
+      try reader.readObject { (reader, key) throws(FileError) in members.append((key, try JSON(&reader))) }
       self = .object(members)
     }
   }

@@ -2,12 +2,21 @@
 package protocol TensorSource: Sendable {
   var shape: [Int] { get }
   var elementType: ElementType { get }
+  /// Why the values cannot be weights; nil where they can.
+  var problem: String? { get }
 
   /// Reads the elements `range` (flat, C order, inside the shape) as float32.
   func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(FileError)
 }
 
 extension TensorSource {
+  package var problem: String? {
+    elementType.isWeight ? nil : "element type \(elementType.rawValue), expected float32, float16 or bfloat16"
+  }
+
+  /// All elements in C order as float32.
+  package func allValues() throws(FileError) -> [Float] { try values(0..<(elementCount(of: shape) ?? 0)) }
+
   /// The elements `range` (flat, C order, inside the shape) as float32.
   package func values(_ range: Range<Int>) throws(FileError) -> [Float] {
     var failure: FileError?

@@ -8,14 +8,17 @@ struct CompareCommand: ParsableCommand {
     abstract: "Compare a packed model with the checkpoint's float32 forward pass.",
     discussion: "Image size, members and capacity are those of the model file.")
 
-  @Argument(help: "V-MoE prefix or .index, .safetensors or vit_jax .npz.", completion: .file())
+  @Argument(help: "Checkpoint, or its folder, that the model was packed from.", completion: .file())
   var checkpoint: String
 
   @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
   var model: String
 
-  @Option(help: "Configuration with V-MoE field names.", completion: .file(extensions: ["json"]))
-  var config: String
+  @Option(help: "Its configuration, as for pack.", completion: .file(extensions: ["json"]))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Tensors to leave out, as for pack.", valueName: "pattern"))
+  var ignore: [String] = []
 
   @Option(help: "Prepared images: float32 .npy, [N,H,W,channels] in the model's value range.")
   var tensor: String
@@ -26,7 +29,7 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     let meter = ProgressMeter("comparing \(model)")
     let comparison = try compare(
-      checkpoint: checkpoint, config: config, model: model, tensor: tensor, progress: meter.update)
+      checkpoint: checkpoint, config: config, ignoring: ignore, model: model, tensor: tensor, progress: meter.update)
     print(json ? comparison.json.description : comparison.text)
   }
 }

@@ -8,8 +8,9 @@ struct Convert: ParsableCommand {
     commandName: "e3-convert",
     abstract: "Pack checkpoints for the E3 runtime, and look into what was packed.",
     discussion: """
-      CHECKPOINT is a V-MoE prefix (or its .index), a .safetensors file or a vit_jax .npz file. CONFIG.json has the field \
-      names of V-MoE.
+      A checkpoint is recognised by what it holds: V-MoE's files (their prefix or .index), safetensors and PyTorch files of \
+      timm, Hugging Face and torchvision (in one file or in parts), .npz of vit_jax and big_vision, or a folder with one of \
+      them and its config.json.
       """,
     version: libraryVersion,
     subcommands: [

@@ -5,11 +5,21 @@ import E3DataSets
 
 /// The arguments that say which model is meant: shared by the commands that read a checkpoint.
 struct ModelArguments: ParsableArguments {
-  @Argument(help: "V-MoE prefix or its .index, a .safetensors or a vit_jax .npz.")
+  @Argument(help: "Checkpoint of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or its folder.")
   var checkpoint: String
 
-  @Option(help: ArgumentHelp("Model configuration with V-MoE's field names.", valueName: "config.json"))
-  var config: String
+  @Option(
+    help: ArgumentHelp(
+      """
+      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
+      tell.
+      """, valueName: "config.json"))
+  var config: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave out tensors of such names, with * for any text; may be given several times.", valueName: "pattern"))
+  var ignore: [String] = []
 
   @Option(help: ArgumentHelp("Image size; position embeddings are resized to it.", valueName: "HxW"))
   var imageSize: ImageSize?

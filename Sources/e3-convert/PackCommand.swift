@@ -24,10 +24,14 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     let options = PackOptions(
-      model: model.options(capacity: .none), labels: labels, resize: preprocessing.resize?.resize,
+      model: model.options(capacity: .none), ignored: model.ignore, labels: labels, resize: preprocessing.resize?.resize,
       value: preprocessing.value)
     let meter = ProgressMeter("packing \(output)")
     try pack(
-      checkpoint: model.checkpoint, config: model.config, output: output, options: options, progress: meter.update)
+      checkpoint: model.checkpoint, config: model.config, output: output, options: options, note: printNote,
+      progress: meter.update)
   }
 }
+
+/// Prints what a command took for granted, on stderr.
+func printNote(_ line: String) { writeToStandardError("e3-convert: note: \(line)\n") }

@@ -22,9 +22,11 @@ struct ReferenceCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let reference = ReferenceModel(
-      try SourceModel(
-        checkpoint: model.checkpoint, config: model.config, options: model.options(capacity: .reference)))
+    let source = try SourceModel(
+      checkpoint: model.checkpoint, config: model.config, options: model.options(capacity: .reference),
+      ignoring: model.ignore)
+    for line in source.notes { printNote(line) }
+    let reference = ReferenceModel(source)
     let images = try ImageTensor(path: tensor, for: reference.config)
     for (frame, prediction) in try reference.predict(images).enumerated() {
       print(json ? prediction.json(frame: frame, source: tensor).description : prediction.text(frame: frame))

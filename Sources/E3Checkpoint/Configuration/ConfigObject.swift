@@ -19,6 +19,72 @@ struct ConfigObject {
     FileError(file: file, problem: "\(path)\(field) is \(found), expected \(expected)")
   }
 
+  /// Names of the fields, in the order of the text.
+  var fields: [String] {
+    if case .object(let members) = members { members.map(\.key) } else { [] }
+  }
+
+  func has(_ field: String) -> Bool { members[field] != nil }
+
+  /// - Throws: a field that is none of `known`: it might change what the model computes.
+  func requireKnown(_ known: Set<String>) throws(FileError) {
+    let unknown = fields.filter { !known.contains($0) && !$0.hasPrefix("_") }
+    guard let field = unknown.first else { return }
+    let others = unknown.count > 1 ? " (and \(unknown.count - 1) more)" : ""
+    throw FileError(
+      file: file,
+      problem: "the field \(path)\(field)\(others) is not known: mend its name, or take it out if inference does not "
+        + "depend on it")
+  }
+
+  /// A case by its raw value.
+  func choice<Choice: RawRepresentable & CaseIterable>(
+    _ field: String
+  ) throws(FileError) -> Choice? where Choice.RawValue == String {
+    try string(field, oneOf: Choice.allCases.map(\.rawValue)).flatMap(Choice.init)
+  }
+
+  /// The epsilon of a layer norm.
+  func epsilon(_ field: String) throws(FileError) -> Float? {
+    guard let number = try number(field) else { return nil }
+    guard number > 0, number <= 1e-2, Float(number) > 0 else {
+      throw fault(field, "\(number)", "a number above 0 and at most 0.01")
+    }
+    return Float(number)
+  }
+
+  /// One size for both sides, or two.
+  func sides(_ field: String) throws(FileError) -> [Int]? {
+    guard let value = value(field) else { return nil }
+    guard case .number = value else { return try sizes(field, count: 2, maximum: ConfigDocument.sideLimit) }
+    let side = try size(field, value, 1...ConfigDocument.sideLimit)
+    return [side, side]
+  }
+
+  /// One number, or a list of one for each channel.
+  func numbers(_ field: String) throws(FileError) -> [Float]? {
+    guard let value = value(field) else { return nil }
+    var numbers: [Float] = []
+    let elements = if case .array(let elements) = value { elements } else { [value] }
+    for element in elements {
+      guard case .number(let number) = element, Float(number).isFinite, elements.count == 1 || elements.count == 3 else {
+        throw fault(field, value.text(), "one number or three")
+      }
+      numbers.append(Float(number))
+    }
+    return numbers
+  }
+
+  /// Any text.
+  func text(_ field: String) throws(FileError) -> String? {
+    guard let value = value(field) else { return nil }
+    guard case .string(let text) = value else { throw fault(field, value.text(), "text") }
+    return text
+  }
+
+  /// The value as it stands; nil where there is none or it is null.
+  func json(_ field: String) -> JSON? { value(field) }
+
   func isNull(_ field: String) -> Bool { members[field] == .null }
 
   func object(_ field: String) throws(FileError) -> ConfigObject? {

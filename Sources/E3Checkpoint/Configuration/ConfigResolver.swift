@@ -1,0 +1,244 @@
+import E3Host
+
+/// A model's configuration, and how the checkpoint's tensors differ from it.
+struct ResolvedConfig {
+  let config: ModelConfig
+  /// Grid of patches that the checkpoint's position embedding was made for.
+  let sourceGrid: Grid
+  /// Vectors before the patches' in the checkpoint's position embedding.
+  let positionPrefix: Int
+  let notes: [String]
+}
+
+/// Joins a configuration, the shapes of a checkpoint and the caller's options into a `ModelConfig`.
+///
+/// What the shapes tell is inferred where the configuration is silent and must agree where it is not.
+struct ConfigResolver {
+  let document: ConfigDocument
+  /// Nil when only a configuration is there, as for random weights: then nothing may be missing from it.
+  let evidence: ShapeEvidence?
+  let options: ModelOptions
+
+  /// - Throws: a missing field; a field that contradicts a tensor, another field or an option.
+  func resolve() throws(FileError) -> ResolvedConfig {
+    let (names, facts) = (document.names, evidence?.checkpoint.facts ?? NamingFacts())
+    let kernel = ["patch height", "patch width", "channels", "hidden"]
+    let embedding = ParameterNames.embedding.kernel
+    let patchHeight = try agree("\(names.patchSize)[0]", document.patchSize?[0], embedding, kernel, axis: 0)
+    let patchWidth = try agree("\(names.patchSize)[1]", document.patchSize?[1], embedding, kernel, axis: 1)
+    // A configuration of the reference never says it: its images have three channels.
+    let channels = try agree(
+      names.channels, document.channels ?? (evidence == nil ? 3 : nil), embedding, kernel, axis: 2)
+    let hidden = try agree(names.hiddenSize, document.hiddenSize, embedding, kernel, axis: 3)
+    var notes = document.notes
+    let heads = try headCount(hidden: hidden, notes: &notes)
+    let layerCount = try layerCount()
+    let expertLayers = try expertLayers(layerCount: layerCount)
+    let classifier = try classifier(facts, notes: &notes)
+    let prefix = try prefixTokens(classifier)
+    let patch = Grid(height: patchHeight, width: patchWidth)
+    let positions = try positions(patch: patch, prefix: prefix)
+
+    var config = ModelConfig(
+      imageHeight: positions.image.height, imageWidth: positions.image.width, channels: channels,
+      patchHeight: patchHeight, patchWidth: patchWidth, hiddenSize: hidden, layerCount: layerCount, headCount: heads,
+      mlpSize: try mlpSize(expertLayers: expertLayers), classCount: try classCount(),
+      representationSize: try representationSize(), classifier: classifier, hasClassToken: prefix.hasClassToken,
+      registerTokens: prefix.registers, finalNorm: finalNorm(facts, classifier),
+      activation: document.activation ?? facts.activation,
+      layerNormEpsilon: document.layerNormEpsilon ?? facts.epsilon, positionEmbedding: positionEmbedding,
+      queryKeyNorm: try queryKeyNorm(), memberCount: 1, experts: nil)
+    try require(channels == 1 || channels == 3, names.channels, "\(channels)", "1 or 3")
+    try require(hidden % heads == 0, names.hiddenSize, "\(hidden)", "a multiple of \(names.headCount), \(heads)")
+    if case .sincos2d = config.positionEmbedding {
+      try require(
+        hidden % 4 == 0 && hidden >= 8, names.hiddenSize, "\(hidden)", "a multiple of 4 from 8 on for sincos2d")
+    }
+    try require(
+      classifier != .map || config.prefixTokens == 0, "classifier", "map",
+      "another one: attention pooling here is over all tokens, and there are \(config.prefixTokens) before the patches")
+    try addExperts(expertLayers, to: &config)
+    if let note = assumedNumerics(config) { notes.append(note) }
+    return ResolvedConfig(
+      config: config, sourceGrid: positions.source, positionPrefix: positions.prefix, notes: notes)
+  }
+
+  /// What was taken for granted because neither a configuration nor a tensor says it.
+  private func assumedNumerics(_ config: ModelConfig) -> String? {
+    guard let checkpoint = evidence?.checkpoint, let naming = checkpoint.naming, naming != .vmoe, naming != .bigVision,
+      document.activation == nil || document.layerNormEpsilon == nil
+    else { return nil }
+    let form = config.activation == .gelu ? "with the error function" : "in tanh form"
+    return "\(checkpoint.path): no configuration says activation and epsilon: GELU \(form) and "
+      + "\(config.layerNormEpsilon) are taken, as models with \(naming.rawValue)'s names have by default"
+  }
+
+  private func require(_ condition: Bool, _ field: String, _ found: String, _ expected: String) throws(FileError) {
+    guard condition else {
+      throw FileError(file: document.file, problem: "\(field) is \(found), expected \(expected)")
+    }
+  }
+
+  /// The value of `field`: as given, which must agree with the extent of `tensor` along `axis`, or that extent.
+  private func agree(_ field: String, _ given: Int?, _ tensor: String, _ axes: [String], axis: Int)
+    throws(FileError) -> Int
+  {
+    guard let evidence else {
+      guard let given else { throw FileError(file: document.file, problem: "\(field) is missing") }
+      return given
+    }
+    let found = try evidence.extent(of: tensor, axes: axes, axis: axis)
+    guard let given, given != found else { return found }
+    throw FileError(
+      file: evidence.checkpoint.path, tensor: tensor,
+      problem: "shape \(evidence.checkpoint.shape(of: tensor) ?? []), expected \(given) along axis \(axis) "
+        + "(\(field) in \(document.file))")
+  }
+
+  /// Matrices of other libraries do not show their heads.
+  private func headCount(hidden: Int, notes: inout [String]) throws(FileError) -> Int {
+    let query = ParameterNames.block(0).attention.query.kernel
+    guard let evidence, evidence.checkpoint.shape(of: query)?.count == 2 else {
+      return try agree(
+        document.names.headCount, document.headCount, query, ["hidden", "heads", "head size"], axis: 1)
+    }
+    if let given = document.headCount { return given }
+    let usual: [Int: Int] = [
+      192: 3, 256: 4, 320: 5, 384: 6, 512: 8, 640: 10, 768: 12, 832: 13, 896: 14, 1024: 16, 1152: 16, 1280: 16, 1408: 16,
+      1536: 24, 1664: 16,
+    ]
+    guard let count = usual[hidden] else {
+      throw FileError(
+        file: document.file,
+        problem: "nothing tells the number of heads: give --config with {\"encoder\": {\"num_heads\": N}}")
+    }
+    if !document.isThere || document.names.hiddenSize != "num_features" {
+      notes.append("\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of "
+        + "width \(hidden) have")
+    }
+    return count
+  }
+
+  private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {
+    // Two heads on two tokens are no matter of configuration.
+    if facts.classifier == .tokenPair { return .tokenPair }
+    if let given = document.classifier { return given }
+    if let found = facts.classifier {
+      if found == .patchMean, facts.finalNorm == .beforePooling, let evidence {
+        notes.append("\(evidence.checkpoint.path): nothing tells what the head reads: the mean of the patches is taken, "
+          + "as there is no class token")
+      }
+      return found
+    }
+    guard let evidence, !document.isThere else { return .token }
+    if evidence.has(ParameterNames.mapProbe) { return .map }
+    if evidence.has(ParameterNames.classToken) { return .token }
+    throw FileError(
+      file: document.file,
+      problem: "nothing tells what the head reads: give --config with {\"classifier\": \"gap\"} (or \"0\")")
+  }
+
+  /// The norm of one token is the same before and after it is picked.
+  private func finalNorm(_ facts: NamingFacts, _ classifier: ModelConfig.Classifier) -> ModelConfig.FinalNorm {
+    classifier == .token || classifier == .first ? .beforePooling : document.finalNorm ?? facts.finalNorm
+  }
+
+  private func prefixTokens(
+    _ classifier: ModelConfig.Classifier
+  ) throws(FileError) -> (hasClassToken: Bool, registers: Int) {
+    let given = document.registerTokens
+    guard let evidence else { return (document.hasClassToken ?? classifier.needsClassToken, given ?? 0) }
+    let name = ParameterNames.registers
+    var registers = 0
+    if evidence.has(name) { registers = try evidence.extent(of: name, axes: ["1", "registers", "hidden"], axis: 1) }
+    if let given, given != registers {
+      throw FileError(
+        file: evidence.checkpoint.path,
+        problem: "\(registers) register tokens, expected \(given) as in \(document.file)")
+    }
+    // A class token that nothing needs stays in the sequence where the names are known to mean that.
+    let found = evidence.has(ParameterNames.classToken)
+    let keeps = evidence.checkpoint.naming.map { $0 != .vmoe && $0 != .bigVision } ?? false
+    return (document.hasClassToken ?? (classifier.needsClassToken || keeps && found), registers)
+  }
+
+  private func layerCount() throws(FileError) -> Int {
+    guard let evidence else {
+      guard let count = document.layerCount else {
+        throw FileError(file: document.file, problem: "\(document.names.layerCount) is missing")
+      }
+      return count
+    }
+    if let count = document.layerCount, count != evidence.layerCount {
+      throw FileError(
+        file: evidence.checkpoint.path,
+        problem: "\(evidence.layerCount) encoder blocks, expected \(count) (\(document.names.layerCount) in \(document.file))")
+    }
+    return evidence.layerCount
+  }
+
+  private func expertLayers(layerCount: Int) throws(FileError) -> [Int] {
+    let given = document.moe?.layers.map { Set($0).sorted() }
+    if let last = given?.last {
+      try require(last < layerCount, "encoder.moe.layers", "\(given ?? [])", "block indices below \(layerCount)")
+    }
+    guard let evidence else { return given ?? [] }
+    let found = evidence.expertLayers
+    let expected = document.moe == nil ? [] : given ?? found
+    guard found == expected else {
+      let field = document.moe == nil ? "no encoder.moe" : "encoder.moe.layers"
+      throw FileError(
+        file: evidence.checkpoint.path,
+        problem: "experts in blocks \(found), expected \(expected) (\(field) in \(document.file))")
+    }
+    return found
+  }
+
+  private func mlpSize(expertLayers: [Int]) throws(FileError) -> Int {
+    // Block 0 tells, with or without experts; all others are checked against it later.
+    let block = ParameterNames.block(0)
+    return expertLayers.first == 0
+      ? try agree(
+        document.names.mlpSize, document.mlpSize, block.experts.dense0.kernel, ["experts", "hidden", "mlp"], axis: 2)
+      : try agree(document.names.mlpSize, document.mlpSize, block.mlp.dense0.kernel, ["hidden", "mlp"], axis: 1)
+  }
+
+  private func classCount() throws(FileError) -> Int {
+    if let evidence, !evidence.has(ParameterNames.head.kernel), document.isThere || evidence.layerCount > 0 {
+      throw FileError(
+        file: evidence.checkpoint.path, tensor: ParameterNames.head.kernel,
+        problem: "missing: a backbone without classification head cannot be packed; train a head on it first")
+    }
+    return try agree(
+      document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1)
+  }
+
+  private func representationSize() throws(FileError) -> Int? {
+    let name = ParameterNames.preLogits.kernel
+    switch document.representationSize {
+    case .some(.none): return nil
+    case .some(.some(let size)):
+      return try agree("representation_size", size, name, ["hidden", "representation"], axis: 1)
+    case .none:
+      guard let evidence, evidence.has(name) else { return nil }
+      return try agree("representation_size", nil, name, ["hidden", "representation"], axis: 1)
+    }
+  }
+
+  /// The ensemble's encoder ignores the field: its position embedding is always learned.
+  var positionEmbedding: ModelConfig.PositionEmbedding {
+    if document.isEnsemble { return .learned }
+    if let given = document.positionEmbedding { return given }
+    // timm's models may do without, and their configuration does not say so.
+    guard let evidence, evidence.checkpoint.naming == .timm, !evidence.has(ParameterNames.positionEmbedding) else {
+      return .learned
+    }
+    return .none
+  }
+
+  private func queryKeyNorm() throws(FileError) -> Bool {
+    if document.isEnsemble { return false }
+    if let given = document.queryKeyNorm { return given }
+    return evidence?.has(ParameterNames.block(0).attention.queryNorm) ?? false
+  }
+}

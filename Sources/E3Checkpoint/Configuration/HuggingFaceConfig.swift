@@ -1,0 +1,175 @@
+import E3Host
+
+/// Hugging Face's `config.json` of a ViT, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
+/// `preprocessor_config.json` beside it.
+///
+/// Source: https://github.com/huggingface/transformers, src/transformers/models/*/configuration_*.py.
+func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
+  try root.requireKnown(modelFields.union(otherFields))
+  var document = ConfigDocument(file: root.file)
+  document.names = ConfigDocument.FieldNames(
+    layerCount: "num_hidden_layers", headCount: "num_attention_heads", mlpSize: "intermediate_size",
+    classCount: "id2label", channels: "num_channels")
+  let types = ["vit", "deit", "dinov2", "dinov2_with_registers"]
+  guard let type = try root.string("model_type", oneOf: types) else {
+    throw FileError(file: root.file, problem: "model_type is missing")
+  }
+  let isDinov2 = type.hasPrefix("dinov2")
+  document.imageSize = try root.sides("image_size") ?? [224, 224]
+  document.patchSize = try root.sides("patch_size") ?? [16, 16]
+  document.channels = try root.size("num_channels", in: [1, 3]) ?? 3
+  let hidden = try root.size("hidden_size") ?? 768
+  document.hiddenSize = hidden
+  document.layerCount = try root.size("num_hidden_layers", maximum: ConfigDocument.layerLimit) ?? 12
+  document.headCount = try root.size("num_attention_heads") ?? 12
+  if isDinov2 {
+    document.names.mlpSize = "hidden_size times mlp_ratio"
+    let ratio = try root.number("mlp_ratio") ?? 4
+    let size = (Double(hidden) * ratio).rounded(.towardZero)
+    guard size >= 1, size <= Double(ConfigDocument.sizeLimit) else {
+      throw root.fault("mlp_ratio", "\(ratio)", "a ratio that gives a width of 1 to \(ConfigDocument.sizeLimit)")
+    }
+    document.mlpSize = Int(size)
+    if try root.bool("use_swiglu_ffn") == true {
+      throw root.fault("use_swiglu_ffn", "true", "false: MLPs with SwiGLU are not computed")
+    }
+  } else {
+    document.mlpSize = try root.size("intermediate_size") ?? 3072
+  }
+  if type == "dinov2_with_registers" {
+    document.registerTokens = try root.size("num_register_tokens", minimum: 0) ?? 4
+  } else if type == "deit" {
+    document.registerTokens = 1  // the distillation token
+  }
+  document.activation = try activation(root)
+  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
+  try addLabels(root, to: &document)
+  let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
+  if let file = try? MappedFile(path: "\(folder)preprocessor_config.json") {
+    let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
+    document.preprocessing = try huggingFacePreprocessing(object, image: document.imageSize ?? [])
+  }
+  return document
+}
+
+/// Fields that say what the model is.
+private let modelFields: Set<String> = [
+  "model_type", "architectures", "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers",
+  "num_attention_heads", "intermediate_size", "mlp_ratio", "use_swiglu_ffn", "num_register_tokens", "hidden_act",
+  "layer_norm_eps", "id2label", "label2id", "num_labels",
+]
+
+/// Fields that change nothing at inference, or that the tensors tell (`qkv_bias`, `layerscale_value`).
+private let otherFields: Set<String> = [
+  "qkv_bias", "layerscale_value", "attention_probs_dropout_prob", "hidden_dropout_prob", "drop_path_rate",
+  "initializer_range", "encoder_stride", "pooler_act", "pooler_output_size", "problem_type", "torch_dtype", "dtype",
+  "transformers_version", "out_features", "out_indices", "stage_names", "apply_layernorm", "reshape_hidden_states",
+  "use_mask_token", "finetuning_task", "return_dict", "output_attentions", "output_hidden_states", "use_cache",
+  "classifier_dropout", "gradient_checkpointing", "torchscript", "use_bfloat16", "task_specific_params",
+  "tie_word_embeddings", "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size",
+  "chunk_size_feed_forward", "pruned_heads", "tf_legacy_loss", "max_length", "min_length", "do_sample", "name_or_path",
+  "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "prefix",
+  "tokenizer_class", "license", "ignore_mismatched_sizes", "quantization_config",
+]
+
+private func activation(_ root: ConfigObject) throws(FileError) -> ModelConfig.Activation {
+  let forms: [String: ModelConfig.Activation] = [
+    "gelu": .gelu, "gelu_python": .gelu, "gelu_new": .geluTanh, "gelu_fast": .geluTanh, "gelu_pytorch_tanh": .geluTanh,
+    "gelu_accurate": .geluTanh,
+  ]
+  let name = try root.string("hidden_act", oneOf: forms.keys.sorted()) ?? "gelu"
+  return forms[name] ?? .gelu
+}
+
+private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
+  guard case .object(let members)? = root.json("id2label") else {
+    // Without the field there are two classes of no name.
+    document.classCount = try root.size("num_labels")
+    return
+  }
+  var labels = [String?](repeating: nil, count: members.count)
+  for (key, value) in members {
+    guard let index = Int(key), labels.indices.contains(index), labels[index] == nil, case .string(let label) = value
+    else { throw root.fault("id2label", "\(value.text()) for \(key)", "a text for each class from 0 on") }
+    labels[index] = label
+  }
+  document.classCount = members.count
+  let all = labels.compactMap { $0 }
+  // What the library writes where nobody gave names.
+  if all.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = all }
+}
+
+/// The recipe of a `preprocessor_config.json`.
+///
+/// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
+func huggingFacePreprocessing(_ root: ConfigObject, image: [Int]) throws(FileError) -> SourcePreprocessing {
+  try root.requireKnown([
+    "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
+    "image_mean", "image_std", "image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb",
+    "data_format", "input_data_format", "default_to_square", "do_pad", "pad_size", "device", "return_tensors",
+    "disable_grouping", "image_seq_length", "use_fast", "size_divisor",
+  ])
+  let (processor, extractor) = (try root.text("image_processor_type"), try root.text("feature_extractor_type"))
+  let type = processor ?? extractor ?? ""
+  let cropsByDefault = ["Bit", "DeiT", "CLIP"].contains { type.hasPrefix($0) }
+  if try root.bool("do_pad") == true { throw root.fault("do_pad", "true", "false") }
+  guard try root.bool("do_resize") ?? true else { throw root.fault("do_resize", "false", "true") }
+  guard try root.bool("do_rescale") ?? true else { throw root.fault("do_rescale", "false", "true") }
+  if let factor = try root.number("rescale_factor"), abs(factor * 255 - 1) > 1e-6 {
+    throw root.fault("rescale_factor", "\(factor)", "1/255")
+  }
+  let filters: [SourcePreprocessing.Filter] = [.nearest, .lanczos, .bilinear, .bicubic, .box, .hamming]
+  let filter = filters[try root.size("resample", in: Array(filters.indices)) ?? 2]
+
+  let resize: SourcePreprocessing.Resize
+  switch root.json("size") {
+  case .number?:
+    let side = try root.size("size", maximum: ConfigDocument.sideLimit) ?? 0
+    resize = type.hasPrefix("CLIP") || type.hasPrefix("Bit") ? .shorterSide(side) : .exact(Grid(height: side, width: side))
+  case .object?:
+    guard let size = try root.object("size") else { throw root.fault("size", "null", "an object") }
+    try size.requireKnown(["height", "width", "shortest_edge"])
+    if let side = try size.size("shortest_edge", maximum: ConfigDocument.sideLimit) {
+      resize = .shorterSide(side)
+    } else if let height = try size.size("height", maximum: ConfigDocument.sideLimit),
+      let width = try size.size("width", maximum: ConfigDocument.sideLimit)
+    {
+      resize = .exact(Grid(height: height, width: width))
+    } else {
+      throw root.fault("size", "an object", "height and width, or shortest_edge")
+    }
+  default: throw root.fault("size", "missing", "a size in pixels")
+  }
+
+  let crops = try root.bool("do_center_crop") ?? cropsByDefault
+  let crop: Grid
+  if crops {
+    if case .object? = root.json("crop_size"), let size = try root.object("crop_size"),
+      let height = try size.size("height", maximum: ConfigDocument.sideLimit),
+      let width = try size.size("width", maximum: ConfigDocument.sideLimit)
+    {
+      crop = Grid(height: height, width: width)
+    } else if let side = try root.size("crop_size", maximum: ConfigDocument.sideLimit) {
+      crop = Grid(height: side, width: side)
+    } else {
+      throw root.fault("crop_size", "missing", "a size in pixels")
+    }
+  } else {
+    guard case .exact(let size) = resize else {
+      throw root.fault("do_center_crop", "false", "true where only the shorter side is given")
+    }
+    crop = size
+  }
+  guard [crop.height, crop.width] == image else {
+    throw root.fault(
+      crops ? "crop_size" : "size", "\(crop.height)x\(crop.width)",
+      "image_size of the model, \(image.map(String.init).joined(separator: "x"))")
+  }
+  let normalises = try root.bool("do_normalize") ?? true
+  let mean = normalises ? try root.numbers("image_mean") : [0]
+  let deviation = normalises ? try root.numbers("image_std") : [1]
+  guard let mean, let deviation, deviation.allSatisfy({ $0 > 0 }) else {
+    throw FileError(file: root.file, problem: "image_mean and image_std are missing or not above 0")
+  }
+  return SourcePreprocessing(resize: resize, filter: filter, crop: crop, mean: mean, deviation: deviation)
+}

@@ -1,0 +1,166 @@
+import E3Host
+
+/// timm's `config.json`, as its models on the Hugging Face Hub have it: the architecture's name, `model_args` that differ
+/// from it, and `pretrained_cfg` for the preprocessing.
+///
+/// Source: https://github.com/huggingface/pytorch-image-models, timm/models/_hub.py and _pretrained.py.
+func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
+  // An older form has the fields of pretrained_cfg at the top.
+  let isOld = !root.has("pretrained_cfg")
+  try root.requireKnown(
+    recordFields.union(isOld ? pretrainedFields : []).union([
+      "architecture", "num_classes", "num_features", "global_pool", "model_args", "pretrained_cfg",
+    ]))
+  var document = ConfigDocument(file: root.file)
+  document.names = ConfigDocument.FieldNames(
+    hiddenSize: "num_features", headCount: "num_heads", imageSize: "input_size")
+  guard let name = try root.text("architecture") else { throw root.fault("architecture", "missing", "a name") }
+  let architecture = try TimmArchitecture(name, file: root.file)
+  document.activation = architecture.activation
+  document.layerNormEpsilon = architecture.epsilon
+  document.headCount = architecture.headCount
+  document.hiddenSize = try root.size("num_features")
+  // 0: a backbone without head, whose tensors say so.
+  document.classCount = try root.size("num_classes", minimum: 0).flatMap { $0 > 0 ? $0 : nil }
+  let pretrained = isOld ? root : try root.object("pretrained_cfg")
+  if let pretrained {
+    if !isOld { try pretrained.requireKnown(pretrainedFields.union(recordFields).union(["architecture"])) }
+    if let size = try pretrained.integers("input_size") {
+      guard size.count == 3, size[0] == 1 || size[0] == 3, size[1] > 0, size[2] > 0 else {
+        throw pretrained.fault("input_size", "\(size)", "[channels, height, width]")
+      }
+      document.channels = size[0]
+      document.imageSize = Array(size[1...])
+    }
+  }
+  try addPooling(try root.text("global_pool"), to: &document, root)
+  if let arguments = try root.object("model_args") { try addArguments(arguments, to: &document) }
+  if let pretrained { try addPreprocessing(pretrained, to: &document) }
+  try addLabels(root, pretrained, to: &document)
+  return document
+}
+
+/// Fields about the files and their origin.
+private let recordFields: Set<String> = [
+  "tag", "custom_load", "url", "file", "hf_hub_id", "hf_hub_filename", "source", "license", "license_url", "origin_url",
+  "paper_name", "paper_ids", "notes", "label_names", "label_descriptions", "labels", "version", "model_card",
+]
+
+private let pretrainedFields: Set<String> = [
+  "input_size", "test_input_size", "min_input_size", "fixed_input_size", "interpolation", "crop_pct", "test_crop_pct",
+  "crop_mode", "mean", "std", "num_classes", "label_offset", "pool_size", "test_pool_size", "first_conv", "classifier",
+  "state_dict",
+]
+
+/// What timm's name of a model says that no tensor does.
+private struct TimmArchitecture {
+  var activation = ModelConfig.Activation.gelu
+  var epsilon: Float = 1e-6
+  /// Nil where the width tells it.
+  var headCount: Int?
+
+  init(_ name: String, file: String) throws(FileError) {
+    func contains(_ part: String) -> Bool { "_\(name)_".contains("_\(part)_") }
+    guard ["vit_", "deit_", "deit3_", "flexivit_"].contains(where: name.hasPrefix), !contains("dinov3"), !contains("rope"),
+      !contains("quickgelu"), !contains("xp"), !contains("rpn"), !contains("relpos"), !contains("srelpos")
+    else {
+      throw FileError(
+        file: file,
+        problem: "architecture is \"\(name)\"; of timm's models vit_*, deit_*, deit3_* and flexivit_* with plain blocks, "
+          + "learned positions and GELU are read")
+    }
+    let usesTanh =
+      contains("siglip")
+      && (contains("giantopt") || contains("so400m") && contains("patch16") || contains("base") && contains("patch32")
+        || contains("large") && contains("512"))
+    activation = usesTanh ? .geluTanh : .gelu
+    epsilon = contains("clip") ? 1e-5 : 1e-6
+    headCount = name == "vit_base_patch16_gap_224" || contains("giantopt") ? 16 : nil
+  }
+}
+
+private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ root: ConfigObject) throws(FileError) {
+  switch pool {
+  case nil: break
+  case "token"?: document.classifier = document.classifier == .tokenPair ? .tokenPair : .token
+  case "avg"?: document.classifier = .patchMean
+  case "map"?: document.classifier = .map
+  case let pool?: throw root.fault("global_pool", "\"\(pool)\"", "one of \"token\", \"avg\", \"map\"")
+  }
+}
+
+/// Arguments that differ from the architecture's own.
+private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
+  try arguments.requireKnown([
+    "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
+    "qkv_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "fc_norm", "act_layer", "norm_layer",
+    "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate", "patch_drop_rate",
+    "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size",
+  ])
+  document.imageSize = try arguments.sides("img_size") ?? document.imageSize
+  document.patchSize = try arguments.sides("patch_size")
+  document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
+  document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
+  document.headCount = try arguments.size("num_heads") ?? document.headCount
+  document.layerCount = try arguments.size("depth", maximum: ConfigDocument.layerLimit)
+  document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
+  document.hasClassToken = try arguments.bool("class_token") ?? document.hasClassToken
+  try addPooling(try arguments.text("global_pool"), to: &document, arguments)
+  if try arguments.bool("pool_include_prefix") == true, document.classifier == .patchMean { document.classifier = .gap }
+  switch try arguments.text("act_layer") {
+  case nil: break
+  case "gelu"?: document.activation = .gelu
+  case "gelu_tanh"?: document.activation = .geluTanh
+  case let name?: throw arguments.fault("act_layer", "\"\(name)\"", "one of \"gelu\", \"gelu_tanh\"")
+  }
+  if let name = try arguments.text("norm_layer"), name != "layernorm" {
+    throw arguments.fault("norm_layer", "\"\(name)\"", "\"layernorm\"")
+  }
+}
+
+/// The recipe of timm's evaluation transform.
+///
+/// Source: timm/data/transforms_factory.py, transforms_imagenet_eval.
+private func addPreprocessing(_ pretrained: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
+  guard let mean = try pretrained.numbers("mean"), let deviation = try pretrained.numbers("std"),
+    let image = document.imageSize
+  else { return }
+  guard deviation.allSatisfy({ $0 > 0 }) else { throw pretrained.fault("std", "\(deviation)", "numbers above 0") }
+  let filters: [SourcePreprocessing.Filter] = SourcePreprocessing.Filter.allCases
+  let filter = try pretrained.string("interpolation", oneOf: filters.map(\.rawValue))
+    .flatMap(SourcePreprocessing.Filter.init) ?? .bicubic
+  let share = try pretrained.number("crop_pct") ?? 0.875
+  guard share > 0, share <= 1 else { throw pretrained.fault("crop_pct", "\(share)", "above 0 and at most 1") }
+  func side(_ size: Int) -> Int { min(ConfigDocument.sideLimit, Int((Double(size) / share).rounded(.down))) }
+  let grid = Grid(height: image[0], width: image[1])
+  let resize: SourcePreprocessing.Resize
+  switch try pretrained.string("crop_mode", oneOf: ["center", "squash"]) ?? "center" {
+  case "squash": resize = .exact(Grid(height: side(grid.height), width: side(grid.width)))
+  default:
+    guard grid.height == grid.width else {
+      document.notes.append("\(document.file): the crop of an image that is no square is not read: give --resize")
+      return
+    }
+    resize = .shorterSide(side(grid.height))
+  }
+  document.preprocessing = SourcePreprocessing(
+    resize: resize, filter: filter, crop: grid, mean: mean, deviation: deviation)
+}
+
+private func addLabels(
+  _ root: ConfigObject, _ pretrained: ConfigObject?, to document: inout ConfigDocument
+) throws(FileError) {
+  guard case .array(let elements)? = root.json("label_names") ?? root.json("labels") ?? pretrained?.json("label_names")
+  else { return }
+  let descriptions = root.json("label_descriptions") ?? pretrained?.json("label_descriptions")
+  var texts: [String: String] = [:]
+  if case .object(let members)? = descriptions {
+    for (key, value) in members { if case .string(let text) = value { texts[key] = text } }
+  }
+  var labels: [String] = []
+  for element in elements {
+    guard case .string(let name) = element else { throw root.fault("label_names", element.text(), "texts") }
+    labels.append(texts[name] ?? name)
+  }
+  document.labels = labels
+}

@@ -1,0 +1,121 @@
+import E3Host
+import Glibc
+
+/// Where a checkpoint lies: its weights, and the configuration beside them.
+struct CheckpointFiles {
+  /// The file of the weights, of the index of their parts, or the prefix of a V-MoE checkpoint.
+  let weights: String
+  let isVMoE: Bool
+  /// `config.json` in the folder, or beside a file the JSON of its name or `config.json`; nil where there is none.
+  let configuration: String?
+
+  /// - Throws: a path where nothing is, a folder without a checkpoint or with several, a folder of a form that is not
+  ///   read.
+  init(path: String) throws(FileError) {
+    if isFolder(path) {
+      let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
+      let found = try Self.weights(in: folder)
+      weights = found
+      isVMoE = found.hasSuffix(".index")
+      configuration = ["\(folder)/config.json"].first(where: isFile)
+      return
+    }
+    weights = path
+    isVMoE = path.hasSuffix(".index") || !exists(path) && exists("\(path).index")
+    guard isVMoE || exists(path) else { throw FileError(file: path, problem: systemErrorText()) }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    let name = path.dropFirst(folder.count)
+    let stem = isVMoE && !name.hasSuffix(".index") ? name : name.prefix(upTo: name.lastIndex(of: ".") ?? name.endIndex)
+    configuration = ["\(folder)\(stem).json", "\(folder)config.json"].first { isFile($0) && $0 != path }
+    try requireWhole(String(name))
+  }
+
+  /// A part of a checkpoint says so in its name.
+  private func requireWhole(_ name: String) throws(FileError) {
+    if let dash = name.range(of: ".data-"), name[dash.upperBound...].contains("-of-") {
+      throw FileError(
+        file: weights, problem: "a data file of a V-MoE checkpoint: give \(name[..<dash.lowerBound]).index")
+    }
+    let parts = name.split(separator: ".").first?.split(separator: "-") ?? []
+    guard parts.count >= 4, parts[parts.count - 2] == "of", let part = Int(parts[parts.count - 3]),
+      let count = Int(parts[parts.count - 1]), count > 1
+    else { return }
+    throw FileError(
+      file: weights,
+      problem: "part \(part) of \(count): give the index (\(parts.dropLast(3).joined(separator: "-"))."
+        + "\(name.split(separator: ".").last ?? "").index.json) or the folder")
+  }
+
+  private static func weights(in folder: String) throws(FileError) -> String {
+    let names = try fileNames(in: folder)
+    func has(_ name: String) -> Bool { names.contains(name) }
+    if isOrbax(folder, names) {
+      throw FileError(
+        file: folder,
+        problem: "an Orbax checkpoint: tools/checkpoints/orbax_to_safetensors turns it into what is read here")
+    }
+    if has("saved_model.pb") {
+      throw FileError(
+        file: folder,
+        problem: "a TensorFlow SavedModel: load it where it was trained and save the weights as safetensors")
+    }
+    let usual = [
+      "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
+    ]
+    if let name = usual.first(where: has) { return "\(folder)/\(name)" }
+    for endings in [[".safetensors", ".npz", ".pt", ".pth", ".bin", ".index"], [".h5", ".msgpack", ".onnx", ".keras"]] {
+      let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
+      if found.count == 1 { return "\(folder)/\(found[0])" }
+      guard found.isEmpty else {
+        throw FileError(
+          file: folder, problem: "holds several checkpoints (\(found.prefix(4).joined(separator: ", "))): give one of them")
+      }
+    }
+    throw FileError(file: folder, problem: "a folder without a checkpoint")
+  }
+
+  /// Whether the folder, or one up to two levels below it, has an Orbax file.
+  private static func isOrbax(_ folder: String, _ names: [String], depth: Int = 0) -> Bool {
+    let marks = ["manifest.ocdbt", "_CHECKPOINT_METADATA", "_METADATA", "_sharding", "checkpoint_metadata"]
+    if marks.contains(where: names.contains) { return true }
+    guard depth < 2 else { return false }
+    return names.prefix(64).contains { name in
+      let inner = "\(folder)/\(name)"
+      guard isFolder(inner), let names = try? fileNames(in: inner) else { return false }
+      return isOrbax(inner, names, depth: depth + 1)
+    }
+  }
+}
+
+private func mode(_ path: String) -> mode_t? {
+  var status = stat()
+  return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+}
+
+private func exists(_ path: String) -> Bool { mode(path) != nil }
+private func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
+private func isFolder(_ path: String) -> Bool { mode(path) == S_IFDIR }
+
+/// Names in a folder, ascending, without hidden ones.
+private func fileNames(in folder: String) throws(FileError) -> [String] {
+  guard let directory = opendir(folder) else { throw FileError(file: folder, problem: systemErrorText()) }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names.sorted()
+}
+
+extension StringProtocol {
+  /// Where `text` stands first.
+  fileprivate func range(of text: String) -> Range<Index>? {
+    var start = startIndex
+    while start < endIndex {
+      if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
+      start = index(after: start)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,94 @@
+import E3Host
+
+/// The tensors of a checkpoint under the names that its files give them.
+struct StoredTensors {
+  let form: Checkpoint.Form
+  let tensors: [String: any TensorSource]
+
+  init(_ files: CheckpointFiles) throws(FileError) {
+    let path = files.weights
+    if files.isVMoE {
+      let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
+      try Self.requireMsgpack("\(prefix).index")
+      (form, tensors) = (.vmoe, try readVMoE(prefix: prefix))
+      return
+    }
+    let file = try MappedFile(path: path)
+    if try FileKind(file) == .json {
+      (form, tensors) = try Self.parts(file)
+    } else {
+      (form, tensors) = try Self.whole(file)
+    }
+  }
+
+  /// Other formats have an `.index` as well.
+  private static func requireMsgpack(_ path: String) throws(FileError) {
+    guard try FileKind(MappedFile(path: path)) == .msgpack else {
+      throw FileError(file: path, problem: "not the index of a V-MoE checkpoint")
+    }
+  }
+
+  /// A checkpoint of one file.
+  private static func whole(_ file: MappedFile) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource]) {
+    switch try FileKind(file) {
+    case .safetensors: return (.safetensors, try readSafetensors(file))
+    case .json: throw FileError(file: file.path, problem: "JSON, expected weights: give the checkpoint or its folder")
+    case .msgpack:
+      throw FileError(
+        file: file.path,
+        problem: "msgpack, as flax writes: load it where it was trained and save the weights as safetensors")
+    case .zip:
+      let archive = try ZipArchive(file)
+      let names = archive.members.map(\.name)
+      if names.contains("model.weights.h5") {
+        throw FileError(
+          file: file.path, problem: "a Keras file: load it where it was trained and save the weights as safetensors")
+      }
+      if names.contains(where: { $0.hasSuffix("/constants.pkl") }) {
+        throw FileError(
+          file: file.path, problem: "a TorchScript program: save the weights alone, torch.save(model.state_dict(), FILE)")
+      }
+      if let pickle = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
+        return (.pytorch, try readTorch(file, archive, pickle: pickle))
+      }
+      return (.npz, try readNumpyZip(file, archive))
+    }
+  }
+
+  /// A checkpoint in parts, by the index that says which tensor is in which file.
+  private static func parts(_ file: MappedFile) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource]) {
+    let index = try JSON(parsing: file.bytes, file: file.path)
+    guard case .object(let map)? = index["weight_map"] else {
+      throw FileError(
+        file: file.path, problem: "JSON without a weight_map, expected weights: give the checkpoint or its folder")
+    }
+    let folder = file.path.lastIndex(of: "/").map { String(file.path[...$0]) } ?? ""
+    var names: [String: [String]] = [:]
+    for (name, value) in map {
+      guard case .string(let part) = value, !part.contains("/"), !part.isEmpty else {
+        throw FileError(file: file.path, tensor: name, problem: "its part is \(value.text()), expected a file name")
+      }
+      names[part, default: []].append(name)
+    }
+    guard (1...1024).contains(names.count) else {
+      throw FileError(file: file.path, problem: "\(names.count) parts, expected 1 to 1024")
+    }
+    var form = Checkpoint.Form.safetensors
+    var tensors: [String: any TensorSource] = [:]
+    for (part, names) in names.sorted(by: { $0.key < $1.key }) {
+      let (partForm, found) = try whole(MappedFile(path: folder + part))
+      form = partForm
+      for name in names {
+        guard let tensor = found[name] else {
+          throw FileError(file: folder + part, tensor: name, problem: "missing, but \(file.path) says that it is here")
+        }
+        tensors[name] = tensor
+      }
+      let expected = Set(names)
+      if let extra = found.keys.sorted().first(where: { !expected.contains($0) }) {
+        throw FileError(file: folder + part, tensor: extra, problem: "\(file.path) does not say that it is here")
+      }
+    }
+    return (form, tensors)
+  }
+}

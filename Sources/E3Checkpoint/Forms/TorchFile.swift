@@ -1,0 +1,158 @@
+import E3Host
+
+/// Reads the tensors of a PyTorch zip file (`.pt`, `.pth`, `.bin`): a pickle that describes them, and one member of raw
+/// bytes for each storage. Dictionaries in dictionaries become names with dots.
+///
+/// Source: https://github.com/pytorch/pytorch, torch/serialization.py and torch/_utils.py.
+func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Member) throws(FileError)
+  -> [String: any TensorSource]
+{
+  let root = String(pickle.name.dropLast("data.pkl".count))
+  var members: [String: ZipArchive.Member] = [:]
+  for member in archive.members where member.name.hasPrefix(root) {
+    members[String(member.name.dropFirst(root.count))] = member
+  }
+  guard !pickle.isDeflated else {
+    throw FileError(file: file.path, tensor: pickle.name, problem: "is deflated, expected stored as PyTorch writes it")
+  }
+  if let order = members["byteorder"], !file.bytes[order.stored].elementsEqual("little".utf8) {
+    throw FileError(file: file.path, problem: "its tensors are not little-endian: save it anew on another machine")
+  }
+  let parsed = try Pickle(UnsafeRawBufferPointer(rebasing: file.bytes[pickle.stored]), file: file.path)
+  var reader = TorchReader(file: file, pickle: parsed, members: members)
+  try reader.visit(parsed.root, name: "", depth: 0)
+  guard !reader.tensors.isEmpty else { throw FileError(file: file.path, problem: "holds no named tensors") }
+  return reader.tensors
+}
+
+private struct TorchReader {
+  let file: MappedFile
+  let pickle: Pickle
+  let members: [String: ZipArchive.Member]
+  var tensors: [String: any TensorSource] = [:]
+  private var visited = 0
+
+  init(file: MappedFile, pickle: Pickle, members: [String: ZipArchive.Member]) {
+    (self.file, self.pickle, self.members) = (file, pickle, members)
+  }
+
+  private func fault(_ name: String, _ problem: String) -> FileError {
+    FileError(file: file.path, tensor: name, problem: problem)
+  }
+
+  /// Collects the tensors at and below `value`.
+  mutating func visit(_ value: PickleValue, name: String, depth: Int) throws(FileError) {
+    visited += 1
+    // A few objects that refer to each other many times over would be walked for ever.
+    guard depth <= 16, visited <= 1 << 20 else { throw fault(name, "nested too deep") }
+    func path(_ key: String) -> String { name.isEmpty ? key : "\(name).\(key)" }
+    switch pickle.object(value) {
+    case .dictionary(let members)?:
+      for (key, value) in members {
+        switch key {
+        case .text(let text): try visit(value, name: path(text), depth: depth + 1)
+        case .integer(let number): try visit(value, name: path("\(number)"), depth: depth + 1)
+        default: break
+        }
+      }
+    case .list(let elements)?, .tuple(let elements)?:
+      for (index, value) in elements.enumerated() { try visit(value, name: path("\(index)"), depth: depth + 1) }
+    case .built(let function, let arguments)?:
+      let tensor = try tensor(function, arguments, name: name)
+      guard tensors.updateValue(tensor, forKey: name) == nil else { throw fault(name, "stored twice") }
+    default: break
+    }
+  }
+
+  private func tensor(
+    _ function: String, _ arguments: [PickleValue], name: String, depth: Int = 0
+  ) throws(FileError) -> any TensorSource {
+    switch function {
+    case "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
+      return try strided(arguments, name: name, typed: function.hasSuffix("v3"))
+    case "torch._tensor._rebuild_from_type_v2":
+      // Function, class, arguments, attributes.
+      if arguments.count == 4, let inner = pickle.global(arguments[0]), let parts = pickle.tuple(arguments[2]), depth < 4 {
+        return try tensor(inner, parts, name: name, depth: depth + 1)
+      }
+    default:
+      // A parameter: the tensor, whether it is trained, hooks.
+      if let first = arguments.first, case .built(let inner, let parts)? = pickle.object(first), depth < 4 {
+        return try tensor(inner, parts, name: name, depth: depth + 1)
+      }
+    }
+    throw fault(name, "made by \(function) in a way that is not known")
+  }
+
+  /// A tensor of storage, offset, size and stride: arguments of `_rebuild_tensor_v2`; `v3` names the type as well.
+  private func strided(_ arguments: [PickleValue], name: String, typed: Bool) throws(FileError) -> any TensorSource {
+    guard arguments.count >= (typed ? 7 : 6), case .persistent(let storage)? = pickle.object(arguments[0]),
+      case .integer(let offset) = arguments[1], let shape = pickle.integers(arguments[2]),
+      let strides = pickle.integers(arguments[3])
+    else { throw fault(name, "described in a way that is not known") }
+    // ('storage', class, key, device, elements)
+    guard storage.count >= 5, storage[0] == .text("storage"), let storageClass = pickle.global(storage[1]),
+      case .text(let key) = storage[2], case .integer(let size) = storage[4]
+    else { throw fault(name, "its storage is described in a way that is not known") }
+    let typeName = typed ? pickle.global(arguments[6]) ?? "" : storageClass
+    guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
+      return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16")
+    }
+    guard let member = members["data/\(key)"], !member.isDeflated else {
+      throw fault(name, "its storage \(key) is missing or deflated")
+    }
+    let available = member.size / type.size
+    guard typed || checkedProduct(size, type.size) == member.size else {
+      throw fault(name, "\(member.size) bytes in its storage, expected \(size) elements of \(type.rawValue)")
+    }
+    guard shape.count == strides.count, shape.count <= 8, offset >= 0, strides.allSatisfy({ $0 >= 0 }),
+      let count = elementCount(of: shape), count <= available, let last = lastElement(shape, strides, from: offset),
+      count == 0 || last < available
+    else { throw fault(name, "shape \(shape) with strides \(strides) leaves its storage of \(available) elements") }
+    let elements = MappedElements(
+      file: file, byteOffset: member.stored.lowerBound + (count == 0 ? 0 : offset) * type.size, elementType: type)
+    return isContiguous(shape, strides)
+      ? MappedTensor(shape: shape, elements: elements)
+      : StridedTensor(shape: shape, strides: strides, elements: elements)
+  }
+
+  /// The largest element that is read; nil when it leaves `Int`.
+  private func lastElement(_ shape: [Int], _ strides: [Int], from offset: Int) -> Int? {
+    var last = offset
+    for (extent, stride) in zip(shape, strides) where extent > 0 {
+      guard let step = checkedProduct(extent - 1, stride), let sum = checkedSum(last, step) else { return nil }
+      last = sum
+    }
+    return last
+  }
+
+  private func isContiguous(_ shape: [Int], _ strides: [Int]) -> Bool {
+    var expected = 1
+    for (extent, stride) in zip(shape, strides).reversed() {
+      guard extent == 1 || stride == expected else { return false }
+      expected *= extent
+    }
+    return true
+  }
+}
+
+/// A view of a storage: each axis has its own distance between neighbours.
+private struct StridedTensor: TensorSource {
+  let shape, strides: [Int]
+  let elements: MappedElements
+
+  var elementType: ElementType { elements.elementType }
+
+  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(FileError) {
+    let base = elements.file.bytes.baseAddress! + elements.byteOffset
+    for flat in range {
+      var rest = flat
+      var position = 0
+      for axis in shape.indices.reversed() {
+        position += rest % shape[axis] * strides[axis]
+        rest /= shape[axis]
+      }
+      elementType.convert(base + position * elementType.size, count: 1, to: values + (flat - range.lowerBound))
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import E3Host
+
+/// Whose names the tensors have.
+public enum Naming: String, Sendable {
+  case vmoe = "V-MoE"
+  /// vit_jax and big_vision.
+  case bigVision = "vit_jax or big_vision"
+  case timm
+  case huggingFace = "Hugging Face"
+  case torchvision
+
+  /// A tensor that every model has under these names: what stands before it is the way to the model in the checkpoint.
+  private var anchors: [String] {
+    switch self {
+    case .vmoe: ["Encoder/encoder_norm/scale"]
+    case .bigVision: ["Transformer/encoder_norm/scale"]
+    case .timm: ["patch_embed.proj.weight"]
+    case .huggingFace: ["embeddings.patch_embeddings.projection.weight"]
+    case .torchvision: ["conv_proj.weight"]
+    }
+  }
+
+  /// The model that a checkpoint holds: its naming, and what stands before all of its names.
+  ///
+  /// - Returns: nil where no name is known.
+  /// - Throws: a checkpoint of several models.
+  static func find(in names: some Sequence<String>, path: String) throws(FileError) -> (naming: Naming, prefix: String)? {
+    var found: [(naming: Naming, prefix: String)] = []
+    for name in names {
+      for naming in [Naming.vmoe, .bigVision, .timm, .huggingFace, .torchvision] {
+        for anchor in naming.anchors where name.hasSuffix(anchor) {
+          let prefix = String(name.dropLast(anchor.count))
+          let isWhole = prefix.isEmpty || prefix.hasSuffix("/") || prefix.hasSuffix(".")
+          if isWhole, UnusedTensors.reason(prefix + anchor) == nil { found.append((naming, prefix)) }
+        }
+      }
+    }
+    guard found.count > 1 else { return found.first }
+    let prefixes = found.map(\.prefix).sorted().prefix(4).map { "\"\($0)\"" }.joined(separator: ", ")
+    throw FileError(
+      file: path, problem: "holds \(found.count) models, whose names begin with \(prefixes): leave the others out with --ignore")
+  }
+
+  /// Turns the model's tensors into those of V-MoE's tree.
+  ///
+  /// - Returns: the tensors under V-MoE's names, those that are none of the model's, and what the names say about it.
+  func translate(
+    _ stored: [String: any TensorSource], prefix: String, path: String
+  ) throws(FileError) -> (tensors: [String: any TensorSource], rest: [String: any TensorSource], facts: NamingFacts) {
+    let inner = innerPrefix(prefix)
+    var own: [String: any TensorSource] = [:]
+    var rest: [String: any TensorSource] = [:]
+    for (name, tensor) in stored {
+      if name.hasPrefix(inner) { own[String(name.dropFirst(inner.count))] = tensor } else { rest[name] = tensor }
+    }
+    var facts = NamingFacts()
+    let base = String(prefix.dropFirst(inner.count))
+    switch self {
+    case .vmoe: return (own, rest, facts)
+    case .bigVision: return (try bigVisionNames(own, path: path), rest, facts)
+    case .timm, .huggingFace, .torchvision:
+      var translation = Translation(own)
+      facts.activation = .gelu
+      switch self {
+      case .timm: translateTimm(&translation, &facts)
+      case .huggingFace: translateHuggingFace(&translation, &facts, base: base)
+      default: translateTorchvision(&translation, &facts)
+      }
+      rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
+      return (translation.tensors, rest, facts)
+    }
+  }
+
+  /// Where the model with its head begins: Hugging Face's heads stand beside the encoder, not in it.
+  private func innerPrefix(_ prefix: String) -> String {
+    guard self == .huggingFace else { return prefix }
+    for model in ["vit.", "deit.", "dinov2.", "dinov2_with_registers."] where prefix.hasSuffix(model) {
+      let outer = String(prefix.dropLast(model.count))
+      if outer.isEmpty || outer.hasSuffix(".") { return outer }
+    }
+    return prefix
+  }
+}
+
+/// What a checkpoint's names say about the model beyond the shapes.
+struct NamingFacts {
+  /// What libraries with these names compute unless a configuration says otherwise.
+  var activation = ModelConfig.Activation.geluTanh
+  var epsilon: Float = 1e-6
+  /// Nil where the names leave it open.
+  var classifier: ModelConfig.Classifier?
+  var finalNorm = ModelConfig.FinalNorm.beforePooling
+}

@@ -1,0 +1,114 @@
+extension Naming {
+  /// timm's `VisionTransformer`, and the originals of DeiT, MAE and DINOv2, which have its names.
+  ///
+  /// Source: https://github.com/huggingface/pytorch-image-models, timm/models/vision_transformer.py and deit.py.
+  func translateTimm(_ t: inout Translation, _ facts: inout NamingFacts) {
+    t.patchEmbedding(from: "patch_embed.proj")
+    t.copy(ParameterNames.classToken, from: "cls_token")
+    t.copy(ParameterNames.registers, from: t.first(of: "reg_token", "register_tokens", "dist_token"))
+    t.copy(ParameterNames.positionEmbedding, from: "pos_embed")
+    for index in 0..<t.blockCount({ "blocks.\($0).norm1.weight" }) {
+      let (names, path) = (ParameterNames.block(index), "blocks.\(index)")
+      t.norm(names.norm0, from: "\(path).norm1")
+      t.norm(names.norm1, from: "\(path).norm2")
+      t.stacked(names.attention.projections, weight: "\(path).attn.qkv.weight", bias: "\(path).attn.qkv.bias")
+      t.linear(
+        names.attention.out, from: "\(path).attn.proj", factors: t.first(of: "\(path).ls1.gamma", "\(path).gamma_1"))
+      t.linear(names.mlp.dense0, from: "\(path).mlp.fc1")
+      t.linear(names.mlp.dense1, from: "\(path).mlp.fc2", factors: t.first(of: "\(path).ls2.gamma", "\(path).gamma_2"))
+    }
+    let pooledNorm = t.has("fc_norm.weight")
+    t.norm(ParameterNames.encoderNorm, from: pooledNorm ? "fc_norm" : "norm")
+    facts.finalNorm = pooledNorm ? .afterPooling : .beforePooling
+    facts.classifier = pooledNorm ? .patchMean : t.has("cls_token") ? .token : .patchMean
+    if t.has("attn_pool.latent") {
+      facts.classifier = .map
+      t.copy(ParameterNames.mapProbe, from: "attn_pool.latent")
+      let attention = ParameterNames.mapAttention
+      t.linear(attention.query, from: "attn_pool.q")
+      t.stacked([attention.key, attention.value], weight: "attn_pool.kv.weight", bias: "attn_pool.kv.bias")
+      t.linear(attention.out, from: "attn_pool.proj")
+      t.norm(ParameterNames.mapNorm, from: "attn_pool.norm")
+      t.linear(ParameterNames.mapMLP.dense0, from: "attn_pool.mlp.fc1")
+      t.linear(ParameterNames.mapMLP.dense1, from: "attn_pool.mlp.fc2")
+    }
+    t.linear(ParameterNames.preLogits, from: "pre_logits.fc")
+    if t.has("head_dist.weight") {
+      facts.classifier = .tokenPair
+      t.headPair("head", "head_dist")
+    } else {
+      t.linear(ParameterNames.head, from: "head")
+    }
+  }
+
+  /// Hugging Face's ViT, DeiT, Dinov2 and Dinov2WithRegisters, with the names of files and of newer models in memory.
+  ///
+  /// Source: https://github.com/huggingface/transformers, src/transformers/models.
+  func translateHuggingFace(_ t: inout Translation, _ facts: inout NamingFacts, base: String) {
+    let embeddings = "\(base)embeddings"
+    t.patchEmbedding(from: "\(embeddings).patch_embeddings.projection")
+    t.copy(ParameterNames.classToken, from: "\(embeddings).cls_token")
+    t.copy(
+      ParameterNames.registers, from: t.first(of: "\(embeddings).register_tokens", "\(embeddings).distillation_token"))
+    t.copy(ParameterNames.positionEmbedding, from: "\(embeddings).position_embeddings")
+    let layers = t.first(of: "\(base)layers.0.norm1.weight", "\(base)layers.0.layernorm_before.weight") == nil
+      ? "\(base)encoder.layer" : "\(base)layers"
+    let norms = t.has("\(layers).0.norm1.weight") ? ["norm1", "norm2"] : ["layernorm_before", "layernorm_after"]
+    for index in 0..<t.blockCount({ "\(layers).\($0).\(norms[0]).weight" }) {
+      let (names, path) = (ParameterNames.block(index), "\(layers).\(index)")
+      t.norm(names.norm0, from: "\(path).\(norms[0])")
+      t.norm(names.norm1, from: "\(path).\(norms[1])")
+      let isNew = t.has("\(path).attention.q_proj.weight")
+      for (projection, name) in zip(names.attention.projections, ["query", "key", "value"]) {
+        t.linear(projection, from: "\(path).attention.\(isNew ? "\(name.prefix(1))_proj" : "attention.\(name)")")
+      }
+      let out = isNew ? "\(path).attention.o_proj" : "\(path).attention.output.dense"
+      t.linear(names.attention.out, from: out, factors: t.first(of: "\(path).layer_scale1.lambda1"))
+      let isFlat = t.has("\(path).mlp.fc1.weight")
+      t.linear(names.mlp.dense0, from: isFlat ? "\(path).mlp.fc1" : "\(path).intermediate.dense")
+      t.linear(
+        names.mlp.dense1, from: isFlat ? "\(path).mlp.fc2" : "\(path).output.dense",
+        factors: t.first(of: "\(path).layer_scale2.lambda1"))
+    }
+    t.norm(ParameterNames.encoderNorm, from: "\(base)layernorm")
+    // Their defaults, which a configuration repeats.
+    facts.epsilon = norms[0] == "norm1" ? 1e-6 : 1e-12
+    facts.classifier = .token
+    if t.has("cls_classifier.weight") {
+      facts.classifier = .tokenPair
+      t.headPair("cls_classifier", "distillation_classifier")
+    } else {
+      if norms[0] == "norm1", t.has("classifier.weight") { facts.classifier = .tokenAndPatchMean }
+      t.linear(ParameterNames.head, from: "classifier")
+    }
+  }
+
+  /// torchvision's `VisionTransformer`.
+  ///
+  /// Source: https://github.com/pytorch/vision, torchvision/models/vision_transformer.py.
+  func translateTorchvision(_ t: inout Translation, _ facts: inout NamingFacts) {
+    t.patchEmbedding(from: "conv_proj")
+    t.copy(ParameterNames.classToken, from: "class_token")
+    t.copy(ParameterNames.positionEmbedding, from: "encoder.pos_embedding")
+    for index in 0..<t.blockCount({ "encoder.layers.encoder_layer_\($0).ln_1.weight" }) {
+      let (names, path) = (ParameterNames.block(index), "encoder.layers.encoder_layer_\(index)")
+      t.norm(names.norm0, from: "\(path).ln_1")
+      t.norm(names.norm1, from: "\(path).ln_2")
+      t.stacked(
+        names.attention.projections, weight: "\(path).self_attention.in_proj_weight",
+        bias: "\(path).self_attention.in_proj_bias")
+      t.linear(names.attention.out, from: "\(path).self_attention.out_proj")
+      let isNew = t.has("\(path).mlp.0.weight")
+      t.linear(names.mlp.dense0, from: isNew ? "\(path).mlp.0" : "\(path).mlp.linear_1")
+      t.linear(names.mlp.dense1, from: isNew ? "\(path).mlp.3" : "\(path).mlp.linear_2")
+    }
+    t.norm(ParameterNames.encoderNorm, from: "encoder.ln")
+    t.linear(ParameterNames.preLogits, from: "heads.pre_logits")
+    t.linear(ParameterNames.head, from: "heads.head")
+    facts.classifier = .token
+  }
+}
+
+extension AttentionNames {
+  fileprivate var projections: [LinearNames] { [query, key, value] }
+}

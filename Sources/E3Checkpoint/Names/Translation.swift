@@ -1,0 +1,111 @@
+import E3Host
+
+/// Turns the tensors of another library's model into those of V-MoE's parameter tree. What it does not ask for is left over.
+struct Translation {
+  private let stored: [String: any TensorSource]
+  /// Under V-MoE's names.
+  private(set) var tensors: [String: any TensorSource] = [:]
+  private var used: Set<String> = []
+
+  init(_ stored: [String: any TensorSource]) { self.stored = stored }
+
+  /// Tensors that nothing asked for.
+  var rest: [String: any TensorSource] { stored.filter { !used.contains($0.key) } }
+
+  func has(_ name: String) -> Bool { stored[name] != nil }
+
+  func shape(of name: String) -> [Int]? { stored[name]?.shape }
+
+  /// The tensor `name`, which counts as used from now on.
+  mutating func take(_ name: String?) -> (any TensorSource)? {
+    guard let name, let tensor = stored[name] else { return nil }
+    used.insert(name)
+    return tensor
+  }
+
+  /// The first of `names` that is there.
+  func first(of names: String...) -> String? { names.first(where: has) }
+
+  mutating func add(_ name: String, _ tensor: (any TensorSource)?) {
+    if let tensor { tensors[name] = tensor }
+  }
+
+  /// A vector or table that is taken as it is.
+  mutating func copy(_ name: String, from source: String?) { add(name, take(source)) }
+
+  mutating func norm(_ names: NormNames, from source: String?) {
+    guard let source else { return }
+    copy(names.scale, from: "\(source).weight")
+    copy(names.bias, from: "\(source).bias")
+  }
+
+  /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`. Without a bias it gets zeros.
+  ///
+  /// - Parameter factors: name of one factor for each output (LayerScale), which becomes part of matrix and bias.
+  mutating func linear(_ names: LinearNames, from source: String?, factors: String? = nil) {
+    guard let source, let weight = take("\(source).weight"), weight.shape.count == 2 else { return }
+    let bias = take("\(source).bias")
+    linear(names, weight: weight, bias: bias, factors: take(factors))
+  }
+
+  /// A linear layer of a matrix `[outputs, inputs]`.
+  mutating func linear(
+    _ names: LinearNames, weight: any TensorSource, bias: (any TensorSource)?, factors: (any TensorSource)? = nil
+  ) {
+    let outputs = weight.shape[0]
+    let kernel = PermutedTensor(weight, order: [1, 0])
+    let bias = bias ?? ComputedTensor.zeros([outputs])
+    guard let factors else {
+      add(names.kernel, kernel)
+      add(names.bias, bias)
+      return
+    }
+    // With factors of another shape there is no such layer, and it is missed by its name.
+    guard factors.shape == [outputs], bias.shape == [outputs] else { return }
+    add(names.kernel, ScaledTensor(base: kernel, factors: factors))
+    add(names.bias, ScaledTensor(base: bias, factors: factors))
+  }
+
+  /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
+  mutating func stacked(_ names: [LinearNames], weight: String, bias: String) {
+    guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else { return }
+    let (outputs, inputs) = (matrix.shape[0] / names.count, matrix.shape[1])
+    let biases = take(bias)
+    guard biases == nil || biases?.shape == [matrix.shape[0]] else { return }
+    for (index, name) in names.enumerated() {
+      linear(
+        name, weight: SlicedTensor(base: matrix, offset: index * outputs * inputs, shape: [outputs, inputs]),
+        bias: biases.map { SlicedTensor(base: $0, offset: index * outputs, shape: [outputs]) })
+    }
+  }
+
+  /// The patch embedding, a convolution `[H, channels, patch height, patch width]`.
+  mutating func patchEmbedding(from source: String) {
+    guard let weight = take("\(source).weight"), weight.shape.count == 4 else { return }
+    add(ParameterNames.embedding.kernel, PermutedTensor(weight, order: [2, 3, 1, 0]))
+    add(ParameterNames.embedding.bias, take("\(source).bias") ?? ComputedTensor.zeros([weight.shape[0]]))
+  }
+
+  /// The head of a distilled model: the mean of two heads, one on each of two tokens, is one head on both.
+  mutating func headPair(_ first: String, _ second: String) {
+    guard let a = take("\(first).weight"), let b = take("\(second).weight"), a.shape == b.shape, a.shape.count == 2,
+      let biasA = take("\(first).bias"), let biasB = take("\(second).bias"), biasA.shape == biasB.shape
+    else { return }
+    let (classes, inputs) = (a.shape[0], a.shape[1])
+    add(
+      ParameterNames.head.kernel,
+      ComputedTensor(
+        shape: [2 * inputs, classes], parts: [PermutedTensor(a, order: [1, 0]), PermutedTensor(b, order: [1, 0])]
+      ) { parts in parts.joined().map { $0 / 2 } })
+    add(
+      ParameterNames.head.bias,
+      ComputedTensor(shape: [classes], parts: [biasA, biasB]) { parts in zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 } })
+  }
+
+  /// Number of blocks, by a tensor that each of them has; `name` gives it for a number.
+  func blockCount(_ name: (Int) -> String) -> Int {
+    var count = 0
+    while count < ConfigDocument.layerLimit, has(name(count)) { count += 1 }
+    return count
+  }
+}

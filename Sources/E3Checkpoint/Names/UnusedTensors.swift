@@ -1,0 +1,34 @@
+/// Tensors that training leaves in a checkpoint and inference does not use.
+enum UnusedTensors {
+  /// Why the tensor `name` is none of the model's; nil where that is not known.
+  static func reason(_ name: String) -> String? {
+    let parts = name.split { $0 == "/" || $0 == "." }.map(String.init)
+    if let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] { return reason }
+    if parts.dropLast().suffix(2) == ["pooler", "dense"] { return "pooler, which classification does not use" }
+    return parts.last.flatMap { leaves[$0] }
+  }
+
+  private static let counters: Set<String> = ["step", "steps", "global_step", "epoch", "iteration"]
+
+  /// By the first part of the name.
+  private static let roots: [String: String] = {
+    var roots: [String: String] = [:]
+    for name in ["opt", "opt_state", "optimizer", "optimizer_state", "optimizer_state_dict", "optim", "slots"] {
+      roots[name] = "optimizer state"
+    }
+    for name in [
+      "ema", "ema_params", "ema_state_dict", "model_ema", "module_ema", "state_dict_ema", "params_ema", "shadow",
+    ] { roots[name] = "moving average" }
+    for name in ["rngs", "rng", "chrono", "extra", "lr_scheduler", "scheduler", "amp_scaler", "scaler", "loss_scaler"] {
+      roots[name] = "training state"
+    }
+    for name in counters { roots[name] = "counter" }
+    return roots
+  }()
+
+  /// By the last part of the name.
+  private static let leaves: [String: String] = [
+    "num_batches_tracked": "counter", "num_updates": "counter", "position_ids": "index table", "mask": "mask",
+    "masks": "mask", "attn_mask": "mask", "mask_token": "mask for training",
+  ]
+}
