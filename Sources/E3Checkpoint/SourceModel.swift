@@ -54,7 +54,7 @@ public struct SourceModel: Sendable {
     guard name == ParameterNames.positionEmbedding else { return values }
     var rows = resizePositionEmbedding(
       values, hiddenSize: config.hiddenSize, leading: positionPrefix, from: sourceGrid,
-      to: Grid(height: config.gridHeight, width: config.gridWidth))
+      to: Grid(height: config.gridHeight, width: config.gridWidth), by: checkpoint.facts.positionResize)
     let missing = config.prefixTokens - positionPrefix
     rows.insert(
       contentsOf: [Float](repeating: 0, count: missing * config.hiddenSize), at: positionPrefix * config.hiddenSize)

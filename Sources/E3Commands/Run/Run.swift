@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// One run of the command over its frames.
 struct Run: ~Copyable {
@@ -46,9 +47,23 @@ struct Run: ~Copyable {
       switch file.element {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
+        try requirePixels(UnsafeBufferPointer(start: values, count: file.imageBytes / 4), path)
         try finish(model.classify(values, count: file.imageBytes / 4), path)
       case .uint8: try finish(model.classify(SourceFrame(pixels: pixelFrame(image))), path)
       }
+    }
+  }
+
+  /// Refuses prepared values that are no pixels of the model's range: their answers would mean nothing.
+  private func requirePixels(_ values: UnsafeBufferPointer<Float>, _ path: UnsafePointer<CChar>) throws(Failure) {
+    let (low, high) = (model.info.value_low, model.info.value_high)
+    guard let value = PixelRange.firstOutside(values, low: low, high: high) else { return }
+    throw .report(path, "the value ") { errors in
+      errors.write(Double(value), decimals: 2)
+      errors.write(" is no prepared pixel: the model takes ")
+      errors.write(Double(low), decimals: 2)
+      errors.write(" to ")
+      errors.write(Double(high), decimals: 2)
     }
   }
 
