@@ -64,7 +64,7 @@ let host: [Target] = [
 
 let tests: [Target] = [
   .target(name: "CE3TestSupport", path: "Tests/CE3TestSupport"),
-  .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "generate.py"]),
+  .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "Libraries", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
   .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),

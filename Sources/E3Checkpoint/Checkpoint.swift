@@ -50,6 +50,10 @@ public struct Checkpoint: Sendable {
     self.path = files.weights
     form = stored.form
     configuration = files.configuration
+    for name in stored.tensors.keys.sorted() {
+      guard let part = ForeignTensors.part(name), UnusedTensors.reason(name) == nil else { continue }
+      throw FileError(file: self.path, tensor: name, problem: "belongs to \(part), which is not computed here")
+    }
     let patterns = ignored.map(NamePattern.init)
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
     var (tensors, rest) = Self.parameters(of: kept)

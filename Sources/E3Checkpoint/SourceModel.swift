@@ -54,7 +54,7 @@ public struct SourceModel: Sendable {
     guard name == ParameterNames.positionEmbedding else { return values }
     var rows = resizePositionEmbedding(
       values, hiddenSize: config.hiddenSize, leading: positionPrefix, from: sourceGrid,
-      to: Grid(height: config.gridHeight, width: config.gridWidth))
+      to: Grid(height: config.gridHeight, width: config.gridWidth), by: checkpoint.facts.positionResize)
     let missing = config.prefixTokens - positionPrefix
     rows.insert(
       contentsOf: [Float](repeating: 0, count: missing * config.hiddenSize), at: positionPrefix * config.hiddenSize)
@@ -90,12 +90,11 @@ public struct SourceModel: Sendable {
     let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
     guard let first = extra.first else { return }
     let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
-    let others = extra.count > 1 ? " Nor \(extra[1..<min(4, extra.count)].joined(separator: ", "))" : ""
-    let more = extra.count > 4 ? " and \(extra.count - 4) more." : others.isEmpty ? "" : "."
+    let others = extra.count > 1 ? ", and \(extra.count - 1) more (\(extra[1..<min(4, extra.count)].joined(separator: ", ")))" : ""
     throw FileError(
       file: checkpoint.path, tensor: first,
-      problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor; "
-        + "--ignore '\(first)' leaves it out.\(others)\(more)")
+      problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "
+        + "--ignore '\(first)' leaves it out, if inference does not need it")
   }
 
   private func accepts(_ shape: [Int], for parameter: Parameter) -> Bool {
@@ -135,18 +134,18 @@ extension ModelConfig {
 
 /// Names with their reasons, those of one folder together: `opt/… (26, optimizer state), step (counter)`.
 private func listed(_ tensors: [(name: String, reason: String)]) -> String {
-  var groups: [(label: String, reason: String, count: Int)] = []
+  var groups: [(names: [String], folder: String, reason: String)] = []
   for (name, reason) in tensors {
-    let end = name.firstIndex { $0 == "/" || $0 == "." }
-    let label = end.map { String(name[...$0]) + "…" } ?? name
-    if let index = groups.firstIndex(where: { $0.label == label && $0.reason == reason }) {
-      groups[index].count += 1
+    let folder = name.firstIndex { $0 == "/" || $0 == "." }.map { String(name[...$0]) } ?? name
+    if let index = groups.firstIndex(where: { $0.folder == folder && $0.reason == reason }) {
+      groups[index].names.append(name)
     } else {
-      groups.append((label, reason, 1))
+      groups.append(([name], folder, reason))
     }
   }
   let texts = groups.prefix(12).map { group in
-    group.count > 1 ? "\(group.label) (\(group.count), \(group.reason))" : "\(group.label) (\(group.reason))"
+    group.names.count > 1
+      ? "\(group.folder)… (\(group.names.count), \(group.reason))" : "\(group.names[0]) (\(group.reason))"
   }
   return texts.joined(separator: ", ") + (groups.count > 12 ? " and \(groups.count - 12) more" : "")
 }

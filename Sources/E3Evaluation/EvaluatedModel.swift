@@ -68,7 +68,7 @@ public struct EvaluatedModel: Sendable {
   ///
   /// - Throws: a checkpoint that is not this model's; weights that cannot be used.
   public func referenceAnswers(
-    checkpoint: String, config: String, to data: DataSet, threads: Int, keepsChoices: Bool = true,
+    checkpoint: String, config: String?, to data: DataSet, threads: Int, keepsChoices: Bool = true,
     progress: (Int) -> Void = { _ in }
   ) throws(FileError) -> Answers {
     let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)

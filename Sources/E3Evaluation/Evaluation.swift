@@ -14,7 +14,7 @@ public struct Evaluation: Sendable {
   /// Whether every corruption is measured, at every severity.
   public var evaluatesCorruptions = false
   /// Checkpoint and configuration of the float path.
-  public var reference: (checkpoint: String, config: String)?
+  public var reference: (checkpoint: String, config: String?)?
   /// Scores the probabilities with this temperature as well; nil: only with that of a calibrated file.
   public var temperature: Double?
   /// Images that are worked on at the same time.

@@ -67,7 +67,8 @@ private func requireEqual(
 }
 
 extension ModelConfig.Classifier {
-  fileprivate var stored: Classifier {
+  /// Nil for what model files cannot say.
+  fileprivate var stored: Classifier? {
     switch self {
     case .token: .token
     case .first: .first

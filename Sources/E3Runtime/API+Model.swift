@@ -83,6 +83,7 @@ public func e3_model_get_info(
     filled.labels = UInt32(file.labelCount)
     filled.calibrated = file.calibration == nil ? 0 : 1
     filled.multiply_accumulates = shape.multiplyAccumulates
+    (filled.value_low, filled.value_high) = shape.valueBounds
     try fill(info, with: filled)
   }
 }

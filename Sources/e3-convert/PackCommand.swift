@@ -26,6 +26,7 @@ struct PackCommand: ParsableCommand {
     let options = PackOptions(
       model: model.options(capacity: .none), ignored: model.ignore, labels: labels, resize: preprocessing.resize?.resize,
       value: preprocessing.value)
+    if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: output, options: options, note: printNote,

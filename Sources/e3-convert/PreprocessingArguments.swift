@@ -18,18 +18,38 @@ struct PreprocessingArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Pixel values are (x - MEAN) / STD; one pair, or three means and three deviations (default for vit_jax: 127.5,127.5).",
-      valueName: "MEAN,STD"))
+      """
+      Pixel values are (x - MEAN) / STD; one pair, or three means and three deviations, of pixels in 0...1 as most libraries \
+      write them, or in 0...255 (default for vit_jax: 127.5,127.5).
+      """, valueName: "MEAN,STD"))
   var valueNorm: ValueNorm?
 
   func validate() throws {
     if valueRange != nil && valueNorm != nil {
       throw ValidationError("--value-range and --value-norm exclude each other")
     }
+    if let valueNorm, valueNorm.unit == nil {
+      throw ValidationError(
+        "--value-norm takes means and deviations of pixels in 0...1 (0.485,0.229) or in 0...255 (123.7,58.4); these are "
+          + "neither: values would reach \(valueNorm.reach(of: 1)) or \(valueNorm.reach(of: 255))")
+    }
+    if let valueRange, valueRange.reach > largestPlausibleValue {
+      throw ValidationError(
+        "--value-range takes the values that bytes 0 and 255 become, such as -1,1 or 0,1; no model is trained on "
+          + "values of \(valueRange.reach)")
+    }
   }
 
   var value: Preprocessing.Value? { valueRange?.value ?? valueNorm?.value }
+
+  /// In which unit the means were taken, in a line; nil without any.
+  var note: String? {
+    valueNorm?.unit.map { "--value-norm is taken as of pixels in 0...\($0 == 1 ? "1" : "255")" }
+  }
 }
+
+/// Values beyond this are no pixels that a network was trained on: the constants have another unit.
+private let largestPlausibleValue: Float = 32
 
 /// `stretch`, `stretch-float`, `small-crop` or `small-crop:256`.
 struct ResizeChoice: ExpressibleByArgument {
@@ -51,22 +71,44 @@ struct ResizeChoice: ExpressibleByArgument {
 /// `LOW,HIGH`.
 struct ValueRange: ExpressibleByArgument {
   let value: Preprocessing.Value
+  /// Largest magnitude of a pixel.
+  let reach: Float
 
   init?(argument: String) {
     guard let numbers = floats(argument), numbers.count == 2, numbers[0] < numbers[1] else { return nil }
     value = .range(low: numbers[0], high: numbers[1])
+    reach = max(abs(numbers[0]), abs(numbers[1]))
   }
 }
 
 /// `MEAN,STD`, or `MEAN,MEAN,MEAN,STD,STD,STD` in the order of the channels.
 struct ValueNorm: ExpressibleByArgument {
-  let value: Preprocessing.Value
+  private let mean, deviation: [Float]
 
   init?(argument: String) {
     guard let numbers = floats(argument), numbers.count == 2 || numbers.count == 6 else { return nil }
     let half = numbers.count / 2
     guard numbers[half...].allSatisfy({ $0 > 0 }) else { return nil }
-    value = .norm(mean: Array(numbers[..<half]), deviation: Array(numbers[half...]))
+    (mean, deviation) = (Array(numbers[..<half]), Array(numbers[half...]))
+  }
+
+  /// Largest value of the pixels the constants are of: 1 or 255; nil when they are plausible for neither.
+  var unit: Float? {
+    let isShare = (mean + deviation).allSatisfy { abs($0) <= 1 }
+    let unit: Float = isShare ? 1 : 255
+    return reach(of: unit) <= largestPlausibleValue ? unit : nil
+  }
+
+  /// In units of bytes.
+  var value: Preprocessing.Value? {
+    unit.map { unit in
+      .norm(mean: mean.map { $0 * (255 / unit) }, deviation: deviation.map { $0 * (255 / unit) })
+    }
+  }
+
+  /// Largest magnitude of a value, were the pixels in 0...`largest`.
+  func reach(of largest: Float) -> Float {
+    zip(mean, deviation).map { max(abs($0), abs(largest - $0)) / $1 }.max() ?? 0
   }
 }
 

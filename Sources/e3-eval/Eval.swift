@@ -46,7 +46,7 @@ struct Eval: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Configuration of the reference, with V-MoE's field names; the checkpoint's name with .json when left out.",
+      "Configuration of the reference; the one beside it when left out.",
       valueName: "config.json"))
   var config: String?
 
@@ -81,7 +81,7 @@ struct Eval: ParsableCommand {
     evaluation.labels = labels
     evaluation.outOfDistribution = ood
     evaluation.evaluatesCorruptions = corruptions
-    evaluation.reference = reference.map { ($0, config ?? Self.configuration(beside: $0)) }
+    evaluation.reference = reference.map { ($0, config) }
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     evaluation.temperature = temperature
     evaluation.skip = skip
@@ -93,14 +93,6 @@ struct Eval: ParsableCommand {
     }
     print(json ? report.json : report.text)
     if let plots { try report.writePlots(to: plots) }
-  }
-
-  /// `NAME.json` for `NAME.safetensors`, `NAME.npz`, `NAME.index` or `NAME`.
-  private static func configuration(beside checkpoint: String) -> String {
-    for ending in [".safetensors", ".npz", ".index"] where checkpoint.hasSuffix(ending) {
-      return checkpoint.dropLast(ending.count) + ".json"
-    }
-    return checkpoint + ".json"
   }
 
   static func main() {

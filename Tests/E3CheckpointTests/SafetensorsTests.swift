@@ -48,6 +48,18 @@ import Testing
     #expect(checkpoint.tensorNames == ["a"])
   }
 
+  @Test("a tensor of a type that no weights have is refused when it is read, and not before")
+  func otherTypes() throws {
+    let checkpoint = try open(
+      """
+      {"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[4,6]},\
+      "c":{"dtype":"F32","shape":[0,3],"data_offsets":[6,6]}}
+      """, dataBytes: 6)
+    #expect(fault { _ = try checkpoint.read("a") }?.hasSuffix("a: element type int32, expected float32, float16 or bfloat16") == true)
+    #expect(fault { _ = try checkpoint.read("b") }?.hasSuffix("b: dtype F8_E4M3, expected F32, F16 or BF16") == true)
+    #expect(try checkpoint.read("c") == [])
+  }
+
   @Test(
     "a table that does not fit its data is refused",
     arguments: [
@@ -55,22 +67,33 @@ import Testing
       (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 5, "tensors fill 4 of 5 data bytes"),
       (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 3, "leave the 3 data bytes"),
       (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4, "leave the 4 data bytes"),
-      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "leave the 4 data bytes"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "bad data_offsets: -4"),
       (#"{"a":{"dtype":"F32","shape":[1e300],"data_offsets":[0,4]}}"#, 4, "bad shape"),
       (#"{"a":{"dtype":"F32","shape":[9007199254740992,9007199254740992],"data_offsets":[0,4]}}"#, 4, "does not fill"),
-      (#"{"a":{"dtype":"F8","shape":[1],"data_offsets":[0,4]}}"#, 4, "unknown dtype F8"),
-      (#"{"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#, 4, "element type int32, expected float32"),
+      (#"{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}"#, 4, "bad shape"),
+      (#"{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, 4, "bad shape: 1.5"),
+      (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":0}}"#, 4, "unknown field x"),
       (#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "has no dtype"),
       (
         #"{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
         4,
         "starts at data byte 2, expected 3"
       ),
-      (#"{"a":1,"a":1}"#, 0, "duplicate JSON key"), ("[]", 0, "expected an object"), ("", 0, "empty"),
+      (#"{"a":1}"#, 0, "its table entry is no object"), ("[]", 0, "no JSON object"), ("", 0, "empty"),
+      (
+        #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{}}"#, 4, "duplicate JSON key \"a\""
+      ),
     ])
   func malformed(_ header: String, _ dataBytes: Int, _ expected: String) throws {
     let error = try #require(throws: FileError.self) { try open(header, dataBytes: dataBytes) }
     #expect(error.description.contains(expected), "\(error)")
+  }
+
+  @Test("a header beyond 16 MiB is refused at once")
+  func hugeHeader() throws {
+    let header = #"{"a":["# + String(repeating: "0,", count: 9 << 20) + "0]}"
+    let error = try #require(throws: FileError.self) { try open(header, dataBytes: 0) }
+    #expect(error.problem == "header of \(header.utf8.count) bytes, expected at most 16777216")
   }
 
   @Test("a header longer than the file is refused", arguments: [3, UInt64(Int64.max), .max])

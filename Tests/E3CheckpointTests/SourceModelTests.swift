@@ -115,9 +115,9 @@ import Testing
     #expect(try flat.values(of: name) == open().values(of: name))
   }
 
-  @Test("a missing checkpoint is named by its index")
+  @Test("a missing checkpoint is named")
   func missing() throws {
     let error = try #require(throws: FileError.self) { try open(checkpoint: "\(Self.folder)/none") }
-    #expect(error.description == "\(Self.folder)/none.index: No such file or directory")
+    #expect(error.description == "\(Self.folder)/none: No such file or directory")
   }
 }

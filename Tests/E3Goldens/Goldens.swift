@@ -22,6 +22,30 @@ public enum Goldens {
   public static let smallDirectory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("Data").path
 
+  /// Folder of small models of other libraries, with what those compute.
+  public static let libraryDirectory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("Libraries").path
+
+  /// A model of another library: a folder with a checkpoint, its configuration and `logits.npy`.
+  public struct LibraryModel: Sendable, CustomStringConvertible {
+    public let name: String
+    public var folder: String { "\(Goldens.libraryDirectory)/\(name)" }
+    public var logits: String { "\(folder)/logits.npy" }
+    /// Prepared images.
+    public let inputs: String
+    public var description: String { name }
+  }
+
+  /// Every model of another library.
+  public static let libraryModels: [LibraryModel] = {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: libraryDirectory)) ?? []
+    return names.sorted().filter { FileManager.default.fileExists(atPath: "\(libraryDirectory)/\($0)/logits.npy") }.map {
+      // The one of a single channel.
+      let inputs = $0 == "timm_vit_tiny_patch16_224" ? "inputs-grey" : "inputs"
+      return LibraryModel(name: $0, inputs: "\(libraryDirectory)/\(inputs).npy")
+    }
+  }()
+
   /// A checkpoint in one of its forms, with its configuration and what is expected of it.
   public struct Case: Sendable, CustomStringConvertible {
     /// Path of the checkpoint inside the set.

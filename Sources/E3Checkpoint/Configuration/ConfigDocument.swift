@@ -12,6 +12,8 @@ struct ConfigDocument {
   /// Whether the model is `VisionTransformerMoeEnsemble`, whose encoder ignores `position_emb` and `attention_qk_norm`.
   var isEnsemble = false
   var imageSize: [Int]?
+  /// Size of the images that the model is run with, where it is not that of its position embedding.
+  var runSize: Grid?
   var channels: Int?
   var patchSize: [Int]?
   var hiddenSize: Int?

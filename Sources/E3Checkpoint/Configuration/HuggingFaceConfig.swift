@@ -47,7 +47,20 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
   if let file = try? MappedFile(path: "\(folder)preprocessor_config.json") {
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
-    document.preprocessing = try huggingFacePreprocessing(object, image: document.imageSize ?? [])
+    let preprocessing = try huggingFacePreprocessing(object)
+    document.preprocessing = preprocessing
+    let crop = preprocessing.crop
+    if document.imageSize != [crop.height, crop.width] {
+      // Dinov2 resizes its positions to every image; the others refuse one of another size.
+      guard isDinov2 else {
+        throw FileError(
+          file: file.path,
+          problem: "images of \(crop.height)x\(crop.width), expected image_size of the model, "
+            + "\((document.imageSize ?? []).map(String.init).joined(separator: "x"))")
+      }
+      document.runSize = crop
+      document.notes.append("\(file.path): images are \(crop.height)x\(crop.width): positions are resized to them")
+    }
   }
   return document
 }
@@ -102,7 +115,7 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
 /// The recipe of a `preprocessor_config.json`.
 ///
 /// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
-func huggingFacePreprocessing(_ root: ConfigObject, image: [Int]) throws(FileError) -> SourcePreprocessing {
+func huggingFacePreprocessing(_ root: ConfigObject) throws(FileError) -> SourcePreprocessing {
   try root.requireKnown([
     "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
     "image_mean", "image_std", "image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb",
@@ -160,16 +173,14 @@ func huggingFacePreprocessing(_ root: ConfigObject, image: [Int]) throws(FileErr
     }
     crop = size
   }
-  guard [crop.height, crop.width] == image else {
-    throw root.fault(
-      crops ? "crop_size" : "size", "\(crop.height)x\(crop.width)",
-      "image_size of the model, \(image.map(String.init).joined(separator: "x"))")
-  }
   let normalises = try root.bool("do_normalize") ?? true
   let mean = normalises ? try root.numbers("image_mean") : [0]
   let deviation = normalises ? try root.numbers("image_std") : [1]
   guard let mean, let deviation, deviation.allSatisfy({ $0 > 0 }) else {
     throw FileError(file: root.file, problem: "image_mean and image_std are missing or not above 0")
   }
-  return SourcePreprocessing(resize: resize, filter: filter, crop: crop, mean: mean, deviation: deviation)
+  // The fast processors are torchvision's.
+  return SourcePreprocessing(
+    resize: resize, filter: filter, crop: crop, cropRounding: type.hasSuffix("Fast") ? .halfToEven : .down, mean: mean,
+    deviation: deviation)
 }

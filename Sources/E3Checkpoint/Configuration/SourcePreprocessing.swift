@@ -11,17 +11,30 @@ public struct SourcePreprocessing: Equatable, Sendable {
     case shorterSide(Int)
     /// Both sides are given; the ratio is not kept.
     case exact(Grid)
+    /// The smallest size that covers both sides; the ratio is kept.
+    case cover(Grid)
+  }
+
+  /// Where the crop lies when it cannot lie in the middle.
+  public enum CropRounding: Sendable {
+    /// Half a pixel is rounded down: Hugging Face.
+    case down
+    /// Half a pixel is rounded to the even one: torchvision and timm.
+    case halfToEven
   }
 
   public var resize: Resize
   public var filter: Filter
   /// The part in the middle that is kept: the image size of the model that the metadata belong to.
   public var crop: Grid
+  public var cropRounding: CropRounding
   /// Of pixels in 0...1, one value per channel or one for all.
   public var mean, deviation: [Float]
 
-  public init(resize: Resize, filter: Filter, crop: Grid, mean: [Float], deviation: [Float]) {
-    (self.resize, self.filter, self.crop) = (resize, filter, crop)
+  public init(
+    resize: Resize, filter: Filter, crop: Grid, cropRounding: CropRounding, mean: [Float], deviation: [Float]
+  ) {
+    (self.resize, self.filter, self.crop, self.cropRounding) = (resize, filter, crop, cropRounding)
     (self.mean, self.deviation) = (mean, deviation)
   }
 }

@@ -137,14 +137,11 @@ private func addPreprocessing(_ pretrained: ConfigObject, to document: inout Con
   switch try pretrained.string("crop_mode", oneOf: ["center", "squash"]) ?? "center" {
   case "squash": resize = .exact(Grid(height: side(grid.height), width: side(grid.width)))
   default:
-    guard grid.height == grid.width else {
-      document.notes.append("\(document.file): the crop of an image that is no square is not read: give --resize")
-      return
-    }
-    resize = .shorterSide(side(grid.height))
+    let sides = Grid(height: side(grid.height), width: side(grid.width))
+    resize = sides.height == sides.width ? .shorterSide(sides.height) : .cover(sides)
   }
   document.preprocessing = SourcePreprocessing(
-    resize: resize, filter: filter, crop: grid, mean: mean, deviation: deviation)
+    resize: resize, filter: filter, crop: grid, cropRounding: .halfToEven, mean: mean, deviation: deviation)
 }
 
 private func addLabels(

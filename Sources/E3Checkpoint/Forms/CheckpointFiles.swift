@@ -63,7 +63,9 @@ struct CheckpointFiles {
       "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
     ]
     if let name = usual.first(where: has) { return "\(folder)/\(name)" }
-    for endings in [[".safetensors", ".npz", ".pt", ".pth", ".bin", ".index"], [".h5", ".msgpack", ".onnx", ".keras"]] {
+    for endings in [
+      [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt", ".index"], [".h5", ".msgpack", ".onnx", ".keras"],
+    ] {
       let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
       if found.count == 1 { return "\(folder)/\(found[0])" }
       guard found.isEmpty else {

@@ -90,4 +90,6 @@ struct NamingFacts {
   /// Nil where the names leave it open.
   var classifier: ModelConfig.Classifier?
   var finalNorm = ModelConfig.FinalNorm.beforePooling
+  /// How the library brings positions to another image size.
+  var positionResize = PositionResize.linear
 }

@@ -3,6 +3,7 @@ extension Naming {
   ///
   /// Source: https://github.com/huggingface/pytorch-image-models, timm/models/vision_transformer.py and deit.py.
   func translateTimm(_ t: inout Translation, _ facts: inout NamingFacts) {
+    facts.positionResize = .bicubicAntialiased
     t.patchEmbedding(from: "patch_embed.proj")
     t.copy(ParameterNames.classToken, from: "cls_token")
     t.copy(ParameterNames.registers, from: t.first(of: "reg_token", "register_tokens", "dist_token"))
@@ -71,6 +72,7 @@ extension Naming {
         factors: t.first(of: "\(path).layer_scale2.lambda1"))
     }
     t.norm(ParameterNames.encoderNorm, from: "\(base)layernorm")
+    facts.positionResize = t.has("\(embeddings).register_tokens") ? .bicubicAntialiased : .bicubic
     // Their defaults, which a configuration repeats.
     facts.epsilon = norms[0] == "norm1" ? 1e-6 : 1e-12
     facts.classifier = .token
@@ -87,6 +89,7 @@ extension Naming {
   ///
   /// Source: https://github.com/pytorch/vision, torchvision/models/vision_transformer.py.
   func translateTorchvision(_ t: inout Translation, _ facts: inout NamingFacts) {
+    facts.positionResize = .bicubicAligned
     t.patchEmbedding(from: "conv_proj")
     t.copy(ParameterNames.classToken, from: "class_token")
     t.copy(ParameterNames.positionEmbedding, from: "encoder.pos_embedding")

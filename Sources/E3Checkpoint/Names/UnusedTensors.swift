@@ -32,3 +32,23 @@ enum UnusedTensors {
     "masks": "mask", "attn_mask": "mask", "mask_token": "mask for training",
   ]
 }
+
+/// Tensors of architectures that are not computed. Without them the model would be another one.
+enum ForeignTensors {
+  /// What the tensor `name` belongs to; nil where it is nothing that is known.
+  static func part(_ name: String) -> String? {
+    name.split { $0 == "/" || $0 == "." }.lazy.compactMap { parts[String($0)] }.first
+  }
+
+  private static let parts: [String: String] = [
+    "norm_pre": "a layer norm before the first block, as CLIP has", "ln_pre": "a layer norm before the first block",
+    "pre_layrnorm": "a layer norm before the first block, as CLIP has",
+    "q_norm": "norms of queries and keys with a bias", "k_norm": "norms of queries and keys with a bias",
+    "relative_position_bias_table": "relative positions", "relative_position_bias": "relative positions",
+    "rel_pos_bias": "relative positions", "rel_pos": "relative positions", "rope": "rotary positions",
+    "rope_embed": "rotary positions", "freqs": "rotary positions", "weights_in": "MLPs with SwiGLU",
+    "weights_out": "MLPs with SwiGLU", "w12": "MLPs with SwiGLU", "fc1_g": "MLPs with SwiGLU",
+    "fc1_x": "MLPs with SwiGLU", "conv_root": "a ResNet before the transformer",
+    "gn_root": "a ResNet before the transformer",
+  ]
+}

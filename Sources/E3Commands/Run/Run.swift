@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// One run of the command over its frames.
 struct Run: ~Copyable {
@@ -70,11 +71,25 @@ struct Run: ~Copyable {
       switch file.element {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
+        try requirePixels(UnsafeBufferPointer(start: values, count: file.imageBytes / 4), path)
         try finish(model.value.classify(values, count: file.imageBytes / 4), path)
       case .uint8: try finish(model.value.classify(SourceFrame(pixels: pixelFrame(image))), path)
       }
     }
     try requireAnswer()
+  }
+
+  /// Refuses prepared values that are no pixels of the model's range: their answers would mean nothing.
+  private func requirePixels(_ values: UnsafeBufferPointer<Float>, _ path: UnsafePointer<CChar>) throws(Failure) {
+    let (low, high) = (model.value.info.value_low, model.value.info.value_high)
+    guard let value = PixelRange.firstOutside(values, low: low, high: high) else { return }
+    throw .report(path, "the value ") { errors in
+      errors.write(Double(value), decimals: 2)
+      errors.write(" is no prepared pixel: the model takes ")
+      errors.write(Double(low), decimals: 2)
+      errors.write(" to ")
+      errors.write(Double(high), decimals: 2)
+    }
   }
 
   /// The pixels of a prepared-size image as a camera frame.

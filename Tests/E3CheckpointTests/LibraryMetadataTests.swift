@@ -1,0 +1,130 @@
+import E3Checkpoint
+import E3Goldens
+import E3Host
+import E3TestSupport
+import Foundation
+import Testing
+
+@Suite("Configurations of other libraries") struct LibraryMetadataTests {
+  private static let folder = Goldens.libraryDirectory
+
+  /// Opens a copy of the model `name` with texts of one of its JSON files replaced.
+  private func open(_ name: String, _ file: String, _ changes: [(String, String)]) throws -> SourceModel {
+    let temporary = try TemporaryFolder()
+    for entry in try FileManager.default.contentsOfDirectory(atPath: "\(Self.folder)/\(name)") {
+      var bytes = try contents(of: "\(Self.folder)/\(name)/\(entry)")
+      if entry == file {
+        var text = String(decoding: bytes, as: UTF8.self)
+        for (old, new) in changes {
+          try #require(text.contains(old), "\(old)")
+          text = text.replacing(old, with: new)
+        }
+        bytes = Array(text.utf8)
+      }
+      try temporary.write(bytes, to: entry)
+    }
+    return try SourceModel(checkpoint: temporary.path, config: nil)
+  }
+
+  private func open(_ name: String) throws -> SourceModel {
+    try SourceModel(checkpoint: "\(Self.folder)/\(name)", config: nil)
+  }
+
+  @Test("the training's preprocessing comes from preprocessor_config.json")
+  func huggingFacePreprocessing() throws {
+    let crop = Grid(height: 16, width: 16)
+    #expect(
+      try open("hf_ViTForImageClassification").preprocessing
+        == SourcePreprocessing(
+          resize: .exact(crop), filter: .bilinear, crop: crop, mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5]))
+    #expect(
+      try open("hf_Dinov2ForImageClassification").preprocessing
+        == SourcePreprocessing(
+          resize: .shorterSide(18), filter: .bicubic, crop: crop, mean: [0.485, 0.456, 0.406],
+          deviation: [0.229, 0.224, 0.225]))
+  }
+
+  @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
+  func timmPreprocessing() throws {
+    #expect(
+      try open("timm_deit3_small_patch16_224").preprocessing
+        == SourcePreprocessing(
+          resize: .shorterSide(17), filter: .bicubic, crop: Grid(height: 16, width: 16), mean: [0.485, 0.456, 0.406],
+          deviation: [0.229, 0.224, 0.225]))
+    let squashed = try open("timm_deit3_small_patch16_224", "config.json", [(#""center""#, #""squash""#)])
+    #expect(squashed.preprocessing?.resize == .exact(Grid(height: 17, width: 17)))
+  }
+
+  @Test("labels come from id2label, unless nobody gave names")
+  func labels() throws {
+    #expect(try open("hf_ViTForImageClassification").labels == (0..<5).map { "kind \($0)" })
+    let names = (0..<5).map { (#""\#($0)": "kind \#($0)""#, #""\#($0)": "LABEL_\#($0)""#) }
+    #expect(try open("hf_ViTForImageClassification", "config.json", names).labels == nil)
+    #expect(try open("timm_deit3_small_patch16_224").labels == nil)
+    let named = try open(
+      "timm_deit3_small_patch16_224", "config.json",
+      [
+        (
+          #""num_features""#,
+          #""label_names": ["a","b","c","d","e"], "label_descriptions": {"b": "bee, insect"}, "num_features""#
+        )
+      ])
+    #expect(named.labels == ["a", "bee, insect", "c", "d", "e"])
+  }
+
+  @Test(
+    "a field that is not known, or asks for what is not computed, is refused by its name",
+    arguments: [
+      ("hf_ViTForImageClassification", #""hidden_act": "gelu""#, #""hidden_act": "quick_gelu""#, "hidden_act is \"quick_gelu\", expected one of"),
+      ("hf_ViTForImageClassification", #""layer_norm_eps""#, #""layer_norm_epsilon""#, "the field layer_norm_epsilon is not known"),
+      ("hf_ViTForImageClassification", #""model_type": "vit""#, #""model_type": "beit""#, "model_type is \"beit\", expected one of"),
+      ("hf_ViTForImageClassification", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#, "hidden_size is 16, expected a multiple of num_attention_heads, 3"),
+      ("hf_ViTForImageClassification", #""intermediate_size": 32"#, #""intermediate_size": 48"#, "expected 48 along axis 1 (intermediate_size"),
+      ("hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#, "17 tokens, expected 65 for image_size"),
+      ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"3\": \"kind 4\"", "duplicate JSON key"),
+      ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"7\": \"kind 4\"", "id2label is \"kind 4\" for 7"),
+      ("hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#, "use_swiglu_ffn is true"),
+      ("hf_Dinov2WithRegistersForImageClassification", #""num_register_tokens": 4"#, #""num_register_tokens": 3"#, "4 register tokens, expected 3"),
+      ("timm_deit3_small_patch16_224", #""global_pool": "token""#, #""global_pool": "max""#, "global_pool is \"max\", expected one of"),
+      ("timm_deit3_small_patch16_224", #""mlp_ratio""#, #""mlp_ratios""#, "the field model_args.mlp_ratios is not known"),
+      ("timm_deit3_small_patch16_224", #""mlp_ratio": 2"#, #""act_layer": "quick_gelu""#, "model_args.act_layer is \"quick_gelu\""),
+      ("timm_deit3_small_patch16_224", "deit3_small_patch16_224", "beit_base_patch16_224", "architecture is \"beit_base"),
+      ("timm_deit3_small_patch16_224", "deit3_small_patch16_224", "vit_base_patch32_clip_quickgelu_224", "architecture is"),
+      ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
+    ])
+  func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
+    let message = try #require(fault { _ = try open(name, "config.json", [(old, new)]) })
+    #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test(
+    "a processor that does something else is refused by its field",
+    arguments: [
+      (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
+      (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
+      (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
+      (#""height": 16"#, #""height": 24"#, "size is 24x16, expected image_size of the model, 16x16"),
+      (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),
+      (#""image_std""#, #""_std""#, "image_mean and image_std are missing"),
+    ])
+  func refusedProcessor(_ old: String, _ new: String, _ expected: String) throws {
+    let message = try #require(
+      fault { _ = try open("hf_ViTForImageClassification", "preprocessor_config.json", [(old, new)]) })
+    #expect(message.contains("preprocessor_config.json: ") && message.contains(expected), "\(message)")
+  }
+
+  @Test("without a configuration the shapes tell, what they do not is named, and heads that nothing tells are asked for")
+  func shapesAlone() throws {
+    let temporary = try TemporaryFolder()
+    let weights = try contents(of: "\(Self.folder)/timm_vit_small_patch14_reg4_dinov2/model.safetensors")
+    let path = try temporary.write(weights, to: "weights.safetensors")
+    let message = try #require(fault { _ = try SourceModel(checkpoint: path, config: nil) })
+    #expect(message.hasSuffix(#"nothing tells the number of heads: give --config with {"encoder": {"num_heads": N}}"#))
+    let config = try temporary.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    let model = try SourceModel(checkpoint: path, config: config)
+    let full = try open("timm_vit_small_patch14_reg4_dinov2")
+    #expect(model.config == full.config && model.preprocessing == nil)
+    #expect(model.notes.contains { $0.contains("GELU with the error function and 1e-06 are taken") }, "\(model.notes)")
+    #expect(full.notes == ["configuration: \(Self.folder)/timm_vit_small_patch14_reg4_dinov2/config.json"])
+  }
+}
