@@ -2,7 +2,6 @@
 
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs FILE */
-#include <stdlib.h>
 #include <jpeglib.h>
 #include <jerror.h>
 #include <jpegint.h>
@@ -18,7 +17,7 @@ typedef struct decoding {
   const e3p_settings *settings;
   char *message;
   jmp_buf failed;
-  uint8_t *row;        /* as the library gives it, where it cannot go to its place at once */
+  e3p_rows rows;
   const uint8_t *data; /* the whole file */
   jpeg_marker_parser_method read_restart_marker; /* the library's */
   int scan;            /* the one that `visits` and `components` contain already */
@@ -143,15 +142,13 @@ static void decode(decoding *d, const uint8_t *data, size_t size, const e3p_head
   const size_t allowed = e3p_max_pixels(d->settings) / 2 * (size_t)7, taken = e3p_pixel_bytes(header);
   jpeg->mem->max_memory_to_use = allowed > taken + (16 << 20) ? (long)(allowed - taken) : 16 << 20;
   jpeg_start_decompress(jpeg);
-  const e3p_places places = e3p_find_places(header, pixels);
-  d->row = malloc((size_t)jpeg->output_width * (size_t)jpeg->output_components);
-  if (!d->row) ERREXIT1(common, JERR_OUT_OF_MEMORY, 0);
+  if (e3p_open_rows(&d->rows, header, (size_t)jpeg->output_width * (size_t)jpeg->output_components, pixels))
+    ERREXIT1(common, JERR_OUT_OF_MEMORY, 0);
   for (uint32_t y = 0; y < jpeg->output_height; y++) {
-    uint8_t *in_place = is_ink ? NULL : e3p_row_in_place(&places, y);
-    JSAMPROW row = in_place ? in_place : d->row;
+    JSAMPROW row = e3p_next_row(&d->rows, y, !is_ink);
     jpeg_read_scanlines(jpeg, &row, 1);
-    if (is_ink) convert_cmyk(d->row, jpeg->output_width, jpeg->saw_Adobe_marker);
-    if (!in_place) e3p_put_pixels(&places, d->row, y, 0, 1, jpeg->output_width);
+    if (is_ink) convert_cmyk(row, jpeg->output_width, jpeg->saw_Adobe_marker);
+    e3p_put_row(&d->rows, y, row);
   }
   jpeg_finish_decompress(jpeg);
   if (d->components != (1u << jpeg->num_components) - 1) {
@@ -176,7 +173,7 @@ int e3p_jpeg_decode(const uint8_t *data, size_t size, const e3p_settings *settin
   d.progress.progress_monitor = on_progress;
   d.jpeg.client_data = &d;
   const int failed = decode_guarded(&d, data, size, header, pixels);
-  free(d.row);
+  e3p_close_rows(&d.rows);
   jpeg_destroy_decompress(&d.jpeg);
   return failed;
 }

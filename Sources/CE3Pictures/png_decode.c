@@ -2,7 +2,6 @@
 
 #include <png.h>
 #include <setjmp.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "readers.h"
@@ -16,7 +15,7 @@ typedef struct reading {
   size_t left;
   const e3p_settings *settings;
   char *message;
-  uint8_t *row; /* as the library gives it, where it cannot go to its place at once */
+  e3p_rows rows;
 } reading;
 
 static void read_bytes(png_structp png, png_bytep out, size_t count) {
@@ -67,19 +66,24 @@ static void set_transformations(const reading *r, const e3p_header *header) {
     png_error(png, "the header contradicts itself");
 }
 
-/* Reads one pass of an interlaced picture, the columns x, x + dx, … of the rows y, y + dy, …, or all of another one. */
-static void read_pass(const reading *r, const e3p_header *header, const e3p_places *places, uint32_t x, uint32_t dx,
-                      uint32_t y, uint32_t dy) {
-  const int has_alpha = png_get_channels(r->png, r->info) != header->channels;
-  const uint32_t ground = r->settings->alpha == E3P_ALPHA_BLACK ? 0 : 255;
-  const uint32_t count = x < header->stored_width ? (header->stored_width - x + dx - 1) / dx : 0;
-  if (count == 0) return;
-  for (; y < header->stored_height; y += dy) {
-    if (e3p_is_stopped(r->settings, r->message)) png_longjmp(r->png, 1);
-    uint8_t *in_place = has_alpha || dx > 1 ? NULL : e3p_row_in_place(places, y);
-    png_read_row(r->png, in_place ? in_place : r->row, NULL);
-    if (has_alpha) blend(r->row, count, header->channels, ground);
-    if (!in_place) e3p_put_pixels(places, r->row, y, x, dx, count);
+static int has_alpha(const reading *r) {
+  return png_get_channels(r->png, r->info) != r->rows.header->channels;
+}
+
+/* Reads the next row, of `count` pixels, and blends it. */
+static void read_row(const reading *r, uint8_t *row, uint32_t count) {
+  if (e3p_is_stopped(r->settings, r->message)) png_longjmp(r->png, 1);
+  png_read_row(r->png, row, NULL);
+  if (has_alpha(r)) blend(row, count, r->rows.header->channels, r->settings->alpha == E3P_ALPHA_BLACK ? 0 : 255);
+}
+
+/* Reads a pass of an interlaced picture: the columns x, x + dx, … of the rows y, y + dy, …. */
+static void read_pass(reading *r, uint32_t x, uint32_t dx, uint32_t y, uint32_t dy) {
+  const uint32_t width = r->rows.header->stored_width, count = x < width ? (width - x + dx - 1) / dx : 0;
+  for (; count > 0 && y < r->rows.header->stored_height; y += dy) {
+    uint8_t *row = e3p_next_row(&r->rows, y, 0);
+    read_row(r, row, count);
+    e3p_put_pixels(&r->rows, row, y, x, dx, count);
   }
 }
 
@@ -88,16 +92,15 @@ static void read_picture(reading *r, const e3p_header *header, uint8_t *pixels) 
   static const uint8_t passes[7][4] = {
       {0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4}, {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}};
   set_transformations(r, header);
-  const e3p_places places = e3p_find_places(header, pixels);
-  r->row = malloc(png_get_rowbytes(r->png, r->info));
-  if (!r->row) png_error(r->png, "out of memory");
+  if (e3p_open_rows(&r->rows, header, png_get_rowbytes(r->png, r->info), pixels)) png_error(r->png, "out of memory");
   if (png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_NONE) {
-    read_pass(r, header, &places, 0, 1, 0, 1);
-  } else {
-    for (int i = 0; i < 7; i++) {
-      const uint8_t *pass = passes[i];
-      read_pass(r, header, &places, pass[0], pass[1], pass[2], pass[3]);
+    for (uint32_t y = 0; y < header->stored_height; y++) {
+      uint8_t *row = e3p_next_row(&r->rows, y, !has_alpha(r));
+      read_row(r, row, header->stored_width);
+      e3p_put_row(&r->rows, y, row);
     }
+  } else {
+    for (int i = 0; i < 7; i++) read_pass(r, passes[i][0], passes[i][1], passes[i][2], passes[i][3]);
   }
   png_read_end(r->png, NULL);
 }
@@ -121,7 +124,7 @@ int e3p_png_decode(const uint8_t *data, size_t size, const e3p_settings *setting
   } else {
     e3p_fail(message, "PNG: out of memory");
   }
-  free(r.row);
+  e3p_close_rows(&r.rows);
   png_destroy_read_struct(&r.png, &r.info, NULL);
   return failed;
 }

@@ -19,21 +19,28 @@ static inline uint32_t e3p_max_pixels(const e3p_settings *settings) {
 /* 1, with a text, when decoding is to end. */
 int e3p_is_stopped(const e3p_settings *settings, char *message);
 
-/* Where stored pixels lie in the upright picture. */
-typedef struct e3p_places {
-  uint8_t *first;         /* the first stored pixel */
-  ptrdiff_t across, down; /* bytes to the next stored pixel of a row, to the next stored row */
-  size_t channels;
-} e3p_places;
+/* Rows of a picture as it is stored, on their way to their places in the upright picture. */
+typedef struct e3p_rows {
+  const e3p_header *header;
+  uint8_t *first;         /* the place of the first stored pixel */
+  ptrdiff_t across, down; /* bytes to the place of the next stored pixel of a row, of the next stored row */
+  uint8_t *held;          /* rows that wait for their places */
+  size_t row_bytes;
+  size_t capacity, count; /* of held rows */
+} e3p_rows;
 
-e3p_places e3p_find_places(const e3p_header *header, uint8_t *pixels);
+/* Prepares rows that have `row_bytes` bytes before they are converted. Returns 0, or -1 when out of memory. */
+int e3p_open_rows(e3p_rows *rows, const e3p_header *header, size_t row_bytes, uint8_t *pixels);
+void e3p_close_rows(e3p_rows *rows);
 
-/* The stored row `y` itself where it lies unturned in the picture; else null. */
-static inline uint8_t *e3p_row_in_place(const e3p_places *places, size_t y) {
-  return places->across == (ptrdiff_t)places->channels ? places->first + (ptrdiff_t)y * places->down : NULL;
-}
+/* Where the stored row `y` is to be written, the next one after those before: row_bytes bytes, or its place itself where it
+ * lies unturned in the picture and `is_final` says that what is written are its pixels. */
+uint8_t *e3p_next_row(e3p_rows *rows, size_t y, int is_final);
 
-/* Puts `count` pixels of the stored row `y` to their places: the columns `x`, x + step, and so on. */
-void e3p_put_pixels(const e3p_places *places, const uint8_t *row, size_t y, size_t x, size_t step, size_t count);
+/* Brings the stored row `y`, which e3p_next_row gave and which begins with its pixels now, to its place. */
+void e3p_put_row(e3p_rows *rows, size_t y, const uint8_t *row);
+
+/* Brings `count` pixels of the stored row `y` to their places: the columns x, x + step, and so on. */
+void e3p_put_pixels(const e3p_rows *rows, const uint8_t *row, size_t y, size_t x, size_t step, size_t count);
 
 #endif
