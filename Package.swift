@@ -16,7 +16,7 @@ let board: [Target] = [
   .target(
     name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: readsPictures
-      ? [.linkedLibrary("turbojpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
+      ? [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
     name: "E3Commands",
     dependencies: [
@@ -39,7 +39,7 @@ let host: [Target] = [
   .target(
     name: "E3Converter",
     dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
-  .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("turbojpeg")]),
+  .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("jpeg")]),
   .target(name: "E3Metrics"),
   .target(
     name: "E3Evaluation",
@@ -58,7 +58,8 @@ let host: [Target] = [
   .executableTarget(
     name: "e3-eval",
     dependencies: [
-      "E3Evaluation", "E3Host", "E3Models", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      "E3DataSets", "E3Evaluation", "E3Host", "E3Models",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
 ]
 
@@ -101,7 +102,7 @@ let tests: [Target] = [
   .testTarget(
     name: "E3RunTests",
     dependencies: [
-      "CE3", "CE3Pictures", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Host", "E3Models", "E3Runtime",
+      "CE3", "CE3Pictures", "CZlib", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Host", "E3Models", "E3Runtime",
       "E3TestSupport", "e3-run",
     ],
     exclude: ["Data"]),

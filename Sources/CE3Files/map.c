@@ -58,7 +58,7 @@ static int map_all(int descriptor, int how, ce3_file *file) {
   return 0;
 }
 
-static int map_descriptor(int descriptor, const char *path, int how, ce3_file *file) {
+int ce3_map_descriptor(int descriptor, const char *path, int how, ce3_file *file) {
   struct stat status;
   if (fstat(descriptor, &status)) return errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
@@ -84,7 +84,7 @@ int ce3_map_file(const char *path, int how, ce3_file *file) {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return errno;
-  const int error = map_descriptor(descriptor, path, how, file);
+  const int error = ce3_map_descriptor(descriptor, path, how, file);
   if (error || file->descriptor < 0) close(descriptor);
   return error;
 }

@@ -5,7 +5,7 @@ import E3Host
 /// The form is recognised by what the path holds:
 /// - an IDX file of unsigned bytes, `[N][height][width]` or `[N][height][width][1 or 3]`, as it is or compressed with gzip;
 /// - a `.npy` array of bytes of these shapes, or of floats `[N, height, width, channels]` in the model's value range;
-/// - a folder of pictures (JPEG, PNG, PPM, PGM), or a folder of such folders, one for each class. Other files are passed
+/// - a folder of pictures (JPEG, PNG, PNM), or a folder of such folders, one for each class. Other files are passed
 ///   over, but not pictures of other forms or folders within a class: those are refused.
 ///
 /// Images are read or decoded when they are asked for; only IDX files that are compressed are held in memory. Values of
@@ -27,10 +27,11 @@ public struct DataSet: Sendable {
   ///
   /// - Parameter labels: An IDX or `.npy` file of integers, or a text file with one integer a line; nil: none, or those
   ///   of the folders.
+  /// - Parameter alpha: What transparent pixels of pictures show.
   /// - Throws: a file that cannot be read or is malformed; no image; labels that are negative or of another number than
   ///   the images, or given for a folder of classes, which has its own.
-  public init(path: String, labels labelPath: String? = nil) throws(FileError) {
-    let source = try openImages(path)
+  public init(path: String, labels labelPath: String? = nil, alpha: PictureAlpha = .white) throws(FileError) {
+    let source = try openImages(path, alpha)
     self.path = path
     self.source = source
     range = 0..<source.count
@@ -99,8 +100,8 @@ extension ImageSource {
   var classNames: [String]? { nil }
 }
 
-private func openImages(_ path: String) throws(FileError) -> any ImageSource {
-  if isDirectory(path) { return try PictureFolder(path: path) }
+private func openImages(_ path: String, _ alpha: PictureAlpha) throws(FileError) -> any ImageSource {
+  if isDirectory(path) { return try PictureFolder(path: path, alpha: alpha) }
   switch try FileForm(path: path) {
   case .npy: return try NumpyImages(path: path)
   case .idx, .gzip: return try IDXImages(path: path)

@@ -10,10 +10,12 @@ struct PictureFolder: ImageSource {
   let labels: [Int]?
   let classNames: [String]?
   private let files: [String]
+  private let alpha: PictureAlpha
 
   var count: Int { files.count }
 
-  init(path: String) throws(FileError) {
+  init(path: String, alpha: PictureAlpha) throws(FileError) {
+    self.alpha = alpha
     let names = try directoryEntries(path)
     let folders = names.filter { isDirectory("\(path)/\($0)") }
     if folders.isEmpty {
@@ -42,7 +44,9 @@ struct PictureFolder: ImageSource {
     (self.files, self.labels, classNames) = (files, labels, folders)
   }
 
-  func image(at index: Int) throws(FileError) -> DataSetImage { .picture(try readPicture(path: files[index])) }
+  func image(at index: Int) throws(FileError) -> DataSetImage {
+    .picture(try readPicture(path: files[index], alpha: alpha))
+  }
 
   func name(of index: Int) -> String { files[index] }
 }
@@ -51,11 +55,13 @@ struct PictureFolder: ImageSource {
 ///
 /// - Throws: a picture of a form that is not read.
 private func pictures(_ names: [String], in folder: String) throws(FileError) -> [String] {
-  let others = [".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl", ".pbm", ".pnm"]
+  let others = [".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl"]
   if let other = names.first(where: { ends($0, in: others) }) {
-    throw FileError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG, PPM or PGM pictures")
+    throw FileError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG or PNM pictures")
   }
-  return names.filter { ends($0, in: [".jpg", ".jpeg", ".png", ".ppm", ".pgm"]) }
+  return names.filter {
+    ends($0, in: [".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".pbm", ".pgm", ".ppm", ".pnm"])
+  }
 }
 
 /// Whether `name` has one of the endings, in small or capital letters.

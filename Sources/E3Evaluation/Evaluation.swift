@@ -9,6 +9,8 @@ public struct Evaluation: Sendable {
   public var dataSet: String
   /// Path of their labels; nil where they are beside the images or in their folders.
   public var labels: String?
+  /// What transparent pixels of pictures show.
+  public var alpha = PictureAlpha.white
   /// Images that are not what the model was trained for.
   public var outOfDistribution: [String] = []
   /// Whether every corruption is measured, at every severity.
@@ -110,7 +112,7 @@ public struct Evaluation: Sendable {
   }
 
   private func open(_ path: String, labels: String?) throws(FileError) -> DataSet {
-    let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
+    let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
     let end = limit.map { min(whole.count, skip + $0) } ?? whole.count
     guard skip < end else {
       throw FileError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")

@@ -4,6 +4,8 @@ import E3DataSets
 import E3Host
 import Glibc
 
+extension PictureAlpha: ExpressibleByArgument {}
+
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate",
@@ -47,6 +49,10 @@ struct CalibrateCommand: ParsableCommand {
 
   @Option(help: "Take only so many images of --statistics.")
   var statisticsLimit: Int?
+
+  @Option(
+    help: "What transparent pixels of pictures show: white, black, or their own colour (ignore). As e3-run is told.")
+  var alpha = PictureAlpha.white
 
   @Option(help: "Share of images whose class is to be in the prediction set.")
   var coverage = CalibrationOptions().coverage
@@ -94,8 +100,8 @@ struct CalibrateCommand: ParsableCommand {
     (options.coverage, options.knownCoverage, options.acceptCoverage) = (coverage, knownCoverage, acceptCoverage)
     options.hasDistance = !noDistance
     options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    let data = try Self.open(dataset, labels, skip, limit)
-    let source = try statistics.map { try Self.open($0, statisticsLabels, statisticsSkip, statisticsLimit) }
+    let data = try open(dataset, labels, skip, limit)
+    let source = try statistics.map { try open($0, statisticsLabels, statisticsSkip, statisticsLimit) }
     let output = output ?? model
     try requireDistinct(output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 })
     var meters: [String: ProgressMeter] = [:]
@@ -110,10 +116,10 @@ struct CalibrateCommand: ParsableCommand {
     print(summary.text)
   }
 
-  private static func open(
+  private func open(
     _ path: String, _ labels: String?, _ skip: Int, _ limit: Int?
   ) throws(FileError) -> DataSet {
-    let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path))
+    let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
     guard skip < data.count else {
       throw FileError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
     }

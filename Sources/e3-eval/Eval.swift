@@ -1,8 +1,11 @@
 import ArgumentParser
+import E3DataSets
 import E3Evaluation
 import E3Host
 import E3Models
 import Glibc
+
+extension PictureAlpha: ExpressibleByArgument {}
 
 @main
 struct Eval: ParsableCommand {
@@ -56,6 +59,9 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("Write diagrams to this folder, as SVG.", valueName: "dir"))
   var plots: String?
 
+  @Option(help: "What transparent pixels of pictures show: white, black, or their own colour (ignore).")
+  var alpha = PictureAlpha.white
+
   @Option(help: "Images that are worked on at the same time; one per processor when left out.")
   var threads: Int?
 
@@ -84,6 +90,7 @@ struct Eval: ParsableCommand {
     evaluation.reference = reference.map { ($0, config) }
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     evaluation.temperature = temperature
+    evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit
     if let plots { try Report.makePlotFolder(plots) }

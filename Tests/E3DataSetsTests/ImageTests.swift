@@ -48,6 +48,36 @@ struct ImageTests {
     #expect(images.name(ofImage: 1) == folder["p/b.ppm"])
   }
 
+  @Test("pictures are known by every ending that they have, and WebP is refused")
+  func endings() throws {
+    for name in ["a.jfif", "a.JPE", "a.mpo", "a.jpg", "a.jpeg", "a.pbm", "a.pnm", "a.PNG"] {
+      let folder = try TemporaryFolder()
+      try folder.write(pnm(height: 1, width: 1, channels: 1, value: 5), to: "d/class/\(name)")
+      try folder.write(pnm(height: 1, width: 1, channels: 1, value: 6), to: "d/class/b.pgm")
+      let images = try DataSet(path: folder["d"])
+      #expect(images.count == 2, "\(name)")
+      #expect(try images.image(at: 0) == .picture(Picture(height: 1, width: 1, channels: 1, pixels: [5])))
+    }
+  }
+
+  @Test("transparent pixels show what the data set was told")
+  func alpha() throws {
+    // One pixel of colour 200, 100, 50 that is fully transparent.
+    let bytes: [UInt8] = [
+      0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0x00, 0x00, 0x00, 0x0D, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00,
+      0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1F, 0x15, 0xC4, 0x89, 0x00, 0x00, 0x00,
+      0x0D, 0x49, 0x44, 0x41, 0x54, 0x78, 0xDA, 0x63, 0x38, 0x91, 0x62, 0xC4, 0x00, 0x00, 0x04, 0xB5, 0x01, 0x5F,
+      0x7F, 0xD3, 0x92, 0xC0, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82,
+    ]
+    try folder.write(bytes, to: "t/a.png")
+    for (alpha, pixels) in [(.white, [255, 255, 255]), (.black, [0, 0, 0]), (.ignore, [200, 100, 50])]
+      as [(PictureAlpha, [UInt8])]
+    {
+      let image = try DataSet(path: folder["t"], alpha: alpha).image(at: 0)
+      #expect(image == .picture(Picture(height: 1, width: 1, channels: 3, pixels: pixels)))
+    }
+  }
+
   @Test("folders of classes are labels, in the order of their names")
   func folderOfClasses() throws {
     for (name, value) in [("shirt/1.pgm", 1), ("bag/1.pgm", 2), ("bag/0.pgm", 3)] {
@@ -123,7 +153,7 @@ struct ImageTests {
       let root = String(name.prefix { $0 != "/" })
       try folder.write([1], to: "\(root)/\(root == "flat" ? "" : "class/")a.png")
       try folder.write([1], to: name)
-      #expect(problem { _ = try DataSet(path: folder[root]) } == "expected JPEG, PNG, PPM or PGM pictures", "\(name)")
+      #expect(problem { _ = try DataSet(path: folder[root]) } == "expected JPEG, PNG or PNM pictures", "\(name)")
     }
     try folder.write([1], to: "names/a.png")
     let odd = [UInt8]("\(folder["names"])/".utf8) + [0xFF, 0]

@@ -13,7 +13,8 @@ struct Picture: Equatable {
 struct PictureError: Error, Equatable { var text: String }
 
 /// Decodes through the C interface as a caller does: header, memory, pixels.
-func decodePicture(_ bytes: [UInt8]) throws -> Picture {
+func decodePicture(_ bytes: [UInt8], _ settings: e3p_settings = e3p_settings()) throws -> Picture {
+  var settings = settings
   var message = [CChar](repeating: 0, count: E3P_MESSAGE_BYTES)
   func check(_ status: Int32) throws {
     if status != 0 {
@@ -21,9 +22,9 @@ func decodePicture(_ bytes: [UInt8]) throws -> Picture {
     }
   }
   var header = e3p_header()
-  try check(e3p_read_header(bytes, bytes.count, &header, &message))
+  try check(e3p_read_header(bytes, bytes.count, &settings, &header, &message))
   var pixels = [UInt8](repeating: 0x5A, count: e3p_pixel_bytes(&header) + 64)
-  try check(e3p_decode(bytes, bytes.count, &header, &pixels, &message))
+  try check(e3p_decode(bytes, bytes.count, &settings, &header, &pixels, &message))
   #expect(pixels.suffix(64).allSatisfy { $0 == 0x5A }, "nothing is written past the picture")
   return Picture(
     width: Int(header.width), height: Int(header.height), channels: Int(header.channels), pixels: pixels.dropLast(64))
@@ -81,56 +82,38 @@ struct PictureTests {
     #expect(throws: PictureError.self) { try decodePicture(bytes) }
   }
 
-  @Test("what is no picture is called so", arguments: ["", "P", "P3\n1 1 255\n0 0 0\n", "GIF89a", "hello"])
+  @Test("what is no picture is called so", arguments: ["", "P", "P7\n1 1 255\n0 0 0\n", "GIF89a", "hello"])
   func foreign(text: String) throws {
-    let expected = text.isEmpty ? "the file is empty" : "not a JPEG, PNG, PPM (P6) or PGM (P5) picture"
+    let expected = text.isEmpty ? "the file is empty" : "not a JPEG, PNG or PNM (P1 to P6) picture"
     #expect(throws: PictureError(text: expected)) { try decodePicture(Array(text.utf8)) }
   }
-}
 
-@Suite("PPM and PGM")
-struct PNMTests {
-  private func decode(_ header: String, _ samples: [UInt8]) throws -> Picture {
-    try decodePicture(Array(header.utf8) + samples)
+  @Test("WebP is refused by its name")
+  func webP() {
+    let text = "WebP pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"
+    #expect(throws: PictureError(text: text)) { try decodePicture(Array("RIFF____WEBPVP8 ".utf8)) }
   }
 
-  @Test("comments and any white space separate the numbers")
-  func comments() throws {
-    let picture = try decode("P5 # grey\n#\n# 9\n 2\t#w\n3\r\n255\n", [1, 2, 3, 4, 5, 6])
-    #expect(picture == Picture(width: 2, height: 3, channels: 1, pixels: [1, 2, 3, 4, 5, 6]))
-  }
-
-  @Test("samples are scaled from the maximum value to 255")
-  func maximum() throws {
-    #expect(try decode("P6 1 1 1\n", [0, 1, 1]).pixels == [0, 255, 255])
-    #expect(try decode("P5 3 1 100\n", [0, 50, 100]).pixels == [0, 128, 255])
-    #expect(try decode("P5 3 1 65535\n", [0, 0, 0x80, 0x80, 0xFF, 0xFF]).pixels == [0, 128, 255])
-    #expect(try decode("P5 2 1 256\n", [0, 128, 1, 0]).pixels == [128, 255])
-  }
-
-  @Test(
-    "headers that lie are refused before any memory is taken",
-    arguments: [
-      ("P5 0 4 255\n", "the picture has no pixels (0x4)"),
-      ("P6 999999999 999999999 255\n", "999999999x999999999 pixels: a side is longer than 16384"),
-      ("P6 16384 16384 255\n", "16384x16384 pixels: more than 67108864"),
-      ("P6 8192 8192 255\n", "PPM/PGM: 0 bytes of pixels, 8192x8192 need 201326592"),
-      ("P5 1 1 0\n", "PPM/PGM: maximum value 0 is outside 1...65535"),
-      ("P5 1 1 65536\n", "PPM/PGM: maximum value 65536 is outside 1...65535"),
-      ("P5 9999999999 1 255\n", "PPM/PGM: the header is not width, height, maximum value"),
-      ("P5 -1 1 255\n", "PPM/PGM: the header is not width, height, maximum value"),
-      ("P5 1 1 255", "PPM/PGM: the header is not width, height, maximum value"),
-      ("P5 1 # 1 255\n", "PPM/PGM: the header is not width, height, maximum value"),
-    ])
-  func lies(header: String, text: String) {
-    #expect(throws: PictureError(text: text)) { try decode(header, []) }
-  }
-
-  @Test("a sample above the maximum value is an error")
-  func aboveMaximum() {
-    #expect(throws: PictureError(text: "PPM/PGM: sample 9 is above the maximum value 8")) {
-      try decode("P5 2 1 8\n", [8, 9])
+  @Test("decoding ends when a stop is asked for", arguments: ["grey.jpg", "progressive.jpg", "rgba8-interlaced.png"])
+  func stop(name: String) throws {
+    var settings = e3p_settings()
+    settings.stop = { 1 }
+    #expect(throws: PictureError(text: "stopped while it was decoded")) {
+      try decodePicture(pictureBytes(name), settings)
     }
+    settings.stop = { 0 }
+    #expect(try decodePicture(pictureBytes(name), settings) == decodePicture(pictureBytes(name)))
+  }
+
+  @Test("the limit of pixels is a setting", arguments: ["grey.jpg", "rgb8.png", "rgb8.ppm"])
+  func maximumPixels(name: String) throws {
+    var settings = e3p_settings()
+    settings.max_pixels = 27 * 18 - 1
+    #expect(throws: PictureError(text: "27x18 pixels: more than 485")) {
+      try decodePicture(pictureBytes(name), settings)
+    }
+    settings.max_pixels += 1
+    #expect(try decodePicture(pictureBytes(name), settings) == decodePicture(pictureBytes(name)))
   }
 }
 
@@ -151,14 +134,5 @@ struct PictureHeaderTests {
     #expect(throws: PictureError(text: "1x65535 pixels: a side is longer than 16384")) { try decodePicture(bytes) }
     bytes[frame + 4] = 12
     #expect(throws: PictureError(text: "JPEG: 12 bits per sample, 8 are supported")) { try decodePicture(bytes) }
-  }
-
-  @Test("the end of a JPEG in a stream is found", arguments: pictureNames.filter { $0.hasSuffix(".jpg") })
-  func streamLength(name: String) throws {
-    let bytes = try pictureBytes(name)
-    let stream = bytes + bytes
-    #expect(e3p_jpeg_length(stream, stream.count) == bytes.count)
-    for length in 0..<bytes.count { #expect(e3p_jpeg_length(bytes, length) == 0) }
-    #expect(e3p_jpeg_length(Array(bytes.dropFirst()), bytes.count - 1) == -1)
   }
 }

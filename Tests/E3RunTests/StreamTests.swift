@@ -97,6 +97,62 @@ struct StreamTests {
     #expect(cut.errors == "e3-run: -: the stream ends inside picture 1\n")
   }
 
+  @Test("frames that were cut are reported one by one, and those around them are answered")
+  func cutPictures() throws {
+    let good = try pictureBytes("colour-444.jpg")
+    let cut = good[..<(jpegSegment(0xDA, in: good).upperBound + 20)]
+    let outcome = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + cut + good + good)
+    #expect(outcome.status == 1)
+    #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2, 3])
+    #expect(outcome.errors == "e3-run: -: another picture begins inside picture 1\n")
+  }
+
+  @Test("a run of bytes that are no picture has one line, however long it is")
+  func rubbish() throws {
+    let good = try pictureBytes("grey.jpg")
+    for rubbish in [[0xFF, 0xD8, 0x41], [0xFF, 0xD8, 0xFF, 0xE0, 0, 2], [0xFF, 0xD8, 0xFF, 0xD0], [0]] as [[UInt8]] {
+      let run = Array(repeatElement(rubbish, count: 100_000).joined())
+      let outcome = try E3RunTests.run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + run + good)
+      #expect(outcome.status == 1)
+      #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2])
+      #expect(outcome.errors == "e3-run: -: bytes that are no picture stand in the place of picture 1\n")
+    }
+  }
+
+  @Test("a picture of any kind is read from standard input and from a pipe")
+  func pipes() throws {
+    for name in ["grey.jpg", "rgb8.png", "rgb8.ppm", "grey8.pgm"] {
+      let bytes = try pictureBytes(name)
+      let expected = try answers(run([model, "--json", pictureFolder.appendingPathComponent(name).path]))
+      #expect(try answers(run([model, "-", "--json"], input: bytes)) == expected, "\(name)")
+      #expect(try answers(run([model, "/dev/stdin", "--json"], input: bytes)) == expected, "\(name)")
+      let path = folder["pipe-\(name)"]
+      #expect(mkfifo(path, 0o600) == 0)
+      let (input, output, errors) = (try Scratch(), try Scratch(), try Scratch())
+      let process = try command.start(
+        [model, path, "--json"], descriptors: [input.descriptor, output.descriptor, errors.descriptor])
+      let writer = open(path, O_WRONLY | O_CLOEXEC)
+      #expect(bytes.withUnsafeBytes { write(writer, $0.baseAddress, $0.count) } == bytes.count)
+      close(writer)
+      #expect(wait(for: process) == 0, "\(errors.text)")
+      #expect(output.text.contains("pipe-\(name)"))
+    }
+    #expect(try run([model, "-"]).errors == "e3-run: -: the file is empty\n")
+    let text = try run([model, "-"], input: Array("hello".utf8))
+    #expect(text.errors == "e3-run: -: not a JPEG, PNG or PNM (P1 to P6) picture\n" && text.status == 1)
+  }
+
+  @Test("--alpha and --max-pixels reach the decoder")
+  func pictureOptions() throws {
+    let path = pictureFolder.appendingPathComponent("rgba8-interlaced.png").path
+    let found = try ["white", "black", "ignore"].map { try answers(run([model, path, "--json", "--alpha", $0])) }
+    #expect(Set(found).count == 3)
+    #expect(try answers(run([model, path, "--json"])) == found[0])
+    let limited = try run([model, path, "--max-pixels", "485"])
+    #expect(limited.errors == "e3-run: \(path): 27x18 pixels: more than 485\n" && limited.status == 1)
+    #expect(try run([model, path, "--max-pixels", "486"]).status == 0)
+  }
+
   @Test("a bad frame among several is reported, and the others are answered")
   func badFrame() throws {
     let good = pictureFolder.appendingPathComponent("grey.jpg").path

@@ -38,7 +38,8 @@ struct UsageTests {
         ["m.e3", "f.png", "--isa", "sse9"],
         "--isa takes scalar, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm, not 'sse9'"
       ),
-      (["m.e3", "-"], "standard input needs --pixel-format, and --size unless it is mjpeg"),
+      (["m.e3", "x", "--alpha", "grey"], "--alpha takes white, black or ignore, not 'grey'"),
+      (["m.e3", "x", "--max-pixels", "0"], "--max-pixels takes 1 to 268435456, not '0'"),
       (["m.e3", "-", "--pixel-format", "rgb24"], "--pixel-format needs --size WxH"),
       (["m.e3", "-", "--size", "4x4"], "--size and --stride need --pixel-format"),
       (

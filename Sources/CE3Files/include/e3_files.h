@@ -46,6 +46,9 @@ enum {
 /* Maps the regular file at `path`. Opening does not wait for a pipe's writer. Returns 0, an errno, CE3_NOT_A_FILE,
  * CE3_FILE_CHANGED or CE3_NOT_LOCKED. */
 int ce3_map_file(const char *path, int how, ce3_file *file);
+
+/* The same with a file that is open, which messages call `path`; not with CE3_MAP_WATCH. */
+int ce3_map_descriptor(int descriptor, const char *path, int how, ce3_file *file);
 void ce3_unmap_file(const ce3_file *file);
 
 /* What has changed since: 0, CE3_BYTES_CHANGED (its size or time stamp), CE3_STATUS_CHANGED (name, owner or permissions; or the

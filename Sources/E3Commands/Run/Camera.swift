@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Pictures
 import CE3Threads
 
 /// A Video4Linux2 camera. Always gives the newest frame: what it took while the previous one was classified is skipped.
@@ -16,13 +17,13 @@ struct Camera: FrameSource, ~Copyable {
   private let size: (width: UInt32, height: UInt32)
   /// Nil for MJPEG.
   private let format: StreamFormat?
-  private var decoder = PictureDecoder()
+  private var decoder: PictureDecoder
   private var count: UInt64 = 0
   /// Since when no picture could be decoded; nil: the last one could.
   private var undecodable: UInt64?
 
   /// Opens the camera with what was asked for; the driver's choice where nothing was.
-  init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest) throws(Failure) {
+  init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest, _ pictures: e3p_settings) throws(Failure) {
     var what: UnsafePointer<CChar>?
     var error: Int32 = 0
     var picture = e3c_camera_picture(
@@ -36,6 +37,7 @@ struct Camera: FrameSource, ~Copyable {
       : StreamFormat(
         pixels: pixels, width: Int(picture.width), height: Int(picture.height), stride: Int(picture.stride))
     size = (picture.width, picture.height)
+    decoder = PictureDecoder(pictures)
     self.path = path
     self.device = device
   }
@@ -63,8 +65,9 @@ struct Camera: FrameSource, ~Copyable {
   private mutating func decode(
     _ bytes: UnsafeRawBufferPointer, _ capture: UInt64, _ now: UInt64, _ body: (SourceFrame) -> Void
   ) throws(Failure) -> SourceStep {
+    let step: SourceStep
     do {
-      try decoder.decode(bytes, path: path, position: count, size: size, capture: capture, body)
+      step = try decoder.decode(bytes, path: path, position: count, size: size, capture: capture, body)
     } catch {
       let since = undecodable ?? now
       undecodable = since
@@ -72,7 +75,7 @@ struct Camera: FrameSource, ~Copyable {
       throw .report(path, "no picture of the camera could be decoded for five seconds")
     }
     undecodable = nil
-    return .frame
+    return step
   }
 
   private func reportDamaged(_ count: UInt32) {

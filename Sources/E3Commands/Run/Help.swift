@@ -7,8 +7,8 @@ var helpText: StaticString {
          e3-run MODEL.e3 --tensor IN.npy [options]
          e3-run MODEL.e3 --self-test | --verify [options]
 
-  FRAME is a picture (JPEG, PNG, PPM, PGM), a camera (/dev/video0) or, with --pixel-format, a file of raw frames (- for
-  standard input).
+  FRAME is a picture (JPEG, PNG, PNM), a camera (/dev/video0) or, with --pixel-format, a file of raw frames; - is
+  standard input.
 
     --json                one JSON object per frame on a line
     --top K               classes to show (5; 1 for cameras and raw frames, which get one line each)
@@ -17,6 +17,9 @@ var helpText: StaticString {
     --pixel-format NAME   read raw frames: rgb24, gray8, yuyv, nv12 or mjpeg
     --size WxH            pixels of a raw frame; a camera is asked for this format and size
     --stride BYTES        from one line of a raw frame to the next (lines are adjacent)
+    --alpha WAY           what transparent pixels show: white, black (a ground of that colour) or ignore (their own
+                          colour, as pipelines see it that drop the alpha channel) (white)
+    --max-pixels N        of a picture; more are refused (67108864)
     --frames N            stop after N frames
     --fps N               take at most N frames a second; a camera then gives its newest, a pipe its next
     --tensor IN.npy       prepared images [N, height, width, channels], float32 in the model's value range; bytes are

@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Pictures
 
 /// What the command line asks for.
 struct Options {
@@ -17,6 +18,8 @@ struct Options {
   var frameLimit: Int?
   /// Least nanoseconds from one frame to the next.
   var frameInterval: UInt64 = 0
+  /// How pictures are decoded.
+  var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_stop_asked)
   /// Of raw frames, for cameras.
   var capture = CaptureRequest()
   /// Of raw streams; nil: FRAME is a picture or a camera.
@@ -32,12 +35,15 @@ struct Options {
 
   /// Long options in the order of the cases of ``Name``.
   private static var names: StaticString {
-    "json top= threads= isa= size= pixel-format= stride= frames= fps= tensor= deadline= load= watch-model self-test verify help version"
+    """
+    json top= threads= isa= size= pixel-format= stride= alpha= max-pixels= frames= fps= tensor= deadline= load= \
+    watch-model self-test verify help version
+    """
   }
 
   private enum Name: Int32 {
-    case json, top, threads, isa, size, pixelFormat, stride, frames, fps, tensor, deadline, load, watchModel, selfTest
-    case verify, help, version
+    case json, top, threads, isa, size, pixelFormat, stride, alpha, maxPixels, frames, fps, tensor, deadline, load
+    case watchModel, selfTest, verify, help, version
   }
 
   /// Parses and checks the command line.
@@ -55,6 +61,10 @@ struct Options {
       case .pixelFormat: capture.pixels = try Self.pixels(argument)
       case .stride:
         capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes 1 to 999999999 bytes, not")
+      case .alpha: pictures.alpha = try Self.alpha(argument)
+      case .maxPixels:
+        pictures.max_pixels = UInt32(
+          try OptionValue.number(argument, 1...268_435_456, "--max-pixels takes 1 to 268435456, not"))
       case .frames:
         frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes 1 to 999999999, not")
       case .fps: frameInterval = try Self.interval(argument)
@@ -97,9 +107,6 @@ struct Options {
       for index in frames {
         guard let frame = arguments[index], e3c_is_camera(frame) == 0 else { continue }
         stream = try StreamFormat(capture)
-        if stream == nil, CString.equal(frame, "-") {
-          throw .usage("standard input needs --pixel-format, and --size unless it is mjpeg")
-        }
       }
     default:
       guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }
@@ -145,6 +152,15 @@ extension Options {
       if CString.equal(argument, "copy") { return .copy }
     }
     throw .usage("--load takes map, lock or copy, not", argument)
+  }
+
+  private static func alpha(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3p_alpha {
+    if let argument {
+      if CString.equal(argument, "white") { return E3P_ALPHA_WHITE }
+      if CString.equal(argument, "black") { return E3P_ALPHA_BLACK }
+      if CString.equal(argument, "ignore") { return E3P_ALPHA_IGNORE }
+    }
+    throw .usage("--alpha takes white, black or ignore, not", argument)
   }
 
   private static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamFormat.Pixels {

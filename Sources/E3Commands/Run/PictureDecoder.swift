@@ -1,14 +1,19 @@
 import CE3
+import CE3Board
 import CE3Pictures
 import CE3Threads
 
 /// Decodes pictures into memory that it keeps for the next one.
 struct PictureDecoder: ~Copyable {
   private var memory: Memory?
+  private var settings: e3p_settings
 
-  init() { memory = nil }
+  init(_ settings: e3p_settings) {
+    memory = nil
+    self.settings = settings
+  }
 
-  /// Calls `body` with the decoded picture.
+  /// Calls `body` with the decoded picture, and returns `.frame`; `.end` when a stop was asked for meanwhile.
   ///
   /// - Parameter position: its number, in a stream of pictures.
   /// - Parameter size: what it must have; nil: any.
@@ -17,14 +22,15 @@ struct PictureDecoder: ~Copyable {
   mutating func decode(
     _ bytes: UnsafeRawBufferPointer, path: UnsafePointer<CChar>, position: UInt64? = nil,
     size: (width: UInt32, height: UInt32)? = nil, capture: UInt64 = 0, _ body: (SourceFrame) -> Void
-  ) throws(Failure) {
+  ) throws(Failure) -> SourceStep {
     let start = ce3_clock_ns()
     let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     var message = InlineArray<256, CChar>(repeating: 0)
     var header = e3p_header()
+    var isStopped = false
     var span = message.mutableSpan
     let failed: Failure? = span.withUnsafeMutableBufferPointer { message in
-      if e3p_read_header(data, bytes.count, &header, message.baseAddress) != 0 {
+      if e3p_read_header(data, bytes.count, &settings, &header, message.baseAddress) != 0 {
         return Self.report(path, position, message.baseAddress)
       }
       if let size, size != (header.width, header.height) {
@@ -36,19 +42,25 @@ struct PictureDecoder: ~Copyable {
         memory = Memory(count: needed)
       }
       guard let pixels = memory?.start else { return .report(path, "out of memory for the pixels") }
-      if e3p_decode(data, bytes.count, &header, pixels.assumingMemoryBound(to: UInt8.self), message.baseAddress) != 0 {
+      let start = pixels.assumingMemoryBound(to: UInt8.self)
+      if e3p_decode(data, bytes.count, &settings, &header, start, message.baseAddress) != 0 {
+        if e3c_stop_asked() != 0 {
+          isStopped = true
+          return nil
+        }
         return Self.report(path, position, message.baseAddress)
       }
       return nil
     }
     if let failed { throw failed }
-    guard let pixels = memory?.start else { return }
+    guard let pixels = memory?.start, !isStopped else { return .end }
     let format = header.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
     let frame = e3_frame(
       struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
       height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
       sizes: (e3p_pixel_bytes(&header), 0))
     body(SourceFrame(pixels: frame, capture: capture, decoding: ce3_clock_ns() - start))
+    return .frame
   }
 
   private static func reportSize(
@@ -74,28 +86,5 @@ struct PictureDecoder: ~Copyable {
       errors.write(": ")
       errors.write(cString: text)
     }
-  }
-}
-
-/// One picture file.
-struct PictureFile: FrameSource, ~Copyable {
-  static var isLive: Bool { false }
-  static var toleratesDamage: Bool { false }
-
-  private let path: UnsafePointer<CChar>
-  private let file: MappedFile
-  private var decoder = PictureDecoder()
-  private var isDone = false
-
-  init(_ path: UnsafePointer<CChar>) throws(Failure) {
-    self.path = path
-    file = try MappedFile(path)
-  }
-
-  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
-    if isDone { return .end }
-    isDone = true
-    do { try decoder.decode(file.bytes, path: path, body) } catch { return .broken }
-    return .frame
   }
 }

@@ -114,13 +114,13 @@ struct Run: ~Copyable {
       if isDone { return }
       do throws(Failure) {
         if e3c_is_camera(path) != 0 {
-          try answer(Camera(path, options.capture), path)
+          try answer(Camera(path, options.capture, options.pictures), path)
           continue
         }
         switch options.stream {
-        case .some(let format) where format.pixels == .mjpeg: try answer(MJPEGStream(path), path)
+        case .some(let format) where format.pixels == .mjpeg: try answer(MJPEGStream(path, options.pictures), path)
         case .some(let format): try answer(RawStream(path, format), path)
-        case nil: try answer(PictureFile(path), path)
+        case nil: try answer(PictureFile(path, options.pictures), path)
         }
       } catch {
         if hasLostModel || TextStream.output.flush() != 0 { throw error }

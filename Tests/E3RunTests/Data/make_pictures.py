@@ -36,6 +36,7 @@ jpeg("colour-444", Image.fromarray(rgb), subsampling=0)
 jpeg("colour-420", Image.fromarray(rgb), subsampling=2)
 jpeg("progressive", Image.fromarray(rgb), progressive=True)
 jpeg("grey", Image.fromarray(grey))
+jpeg("restart", Image.fromarray(rgb), restart_marker_blocks=1)
 for orientation in range(1, 9):
     exif = Image.Exif()
     exif[274] = orientation

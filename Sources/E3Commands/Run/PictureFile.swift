@@ -1,0 +1,50 @@
+import CE3Board
+import CE3Files
+import CE3Pictures
+
+/// One picture, from a file or from whatever else can be read to its end.
+struct PictureFile: FrameSource, ~Copyable {
+  static var isLive: Bool { false }
+  static var toleratesDamage: Bool { false }
+
+  /// The longest picture that is read from a pipe.
+  private static var limit: Int { 64 << 20 }
+
+  private let path: UnsafePointer<CChar>
+  private let descriptor: Descriptor
+  private var decoder: PictureDecoder
+  private var isDone = false
+
+  init(_ path: UnsafePointer<CChar>, _ settings: e3p_settings) throws(Failure) {
+    self.path = path
+    descriptor = try Descriptor(path)
+    decoder = PictureDecoder(settings)
+  }
+
+  mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
+    if isDone { return .end }
+    isDone = true
+    var file = ce3_file()
+    let error = ce3_map_descriptor(descriptor.number, path, Int32(CE3_MAP_READ), &file)
+    if error == CE3_NOT_A_FILE { return try stream(body) }
+    if error != 0 { throw .report(path, errno: error) }
+    defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
+    return decode(UnsafeRawBufferPointer(start: file.bytes, count: file.size), body)
+  }
+
+  /// The picture that a pipe holds.
+  private mutating func stream(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
+    guard let memory = Memory(count: Self.limit + 1) else { throw .report(path, "out of memory for a picture") }
+    let got = e3c_read_full(descriptor.number, memory.start, memory.count)
+    if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
+    if e3c_stop_asked() != 0 { return .end }
+    guard got <= Self.limit else {
+      throw .report(path, "longer than 64 MiB; a stream of frames needs --pixel-format")
+    }
+    return decode(UnsafeRawBufferPointer(start: memory.start, count: got), body)
+  }
+
+  private mutating func decode(_ bytes: UnsafeRawBufferPointer, _ body: (SourceFrame) -> Void) -> SourceStep {
+    do { return try decoder.decode(bytes, path: path, body) } catch { return .broken }
+  }
+}
