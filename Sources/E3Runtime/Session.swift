@@ -21,15 +21,14 @@ struct SessionOptions {
       self.init()
       return
     }
-    // A caller of the first version has all members but the last one, `record_routing`.
-    let fullSize = UInt32(MemoryLayout<e3_session_options>.size)
-    guard options.pointee.struct_size >= fullSize - UInt32(MemoryLayout<UInt32>.size) else { throw .structSize }
+    let size = options.pointee.struct_size
+    guard size >= UInt32(E3_SESSION_OPTIONS_FIRST_SIZE) else { throw .structSize }
     guard options.pointee.threads <= UInt32(E3_MAX_THREADS) else { throw .threadCount }
     self.init(isa: options.pointee.isa)
     threads = max(Int(options.pointee.threads), 1)
     pinsThreads = options.pointee.pin_threads != 0
     cpus = options.pointee.cpus
-    if options.pointee.struct_size >= fullSize { recordsRouting = options.pointee.record_routing != 0 }
+    if size >= UInt32(E3_SESSION_OPTIONS_ROUTING_SIZE) { recordsRouting = options.pointee.record_routing != 0 }
   }
 
   /// Kernels of the tier that was asked for.

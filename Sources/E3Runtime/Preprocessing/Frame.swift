@@ -20,13 +20,22 @@ struct Frame {
     guard let frame else { throw .nullArgument }
     // Only `struct_size` may be read before it says that the rest is there.
     let size = UnsafeRawPointer(frame).load(as: UInt32.self)
-    guard size >= MemoryLayout<e3_frame>.size else { throw .structSize }
-    try self.init(validating: frame.pointee)
+    guard size >= UInt32(E3_FRAME_FIRST_SIZE) else { throw .structSize }
+    // Members that the caller's version does not have stay zero, which is their default.
+    var known = e3_frame()
+    withUnsafeMutableBytes(of: &known) { known in
+      known.copyMemory(
+        from: UnsafeRawBufferPointer(start: UnsafeRawPointer(frame), count: min(Int(size), known.count)))
+    }
+    try self.init(validating: known)
   }
 
   private init(validating frame: e3_frame) throws(E3Error) {
     let limit = UInt32(E3_MAX_FRAME_SIDE)
     guard let format = PixelFormat(rawValue: frame.format) else { throw .frameFormat }
+    guard frame.range == 0, frame.matrix == 0 else { throw .frameColor }
+    guard (frame.crop_x, frame.crop_y, frame.crop_width, frame.crop_height) == (0, 0, 0, 0) else { throw .frameCrop }
+    guard frame.transform == 0 else { throw .frameTransform }
     guard frame.width >= 1, frame.height >= 1, frame.width <= limit, frame.height <= limit,
       frame.width % format.horizontalMultiple == 0, frame.height % format.verticalMultiple == 0
     else { throw .frameSize }
