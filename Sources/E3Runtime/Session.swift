@@ -119,6 +119,7 @@ struct Session {
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
     patches.start.update(repeating: 0, count: patches.count * patches.stride)
+    parts.space.filterTables?.clear()
     parts.space.routingRecord.clear(model.shape)
     parts.space.distance?.zeros.update(repeating: 0, count: model.shape.representationPadded)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
@@ -140,10 +141,12 @@ struct Session {
 extension UnsafeMutablePointer<Session> {
   /// Classifies one frame.
   ///
-  /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`.
+  /// - Throws: what `Frame` says, `resultNotFinite`.
   func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
-    pointee.input = .frame(FramePreparation(of: try Frame(validating: frame), shape: pointee.model.shape))
+    pointee.input = .frame(
+      FramePreparation(
+        of: try Frame(validating: frame), shape: pointee.model.shape, tables: pointee.space.filterTables))
     return try runTeam()
   }
 
@@ -203,7 +206,8 @@ extension UnsafeMutablePointer<Session> {
   fileprivate func runMember(index: Int) {
     let encoder = encoder(worker: index)
     if case .frame(let preparation) = pointee.input {
-      preparation.run(lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix)
+      preparation.run(
+        lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix, kernels: pointee.kernels)
       encoder.worker.barrier()
     }
     if case .patchesQuantized = pointee.input {} else { encoder.quantizePatches() }
