@@ -110,7 +110,8 @@ let tests: [Target] = [
     name: "E3RuntimeTests",
     dependencies: [
       "CE3", "CE3Kernels", "CE3TestSupport", "CE3Threads", "E3Format", "E3Goldens", "E3Runtime", "E3TestSupport",
-    ]),
+    ],
+    exclude: ["Preprocessing/Data"]),
 ]
 
 let package = Package(

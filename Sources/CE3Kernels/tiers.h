@@ -16,5 +16,6 @@
 #endif
 
 extern const e3k_table e3k_table_scalar;
+void e3k_prepare_lines_scalar(const e3k_prepare *prepare, uint32_t first, uint32_t last);
 
 #endif

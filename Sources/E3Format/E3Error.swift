@@ -59,6 +59,13 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var sessionBusy: E3Error { E3Error(E3_ERROR_SESSION_BUSY) }
   /// `E3_ERROR_DEADLINE`: the deadline passed before the answer was there.
   public static var deadline: E3Error { E3Error(E3_ERROR_DEADLINE) }
+  /// `E3_ERROR_FRAME_COLOR`: unknown range or matrix.
+  public static var frameColor: E3Error { E3Error(E3_ERROR_FRAME_COLOR) }
+  /// `E3_ERROR_FRAME_CROP`: the rectangle is empty or leaves the frame.
+  public static var frameCrop: E3Error { E3Error(E3_ERROR_FRAME_CROP) }
+  /// `E3_ERROR_FRAME_TRANSFORM`: unknown transform.
+  public static var frameTransform: E3Error { E3Error(E3_ERROR_FRAME_TRANSFORM) }
+}
 
   // MARK: The model file
 

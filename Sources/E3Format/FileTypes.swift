@@ -121,6 +121,43 @@ extension e3_file_resize {
   public static var pillow: Self { E3_FILE_RESIZE_PILLOW }
 }
 
+/// Size that Pillow resizes a frame to.
+public typealias ResizeFit = e3_file_fit
+
+extension e3_file_fit {
+  public static var exact: Self { E3_FILE_FIT_EXACT }
+  public static var shorter: Self { E3_FILE_FIT_SHORTER }
+  public static var cover: Self { E3_FILE_FIT_COVER }
+}
+
+/// A filter of Pillow's resize.
+public typealias ResizeFilter = e3_file_filter
+
+extension e3_file_filter {
+  public static var nearest: Self { E3_FILE_FILTER_NEAREST }
+  public static var lanczos: Self { E3_FILE_FILTER_LANCZOS }
+  public static var bilinear: Self { E3_FILE_FILTER_BILINEAR }
+  public static var bicubic: Self { E3_FILE_FILTER_BICUBIC }
+  public static var box: Self { E3_FILE_FILTER_BOX }
+  public static var hamming: Self { E3_FILE_FILTER_HAMMING }
+}
+
+/// Order of Pillow's two passes.
+public typealias ResizeOrder = e3_file_order
+
+extension e3_file_order {
+  public static var across: Self { E3_FILE_ORDER_ACROSS }
+  public static var pillow13: Self { E3_FILE_ORDER_PILLOW_13 }
+}
+
+/// How the offset of the centre crop is rounded.
+public typealias CropRounding = e3_file_crop
+
+extension e3_file_crop {
+  public static var down: Self { E3_FILE_CROP_DOWN }
+  public static var halfEven: Self { E3_FILE_CROP_HALF_EVEN }
+}
+
 /// How a byte of a pixel becomes a value.
 public typealias ValueMapping = e3_file_value
 

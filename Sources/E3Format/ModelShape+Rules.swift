@@ -133,7 +133,7 @@ extension ModelShape {
     let method = ResizeMethod(rawValue: .init(c.resize))
     guard method == .smallCrop || method == .pillow else {
       return c.resize_height == 0 && c.resize_width == 0 && hasNoPillowFields(c)
-        ? nil : "a size, fit, filter or crop is set but resize is a stretch"
+        ? nil : "a size, fit, filter, order or crop is set but resize is a stretch"
     }
     guard (c.image_height...ModelLimits.imageSide).contains(c.resize_height),
       (c.image_width...ModelLimits.imageSide).contains(c.resize_width)
@@ -141,19 +141,20 @@ extension ModelShape {
     let isSquare = c.resize_height == c.resize_width
     if method == .smallCrop {
       guard isSquare else { return "small-crop has two sides" }
-      return hasNoPillowFields(c) ? nil : "a fit, filter or crop is set but resize is not pillow"
+      return hasNoPillowFields(c) ? nil : "a fit, filter, order or crop is set but resize is not pillow"
     }
     guard c.resize_fit <= UInt32(E3_FILE_FIT_COVER.rawValue) else { return "unknown resize_fit" }
     guard isSquare || c.resize_fit != UInt32(E3_FILE_FIT_SHORTER.rawValue) else {
       return "a shorter side of two lengths"
     }
     guard c.resize_filter <= UInt32(E3_FILE_FILTER_HAMMING.rawValue) else { return "unknown resize_filter" }
+    guard c.resize_order <= UInt32(E3_FILE_ORDER_PILLOW_13.rawValue) else { return "unknown resize_order" }
     guard c.resize_crop <= UInt32(E3_FILE_CROP_HALF_EVEN.rawValue) else { return "unknown resize_crop" }
     return nil
   }
 
   private static func hasNoPillowFields(_ c: e3_file_config) -> Bool {
-    c.resize_fit == 0 && c.resize_filter == 0 && c.resize_crop == 0
+    c.resize_fit == 0 && c.resize_filter == 0 && c.resize_order == 0 && c.resize_crop == 0
   }
 
   private static func valueProblem(_ c: e3_file_config) -> StaticString? {

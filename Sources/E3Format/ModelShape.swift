@@ -160,6 +160,14 @@ extension ModelShape {
 extension ModelShape {
   /// How a frame is brought to the image size.
   public var resizeMethod: ResizeMethod { ResizeMethod(rawValue: .init(config.resize)) }
+  /// Size that a frame is resized to; meaningful for `pillow`, as the next three.
+  public var resizeFit: ResizeFit { ResizeFit(rawValue: .init(config.resize_fit)) }
+  /// Filter of the resize.
+  public var resizeFilter: ResizeFilter { ResizeFilter(rawValue: .init(config.resize_filter)) }
+  /// Order of its two passes.
+  public var resizeOrder: ResizeOrder { ResizeOrder(rawValue: .init(config.resize_order)) }
+  /// How the offset of the centre crop is rounded.
+  public var cropRounding: CropRounding { CropRounding(rawValue: .init(config.resize_crop)) }
   /// How a byte becomes a value.
   public var valueMapping: ValueMapping { ValueMapping(rawValue: .init(config.value)) }
 }

@@ -108,12 +108,13 @@ public func e3_session_preprocess(
   _ handle: OpaquePointer?, _ frame: UnsafePointer<e3_frame>?, _ values: UnsafeMutablePointer<Float>?, _ count: Int
 ) -> e3_status {
   status { () throws(E3Error) in
-    let shape = try session(handle).pointee.model.shape
+    let session = try session(handle)
+    let shape = session.pointee.model.shape
     guard let values else { throw .nullArgument }
     guard count == shape.imageValues else { throw .tensorSize }
     let destination = PatchMatrix(image: shape, values: values)
-    FramePreparation(of: try Frame(validating: frame), shape: shape).run(
-      lines: 0..<destination.lineCount, into: destination)
+    FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.space.filterTables).run(
+      lines: 0..<destination.lineCount, into: destination, kernels: session.pointee.kernels)
   }
 }
 

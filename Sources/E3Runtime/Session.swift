@@ -21,15 +21,14 @@ struct SessionOptions {
       self.init()
       return
     }
-    // A caller of the first version has all members but the last one, `record_routing`.
-    let fullSize = UInt32(MemoryLayout<e3_session_options>.size)
-    guard options.pointee.struct_size >= fullSize - UInt32(MemoryLayout<UInt32>.size) else { throw .structSize }
+    let size = options.pointee.struct_size
+    guard size >= UInt32(E3_SESSION_OPTIONS_FIRST_SIZE) else { throw .structSize }
     guard options.pointee.threads <= UInt32(E3_MAX_THREADS) else { throw .threadCount }
     self.init(isa: options.pointee.isa)
     threads = max(Int(options.pointee.threads), 1)
     pinsThreads = options.pointee.pin_threads != 0
     cpus = options.pointee.cpus
-    if options.pointee.struct_size >= fullSize { recordsRouting = options.pointee.record_routing != 0 }
+    if size >= UInt32(E3_SESSION_OPTIONS_ROUTING_SIZE) { recordsRouting = options.pointee.record_routing != 0 }
   }
 
   /// Kernels of the tier that was asked for.
@@ -120,6 +119,7 @@ struct Session {
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
     patches.start.update(repeating: 0, count: patches.count * patches.stride)
+    parts.space.filterTables?.clear()
     parts.space.routingRecord.clear(model.shape)
     parts.space.distance?.zeros.update(repeating: 0, count: model.shape.representationPadded)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
@@ -141,10 +141,12 @@ struct Session {
 extension UnsafeMutablePointer<Session> {
   /// Classifies one frame.
   ///
-  /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`.
+  /// - Throws: what `Frame` says, `resultNotFinite`.
   func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
-    pointee.input = .frame(FramePreparation(of: try Frame(validating: frame), shape: pointee.model.shape))
+    pointee.input = .frame(
+      FramePreparation(
+        of: try Frame(validating: frame), shape: pointee.model.shape, tables: pointee.space.filterTables))
     return try runTeam()
   }
 
@@ -204,7 +206,8 @@ extension UnsafeMutablePointer<Session> {
   fileprivate func runMember(index: Int) {
     let encoder = encoder(worker: index)
     if case .frame(let preparation) = pointee.input {
-      preparation.run(lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix)
+      preparation.run(
+        lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix, kernels: pointee.kernels)
       encoder.worker.barrier()
     }
     if case .patchesQuantized = pointee.input {} else { encoder.quantizePatches() }

@@ -7,6 +7,8 @@ struct Workspace {
   /// [P][patch values], float: the picture cut into patches.
   let patches: FloatRows
   let patchesQuantized: QuantizedRows
+  /// Nil where the recipe is not Pillow's.
+  let filterTables: FilterTables?
 
   /// [M*T][H]: the residual stream.
   let residual: FloatRows
@@ -60,6 +62,7 @@ struct Workspace {
 
     patches = arena.takeRows(shape.patchCount, width: shape.patchInputs)
     patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchInputs)
+    filterTables = shape.resizeMethod == .pillow ? FilterTables(shape, in: &arena) : nil
     residual = arena.takeRows(members, times: tokens, width: shape.hidden)
     normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))

@@ -74,6 +74,9 @@ enum {
   E3_ERROR_NOT_A_MODEL = 20,       /* the handle was not filled by e3_model_open, or was written over */
   E3_ERROR_SESSION_BUSY = 21,      /* another call of this session is in progress */
   E3_ERROR_DEADLINE = 22,          /* the deadline passed before the answer was there */
+  E3_ERROR_FRAME_COLOR = 23,       /* unknown range or matrix */
+  E3_ERROR_FRAME_CROP = 24,        /* the rectangle is empty or leaves the frame */
+  E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
@@ -259,23 +262,79 @@ E3_API e3_status e3_session_get_isa(const e3_session *session, e3_isa *isa);
 
 /* ------------------------------------------------------------------------------------------------------ frames */
 
-/* How the pixels of a frame lie in memory. */
+/* How the bytes of a frame lie. Names as V4L2's, GStreamer's and ffmpeg's; bytes in the order of memory. "x": a byte of no
+ * meaning. Formats with U and V share one sample of them among two pixels of a line, and "4:2:0" also among two lines: the
+ * frame's width, and with 4:2:0 its height, are even. */
 typedef uint32_t e3_pixel_format;
 enum {
-  E3_PIXEL_RGB24 = 1, /* plane 0: red, green, blue bytes */
+  E3_PIXEL_RGB24 = 1, /* plane 0: R G B */
   E3_PIXEL_GRAY8 = 2, /* plane 0: one byte per pixel */
-  E3_PIXEL_YUYV = 3,  /* plane 0: Y0 U Y1 V; BT.601 limited range; even width */
-  E3_PIXEL_NV12 = 4   /* plane 0: Y, plane 1: interleaved U V at half size; BT.601 limited range; even width and height */
+  E3_PIXEL_YUYV = 3,  /* plane 0: Y U Y V (V4L2 YUYV, ffmpeg yuyv422, GStreamer YUY2) */
+  E3_PIXEL_NV12 = 4,  /* 4:2:0; plane 0: Y, plane 1: U V */
+  /* from interface version 1.2 */
+  E3_PIXEL_UYVY = 5,    /* plane 0: U Y V Y */
+  E3_PIXEL_YVYU = 6,    /* plane 0: Y V Y U */
+  E3_PIXEL_NV21 = 7,    /* 4:2:0; plane 0: Y, plane 1: V U */
+  E3_PIXEL_NV16 = 8,    /* plane 0: Y, plane 1: U V on every line */
+  E3_PIXEL_I420 = 9,    /* 4:2:0; plane 0: Y, plane 1: U, third plane: V (V4L2 YU12, ffmpeg yuv420p) */
+  E3_PIXEL_YV12 = 10,   /* 4:2:0; plane 0: Y, plane 1: V, third plane: U */
+  E3_PIXEL_BGR24 = 11,  /* plane 0: B G R */
+  E3_PIXEL_BGRX32 = 12, /* plane 0: B G R x (V4L2 XR24 and AR24, ffmpeg bgr0) */
+  E3_PIXEL_RGBX32 = 13, /* plane 0: R G B x (V4L2 XB24, ffmpeg rgb0) */
+  E3_PIXEL_XRGB32 = 14, /* plane 0: x R G B (V4L2 BX24, ffmpeg 0rgb) */
+  E3_PIXEL_XBGR32 = 15, /* plane 0: x B G R (V4L2 RX24, ffmpeg 0bgr) */
+  E3_PIXEL_GRAY10 = 16, /* plane 0: little-endian 16-bit words, 10 bits of them used: a word above 1023 counts as 1023 */
+  E3_PIXEL_GRAY12 = 17, /* the same with 12 bits: a word above 4095 counts as 4095 */
+  E3_PIXEL_GRAY16 = 18  /* plane 0: little-endian 16-bit words */
 };
 
-/* A camera frame, where the camera left it. */
+/* What the smallest and the largest sample mean. From interface version 1.2. */
+typedef uint32_t e3_color_range;
+enum {
+  E3_RANGE_DEFAULT = 0, /* limited for formats with U and V, full for the others */
+  E3_RANGE_LIMITED = 1, /* Y, R, G, B and grey 16..235, U and V 16..240 ("tv", "video", "mpeg") */
+  E3_RANGE_FULL = 2     /* 0..255 ("pc", "jpeg") */
+};
+
+/* How U and V become red, green and blue; without meaning for formats that have none. From interface version 1.2. */
+typedef uint32_t e3_color_matrix;
+enum {
+  E3_MATRIX_DEFAULT = 0, /* BT.601 */
+  E3_MATRIX_BT601 = 1,   /* JPEG, standard definition (V4L2 YCBCR_ENC_601, ffmpeg smpte170m, bt470bg) */
+  E3_MATRIX_BT709 = 2,   /* high definition */
+  E3_MATRIX_BT2020 = 3   /* ultra-high definition, not constant luminance */
+};
+
+/* How the picture is turned after the rectangle was cut out. From interface version 1.2. */
+typedef uint32_t e3_transform;
+enum {
+  E3_TRANSFORM_NONE = 0,
+  E3_TRANSFORM_ROTATE_90 = 1,       /* clockwise */
+  E3_TRANSFORM_ROTATE_180 = 2,
+  E3_TRANSFORM_ROTATE_270 = 3,      /* clockwise: a quarter against the clock */
+  E3_TRANSFORM_FLIP_HORIZONTAL = 4, /* left and right change places */
+  E3_TRANSFORM_FLIP_VERTICAL = 5,   /* top and bottom change places */
+  E3_TRANSFORM_TRANSPOSE = 6,       /* columns become lines */
+  E3_TRANSFORM_TRANSVERSE = 7       /* the same mirrored in the other diagonal: transpose, then rotate by 180 */
+};
+
+/* A camera frame. Its pixels are those of the rectangle, turned; what is read is one pass over the caller's planes. */
 typedef struct e3_frame {
   uint32_t struct_size;
   e3_pixel_format format;   /* one of E3_PIXEL_* */
-  uint32_t width, height;   /* pixels */
+  uint32_t width, height;   /* pixels of the planes, before rectangle and transform */
   const void *planes[2];    /* first byte of each plane */
   size_t strides[2];        /* bytes from one line to the next; 0: lines are adjacent */
   size_t sizes[2];          /* readable bytes at each plane */
+  /* from interface version 1.2; all zero means what version 1.1 meant */
+  const void *third_plane;  /* I420, YV12 */
+  size_t third_stride;      /* as strides */
+  size_t third_size;        /* as sizes */
+  e3_color_range range;
+  e3_color_matrix matrix;
+  uint32_t crop_x, crop_y, crop_width, crop_height; /* the rectangle, in pixels, odd values allowed; all 0: the whole frame */
+  e3_transform transform;
+  uint32_t reserved;        /* 0 */
 } e3_frame;
 
 /* ------------------------------------------------------------------------------------------------------ result */

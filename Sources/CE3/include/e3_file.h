@@ -76,6 +76,12 @@ typedef enum e3_file_filter {
   E3_FILE_FILTER_HAMMING = 5
 } e3_file_filter;
 
+/* Order of Pillow's two passes, between which values are rounded to bytes. */
+typedef enum e3_file_order {
+  E3_FILE_ORDER_ACROSS = 0,   /* across, then down: Pillow before 13 */
+  E3_FILE_ORDER_PILLOW_13 = 1 /* down first where the height loses more than twice the pixels that the width loses */
+} e3_file_order;
+
 /* How half a pixel of the centre crop's offset is rounded. */
 typedef enum e3_file_crop {
   E3_FILE_CROP_DOWN = 0,     /* Hugging Face, V-MoE */
@@ -115,7 +121,8 @@ typedef struct e3_file_config {
   uint32_t register_count;      /* register tokens between the class token and the patches */
   uint32_t norm_after_pooling;  /* 0 or 1: encoder_norm is applied to the pooled vector; E3_FILE_CLASSIFIER_GAP only */
   uint32_t expert_mlp_size;     /* F of the experts; 0 when no block has experts */
-  uint32_t reserved[21];        /* 0 */
+  uint32_t resize_order;        /* e3_file_order; E3_FILE_RESIZE_PILLOW only, else 0 */
+  uint32_t reserved[20];        /* 0 */
 } e3_file_config;
 
 typedef enum e3_file_encoding {

@@ -251,9 +251,11 @@ static void squared_distances(const float *row, const float *rows, size_t stride
   .softmax = softmax, .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, \
   .scaled_log = scaled_log, .subtract = subtract, .squared_distances = squared_distances
 
-const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS};
+const e3k_table e3k_table_scalar = {.isa = E3_ISA_SCALAR, .name = "scalar", .gemm = e3k_gemm_scalar, ROW_KERNELS,
+                                    .prepare_lines = e3k_prepare_lines_scalar};
 
 #if E3K_ARM && !defined(__aarch64__)
-/* Armv7's Advanced SIMD flushes subnormal floats to zero, so this tier has the matrix product only. */
-const e3k_table e3k_table_neon = {.isa = E3_ISA_NEON, .name = "neon", .gemm = e3k_gemm_neon, ROW_KERNELS};
+/* Armv7's Advanced SIMD flushes subnormal floats to zero, so this tier has the matrix product and the frames only. */
+const e3k_table e3k_table_neon = {.isa = E3_ISA_NEON, .name = "neon", .gemm = e3k_gemm_neon, ROW_KERNELS,
+                                  .prepare_lines = e3k_prepare_lines_neon};
 #endif

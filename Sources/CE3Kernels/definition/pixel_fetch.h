@@ -1,67 +1,59 @@
 /*
- * pixel_fetch.h - one pixel of a camera image, in the channels of the model, as floats 0..255 in lanes 0..2.
+ * pixel_fetch.h - one pixel of a picture, in the channels of the model, as bytes: the definition.
  *
- * Colour to grey is the luma of BT.601 as Pillow's "L" conversion computes it: (19595 R + 38470 G + 7471 B + 32768) >> 16.
- * Grey to colour repeats the grey. Luma and chroma (YUYV, NV12) are BT.601 limited range, in 16-bit fixed point:
- *     y = 76309 (Y - 16) + 32768,  u = U - 128,  v = V - 128
- *     R = (y + 104597 v) >> 16,  G = (y - 25675 u - 53279 v) >> 16,  B = (y + 132201 u) >> 16,  clamped to 0..255,
- * each pixel taking the chroma sample that its position falls on. A grey model takes y >> 16, clamped, as grey: the luma
- * expanded to the full range, which is what the grey of a JPEG file is.
+ * Each pixel takes the U and V that its position in the planes falls on. Colour to grey is the luma of BT.601 as Pillow's
+ * "L" conversion computes it: (19595 R + 38470 G + 7471 B + 32768) >> 16. A grey model takes the expanded Y of a frame that
+ * has one, which is what the grey of a JPEG file is. Grey to colour repeats the grey.
  */
-#ifndef E3_PIXEL_FETCH_H
-#define E3_PIXEL_FETCH_H
+#ifndef E3K_PIXEL_FETCH_H
+#define E3K_PIXEL_FETCH_H
 
-#include "e3.h"
-#include "e3_preprocess.h"
+#include "pixel_layout.h"
 
-#define E3K_INLINE static inline __attribute__((always_inline))
+typedef struct e3k_pixel {
+  uint8_t value[3];
+} e3k_pixel;
 
-typedef float e3k_float4 __attribute__((vector_size(16)));
-typedef int32_t e3k_int4 __attribute__((vector_size(16)));
+static inline uint8_t e3k_clamp(int32_t value) { return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value); }
 
-typedef struct e3k_line {
-  const uint8_t *pixels; /* plane 0 */
-  const uint8_t *chroma; /* plane 1 of NV12 */
-} e3k_line;
-
-E3K_INLINE e3k_line e3k_line_at(const e3k_image *image, uint32_t format, size_t y) {
-  e3k_line line = {image->planes[0] + y * image->strides[0], 0};
-  if (format == E3_PIXEL_NV12) line.chroma = image->planes[1] + (y >> 1) * image->strides[1];
-  return line;
+static inline int32_t e3k_sample(const e3k_image *image, const e3k_component *component, uint32_t x, uint32_t y) {
+  const uint8_t *line = image->planes[component->plane] + (y >> component->down) * image->strides[component->plane];
+  return line[(size_t)(x >> component->across) * component->step + component->offset];
 }
 
-/* Clamped to 0..255 without a branch: what a camera sees is not predictable. */
-E3K_INLINE e3k_float4 e3k_clamp_bytes(e3k_int4 value) {
-  value &= ~(value >> 31);
-  value |= (255 - value) >> 31;
-  return __builtin_convertvector(value & 255, e3k_float4);
-}
+/* Pixel (x, y) of the picture in `channels` channels; the other values are 0. */
+static inline e3k_pixel e3k_fetch(const e3k_image *image, uint32_t x, uint32_t y, uint32_t channels) {
+  const uint32_t across = image->transposed ? y : x, down = image->transposed ? x : y;
+  const uint32_t width = image->transposed ? image->height : image->width;
+  const uint32_t height = image->transposed ? image->width : image->height;
+  const uint32_t column = image->left + (image->flip_x ? width - 1 - across : across);
+  const uint32_t line = image->top + (image->flip_y ? height - 1 - down : down);
+  const e3k_layout layout = e3k_layout_of(image->format);
+  int32_t sample[3] = {0};
+  for (uint32_t c = 0; c < layout.count; c++) sample[c] = e3k_sample(image, &layout.components[c], column, line);
 
-E3K_INLINE e3k_float4 e3k_fetch_luma_chroma(uint32_t luma, uint32_t blue, uint32_t red, uint32_t channels) {
-  const int32_t y = 76309 * ((int32_t)luma - 16) + 32768;
-  if (channels == 1) return e3k_clamp_bytes((e3k_int4){y, 0, 0, 0} >> 16);
-  const int32_t u = (int32_t)blue - 128, v = (int32_t)red - 128;
-  return e3k_clamp_bytes((e3k_int4){y + 104597 * v, y - 25675 * u - 53279 * v, y + 132201 * u, 0} >> 16);
-}
-
-/* `format` and `channels` are constants at every call, so each loop holds only its own case. */
-E3K_INLINE e3k_float4 e3k_fetch(const e3k_line *line, size_t x, uint32_t format, uint32_t channels) {
-  if (format == E3_PIXEL_RGB24) {
-    const uint8_t *pixel = line->pixels + 3 * x;
-    if (channels == 3) return (e3k_float4){pixel[0], pixel[1], pixel[2], 0};
-    const uint32_t luma = 19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u;
-    return (e3k_float4){(float)(luma >> 16), 0, 0, 0};
+  const int32_t gain = image->gain, bias = image->bias;
+  if (layout.samples == E3K_SAMPLES_YUV) {
+    const int32_t luma = gain * sample[0] + bias, u = sample[1] - 128, v = sample[2] - 128;
+    if (channels == 1) return (e3k_pixel){{e3k_clamp(luma >> 16)}};
+    return (e3k_pixel){{e3k_clamp((luma + image->red_v * v) >> 16),
+                        e3k_clamp((luma + image->green_u * u + image->green_v * v) >> 16),
+                        e3k_clamp((luma + image->blue_u * u) >> 16)}};
   }
-  if (format == E3_PIXEL_GRAY8) {
-    const float grey = line->pixels[x];
-    return (e3k_float4){grey, grey, grey, 0};
+  if (layout.samples == E3K_SAMPLES_RGB) {
+    for (int c = 0; c < 3; c++) sample[c] = e3k_clamp((gain * sample[c] + bias) >> 16);
+    if (channels == 1) return (e3k_pixel){{(uint8_t)((19595 * sample[0] + 38470 * sample[1] + 7471 * sample[2] + 32768) >> 16)}};
+    return (e3k_pixel){{(uint8_t)sample[0], (uint8_t)sample[1], (uint8_t)sample[2]}};
   }
-  if (format == E3_PIXEL_YUYV) {
-    const uint8_t *pair = line->pixels + 4 * (x >> 1);
-    return e3k_fetch_luma_chroma(line->pixels[2 * x], pair[1], pair[3], channels);
+  int32_t grey = sample[0];
+  if (layout.samples == E3K_SAMPLES_WORDS) {
+    const e3k_word_scale scale = e3k_word_scale_of(image->format);
+    const int32_t word = grey | sample[1] << 8;
+    grey = ((word < scale.limit ? word : scale.limit) * scale.gain + scale.bias) >> 16;
   }
-  const uint8_t *chroma = line->chroma + (x & ~(size_t)1);
-  return e3k_fetch_luma_chroma(line->pixels[x], chroma[0], chroma[1], channels);
+  const uint8_t value = e3k_clamp((gain * grey + bias) >> 16);
+  if (channels == 1) return (e3k_pixel){{value}};
+  return (e3k_pixel){{value, value, value}};
 }
 
 #endif

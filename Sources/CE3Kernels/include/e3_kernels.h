@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "e3_preprocess.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -162,6 +164,9 @@ typedef struct e3k_table {
   /* out[r] = sum over i of (row[i] - rows[r][i])^2 for `count` rows, canonical order. `row` and `rows` are readable, and
    * equal, up to the next multiple of 16. */
   void (*squared_distances)(const float *row, const float *rows, size_t stride, size_t count, size_t width, float *out);
+
+  /* Prepares the lines first ..< last of the model's image from a frame (e3_preprocess.h). */
+  void (*prepare_lines)(const e3k_prepare *prepare, uint32_t first, uint32_t last);
 } e3k_table;
 
 /* Table of a tier, null when this build or this CPU does not have it. E3_ISA_AUTO gives the fastest. The CPU is asked

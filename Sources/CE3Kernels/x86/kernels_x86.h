@@ -19,6 +19,9 @@ void e3k_gemm_avxvnni(const e3k_gemm *arguments);
 void e3k_gemm_avx512vnni(const e3k_gemm *arguments);
 void e3k_gemm_avx512vnni_pairs(const e3k_gemm *arguments);
 
+void e3k_prepare_lines_avx2(const e3k_prepare *prepare, uint32_t first, uint32_t last);
+void e3k_prepare_lines_avx512(const e3k_prepare *prepare, uint32_t first, uint32_t last);
+
 extern const e3k_table e3k_table_avx2, e3k_table_avxvnni, e3k_table_avx512vnni, e3k_table_avx512vnni_pairs;
 #endif
 

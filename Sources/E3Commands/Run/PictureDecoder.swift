@@ -55,10 +55,9 @@ struct PictureDecoder: ~Copyable {
     if let failed { throw failed }
     guard let pixels = memory?.start, !isStopped else { return .end }
     let format = header.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
-    let frame = e3_frame(
-      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format), width: header.width,
-      height: header.height, planes: (UnsafeRawPointer(pixels), nil), strides: (0, 0),
-      sizes: (e3p_pixel_bytes(&header), 0))
+    var frame = e3_frame(format: format, width: header.width, height: header.height)
+    frame.planes.0 = UnsafeRawPointer(pixels)
+    frame.sizes.0 = e3p_pixel_bytes(&header)
     body(SourceFrame(pixels: frame, capture: capture, decoding: ce3_clock_ns() - start))
     return .frame
   }

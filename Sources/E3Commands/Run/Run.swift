@@ -95,11 +95,10 @@ struct Run: ~Copyable {
   /// The pixels of a prepared-size image as a camera frame.
   private func pixelFrame(_ image: borrowing Memory) -> e3_frame {
     let format = model.value.info.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
-    return e3_frame(
-      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: e3_pixel_format(format),
-      width: model.value.info.image_width,
-      height: model.value.info.image_height, planes: (UnsafeRawPointer(image.start), nil), strides: (0, 0),
-      sizes: (image.count, 0))
+    var frame = e3_frame(format: format, width: model.value.info.image_width, height: model.value.info.image_height)
+    frame.planes.0 = UnsafeRawPointer(image.start)
+    frame.sizes.0 = image.count
+    return frame
   }
 
   /// Answers the frames of every operand, until a stop is asked for. One that cannot be read is reported, and the next one

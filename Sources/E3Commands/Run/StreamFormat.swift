@@ -51,21 +51,32 @@ struct StreamFormat {
   /// Bytes of one frame: whole lines of `stride` bytes, for NV12 those of the luma and then of the chroma.
   var frameBytes: Int { stride * height * (pixels == .nv12 ? 3 : 2) / 2 }
 
-  private var pixelFormat: e3_pixel_format {
+  private var pixelFormat: Int {
     switch pixels {
-    case .rgb24, .mjpeg: e3_pixel_format(E3_PIXEL_RGB24)
-    case .gray8: e3_pixel_format(E3_PIXEL_GRAY8)
-    case .yuyv: e3_pixel_format(E3_PIXEL_YUYV)
-    case .nv12: e3_pixel_format(E3_PIXEL_NV12)
+    case .rgb24, .mjpeg: E3_PIXEL_RGB24
+    case .gray8: E3_PIXEL_GRAY8
+    case .yuyv: E3_PIXEL_YUYV
+    case .nv12: E3_PIXEL_NV12
     }
   }
 
   /// The frame whose `frameBytes` bytes start at `bytes`.
   func frame(_ bytes: UnsafeRawPointer) -> e3_frame {
     let luma = stride * height
-    return e3_frame(
-      struct_size: UInt32(MemoryLayout<e3_frame>.size), format: pixelFormat, width: UInt32(width),
-      height: UInt32(height), planes: (bytes, pixels == .nv12 ? bytes + luma : nil),
-      strides: (stride, pixels == .nv12 ? stride : 0), sizes: (luma, frameBytes - luma))
+    var frame = e3_frame(format: pixelFormat, width: UInt32(width), height: UInt32(height))
+    frame.planes = (bytes, pixels == .nv12 ? bytes + luma : nil)
+    frame.strides = (stride, pixels == .nv12 ? stride : 0)
+    frame.sizes = (luma, frameBytes - luma)
+    return frame
+  }
+}
+
+extension e3_frame {
+  /// A frame of this format and size, its planes yet to be told.
+  init(format: Int, width: UInt32, height: UInt32) {
+    self.init()
+    struct_size = UInt32(MemoryLayout<e3_frame>.size)
+    self.format = e3_pixel_format(format)
+    (self.width, self.height) = (width, height)
   }
 }

@@ -2,51 +2,100 @@ import CE3
 import CE3Kernels
 import E3Format
 
-/// A camera frame whose every pixel is known to be readable.
+/// A camera frame whose every pixel is known to be readable: a rectangle of the caller's planes, turned.
 ///
 /// The view refers to the caller's planes, which must stay unchanged while it is used.
 struct Frame {
   /// What the pixel loops read.
-  let image: e3k_image
+  private(set) var image: e3k_image
 
+  /// Pixels across the picture, after rectangle and transform.
   var width: Int { Int(image.width) }
+  /// Lines of the picture, after rectangle and transform.
   var height: Int { Int(image.height) }
 
   /// Checks the caller's frame against its own format, sizes and strides.
   ///
   /// - Throws: `nullArgument` (also for a plane that the format needs), `structSize`, `frameFormat`, `frameSize`,
-  ///   `frameStride`.
+  ///   `frameStride`, `frameColor`, `frameCrop`, `frameTransform`.
   init(validating frame: UnsafePointer<e3_frame>?) throws(E3Error) {
     guard let frame else { throw .nullArgument }
     // Only `struct_size` may be read before it says that the rest is there.
     let size = UnsafeRawPointer(frame).load(as: UInt32.self)
-    guard size >= MemoryLayout<e3_frame>.size else { throw .structSize }
-    try self.init(validating: frame.pointee)
+    guard size >= UInt32(E3_FRAME_FIRST_SIZE) else { throw .structSize }
+    // Members that the caller's version does not have stay zero, which is their default.
+    var known = e3_frame()
+    withUnsafeMutableBytes(of: &known) { known in
+      known.copyMemory(
+        from: UnsafeRawBufferPointer(start: UnsafeRawPointer(frame), count: min(Int(size), known.count)))
+    }
+    try self.init(validating: known)
   }
 
   private init(validating frame: e3_frame) throws(E3Error) {
     let limit = UInt32(E3_MAX_FRAME_SIDE)
-    guard let format = PixelFormat(rawValue: frame.format) else { throw .frameFormat }
+    guard let format = PixelFormat(frame.format) else { throw .frameFormat }
     guard frame.width >= 1, frame.height >= 1, frame.width <= limit, frame.height <= limit,
       frame.width % format.horizontalMultiple == 0, frame.height % format.verticalMultiple == 0
     else { throw .frameSize }
-    let lineBytes = Int(frame.width) * format.bytesPerPixel
-    let first = try Plane(frame.planes.0, frame.strides.0, frame.sizes.0, lineBytes, Int(frame.height))
-    var second: Plane?
-    if format == .nv12 {
-      second = try Plane(frame.planes.1, frame.strides.1, frame.sizes.1, lineBytes, Int(frame.height) / 2)
+    let (width, height) = (Int(frame.width), Int(frame.height))
+    let first = try Plane(frame.planes.0, frame.strides.0, frame.sizes.0, width * format.pixelBytes, height)
+    var (second, third): (Plane?, Plane?)
+    if let chroma = format.chroma {
+      let (bytes, lines) = (width / 2 * chroma.pairBytes, height / Int(format.verticalMultiple))
+      second = try Plane(frame.planes.1, frame.strides.1, frame.sizes.1, bytes, lines)
+      if chroma.isPlanar { third = try Plane(frame.third_plane, frame.third_stride, frame.third_size, bytes, lines) }
     }
-    image = e3k_image(
-      format: frame.format, width: frame.width, height: frame.height, planes: (first.bytes, second?.bytes),
-      strides: (first.stride, second?.stride ?? 0))
+    image = e3k_image()
+    image.format = frame.format
+    image.plane_width = frame.width
+    image.planes = (first.bytes, second?.bytes, third?.bytes)
+    image.strides = (first.stride, second?.stride ?? 0, third?.stride ?? 0)
+    guard let colour = ColourConversion(range: frame.range, matrix: frame.matrix, hasChroma: format.hasChroma)
+    else { throw .frameColor }
+    colour.set(&image)
+    guard frame.reserved == 0 else { throw .frameTransform }
+    try setRectangle(frame)
+    try setTransform(frame.transform)
   }
 
   /// The prepared pixels of a model's golden input: red, green, blue or grey bytes [height][width][channels], adjacent.
   init(pixels: UnsafePointer<UInt8>, shape: ModelShape) {
-    let format: PixelFormat = shape.channels == 3 ? .rgb24 : .gray8
-    image = e3k_image(
-      format: format.rawValue, width: shape.config.image_width, height: shape.config.image_height,
-      planes: (pixels, nil), strides: (shape.imageWidth * shape.channels, 0))
+    image = e3k_image()
+    image.format = e3_pixel_format(shape.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8)
+    image.plane_width = shape.config.image_width
+    (image.width, image.height) = (shape.config.image_width, shape.config.image_height)
+    image.planes.0 = pixels
+    image.strides.0 = shape.imageWidth * shape.channels
+    ColourConversion.none.set(&image)
+  }
+
+  private mutating func setRectangle(_ frame: e3_frame) throws(E3Error) {
+    if (frame.crop_x, frame.crop_y, frame.crop_width, frame.crop_height) == (0, 0, 0, 0) {
+      (image.width, image.height) = (frame.width, frame.height)
+      return
+    }
+    guard frame.crop_width >= 1, frame.crop_height >= 1, frame.crop_width <= frame.width,
+      frame.crop_height <= frame.height, frame.crop_x <= frame.width - frame.crop_width,
+      frame.crop_y <= frame.height - frame.crop_height
+    else { throw .frameCrop }
+    (image.left, image.top) = (frame.crop_x, frame.crop_y)
+    (image.width, image.height) = (frame.crop_width, frame.crop_height)
+  }
+
+  private mutating func setTransform(_ transform: e3_transform) throws(E3Error) {
+    switch Int(transform) {
+    case E3_TRANSFORM_NONE: break
+    case E3_TRANSFORM_ROTATE_90: (image.transposed, image.flip_y) = (1, 1)
+    case E3_TRANSFORM_ROTATE_180: (image.flip_x, image.flip_y) = (1, 1)
+    case E3_TRANSFORM_ROTATE_270: (image.transposed, image.flip_x) = (1, 1)
+    case E3_TRANSFORM_FLIP_HORIZONTAL: image.flip_x = 1
+    case E3_TRANSFORM_FLIP_VERTICAL: image.flip_y = 1
+    case E3_TRANSFORM_TRANSPOSE: image.transposed = 1
+    case E3_TRANSFORM_TRANSVERSE: (image.transposed, image.flip_x, image.flip_y) = (1, 1, 1)
+    default: throw .frameTransform
+    }
+    if image.transposed != 0 { swap(&image.width, &image.height) }
   }
 }
 
@@ -65,43 +114,4 @@ private struct Plane {
     bytes = plane.assumingMemoryBound(to: UInt8.self)
     self.stride = stride
   }
-}
-
-/// Pixel formats of `e3_pixel_format`.
-private enum PixelFormat {
-  case rgb24, gray8, yuyv, nv12
-
-  init?(rawValue: e3_pixel_format) {
-    switch Int(rawValue) {
-    case E3_PIXEL_RGB24: self = .rgb24
-    case E3_PIXEL_GRAY8: self = .gray8
-    case E3_PIXEL_YUYV: self = .yuyv
-    case E3_PIXEL_NV12: self = .nv12
-    default: return nil
-    }
-  }
-
-  var rawValue: e3_pixel_format {
-    switch self {
-    case .rgb24: e3_pixel_format(E3_PIXEL_RGB24)
-    case .gray8: e3_pixel_format(E3_PIXEL_GRAY8)
-    case .yuyv: e3_pixel_format(E3_PIXEL_YUYV)
-    case .nv12: e3_pixel_format(E3_PIXEL_NV12)
-    }
-  }
-
-  /// Bytes of a pixel in each plane (the chroma plane of NV12 has as many bytes in a line as the luma plane).
-  var bytesPerPixel: Int {
-    switch self {
-    case .rgb24: 3
-    case .yuyv: 2
-    case .gray8, .nv12: 1
-    }
-  }
-
-  /// What the width must be a multiple of, for chroma shared by neighbours.
-  var horizontalMultiple: UInt32 { self == .yuyv || self == .nv12 ? 2 : 1 }
-
-  /// What the height must be a multiple of.
-  var verticalMultiple: UInt32 { self == .nv12 ? 2 : 1 }
 }

@@ -33,11 +33,13 @@ struct PatchMatrixTests {
     var prepared = [Float](repeating: 777, count: expected.count)
     var placed = prepared
     try frame.withFrame { frame in
-      let preparation = FramePreparation(of: try Frame(validating: frame), shape: shape)
+      let preparation = FramePreparation(of: try Frame(validating: frame), shape: shape, tables: nil)
       prepared.withUnsafeMutableBufferPointer {
         let matrix = PatchMatrix(shape: shape, rows: $0.baseAddress!, rowStride: stride)
         // In pieces, last piece first, as threads may.
-        for line in (0..<matrix.lineCount).reversed() { preparation.run(lines: line..<line + 1, into: matrix) }
+        for line in (0..<matrix.lineCount).reversed() {
+          preparation.run(lines: line..<line + 1, into: matrix, kernels: allKernels.last!)
+        }
       }
     }
     #expect(prepared == expected)
@@ -59,7 +61,8 @@ struct PatchMatrixTests {
       var values = [Float](repeating: .nan, count: pixels.count)
       let preparation = FramePreparation(goldenPixels: pixels, shape: shape)
       values.withUnsafeMutableBufferPointer {
-        preparation.run(lines: 0..<6, into: PatchMatrix(image: shape, values: $0.baseAddress!))
+        preparation.run(
+          lines: 0..<6, into: PatchMatrix(image: shape, values: $0.baseAddress!), kernels: allKernels.last!)
       }
       #expect(values == pixels.map(Float.init))
     }

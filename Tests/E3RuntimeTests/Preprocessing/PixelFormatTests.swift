@@ -6,102 +6,93 @@ import Testing
 
 @testable import E3Runtime
 
-/// BT.601 limited range to full-range RGB by the real-valued definition.
-private func exactRGB(_ y: UInt8, _ u: UInt8, _ v: UInt8) -> [Double] {
-  let luma = 255.0 / 219 * (Double(y) - 16)
-  let (blue, red) = (Double(u) - 128, Double(v) - 128)
-  let chroma = 255.0 / 224
+/// Real-valued red, green, blue of Y, U, V: the definition of BT.601, BT.709 and BT.2020, clamped to 0...255.
+private func exactRGB(_ y: Int, _ u: Int, _ v: Int, matrix: Int, limited: Bool) -> [Double] {
+  let (red, blue): (Double, Double) =
+    matrix == E3_MATRIX_BT709 ? (0.2126, 0.0722) : matrix == E3_MATRIX_BT2020 ? (0.2627, 0.0593) : (0.299, 0.114)
+  let luma = limited ? 255.0 / 219 * Double(y - 16) : Double(y)
+  let scale = limited ? 255.0 / 224 : 1
+  let (cb, cr) = (scale * Double(u - 128), scale * Double(v - 128))
   return [
-    luma + chroma * 2 * (1 - 0.299) * red,
-    luma - chroma * 2 * ((1 - 0.114) * 0.114 * blue + (1 - 0.299) * 0.299 * red) / 0.587,
-    luma + chroma * 2 * (1 - 0.114) * blue,
+    luma + 2 * (1 - red) * cr, luma - 2 * ((1 - blue) * blue * cb + (1 - red) * red * cr) / (1 - red - blue),
+    luma + 2 * (1 - blue) * cb,
   ].map { min(max($0, 0), 255) }
-}
-
-/// The documented integer formula.
-private func integerRGB(_ y: UInt8, _ u: UInt8, _ v: UInt8) -> [UInt8] {
-  let luma = 76309 * (Int(y) - 16) + 32768
-  let (blue, red) = (Int(u) - 128, Int(v) - 128)
-  return [luma + 104597 * red, luma - 25675 * blue - 53279 * red, luma + 132201 * blue].map {
-    UInt8(min(max($0 >> 16, 0), 255))
-  }
-}
-
-extension TestFrame {
-  /// Luma, and the chroma sample it takes, of a pixel of a YUYV or NV12 frame.
-  fileprivate func samples(_ y: Int, _ x: Int) -> (UInt8, UInt8, UInt8) {
-    if format == E3_PIXEL_YUYV {
-      let line = y * strides[0]
-      let pair = line + x / 2 * 4
-      return (planes[0][line + 2 * x], planes[0][pair + 1], planes[0][pair + 3])
-    }
-    let chroma = y / 2 * strides[1] + x / 2 * 2
-    return (planes[0][y * strides[0] + x], planes[1][chroma], planes[1][chroma + 1])
-  }
-
-  /// The same pixels as red, green, blue bytes.
-  fileprivate var converted: TestFrame {
-    var rgb: [UInt8] = []
-    for y in 0..<height {
-      for x in 0..<width {
-        switch format {
-        case E3_PIXEL_RGB24: rgb += planes[0][(y * strides[0] + 3 * x)...].prefix(3)
-        case E3_PIXEL_GRAY8: rgb += [UInt8](repeating: planes[0][y * strides[0] + x], count: 3)
-        default:
-          let (luma, blue, red) = samples(y, x)
-          rgb += integerRGB(luma, blue, red)
-        }
-      }
-    }
-    return .rgb(Array3(height: height, width: width, channels: 3, values: rgb))
-  }
-
-  /// The same pixels as grey bytes.
-  fileprivate var grey: TestFrame {
-    var grey: [UInt8] = []
-    for y in 0..<height {
-      for x in 0..<width {
-        switch format {
-        case E3_PIXEL_RGB24:
-          let pixel = planes[0][(y * strides[0] + 3 * x)...].prefix(3).map(Int.init)
-          grey.append(UInt8((19595 * pixel[0] + 38470 * pixel[1] + 7471 * pixel[2] + 32768) >> 16))
-        case E3_PIXEL_GRAY8: grey.append(planes[0][y * strides[0] + x])
-        default: grey.append(integerRGB(samples(y, x).0, 128, 128)[0])
-        }
-      }
-    }
-    return TestFrame(format: E3_PIXEL_GRAY8, width: width, height: height, planes: [grey])
-  }
 }
 
 @Suite("Pixel formats")
 struct PixelFormatTests {
-  static let formats = [E3_PIXEL_RGB24, E3_PIXEL_GRAY8, E3_PIXEL_YUYV, E3_PIXEL_NV12]
   static let recipes = [
     Recipe(height: 10, width: 12), Recipe(height: 10, width: 12, resize: E3_FILE_RESIZE_STRETCH_FLOAT),
     Recipe(height: 10, width: 12, resize: E3_FILE_RESIZE_SMALL_CROP, side: 13),
+    Recipe(
+      height: 10, width: 12,
+      pillow: PillowRecipe(fit: E3_FILE_FIT_SHORTER, height: 13, width: 13, filter: E3_FILE_FILTER_BICUBIC)),
   ]
 
-  @Test("the integer conversion is within one level of BT.601")
-  func exactness() {
-    for y in stride(from: UInt8(0), through: 255, by: 3) {
-      for u in stride(from: UInt8(0), through: 255, by: 5) {
-        for v in stride(from: UInt8(0), through: 255, by: 5) {
-          for (integer, exact) in zip(integerRGB(y, u, v), exactRGB(y, u, v)) {
-            #expect(abs(Double(integer) - exact) < 0.51)
-          }
-        }
+  @Test(
+    "the integer conversion is within half a level of the matrix",
+    arguments: [E3_MATRIX_BT601, E3_MATRIX_BT709, E3_MATRIX_BT2020], [E3_RANGE_LIMITED, E3_RANGE_FULL])
+  func exactness(matrix: Int, range: Int) throws {
+    // One picture of every third Y, fifth U, fifth V, two pixels of a kind, as a model of its own size sees it.
+    var samples: [(Int, Int, Int)] = []
+    for y in stride(from: 0, through: 255, by: 3) {
+      for u in stride(from: 0, through: 255, by: 15) {
+        for v in stride(from: 0, through: 255, by: 5) { samples.append((y, u, v)) }
       }
     }
-    #expect(integerRGB(16, 128, 128) == [0, 0, 0])
-    #expect(integerRGB(235, 128, 128) == [255, 255, 255])
+    let bytes = samples.flatMap { (y, u, v) in [UInt8(y), UInt8(u), UInt8(y), UInt8(v)] }
+    let height = samples.count / 52
+    var frame = TestFrame(format: E3_PIXEL_YUYV, width: 104, height: height, planes: [bytes], strides: [208, 0, 0])
+    (frame.matrix, frame.range) = (matrix, range)
+    let prepared = try prepare(frame, Recipe(height: height, width: 104))
+    var worst = 0.0
+    for (index, (y, u, v)) in samples.enumerated() {
+      let exact = exactRGB(y, u, v, matrix: matrix, limited: range == E3_RANGE_LIMITED)
+      for c in 0..<3 { worst = max(worst, abs(Double(prepared.values[6 * index + c]) - exact[c])) }
+    }
+    #expect(worst < 0.51)
   }
 
-  @Test("a padded frame of any format prepares as its RGB pixels do", arguments: formats)
+  @Test("black and white of each range are black and white; defaults are BT.601, limited with U and V, else full")
+  func anchors() throws {
+    func pixel(_ format: Int, _ bytes: [UInt8], range: Int = E3_RANGE_DEFAULT, matrix: Int = 0) throws -> [Float] {
+      var frame = TestFrame(format: format, width: 2, height: 1, planes: [bytes])
+      (frame.range, frame.matrix) = (range, matrix)
+      return Array(try prepare(frame, Recipe(height: 1, width: 2)).values.prefix(3))
+    }
+    #expect(try pixel(E3_PIXEL_YUYV, [16, 128, 16, 128]) == [0, 0, 0])
+    #expect(try pixel(E3_PIXEL_YUYV, [235, 128, 235, 128]) == [255, 255, 255])
+    #expect(try pixel(E3_PIXEL_YUYV, [255, 128, 0, 128], range: E3_RANGE_FULL) == [255, 255, 255])
+    #expect(try pixel(E3_PIXEL_GRAY8, [16, 235]) == [16, 16, 16])
+    #expect(try pixel(E3_PIXEL_GRAY8, [235, 16], range: E3_RANGE_LIMITED) == [255, 255, 255])
+    #expect(try pixel(E3_PIXEL_RGB24, [16, 126, 235, 0, 0, 0], range: E3_RANGE_LIMITED) == [0, 128, 255])
+    #expect(try pixel(E3_PIXEL_RGB24, [16, 126, 235, 0, 0, 0]) == [16, 126, 235])
+    let colour: [UInt8] = [81, 90, 81, 240]
+    #expect(try pixel(E3_PIXEL_YUYV, colour) == pixel(E3_PIXEL_YUYV, colour, range: E3_RANGE_LIMITED, matrix: 1))
+    #expect(try pixel(E3_PIXEL_YUYV, colour) != pixel(E3_PIXEL_YUYV, colour, matrix: E3_MATRIX_BT709))
+  }
+
+  @Test("a grey word is its byte times 257, and words beyond the format's bits count as its largest")
+  func words() throws {
+    func bytes(_ format: Int, _ words: [Int]) throws -> [Float] {
+      let bytes = words.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+      let frame = TestFrame(format: format, width: words.count, height: 1, planes: [bytes])
+      return try prepare(frame, Recipe(height: 1, width: words.count, channels: 1)).values
+    }
+    #expect(try bytes(E3_PIXEL_GRAY16, (0...255).map { 257 * $0 }) == (0...255).map(Float.init))
+    for (format, limit) in [(E3_PIXEL_GRAY10, 1023), (E3_PIXEL_GRAY12, 4095), (E3_PIXEL_GRAY16, 65535)] {
+      let words = Array(stride(from: 0, through: limit, by: limit / 1023))
+      #expect(try bytes(format, words) == words.map { (Double($0) * 255 / Double(limit)).rounded() }.map { Float($0) })
+      #expect(try bytes(format, [limit, min(limit + 1, 65535), 65535, 0]) == [255, 255, 255, 0])
+    }
+  }
+
+  @Test("a padded frame of any format, range and matrix prepares as its RGB pixels do", arguments: allPixelFormats)
   func colour(format: Int) throws {
     var generator = SplitMix(state: UInt64(format))
-    for (height, width) in [(2, 2), (6, 4), (10, 12), (30, 44), (64, 2), (2, 64)] {
-      let frame = TestFrame.random(format, width: width, height: height, padding: 6, using: &generator)
+    for (index, size) in [(2, 2), (6, 4), (10, 12), (30, 44), (64, 2), (2, 64), (20, 150)].enumerated() {
+      var frame = TestFrame.random(format, width: size.1, height: size.0, padding: 6, using: &generator)
+      (frame.range, frame.matrix) = (index % 3, index % 4)
       for recipe in Self.recipes {
         let prepared = try prepare(frame, recipe).values
         let expected = try prepare(frame.converted, recipe).values
@@ -110,11 +101,12 @@ struct PixelFormatTests {
     }
   }
 
-  @Test("a grey model sees the luma of a frame of any format", arguments: formats)
+  @Test("a grey model sees the luma of a frame of any format", arguments: allPixelFormats)
   func grey(format: Int) throws {
     var generator = SplitMix(state: UInt64(format))
-    for (height, width) in [(2, 2), (6, 4), (10, 12), (30, 44)] {
-      let frame = TestFrame.random(format, width: width, height: height, padding: 6, using: &generator)
+    for (index, size) in [(2, 2), (6, 4), (10, 12), (30, 44)].enumerated() {
+      var frame = TestFrame.random(format, width: size.1, height: size.0, padding: 6, using: &generator)
+      frame.range = index % 3
       for var recipe in Self.recipes {
         recipe.channels = 1
         let prepared = try prepare(frame, recipe).values
@@ -128,46 +120,98 @@ struct PixelFormatTests {
     }
   }
 
-  @Test("no byte outside the planes is read", arguments: formats)
+  @Test("a rectangle and a transform give what cutting and turning the RGB pixels gives", arguments: allPixelFormats)
+  func rectangle(format: Int) throws {
+    var generator = SplitMix(state: UInt64(format))
+    let rectangles = [(0, 0, 0, 0), (0, 0, 44, 30), (1, 1, 1, 1), (43, 29, 1, 1), (3, 5, 21, 13), (10, 0, 33, 30)]
+    for transform in E3_TRANSFORM_NONE...E3_TRANSFORM_TRANSVERSE {
+      for crop in rectangles {
+        var frame = TestFrame.random(format, width: 44, height: 30, padding: 3, using: &generator)
+        (frame.crop, frame.transform) = (crop, transform)
+        for recipe in Self.recipes {
+          let prepared = try prepare(frame, recipe).values
+          let expected = try prepare(frame.converted, recipe).values
+          #expect(prepared == expected, "transform \(transform), rectangle \(crop)")
+        }
+      }
+    }
+  }
+
+  @Test("formats that hold the same samples give the same bits")
+  func sameSamples() throws {
+    var generator = SplitMix(state: 11)
+    let nv12 = TestFrame.random(E3_PIXEL_NV12, width: 64, height: 48, using: &generator)
+    let chroma = nv12.planes[1]
+    let u = stride(from: 0, to: chroma.count, by: 2).map { chroma[$0] }
+    let v = stride(from: 1, to: chroma.count, by: 2).map { chroma[$0] }
+    func frame(_ format: Int, _ planes: [[UInt8]], _ strides: [Int] = [0, 0, 0]) -> TestFrame {
+      TestFrame(format: format, width: 64, height: 48, planes: planes, strides: strides)
+    }
+    func padded(_ plane: [UInt8], _ line: Int, _ stride: Int) -> [UInt8] {
+      let rest = [UInt8](repeating: 99, count: stride - line)
+      return (0..<plane.count / line).flatMap { Array(plane[$0 * line..<($0 + 1) * line]) + rest }
+    }
+    let luma = nv12.planes[0]
+    let expected = try prepare(nv12, Self.recipes[0]).values
+    let swapped = zip(v, u).flatMap { [$0, $1] }
+    // Lines of padding below are part of no plane: the caller's planes start where they start.
+    let below = luma + [UInt8](repeating: 7, count: 8 * 64)
+    let same: [TestFrame] = [
+      frame(E3_PIXEL_I420, [luma, u, v]), frame(E3_PIXEL_YV12, [luma, v, u]), frame(E3_PIXEL_NV21, [luma, swapped]),
+      frame(E3_PIXEL_I420, [padded(luma, 64, 96), padded(u, 32, 48), padded(v, 32, 48)], [96, 48, 48]),
+      frame(E3_PIXEL_NV12, [below, chroma]),
+    ]
+    for same in same {
+      #expect(try prepare(same, Self.recipes[0]).values == expected)
+    }
+  }
+
+  @Test("no byte outside the planes is read", arguments: allPixelFormats)
   func guarded(format: Int) throws {
     var generator = SplitMix(state: 5)
     for (height, width) in [(2, 2), (10, 12), (34, 62), (480, 640)] {
-      let frame = TestFrame.random(format, width: width, height: height, using: &generator)
-      for recipe in Self.recipes {
-        let expected = try prepare(frame, recipe)
-        // Each plane ends at a page that cannot be read.
-        let guardedPlanes = frame.planes.map(GuardedBytes.init)
-        let shape = try recipe.shape()
-        var values = [Float](repeating: .nan, count: shape.imageValues)
-        try frame.withFrame { original in
-          var guarded = original.pointee
-          guarded.planes = (guardedPlanes[0].start, guardedPlanes.count > 1 ? guardedPlanes[1].start : nil)
-          let preparation = FramePreparation(of: try Frame(validating: &guarded), shape: shape)
-          values.withUnsafeMutableBufferPointer {
-            let image = PatchMatrix(image: shape, values: $0.baseAddress!)
-            preparation.run(lines: 0..<image.lineCount, into: image)
+      var frame = TestFrame.random(format, width: width, height: height, using: &generator)
+      // Each plane lies between pages that cannot be read, at the end of its own and then at its beginning.
+      for atEnd in [true, false] {
+        let guardedPlanes = frame.planes.map { GuardedBytes($0, atEnd: atEnd) }
+        for transform in [E3_TRANSFORM_NONE, E3_TRANSFORM_ROTATE_180, E3_TRANSFORM_ROTATE_90] {
+          frame.transform = transform
+          for recipe in Self.recipes {
+            let expected = try prepare(frame, recipe)
+            let shape = try recipe.shape()
+            let tables = TestTables(shape)
+            var values = [Float](repeating: .nan, count: shape.imageValues)
+            try frame.withFrame(starts: guardedPlanes.map(\.start)) { guarded in
+              let preparation = FramePreparation(
+                of: try Frame(validating: guarded), shape: shape, tables: tables?.tables)
+              values.withUnsafeMutableBufferPointer {
+                let image = PatchMatrix(image: shape, values: $0.baseAddress!)
+                preparation.run(lines: 0..<image.lineCount, into: image, kernels: allKernels.last!)
+              }
+            }
+            #expect(values == expected.values)
           }
         }
-        #expect(values == expected.values)
       }
     }
   }
 }
 
-/// Bytes that are followed by a page without access.
+/// Bytes between two pages without access.
 private final class GuardedBytes {
   private let mapping: UnsafeMutableRawPointer
   private let mappedBytes: Int
   let start: UnsafeRawPointer
 
-  init(_ bytes: [UInt8]) {
+  init(_ bytes: [UInt8], atEnd: Bool) {
     let page = Int(getpagesize())
     let pages = (bytes.count + page - 1) / page
-    mappedBytes = (pages + 1) * page
+    mappedBytes = (pages + 2) * page
     mapping = mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
-    let start = mapping + (pages * page - bytes.count)
+    let start = mapping + page + (atEnd ? pages * page - bytes.count : 0)
     start.copyMemory(from: bytes, byteCount: bytes.count)
-    mprotect(mapping + pages * page, page, PROT_NONE)
+    mprotect(mapping, page, PROT_NONE)
+    mprotect(mapping + (pages + 1) * page, page, PROT_NONE)
     self.start = UnsafeRawPointer(start)
   }
 

@@ -10,6 +10,8 @@ struct Recipe {
   var channels = 3
   var resize = E3_FILE_RESIZE_STRETCH
   var side = 0
+  /// With `resize` left as it is: Pillow's.
+  var pillow: PillowRecipe?
   /// Nil: mean 0 and deviation 1, which leaves the bytes as they are.
   var range: (low: Float, high: Float)?
 
@@ -25,6 +27,12 @@ struct Recipe {
     (config.norm_epsilon, config.class_token) = (1e-6, 1)
     config.resize = UInt32(resize.rawValue)
     (config.resize_height, config.resize_width) = (UInt32(side), UInt32(side))
+    if let pillow {
+      config.resize = UInt32(E3_FILE_RESIZE_PILLOW.rawValue)
+      (config.resize_height, config.resize_width) = (UInt32(pillow.height), UInt32(pillow.width))
+      (config.resize_fit, config.resize_filter) = (UInt32(pillow.fit.rawValue), UInt32(pillow.filter.rawValue))
+      (config.resize_order, config.resize_crop) = (UInt32(pillow.order.rawValue), UInt32(pillow.crop.rawValue))
+    }
     if let range {
       (config.value_low, config.value_high) = range
     } else {
@@ -35,57 +43,55 @@ struct Recipe {
   }
 }
 
-/// A frame with the bytes of its planes.
-struct TestFrame {
-  var format: Int
-  var width: Int, height: Int
-  var planes: [[UInt8]]
-  var strides = [0, 0]
+/// A recipe of Pillow's resize and the centre crop.
+struct PillowRecipe {
+  var fit = E3_FILE_FIT_EXACT
+  var height: Int, width: Int
+  var filter = E3_FILE_FILTER_BILINEAR
+  var order = E3_FILE_ORDER_PILLOW_13
+  var crop = E3_FILE_CROP_DOWN
+}
 
-  /// Calls `body` with the frame as the C interface has it; `sizes` are those of the planes.
-  func withFrame<Result>(_ body: (UnsafePointer<e3_frame>) throws -> Result) rethrows -> Result {
-    try planes[0].withUnsafeBytes { first in
-      try (planes.count > 1 ? planes[1] : []).withUnsafeBytes { second in
-        var frame = e3_frame()
-        frame.struct_size = UInt32(MemoryLayout<e3_frame>.size)
-        frame.format = e3_pixel_format(format)
-        (frame.width, frame.height) = (UInt32(width), UInt32(height))
-        frame.planes = (first.baseAddress, planes.count > 1 ? second.baseAddress : nil)
-        frame.strides = (strides[0], strides[1])
-        frame.sizes = (first.count, second.count)
-        return try body(&frame)
-      }
-    }
+/// The tables of Pillow's resize, in memory of their own, for any number of frames.
+final class TestTables {
+  let tables: FilterTables
+  private let memory: UnsafeMutableRawPointer
+
+  /// Nil where the recipe needs none.
+  init?(_ shape: ModelShape) {
+    guard shape.resizeMethod == .pillow else { return nil }
+    var counting = Arena()
+    _ = FilterTables(shape, in: &counting)
+    memory = .allocate(byteCount: counting.bytes, alignment: 64)
+    var arena = Arena(memory, count: counting.bytes)
+    tables = FilterTables(shape, in: &arena)
+    precondition(!arena.overflowed)
+    tables.clear()
   }
 
-  /// Red, green, blue bytes without padding.
-  static func rgb(_ pixels: Array3<UInt8>) -> TestFrame {
-    TestFrame(format: E3_PIXEL_RGB24, width: pixels.width, height: pixels.height, planes: [pixels.values])
-  }
+  deinit { memory.deallocate() }
+}
 
-  /// Random content; lines of plane 0 and 1 carry `padding` extra bytes.
-  static func random(
-    _ format: Int, width: Int, height: Int, padding: Int = 0, using generator: inout some RandomNumberGenerator
-  ) -> TestFrame {
-    let bytesPerPixel = format == E3_PIXEL_RGB24 ? 3 : format == E3_PIXEL_YUYV ? 2 : 1
-    let stride = width * bytesPerPixel + padding
-    var planes = [(0..<stride * height).map { _ in UInt8.random(in: 0...255, using: &generator) }]
-    if format == E3_PIXEL_NV12 {
-      planes.append((0..<stride * height / 2).map { _ in UInt8.random(in: 0...255, using: &generator) })
-    }
-    return TestFrame(format: format, width: width, height: height, planes: planes, strides: [stride, stride])
-  }
+/// The kernels of every tier that this CPU has; the scalar ones first, the fastest last.
+nonisolated(unsafe) let allKernels: [Kernels] = (UInt32(E3_ISA_SCALAR)...UInt32(E3_ISA_I8MM)).compactMap {
+  e3k_select($0).map(Kernels.init)
 }
 
 /// Prepares `frame` as a plain image.
-func prepare(_ frame: TestFrame, _ recipe: Recipe) throws -> Array3<Float> {
+///
+/// - Parameter tables: to use the same ones for several frames.
+func prepare(_ frame: TestFrame, _ recipe: Recipe, kernels: Kernels = allKernels.last!, tables: TestTables? = nil)
+  throws
+  -> Array3<Float>
+{
   let shape = try recipe.shape()
+  let tables = tables ?? TestTables(shape)
   var values = [Float](repeating: .nan, count: shape.imageValues)
   try frame.withFrame { frame in
-    let preparation = FramePreparation(of: try Frame(validating: frame), shape: shape)
+    let preparation = FramePreparation(of: try Frame(validating: frame), shape: shape, tables: tables?.tables)
     values.withUnsafeMutableBufferPointer { values in
       let destination = PatchMatrix(image: shape, values: values.baseAddress!)
-      preparation.run(lines: 0..<destination.lineCount, into: destination)
+      preparation.run(lines: 0..<destination.lineCount, into: destination, kernels: kernels)
     }
   }
   return Array3(height: recipe.height, width: recipe.width, channels: recipe.channels, values: values)

@@ -315,6 +315,6 @@ const kernel_case kernel_cases[] = {
     {"scaled_log", 60, scaled_log},
     {"subtract", 40, subtract},
     {"squared_distances", 60, squared_distances},
-    {"prepare_lines", 60, prepare_lines},
+    {"prepare_lines", 400, prepare_lines},
 };
 const size_t kernel_case_count = sizeof kernel_cases / sizeof kernel_cases[0];
