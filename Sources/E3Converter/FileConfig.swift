@@ -105,6 +105,9 @@ extension e3_file_config {
       guard resize_height >= larger else {
         throw FieldRange(problem: "--resize small-crop:\(resize_height) is smaller than the image's \(larger) pixels")
       }
+    case .pillow(let size, let filter, let rounding):
+      method = .pillow
+      try setPillow(size, filter, rounding)
     }
     resize = UInt32(method.rawValue)
     switch preprocessing.value {
@@ -116,6 +119,38 @@ extension e3_file_config {
       value_mean = try perChannel(mean, "mean", model.channels)
       value_deviation = try perChannel(deviation, "deviation", model.channels)
     }
+  }
+
+  /// Pillow's resize. Its passes go in the order of Pillow 13, which is what people compare with.
+  private mutating func setPillow(
+    _ size: SourcePreprocessing.Resize, _ filter: SourcePreprocessing.Filter,
+    _ rounding: SourcePreprocessing.CropRounding
+  ) throws(FieldRange) {
+    let (sides, fit): (Grid, e3_file_fit) =
+      switch size {
+      case .exact(let sides): (sides, E3_FILE_FIT_EXACT)
+      case .cover(let sides): (sides, E3_FILE_FIT_COVER)
+      case .shorterSide(let side): (Grid(height: side, width: side), E3_FILE_FIT_SHORTER)
+      }
+    resize_height = try field("--resize", sides.height)
+    resize_width = try field("--resize", sides.width)
+    guard resize_height >= image_height, resize_width >= image_width else {
+      throw FieldRange(
+        problem: "resized to \(sides.height) x \(sides.width), expected at least the image's "
+          + "\(image_height) x \(image_width)")
+    }
+    let number: e3_file_filter =
+      switch filter {
+      case .nearest: E3_FILE_FILTER_NEAREST
+      case .box: E3_FILE_FILTER_BOX
+      case .bilinear: E3_FILE_FILTER_BILINEAR
+      case .hamming: E3_FILE_FILTER_HAMMING
+      case .bicubic: E3_FILE_FILTER_BICUBIC
+      case .lanczos: E3_FILE_FILTER_LANCZOS
+      }
+    (resize_fit, resize_filter) = (UInt32(fit.rawValue), UInt32(number.rawValue))
+    resize_order = UInt32(E3_FILE_ORDER_PILLOW_13.rawValue)
+    resize_crop = UInt32((rounding == .down ? E3_FILE_CROP_DOWN : E3_FILE_CROP_HALF_EVEN).rawValue)
   }
 
   private func perChannel(_ values: [Float], _ name: String, _ channels: Int) throws(FieldRange) -> (

@@ -13,6 +13,9 @@ public struct Preprocessing: Equatable, Sendable {
     /// Area average that brings the smaller side to `side`, then the central crop: V-MoE's `resize_small` and
     /// `central_crop`. Nil: 8/7 of the image's larger side (256 for 224 pixels).
     case smallCrop(side: Int?)
+    /// Pillow's `Image.resize`, equal to the byte, then the central crop of the image size: torchvision, timm, Hugging
+    /// Face.
+    case pillow(SourcePreprocessing.Resize, SourcePreprocessing.Filter, SourcePreprocessing.CropRounding)
   }
 
   /// How a byte of a pixel becomes a value.
@@ -51,11 +54,13 @@ extension Preprocessing {
     self = Preprocessing.standard(for: checkpoint.form)
     if let source = model.preprocessing {
       value = .norm(mean: source.mean.map { $0 * 255 }, deviation: source.deviation.map { $0 * 255 })
-      guard options.resize != nil else {
+      resize = .pillow(source.resize, source.filter, source.cropRounding)
+      let (height, width) = (model.config.imageHeight, model.config.imageWidth)
+      guard options.resize != nil || (source.crop.height == height && source.crop.width == width) else {
         throw FileError(
           file: model.configPath ?? checkpoint.path,
-          problem: "its images are resized by Pillow's \(source.filter.rawValue) filter, which model files cannot say yet: "
-            + "give --resize")
+          problem: "its recipe crops \(source.crop.height) x \(source.crop.width) pixels, but the image size is "
+            + "\(height) x \(width): give --resize")
       }
     } else if checkpoint.hasOtherRecipes, options.resize == nil || options.value == nil {
       note(

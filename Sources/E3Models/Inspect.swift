@@ -78,6 +78,11 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("representation_size", shape.hasPreLogits ? .integer(shape.representation) : .null),
     ("classifier", .text(name(shape.classifier))),
     ("attention_qk_norm", .flag(shape.hasQueryKeyNorm)),
+    ("activation", .text(shape.activation == .geluErf ? "gelu" : "gelu_tanh")),
+    ("layer_norm_epsilon", number(shape.normEpsilon)),
+    ("class_token", .flag(shape.hasClassToken)),
+    ("register_tokens", .integer(shape.registerCount)),
+    ("norm_after_pooling", .flag(shape.normsAfterPooling)),
     ("moe_layers", .array((0..<shape.layerCount).filter(shape.isMoE).map(JSONText.integer))),
     ("ensemble_size", .integer(shape.memberCount)),
     ("num_experts", .integer(shape.expertCount)),
@@ -87,6 +92,13 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("resize", .text(name(shape.resizeMethod))),
   ]
   if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_height)))) }
+  if shape.resizeMethod == .pillow {
+    fields.append(("resize_size", .array([.integer(Int(config.resize_height)), .integer(Int(config.resize_width))])))
+    fields.append(("resize_fit", .text(["exact", "shorter", "cover"][Int(config.resize_fit)])))
+    let filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+    fields.append(("resize_filter", .text(filters[Int(config.resize_filter)])))
+    fields.append(("resize_crop", .text(["down", "half-even"][Int(config.resize_crop)])))
+  }
   switch shape.valueMapping {
   case .range: fields.append(("value_range", .array([number(config.value_low), number(config.value_high)])))
   default:
@@ -114,9 +126,10 @@ private func weightCount(_ shape: ModelShape) -> Int {
   let moeBlocks = shape.moeBlockCount
   var count = shape.patchInputs * hidden + hidden + shape.tokenCount * hidden
   count += shape.layerCount * (attention + 4 * hidden) + (shape.layerCount - moeBlocks) * perMLP
-  count += moeBlocks * shape.expertCount * (perMLP + hidden) + 2 * hidden
+  let perExpert = 2 * hidden * shape.expertMLP + hidden + shape.expertMLP
+  count += moeBlocks * shape.expertCount * (perExpert + hidden) + 2 * hidden
   if shape.classifier == .map { count += hidden + attention + 2 * hidden + perMLP }
-  if shape.hasPreLogits { count += hidden * shape.representation + shape.representation }
+  if shape.hasPreLogits { count += shape.pooledWidth * shape.representation + shape.representation }
   return count + shape.representation * shape.classCount + shape.classCount
 }
 
@@ -136,6 +149,8 @@ private func name(_ classifier: Classifier) -> String {
   case .token: "token"
   case .first: "0"
   case .gap: "gap"
+  case .tokenGap: "token_gap"
+  case .tokenPair: "token_pair"
   default: "map"
   }
 }
@@ -152,6 +167,7 @@ private func name(_ method: ResizeMethod) -> String {
   switch method {
   case .smallCrop: "small-crop"
   case .stretchFloat: "stretch-float"
+  case .pillow: "pillow"
   default: "stretch"
   }
 }

@@ -1,11 +1,15 @@
 import ArgumentParser
+import E3Checkpoint
 import E3Converter
 
 /// The arguments that choose the preprocessing recipe.
 struct PreprocessingArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "How frames are brought to the image size: stretch, small-crop[:SIDE] or stretch-float.", valueName: "method"))
+      """
+      How frames are brought to the image size: stretch, small-crop[:SIDE], stretch-float, or Pillow's resize and a \
+      central crop, such as bicubic:248 (shorter side) and bilinear:224x224.
+      """, valueName: "method"))
   var resize: ResizeChoice?
 
   // Unconditional, as the values may begin with a minus sign.
@@ -51,7 +55,8 @@ struct PreprocessingArguments: ParsableArguments {
 /// Values beyond this are no pixels that a network was trained on: the constants have another unit.
 private let largestPlausibleValue: Float = 32
 
-/// `stretch`, `stretch-float`, `small-crop` or `small-crop:256`.
+/// `stretch`, `stretch-float`, `small-crop`, `small-crop:256`; `bicubic:248` and `bilinear:224x224`, with any of Pillow's
+/// filters.
 struct ResizeChoice: ExpressibleByArgument {
   let resize: Preprocessing.Resize
 
@@ -61,9 +66,19 @@ struct ResizeChoice: ExpressibleByArgument {
     case "stretch-float": resize = .stretchFloat
     case "small-crop": resize = .smallCrop(side: nil)
     default:
-      guard argument.hasPrefix("small-crop:"), let side = Int(argument.dropFirst(11)), (1...16384).contains(side)
-      else { return nil }
-      resize = .smallCrop(side: side)
+      let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts.count == 2 else { return nil }
+      let sides = parts[1].split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+      guard (1...2).contains(sides.count), sides.allSatisfy({ (1...16384).contains($0) }) else { return nil }
+      if parts[0] == "small-crop", sides.count == 1 {
+        resize = .smallCrop(side: sides[0])
+      } else if let filter = SourcePreprocessing.Filter(rawValue: String(parts[0])) {
+        let size: SourcePreprocessing.Resize =
+          sides.count == 1 ? .shorterSide(sides[0]) : .exact(Grid(height: sides[0], width: sides[1]))
+        resize = .pillow(size, filter, .halfToEven)
+      } else {
+        return nil
+      }
     }
   }
 }
