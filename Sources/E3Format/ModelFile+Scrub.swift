@@ -41,7 +41,10 @@ extension ModelFile {
       }
       let extent = self.bytes(at: index)
       let start = min(position.offset, UInt64(extent.count))
-      let count = min(UInt64(extent.count) - start, left)
+      let remaining = UInt64(extent.count) - start
+      // The hash is kept in whole blocks: what is left of a call behind an extent of odd length may be less than one.
+      let count = remaining <= left ? remaining : left / 64 * 64
+      if count == 0, remaining > 0 { return false }
       var hash = XXH64(lanes: position.lanes, length: start)
       hash.update(UnsafeRawBufferPointer(rebasing: extent[Int(start)..<Int(start + count)]))
       left -= min(max(count, 64), left)  // an empty extent, too, takes its time
