@@ -100,6 +100,15 @@ struct JPEGTests {
     }
   }
 
+  @Test("the tables that cameras leave out of MJPEG are the standard's")
+  func standardTables() throws {
+    for name in ["colour-420.jpg", "grey.jpg", "restart.jpg"] {
+      var bytes = try pictureBytes(name)
+      for segment in jpegSegments(bytes).reversed() where segment.marker == 0xC4 { bytes.removeSubrange(segment.range) }
+      try expectSame(bytes, as: name, "no tables of codes")
+    }
+  }
+
   @Test("odd JFIF and Adobe markers leave the picture as it is")
   func oddMarkers() throws {
     var bytes = try pictureBytes("colour-420.jpg")
