@@ -36,12 +36,12 @@ import Testing
     #expect(
       try open("hf_ViTForImageClassification").preprocessing
         == SourcePreprocessing(
-          resize: .exact(crop), filter: .bilinear, crop: crop, mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5]))
+          resize: .exact(crop), filter: .bilinear, crop: crop, cropRounding: .down, mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5]))
     #expect(
       try open("hf_Dinov2ForImageClassification").preprocessing
         == SourcePreprocessing(
-          resize: .shorterSide(18), filter: .bicubic, crop: crop, mean: [0.485, 0.456, 0.406],
-          deviation: [0.229, 0.224, 0.225]))
+          resize: .shorterSide(18), filter: .bicubic, crop: crop, cropRounding: .down,
+          mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]))
   }
 
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
@@ -49,10 +49,19 @@ import Testing
     #expect(
       try open("timm_deit3_small_patch16_224").preprocessing
         == SourcePreprocessing(
-          resize: .shorterSide(17), filter: .bicubic, crop: Grid(height: 16, width: 16), mean: [0.485, 0.456, 0.406],
-          deviation: [0.229, 0.224, 0.225]))
+          resize: .shorterSide(17), filter: .bicubic, crop: Grid(height: 16, width: 16), cropRounding: .halfToEven,
+          mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]))
     let squashed = try open("timm_deit3_small_patch16_224", "config.json", [(#""center""#, #""squash""#)])
     #expect(squashed.preprocessing?.resize == .exact(Grid(height: 17, width: 17)))
+  }
+
+  @Test("Dinov2 runs with the images of its processor: positions are resized to them, and that is said")
+  func dinov2Crop() throws {
+    let changes = [(#""height": 16"#, #""height": 24"#), (#""width": 16"#, #""width": 20"#)]
+    let model = try open("hf_Dinov2ForImageClassification", "preprocessor_config.json", changes)
+    #expect(model.config.imageHeight == 24 && model.config.imageWidth == 20 && model.config.tokenCount == 31)
+    #expect(model.notes.contains { $0.hasSuffix("images are 24x20: positions are resized to them") })
+    #expect(try model.values(of: ParameterNames.positionEmbedding).count == 31 * 16)
   }
 
   @Test("labels come from id2label, unless nobody gave names")
@@ -80,7 +89,8 @@ import Testing
       ("hf_ViTForImageClassification", #""model_type": "vit""#, #""model_type": "beit""#, "model_type is \"beit\", expected one of"),
       ("hf_ViTForImageClassification", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#, "hidden_size is 16, expected a multiple of num_attention_heads, 3"),
       ("hf_ViTForImageClassification", #""intermediate_size": 32"#, #""intermediate_size": 48"#, "expected 48 along axis 1 (intermediate_size"),
-      ("hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#, "17 tokens, expected 65 for image_size"),
+      ("hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#, "images of 16x16, expected image_size of the model, 32x32"),
+      ("timm_deit3_small_patch16_224", #""img_size": ["#, #""patch_size": 4, "img_size": [32,"#, "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"3\": \"kind 4\"", "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"7\": \"kind 4\"", "id2label is \"kind 4\" for 7"),
       ("hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#, "use_swiglu_ffn is true"),
@@ -103,7 +113,7 @@ import Testing
       (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
       (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
-      (#""height": 16"#, #""height": 24"#, "size is 24x16, expected image_size of the model, 16x16"),
+      (#""height": 16"#, #""height": 24"#, "images of 24x16, expected image_size of the model, 16x16"),
       (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),
       (#""image_std""#, #""_std""#, "image_mean and image_std are missing"),
     ])

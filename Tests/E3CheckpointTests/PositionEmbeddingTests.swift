@@ -24,6 +24,23 @@ import Testing
     }
   }
 
+  @Test(
+    "each library's way of resizing gives PyTorch's values",
+    arguments: [
+      ("bicubic", PositionResize.bicubic), ("antialiased", .bicubicAntialiased), ("aligned", .bicubicAligned),
+    ])
+  func libraries(_ name: String, _ method: PositionResize) throws {
+    let folder = "\(Goldens.libraryDirectory)/positions"
+    let input = try NumpyArray(path: "\(folder)/in.npy").values
+    for target in [Grid(height: 9, width: 7), Grid(height: 2, width: 3)] {
+      let expected = try NumpyArray(path: "\(folder)/\(name)-\(target.height)x\(target.width).npy").values
+      let found = resizePositionEmbedding(
+        [7, 8, 9] + input, hiddenSize: 3, leading: 1, from: Grid(height: 5, width: 6), to: target, by: method)
+      #expect(Array(found[..<3]) == [7, 8, 9] && found.count == expected.count + 3)
+      #expect(zip(found[3...], expected).allSatisfy { abs($0 - $1) <= 2e-6 }, "\(target)")
+    }
+  }
+
   @Test("corners stay corners and the middle is interpolated, in both directions")
   func aligned() {
     let found = resizePositionEmbedding(

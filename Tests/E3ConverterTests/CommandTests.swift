@@ -40,6 +40,27 @@ struct CommandTests {
     #expect(object?["images"] as? Int == 2)
   }
 
+  @Test("means and deviations are taken in both units, and pack says which; implausible ones are refused")
+  func units() throws {
+    let (one, two) = (folder["one.e3"], folder["two.e3"])
+    let shares = try run(
+      "pack", checkpoint, "--config", config, "-o", one, "--value-norm", "0.5,0.25,0.75,0.25,0.5,0.125")
+    #expect(shares.status == 0)
+    #expect(shares.errors == "e3-convert: note: --value-norm is taken as of pixels in 0...1\n")
+    let bytes = try run(
+      "pack", checkpoint, "--config", config, "-o", two, "--value-norm", "127.5,63.75,191.25,63.75,127.5,31.875")
+    #expect(bytes.errors == "e3-convert: note: --value-norm is taken as of pixels in 0...255\n")
+    #expect(try folder.bytes("one.e3") == folder.bytes("two.e3"))
+    for (option, value, expected) in [
+      ("--value-norm", "0.5,2", "these are neither"), ("--value-norm", "127.5,0.5", "these are neither"),
+      ("--value-range", "0,255", "no model is trained on values of 255.0"), ("--value-range", "1,0", "invalid"),
+    ] {
+      let refused = try run("pack", checkpoint, "--config", config, "-o", folder["no.e3"], option, value)
+      #expect(refused.status != 0 && refused.errors.contains(expected), "\(refused.errors)")
+    }
+    #expect(!folder.names.contains("no.e3"))
+  }
+
   @Test("every command has a help text, and the tool a version")
   func help() throws {
     for command in ["pack", "inspect", "verify", "reference", "compare", "calibrate", "random"] {

@@ -87,6 +87,16 @@ struct PackErrorTests {
     _ = try folder.write("a\nb\tc\nd\ne\nf\n", to: "labels.txt")
     expectFault(checkpoint, options: PackOptions(labels: few), "\(few): label 1 holds a control character")
     expectFault(checkpoint, options: PackOptions(labels: folder["none.txt"]), "none.txt: No such file")
+    _ = try folder.write("crane\nb\n\ncrane\n\n", to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: few), "\(few): label 3 is that of class 0 too")
+  }
+
+  @Test(
+    "labels that break the line or turn its direction are refused",
+    arguments: ["\u{2028}", "\u{2029}", "\u{85}", "\u{9B}", "\u{202E}", "\u{2066}", "\u{200F}", "\u{61C}", "\u{7F}"])
+  func labelsThatBreakLines(_ character: String) throws {
+    let path = try folder.write("a\nb\nc\nd\(character)d\ne\n", to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: path), "\(path): label 3 holds a control character")
   }
 
   @Test("routing groups of several images cannot be packed")

@@ -28,6 +28,16 @@ struct RefusalTests {
     try folder.write(idx([UInt32(values.count)], values), to: "labels")
   }
 
+  @Test("floats that are no pixels of the model's range")
+  func otherRange() throws {
+    let floats = (0..<12 * 13 * 3).map { Float($0 % 256) }
+    let array = npy([1, 12, 13, 3], floats.withUnsafeBytes(Array.init), type: "<f4")
+    let path = try folder.write(array, to: "bytes.npy")
+    let message = try fault(model, path, "--labels", labels([0]))
+    #expect(message.hasPrefix("\(path): image 0: the value 5.0 is no prepared pixel: "), "\(message)")
+    #expect(message.hasSuffix(" takes -1.0 to 1.0"))
+  }
+
   @Test("files that are missing, cut short or of another kind")
   func files() throws {
     let good = try images()

@@ -142,6 +142,19 @@ def write_bigvision():
     np.savez(os.path.join(path, "pickled.npz"), **plain, extra=np.array([{"a": 1}], dtype=object))
 
 
+def write_positions():
+    """Position embeddings resized by PyTorch: in.npy [height, width, H] and what each way gives for two sizes."""
+    path = folder("positions")
+    grid = torch.randn(5, 6, 3, generator=torch.Generator().manual_seed(50))
+    np.save(os.path.join(path, "in.npy"), grid.numpy())
+    ways = dict(bicubic=dict(align_corners=False), antialiased=dict(align_corners=False, antialias=True),
+                aligned=dict(align_corners=True))
+    for way, options in ways.items():
+        for size in ((9, 7), (2, 3)):
+            resized = torch.nn.functional.interpolate(grid.permute(2, 0, 1)[None], size=size, mode="bicubic", **options)
+            np.save(os.path.join(path, f"{way}-{size[0]}x{size[1]}.npy"), resized[0].permute(1, 2, 0).contiguous().numpy())
+
+
 def main():
     random = torch.Generator().manual_seed(1)
     images = torch.randn(3, 3, SIZE, SIZE, generator=random)
@@ -173,6 +186,7 @@ def main():
     write_torchvision(images, 30)
     write_same()
     write_bigvision()
+    write_positions()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+import E3TestSupport
+import Testing
+@testable import E3Host
+
+@Suite("JSON") struct JSONTests {
+  private func parse(_ text: String) throws -> JSON {
+    try Array(text.utf8).withUnsafeBytes { try JSON(parsing: $0, file: "x.json") }
+  }
+
+  @Test("values of every kind are read, with escapes and white space")
+  func values() throws {
+    #expect(
+      try parse(" {\"a\" : [1, -2.5e3, true, false, null, \"\"],\n\"b\\\"\\u0041\\ud83d\\ude00\\n\":{}} \r\n")
+        == .object([
+          ("a", .array([.number(1), .number(-2500), .bool(true), .bool(false), .null, .string("")])),
+          ("b\"A😀\n", .object([])),
+        ]))
+    #expect(try parse("0") == .number(0) && parse("1e400") == .number(.infinity) && parse("1e400").integer == nil)
+  }
+
+  @Test(
+    "what RFC 8259 does not allow is refused with its place",
+    arguments: [
+      "", " ", "{", "[1", "[1,]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "+1", "1e", "-", "nul", "tru", "\"",
+      "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "[1 2]", "1 2", "{} x", "NaN", "Infinity",
+      "'a'", "[\u{FEFF}1]",
+    ])
+  func malformed(_ text: String) {
+    let message = fault { _ = try parse(text) }
+    #expect(message?.hasPrefix("x.json: ") == true, "\(text)")
+  }
+
+  @Test("bytes that are not UTF-8 in a string are refused")
+  func encoding() {
+    #expect(throws: FileError.self) {
+      try [UInt8]([0x22, 0xFF, 0x22]).withUnsafeBytes { try JSON(parsing: $0, file: "x") }
+    }
+  }
+
+  @Test("a text beyond the limit becomes no tree")
+  func limit() {
+    let text = String(repeating: " ", count: JSON.sizeLimit) + "1"
+    #expect(fault { _ = try parse(text) } == "x.json: 8388609 bytes of JSON, expected at most 8388608")
+  }
+}
