@@ -102,8 +102,8 @@ let tests: [Target] = [
   .testTarget(
     name: "E3RunTests",
     dependencies: [
-      "CE3", "CE3Pictures", "CZlib", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Host", "E3Models", "E3Runtime",
-      "E3TestSupport", "e3-run",
+      "CE3", "CE3Board", "CE3Pictures", "CZlib", "E3Checkpoint", "E3Converter", "E3DataSets", "E3Format", "E3Host",
+      "E3Models", "E3Runtime", "E3TestSupport", "e3-run",
     ],
     exclude: ["Data"]),
   .testTarget(

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { DEFAULT_WIDTH = 640, DEFAULT_HEIGHT = 480, MAX_SIDE = 16384 };
+enum { DEFAULT_WIDTH = 640, DEFAULT_HEIGHT = 480 };
 
 /* Per format: its code, and in one line of pixels and in the lines of one frame the bytes of two pixels. */
 static const struct {
@@ -65,12 +65,12 @@ static int try_format(int descriptor, e3c_camera_format wanted, const e3c_camera
 static int settle(camera_device *device, e3c_camera_picture *picture, e3c_camera_format chosen,
                   const struct v4l2_pix_format *pixels, const char **what, int *error) {
   const uint32_t width = pixels->width, height = pixels->height;
-  if (width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE || (formats[chosen].even_width & width) ||
+  if (width == 0 || height == 0 || width > E3C_MAX_SIDE || height > E3C_MAX_SIDE || (formats[chosen].even_width & width) ||
       (formats[chosen].even_height & height))
     return fail(what, "the camera gives frames of an impossible size", error, 0);
   const uint32_t line = (width * formats[chosen].line_pair + 1) / 2;
   const uint32_t stride = chosen == E3C_CAMERA_MJPEG ? 0 : pixels->bytesperline ? pixels->bytesperline : line;
-  if (stride < line || stride > 16 * MAX_SIDE)
+  if (stride < line || stride > 16 * E3C_MAX_SIDE)
     return fail(what, "the camera gives lines of an impossible length", error, 0);
   *picture = (e3c_camera_picture){chosen, width, height, stride};
   device->frame_bytes =

@@ -1,3 +1,4 @@
+import CE3Pictures
 import E3Host
 
 /// The extents that all images of an array have.
@@ -5,7 +6,7 @@ struct ImageSize: Sendable {
   let height, width, channels: Int
 
   /// Largest side of an image, as the runtime has it for frames.
-  private static let sideLimit = 16384
+  private static let sideLimit = Int(E3P_MAX_SIDE)
 
   /// Takes the shape of an array of images, `[N][height][width]` or `[N][height][width][1 or 3]`.
   ///
@@ -18,7 +19,7 @@ struct ImageSize: Sendable {
     }
     guard shape[0] > 0 else { throw FileError(file: path, problem: "no images") }
     guard (1...Self.sideLimit).contains(shape[1]), (1...Self.sideLimit).contains(shape[2]) else {
-      throw FileError(file: path, problem: "images of \(shape[1]) x \(shape[2]), expected 1 to 16384")
+      throw FileError(file: path, problem: "images of \(shape[1]) x \(shape[2]), expected 1 to \(Self.sideLimit)")
     }
     (height, width, channels) = (shape[1], shape[2], shape.count == 4 ? shape[3] : 1)
   }

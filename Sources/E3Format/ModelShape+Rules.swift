@@ -4,7 +4,7 @@ import CE3
 /// 64 bits and no int32 sum of int8 products overflows 32 bits (127 * 127 * 131072 < 2^31).
 public enum ModelLimits {
   /// Side of an image in pixels.
-  public static var imageSide: UInt32 { 16384 }
+  public static var imageSide: UInt32 { UInt32(E3_MAX_FRAME_SIDE) }
   /// Inputs of any layer, tokens of an image, values of a row.
   public static var width: UInt32 { 131_072 }
   /// Blocks.

@@ -12,7 +12,7 @@ struct Arena {
   private let limit: Int
   /// Bytes handed out, including what alignment skipped.
   private(set) var used = 0
-  /// Highest `used` so far; differs from it inside `overlay`.
+  /// Highest `used` so far; differs from it after ``rewind(to:)``.
   private(set) var bytes = 0
   /// A size did not fit an Int: no machine of this word size can hold the model's activations.
   private(set) var overflowed = false

@@ -69,7 +69,7 @@ struct ResizeChoice: ExpressibleByArgument {
       let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
       guard parts.count == 2 else { return nil }
       let sides = parts[1].split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-      guard (1...2).contains(sides.count), sides.allSatisfy({ (1...16384).contains($0) }) else { return nil }
+      guard (1...2).contains(sides.count), sides.allSatisfy({ $0 > 0 }) else { return nil }
       if parts[0] == "small-crop", sides.count == 1 {
         resize = .smallCrop(side: sides[0])
       } else if let filter = SourcePreprocessing.Filter(rawValue: String(parts[0])) {
