@@ -56,6 +56,9 @@
       (0..<labelCount).map { label($0) ?? "" }
     }
 
+    /// Where the model comes from: a JSON object; empty when the file says nothing.
+    public var provenance: String { String(copying: utf8Provenance) }
+
     /// The text of a class; nil when the file has none for it.
     public func label(_ index: Int) -> String? {
       guard let text = try? utf8Label(index) else { return nil }

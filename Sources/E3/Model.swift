@@ -63,6 +63,26 @@ public struct Model: @unchecked Sendable {
     try E3Error.check(withUnsafePointer(to: handle) { e3_model_verify($0) })
   }
 
+  /// How a frame becomes the model's image.
+  public var preprocessing: Preprocessing {
+    var preprocessing = e3_preprocessing()
+    preprocessing.struct_size = UInt32(MemoryLayout<e3_preprocessing>.size)
+    _ = withUnsafePointer(to: handle) { e3_model_get_preprocessing($0, &preprocessing) }
+    return Preprocessing(preprocessing)
+  }
+
+  /// Where the model comes from: a JSON object in UTF-8; empty when the file says nothing.
+  public var utf8Provenance: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      var text: UnsafePointer<CChar>?
+      var count = 0
+      _ = withUnsafePointer(to: handle) { e3_model_get_provenance($0, &text, &count) }
+      let bytes = UnsafeRawPointer(text)?.assumingMemoryBound(to: UInt8.self)
+      return _overrideLifetime(Span(_unsafeElements: UnsafeBufferPointer(start: bytes, count: count)), borrowing: self)
+    }
+  }
+
   /// UTF-8 text of a class.
   ///
   /// - Parameter index: below `labelCount`.

@@ -73,7 +73,8 @@ public struct Session: ~Copyable, @unchecked Sendable {
   #endif
 
   deinit {
-    e3_session_destroy(handle)
+    // With one owner there is no call that could be in progress.
+    _ = e3_session_destroy(handle)
     #if !hasFeature(Embedded)
       ownedArena?.deallocate()
     #endif
@@ -102,7 +103,7 @@ extension Session {
   /// No allocation, no system call but parking and waking the workers.
   ///
   /// - Returns: the answer, which holds until the session is used again.
-  /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`.
+  /// - Throws: `frameFormat`, `frameSize`, `frameStride`, `resultNotFinite`, `deadline`.
   @_lifetime(&self)
   public mutating func run(_ frame: borrowing Frame) throws(E3Error) -> Answer {
     var result = Answer.emptyResult
@@ -114,7 +115,7 @@ extension Session {
   ///
   /// - Parameter values: `[height][width][channels]` in the model's value range (-1 to 1 for the released checkpoints).
   /// - Returns: the answer, which holds until the session is used again.
-  /// - Throws: `tensorSize`, `tensorNotFinite`, `resultNotFinite`.
+  /// - Throws: `tensorSize`, `tensorNotFinite`, `resultNotFinite`, `deadline`.
   @_lifetime(&self)
   public mutating func run(tensor values: Span<Float>) throws(E3Error) -> Answer {
     var result = Answer.emptyResult
@@ -138,9 +139,14 @@ extension Session {
     try E3Error.check(status)
   }
 
+  /// Ends runs with `deadline` once the clock shows a time. It is looked at before a run and once in every encoder block.
+  ///
+  /// - Parameter nanoseconds: of the clock `CLOCK_MONOTONIC`; 0: never, as at first.
+  public mutating func setDeadline(nanoseconds: UInt64) { _ = e3_session_set_deadline(handle, nanoseconds) }
+
   /// Runs the golden input of the model file and compares the members' logits with the stored bits.
   ///
-  /// - Throws: `noGolden`, `goldenMismatch`.
+  /// - Throws: `noGolden`, `goldenMismatch`, `deadline`.
   public mutating func selfTest() throws(E3Error) { try E3Error.check(e3_session_self_test(handle)) }
 }
 

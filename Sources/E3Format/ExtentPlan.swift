@@ -42,14 +42,14 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
       if index == 0 { return make(.positionEmbedding) }
       let afterBlocks = floatBlockStart(shape.layerCount)
       if index >= afterBlocks { return make(trailingFloat(index - afterBlocks)) }
-      let block = self.block(of: index, start: floatBlockStart)
+      let block = self.block(of: index, start: { floatBlockStart($0) })
       return make(blockFloat(index - floatBlockStart(block)), block: block)
     }
     let place = index - floatCount
     if place == 0 { return make(.patchEmbedding) }
     let afterBlocks = linearBlockStart(shape.layerCount)
     if place >= afterBlocks { return make(trailingLinear(place - afterBlocks)) }
-    let block = self.block(of: place, start: linearBlockStart)
+    let block = self.block(of: place, start: { linearBlockStart($0) })
     switch place - linearBlockStart(block) {
     case 0: return make(.queryKeyValue, block: block)
     case 1: return make(.attentionOutput, block: block)

@@ -124,3 +124,33 @@ public func e3_model_get_label(
     length.pointee = label.count
   }
 }
+
+@c @implementation
+public func e3_model_get_preprocessing(
+  _ handle: UnsafePointer<e3_model>?, _ preprocessing: UnsafeMutablePointer<e3_preprocessing>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let config = try model(handle).shape.config
+    var filled = e3_preprocessing()
+    filled.resize = config.resize
+    (filled.resize_height, filled.resize_width) = (config.resize_height, config.resize_width)
+    (filled.fit, filled.filter, filled.crop_rounding) = (config.resize_fit, config.resize_filter, config.resize_crop)
+    filled.normalized = config.value == UInt32(E3_FILE_VALUE_NORM.rawValue) ? 1 : 0
+    (filled.low, filled.high) = (config.value_low, config.value_high)
+    (filled.mean, filled.deviation) = (config.value_mean, config.value_deviation)
+    try fill(preprocessing, with: filled)
+  }
+}
+
+@c @implementation
+public func e3_model_get_provenance(
+  _ handle: UnsafePointer<e3_model>?, _ text: UnsafeMutablePointer<UnsafePointer<CChar>?>?,
+  _ length: UnsafeMutablePointer<Int>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let provenance = try model(handle).provenance
+    guard let text, let length else { throw .nullArgument }
+    text.pointee = provenance?.baseAddress?.assumingMemoryBound(to: CChar.self)
+    length.pointee = provenance?.count ?? 0
+  }
+}

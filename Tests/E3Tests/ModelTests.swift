@@ -33,6 +33,27 @@ struct ModelTests {
     #expect(try openModel(.full).calibration == nil)
   }
 
+  @Test("a model tells how it prepares a frame and where it comes from, as the file states it")
+  func preprocessing() throws {
+    var file = SampleFile.full
+    let plain = try openModel(file).preprocessing
+    #expect(plain.resize == .stretch && plain.fit == nil && plain.pillowFilter == nil)
+    #expect(!plain.isNormalized && plain.low == -1 && plain.high == 1)
+    #expect(try openModel(file).provenance == file.provenance)
+    (file.config.resize, file.config.resize_filter) = (UInt32(E3_FILE_RESIZE_PILLOW.rawValue), 3)
+    file.config.resize_fit = UInt32(E3_FILE_FIT_COVER.rawValue)
+    (file.config.resize_height, file.config.resize_width) = (8, 10)
+    (file.config.value, file.config.value_low, file.config.value_high) = (UInt32(E3_FILE_VALUE_NORM.rawValue), 0, 0)
+    (file.config.value_mean, file.config.value_deviation) = ((120, 110, 100), (50, 60, 70))
+    file.provenance = nil
+    let model = try openModel(file)
+    let other = model.preprocessing
+    #expect(other.resize == .pillow && other.fit == .cover && other.pillowFilter == 3)
+    #expect(other.resizeHeight == 8 && other.resizeWidth == 10 && other.isNormalized)
+    #expect(other.mean == (120, 110, 100) && other.deviation == (50, 60, 70))
+    #expect(model.provenance.isEmpty)
+  }
+
   @Test("a file that cannot be used is named, with what is wrong, in one line")
   func fileErrors() throws {
     let folder = try TemporaryFolder()
@@ -69,6 +90,25 @@ struct ModelTests {
     damaged[damaged.count - 1] ^= 1
     let model = try Model(copying: damaged.span.bytes)
     #expect(throws: E3Error.fileChecksum) { try model.verify() }
+  }
+
+  @Test("a scrub reads the file piece by piece, and names the damaged extent")
+  func scrub() throws {
+    let bytes = try SampleFile.full.bytes
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
+    defer { memory.deallocate() }
+    memory.copyBytes(from: bytes)
+    let model = try Model(bytes: UnsafeRawBufferPointer(memory))
+    var scrub = Scrub()
+    var calls = 0
+    while scrub.passes == 0 {
+      try model.check(&scrub, byteCount: 256)
+      calls += 1
+    }
+    #expect(calls >= bytes.count / 256)
+    memory[bytes.count - 1] ^= 1
+    #expect(throws: E3Error.fileChecksum) { while scrub.passes == 1 { try model.check(&scrub, byteCount: 1024) } }
+    #expect(scrub.extent > 0)
   }
 
   @Test("the bytes of a model live as long as a session of it")

@@ -179,6 +179,16 @@ struct SessionTests {
     }
   }
 
+  @Test("a deadline that has passed ends a run, and none does not")
+  func deadline() throws {
+    var session = try Session(openModel(.full))
+    let values = tensor(for: session.model)
+    session.setDeadline(nanoseconds: 1)
+    #expect(throws: E3Error.deadline) { _ = try session.run(tensor: values.span) }
+    session.setDeadline(nanoseconds: 0)
+    _ = try session.run(tensor: values.span)
+  }
+
   @Test("threads pinned to this machine's first CPU compute the same bits")
   func pinning() throws {
     let model = try openModel(.full)

@@ -216,6 +216,28 @@ typedef struct e3_calibration {
 /* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */
 E3_API e3_status e3_model_get_calibration(const e3_model *model, e3_calibration *calibration);
 
+/* How a frame becomes the model's image, as the file states it. e3_session_run_frame and e3_session_preprocess do it; this
+ * is for who wants to know, or to do the same elsewhere. */
+typedef struct e3_preprocessing {
+  uint32_t struct_size;
+  uint32_t resize;          /* 0: bilinear to the image's size, cut to bytes; 1: area, the shorter side to resize_height, then
+                               the centre; 2: bilinear to the image's size, not cut; 3: as Pillow does it, then the centre */
+  uint32_t resize_height, resize_width; /* before the centre is taken; 0 for the bilinear ones */
+  uint32_t fit;             /* of 3: 0: exactly this size; 1: the shorter side; 2: covering it */
+  uint32_t filter;          /* of 3: Pillow's number of the filter */
+  uint32_t crop_rounding;   /* of 3: half a pixel of the centre's offset is rounded 0: down, 1: to even */
+  uint32_t normalized;      /* 0: v = low + (x / 255) * (high - low); 1: v = (x - mean[channel]) / deviation[channel] */
+  float low, high;          /* 0 when normalized */
+  float mean[3], deviation[3]; /* of bytes 0 to 255; 0 unless normalized */
+} e3_preprocessing;
+
+/* Fills `preprocessing`; set its struct_size before. */
+E3_API e3_status e3_model_get_preprocessing(const e3_model *model, e3_preprocessing *preprocessing);
+
+/* Where the model comes from: a JSON object in UTF-8, not terminated, `*length` bytes at `*text`, inside the file's bytes.
+ * A file that says nothing gives 0 bytes. */
+E3_API e3_status e3_model_get_provenance(const e3_model *model, const char **text, size_t *length);
+
 /* UTF-8 text of class `index`, not terminated: `*length` bytes at `*text`, inside the file's bytes.
  * E3_ERROR_INDEX_RANGE when the file has no label for it. */
 E3_API e3_status e3_model_get_label(const e3_model *model, uint32_t index, const char **text, size_t *length);

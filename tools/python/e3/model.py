@@ -1,0 +1,306 @@
+"""Models: a packed file and the sessions that run it."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections import deque
+from ctypes import byref, c_size_t, c_uint32, c_void_p
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
+
+from . import _library
+from ._buffer import Buffer
+from ._library import check, lib, sized
+from .answer import Answer
+from .frame import as_frame
+
+
+class Calibration(NamedTuple):
+    """What a calibrated file says about its answers; each threshold was fitted so that the stated share of held-out images is
+    treated so. unknown_threshold and known_coverage are None in a file without class statistics."""
+
+    temperature: float
+    accept_threshold: float
+    unknown_threshold: Optional[float]
+    set_threshold: float
+    accept_coverage: float
+    known_coverage: Optional[float]
+    set_coverage: float
+    images: int
+    statistics_images: int
+
+
+class Preprocessing(NamedTuple):
+    """How a frame becomes the model's image; see `e3_preprocessing` in e3.h. mean and deviation are of bytes 0 to 255."""
+
+    resize: str
+    resize_height: int
+    resize_width: int
+    fit: str
+    filter: int
+    crop_rounding: str
+    low: Optional[float]
+    high: Optional[float]
+    mean: Optional[List[float]]
+    deviation: Optional[List[float]]
+
+
+class Model:
+    """A model and as many sessions of it as threads call it at once.
+
+    >>> model = e3.Model("fashion-e3.e3")
+    >>> answer = model(frame)
+
+    A frame is an array of uint8 `[height][width][3]` (RGB) or `[height][width]` (grey), a tuple (luma, chroma) of NV12, a
+    Pillow image or an :class:`e3.Frame`. Answers are equal bit for bit to those of e3-run on the same pixels, on every
+    processor and for any number of threads. Any number of Python threads may call a model; the interpreter runs on
+    meanwhile.
+
+    image_height, image_width, channels: the network's input
+    classes, members, experts, selected_experts, layers, hidden_size, heads, mlp_size, representation_size, tokens: C, M, E,
+        K and the rest of the architecture
+    multiply_accumulates: of one frame
+    labels: texts of the classes; empty when the file has none
+    calibration: None when the file carries none
+    """
+
+    def __init__(self, source: Union[str, "os.PathLike[str]", bytes], *, threads: int = 1, isa: str = "auto") -> None:
+        """source: path of a .e3 file, which is mapped, or its bytes. threads: that compute one frame, 1 to 64. isa: the
+        instruction-set tier, as e3-run --isa takes it."""
+        self._file, self.path = _file(source)
+        self._handle = _library.Model()
+        check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
+        info = sized(_library.ModelInfo)
+        check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
+        for name, _ in _library.ModelInfo._fields_[1:-3]:
+            setattr(self, name, getattr(info, name))
+        self.multiply_accumulates: int = info.multiply_accumulates
+        self.labels: List[str] = [
+            _library.text_of(lib.e3_model_get_label, byref(self._handle), index) for index in range(info.labels)
+        ]
+        self.calibration = self._calibration() if info.calibrated else None
+        self._options = sized(_library.SessionOptions)
+        if not 1 <= threads <= _library.MAX_THREADS:
+            raise ValueError(f"threads is {threads}, but 1 to {_library.MAX_THREADS} compute a frame")
+        self._options.threads = threads
+        tier = c_uint32()
+        check(lib.e3_isa_from_name(isa.encode(), byref(tier)), isa)
+        self._options.isa = tier.value
+        # Sessions that no thread runs at the moment; taking and giving back are atomic.
+        self._idle: "deque[_Session]" = deque([_Session(self)])
+
+    image_height: int
+    image_width: int
+    channels: int
+    classes: int
+    members: int
+    experts: int
+    selected_experts: int
+    layers: int
+    hidden_size: int
+    heads: int
+    mlp_size: int
+    representation_size: int
+    tokens: int
+
+    def __call__(self, frame: Any) -> Answer:
+        """The answer to one frame."""
+        session = self._take()
+        try:
+            return session.run_frame(as_frame(frame))
+        finally:
+            self._idle.append(session)
+
+    def run_tensor(self, values: Any) -> Answer:
+        """The answer to a prepared image: float32 `[height][width][channels]` in the model's value range."""
+        buffer = self._tensor(values)
+        session = self._take()
+        try:
+            return session.run_tensor(buffer)
+        finally:
+            self._idle.append(session)
+
+    def batch(self, frames: Iterable[Any], *, threads: Optional[int] = None) -> List[Answer]:
+        """The answers to many frames, in their order, on several threads; as many as this process may use when not stated.
+
+        Frames are taken from the iterable by one thread at a time, as they are needed.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        from itertools import islice
+        from threading import Lock
+
+        count = threads or len(os.sched_getaffinity(0))
+        source, lock = iter(frames), Lock()
+        parts: List[List[Answer]] = []
+        failed = False
+
+        def work(_: int) -> None:
+            nonlocal failed
+            session = self._take()
+            try:
+                while not failed:
+                    with lock:
+                        chunk = list(islice(source, 8))
+                        part: List[Answer] = []
+                        parts.append(part)
+                    if not chunk:
+                        return
+                    for frame in chunk:
+                        part.append(session.run_frame(as_frame(frame)))
+            except BaseException:
+                failed = True
+                raise
+            finally:
+                self._idle.append(session)
+
+        if count == 1:
+            work(0)
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                for done in [pool.submit(work, index) for index in range(count)]:
+                    done.result()
+        return [answer for part in parts for answer in part]
+
+    def preprocess(self, frame: Any) -> Any:
+        """What the network sees of a frame: float32 `[height][width][channels]`."""
+        import numpy
+
+        values = numpy.empty((self.image_height, self.image_width, self.channels), numpy.float32)
+        session = self._take()
+        try:
+            session.preprocess(as_frame(frame), values.ctypes.data, values.size)
+        finally:
+            self._idle.append(session)
+        return values
+
+    def self_test(self) -> None:
+        """Runs the file's golden input and compares the members' logits with the stored bits."""
+        session = self._take()
+        try:
+            check(lib.e3_session_self_test(session.handle), self.path)
+        finally:
+            self._idle.append(session)
+
+    def verify(self) -> None:
+        """Compares every part of the file with its stored checksum. Reads the whole file."""
+        check(lib.e3_model_verify(byref(self._handle)), self.path)
+
+    @property
+    def isa(self) -> str:
+        """The instruction-set tier that runs."""
+        session, tier = self._take(), c_uint32()
+        self._idle.append(session)
+        check(lib.e3_session_get_isa(session.handle, byref(tier)))
+        return lib.e3_isa_name(tier.value).decode()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a frame becomes the model's image."""
+        stored = sized(_library.Preprocessing)
+        check(lib.e3_model_get_preprocessing(byref(self._handle), byref(stored)))
+        ranged = not stored.normalized
+        return Preprocessing(
+            resize={0: "bilinear", 1: "area", 2: "bilinear, not cut to bytes", 3: "pillow"}[stored.resize],
+            resize_height=stored.resize_height,
+            resize_width=stored.resize_width,
+            fit={0: "exact", 1: "shorter side", 2: "cover"}[stored.fit],
+            filter=stored.filter,
+            crop_rounding="half to even" if stored.crop_rounding else "down",
+            low=stored.low if ranged else None,
+            high=stored.high if ranged else None,
+            mean=None if ranged else list(stored.mean),
+            deviation=None if ranged else list(stored.deviation),
+        )
+
+    @property
+    def provenance(self) -> Dict[str, Any]:
+        """Where the weights come from, as the file states it; empty when it says nothing."""
+        import json
+
+        text = _library.text_of(lib.e3_model_get_provenance, byref(self._handle))
+        return json.loads(text) if text else {}
+
+    def __repr__(self) -> str:
+        kind = f"{self.experts} experts, {self.members} members" if self.experts else "dense"
+        return f"<Model {self.path}: {self.image_height} x {self.image_width} x {self.channels}, {self.classes} classes, {kind}>"
+
+    def _take(self) -> "_Session":
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return _Session(self)
+
+    def _tensor(self, values: Any) -> Buffer:
+        buffer = Buffer(values)
+        shape = (self.image_height, self.image_width, self.channels)
+        if buffer.format != "f" or buffer.shape != shape:
+            raise ValueError(f"a prepared image is float32 {list(shape)}, not {buffer.format!r} {list(buffer.shape)}")
+        line = shape[1] * shape[2]
+        if buffer.strides != (4 * line, 4 * shape[2], 4):
+            buffer = Buffer(memoryview(values).tobytes())
+        return buffer
+
+    def _calibration(self) -> Calibration:
+        stored = sized(_library.Calibration)
+        check(lib.e3_model_get_calibration(byref(self._handle), byref(stored)), self.path)
+        values = {name: getattr(stored, name) for name in Calibration._fields}
+        if not stored.has_distance:
+            values.update(unknown_threshold=None, known_coverage=None)
+        return Calibration(**values)
+
+
+class _Session:
+    """A session in an arena of its own, for one thread at a time."""
+
+    __slots__ = ("handle", "_arena", "_file", "_labels", "_path", "_process", "_reference", "_result", "_width")
+
+    def __init__(self, model: Model) -> None:
+        self.handle = c_void_p()
+        size, alignment = c_size_t(), c_size_t()
+        options = byref(model._options)
+        check(lib.e3_session_query(byref(model._handle), options, byref(size), byref(alignment)), model.path)
+        self._arena = mmap.mmap(-1, size.value + alignment.value)
+        start = Buffer(self._arena)
+        address = -(-start.address // alignment.value) * alignment.value
+        self._file = model._file
+        check(lib.e3_session_create(byref(model._handle), options, address, size, byref(self.handle)), model.path)
+        self._arena = start  # keeps the memory mapped
+        self._labels, self._width, self._path = model.labels, model.representation_size, model.path
+        self._result = sized(_library.Result)
+        self._reference = byref(self._result)
+
+    def run_frame(self, frame: Any) -> Answer:
+        status = lib.e3_session_run_frame(self.handle, frame.reference, self._reference)
+        if status:
+            raise _library.E3Error(status)
+        return Answer(self._result, self._labels, self._width)
+
+    def run_tensor(self, values: Buffer) -> Answer:
+        check(lib.e3_session_run_tensor(self.handle, values.address, values.size // 4, self._reference))
+        return Answer(self._result, self._labels, self._width)
+
+    def preprocess(self, frame: Any, values: int, count: int) -> None:
+        check(lib.e3_session_preprocess(self.handle, frame.reference, values, count))
+
+    def __del__(self) -> None:
+        if self.handle:
+            lib.e3_session_destroy(self.handle)
+
+
+def _file(source: Any) -> "tuple[Buffer, str]":
+    """The memory of a file and what messages call it."""
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fspath(source)
+        with open(path, "rb") as file:
+            try:
+                return Buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path
+            except ValueError as error:  # an empty file
+                raise ValueError(f"{path}: {error}") from None
+    view = memoryview(source)
+    if view.nbytes == 0:
+        raise ValueError("a model has bytes")
+    # A mapping is aligned as a model must be; the bytes of an object need not be.
+    copy = mmap.mmap(-1, view.nbytes)
+    copy.write(view)
+    return Buffer(copy), "model"

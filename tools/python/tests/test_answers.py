@@ -1,0 +1,206 @@
+"""Answers are those of e3-run, bit for bit, whatever the frame is made of."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from conftest import MODELS, PICTURES, ROOT
+from PIL import Image
+
+import e3
+
+
+def float32(values):
+    return np.array(values, np.float64).astype(np.float32)
+
+
+def assert_equal(answer, found):
+    """`found` is e3-run's JSON: nine digits, which read back as the library's floats."""
+    assert (answer.probabilities == float32(found["probabilities"])).all()
+    logits = [member["logits"] for member in found["members"]]
+    assert (answer.member_logits == float32(logits)).all()
+    assert answer.top_class == found["top"][0]["index"]
+    assert [c for c, _, _ in answer.top(len(found["top"]))] == [top["index"] for top in found["top"]]
+    assert answer.label == found["top"][0].get("label", "")
+    if "decision" in found:
+        assert answer.decision == found["decision"]
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_every_shipped_model_answers_every_shipped_picture_as_e3_run_does(path, e3_run):
+    model = e3.Model(path)
+    assert len(PICTURES) >= 8
+    for picture in PICTURES:
+        image = Image.open(picture)
+        pixels = np.asarray(image)
+        found = e3_run(path, pixels.tobytes(), "rgb24", image.width, image.height)
+        assert_equal(model(pixels), found)
+        assert_equal(model(image), found)
+
+
+def test_a_yuyv_frame_answers_as_e3_run_does(model, e3_run):
+    pixels = (ROOT / "models/frames/garment-bag-160x120.yuyv").read_bytes()
+    frame = e3.Frame.yuyv(np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))
+    assert_equal(model(frame), e3_run(model.path, pixels, "yuyv", 160, 120))
+
+
+def test_nv12_is_a_tuple_of_luma_and_chroma(model, e3_run):
+    random = np.random.default_rng(1)
+    luma, chroma = random.integers(0, 256, (48, 64), np.uint8), random.integers(0, 256, (24, 32, 2), np.uint8)
+    found = e3_run(model.path, luma.tobytes() + chroma.tobytes(), "nv12", 64, 48)
+    assert_equal(model((luma, chroma)), found)
+    assert_equal(model((luma, chroma.reshape(24, 64))), found)
+    assert_equal(model(e3.Frame.nv12(luma, chroma)), found)
+    with pytest.raises(ValueError, match=r"the chroma of 64 x 48 pixels is \[24, 32, 2\], not \[24, 31, 2\]"):
+        model((luma, chroma[:, 1:]))
+
+
+def test_lines_may_lie_anywhere(model, e3_run):
+    pixels = np.random.default_rng(2).integers(0, 256, (40, 60, 3), np.uint8)
+    for part in [pixels[3:30, 5:50], pixels[::2], pixels[::-1], pixels[:, ::-1], pixels[:, :, ::-1], pixels[:, ::3]]:
+        found = e3_run(model.path, part.tobytes(), "rgb24", part.shape[1], part.shape[0])
+        assert_equal(model(part), found)
+    column = np.broadcast_to(pixels[:1], (20, 60, 3))
+    assert_equal(model(column), e3_run(model.path, column.tobytes(), "rgb24", 60, 20))
+
+
+def test_grey_is_an_array_of_two_axes_or_a_pillow_image_of_mode_l(model, e3_run):
+    pixels = np.random.default_rng(3).integers(0, 256, (30, 41), np.uint8)
+    found = e3_run(model.path, pixels.tobytes(), "gray8", 41, 30)
+    for frame in [pixels, pixels[:, :, None], Image.fromarray(pixels), memoryview(pixels), e3.Frame.grey(pixels)]:
+        assert_equal(model(frame), found)
+
+
+def test_a_prepared_image_is_what_preprocess_gives(model):
+    pixels = np.random.default_rng(4).integers(0, 256, (50, 40, 3), np.uint8)
+    values = model.preprocess(pixels)
+    assert values.shape == (model.image_height, model.image_width, model.channels) and values.dtype == np.float32
+    direct, prepared = model(pixels), model.run_tensor(values)
+    assert (direct.member_logits == prepared.member_logits).all()
+    assert (model.run_tensor(values[:, ::-1]).member_logits != direct.member_logits).any()
+    for wrong in [values[1:], values.astype(np.float64)]:
+        with pytest.raises(ValueError, match="a prepared image is float32"):
+            model.run_tensor(wrong)
+
+
+def test_what_is_not_certain_is_refused(model):
+    rgb = np.zeros((8, 8, 3))
+    for frame, kind, words in [
+        (rgb, TypeError, "pixels are uint8"),
+        (rgb.astype(np.int8), TypeError, "pixels are uint8"),
+        (rgb.astype(bool), TypeError, "pixels are uint8"),
+        (np.zeros((8, 8, 4), np.uint8), ValueError, "a frame is"),
+        (np.zeros((2, 8, 8, 3), np.uint8), ValueError, "a frame is"),
+        (np.zeros((0, 8, 3), np.uint8), e3.E3Error, "width or height is zero"),
+        (b"12345", ValueError, "a frame is"),
+        ("picture.jpg", TypeError, "no frame"),
+        (None, TypeError, "no frame"),
+        (Image.new("RGBA", (8, 8)), ValueError, "mode RGBA"),
+        (Image.new("P", (8, 8)), ValueError, "mode P"),
+        ((1, 2, 3), ValueError, "luma and chroma"),
+    ]:
+        with pytest.raises(kind, match=words):
+            model(frame)
+    assert model(np.zeros((8, 8, 3), np.uint8)).classes == 10
+
+
+def test_the_orientation_beside_a_picture_counts(model, tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    turned = model(Image.open(tmp_path / "turned.png"))
+    assert (turned.member_logits == model(np.rot90(pixels, -1)).member_logits).all()
+
+
+def test_an_answer_stays_when_the_model_goes_on_and_ends():
+    model = e3.Model(ROOT / "models/fashion-e3.e3")
+    frames = np.random.default_rng(6).integers(0, 256, (4, 28, 28), np.uint8)
+    answers = [model(frame) for frame in frames]
+    copies = [answer.member_logits.copy() for answer in answers]
+    del model
+    for answer, copy in zip(answers, copies):
+        assert (answer.member_logits == copy).all()
+        assert np.isclose(answer.probabilities.sum(), 1, atol=1e-5)
+        assert answer.representations.shape == (answer.members, 64)
+        assert answer.total_entropy >= answer.expected_entropy >= 0
+    assert (copies[0] != copies[1]).any()
+    with pytest.raises(ValueError):
+        answers[0].probabilities[0] = 1
+
+
+def test_a_batch_and_many_threads_give_the_answers_of_one(model):
+    frames = list(np.random.default_rng(7).integers(0, 256, (100, 28, 28), np.uint8))
+    expected = [model(frame).member_logits.tobytes() for frame in frames]
+    for threads in [None, 1, 3]:
+        assert [answer.member_logits.tobytes() for answer in model.batch(iter(frames), threads=threads)] == expected
+    found = [None] * len(frames)
+
+    def work(first):
+        for index in range(first, len(frames), 4):
+            found[index] = model(frames[index]).member_logits.tobytes()
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == expected
+    with pytest.raises(ValueError):
+        model.batch(frames[:20] + [np.zeros((1, 1, 7), np.uint8)] + frames)
+
+
+def test_threads_tiers_and_bytes_give_the_same_bits(model):
+    pixels = np.random.default_rng(8).integers(0, 256, (28, 28), np.uint8)
+    expected = model(pixels).member_logits.tobytes()
+    contents = (ROOT / "models/fashion-e3.e3").read_bytes()
+    for other in [e3.Model(model.path, threads=3), e3.Model(model.path, isa="scalar"), e3.Model(contents)]:
+        assert other(pixels).member_logits.tobytes() == expected
+    assert e3.Model(model.path, isa="scalar").isa == "scalar"
+
+
+def test_a_forked_child_runs_its_parents_model(model):
+    pixels = np.random.default_rng(9).integers(0, 256, (28, 28), np.uint8)
+    expected = model(pixels).member_logits.tobytes()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if model(pixels).member_logits.tobytes() == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_model_says_what_it_is(model):
+    assert (model.classes, model.members, model.channels) == (10, 2, 1)
+    assert model.labels[8] == "bag" and len(model.labels) == 10
+    assert model.calibration.images > 0 and 0 < model.calibration.accept_threshold < 1
+    assert model.preprocessing.low is not None or model.preprocessing.mean is not None
+    assert isinstance(model.provenance, dict) and model.provenance
+    model.self_test()
+    model.verify()
+    assert "10 classes" in repr(model)
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path):
+    path = tmp_path / "m.e3"
+    with pytest.raises(FileNotFoundError):
+        e3.Model(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="m.e3"):
+        e3.Model(path)
+    path.write_bytes(b"no model " * 100)
+    with pytest.raises(e3.E3Error, match="m.e3: not an E3 model file") as error:
+        e3.Model(path)
+    assert error.value.status == 34
+    for options in [{"threads": 0}, {"threads": 65}]:
+        with pytest.raises(ValueError, match="threads"):
+            e3.Model(MODELS[0], **options)
+    with pytest.raises(e3.E3Error, match="fast: no such instruction-set tier"):
+        e3.Model(MODELS[0], isa="fast")
+
+
+def test_a_notebook_shows_an_answer_as_a_table(model):
+    answer = model(np.zeros((28, 28), np.uint8))
+    shown = answer._repr_html_()
+    assert shown.startswith("<table>") and answer.decision in shown and f"{100 * answer.top_probability:.1f} %" in shown
+    assert shown.count("<tr>") == 6
+    assert answer.decision in repr(answer)
