@@ -66,12 +66,16 @@ public struct Checkpoint: Sendable {
     }
     var passedOver = stored.tensors.keys.filter { kept[$0] == nil }.map { (name: $0, reason: "--ignore") }
     var others: [String] = []
-    for name in rest.keys.sorted() {
-      if let reason = UnusedTensors.reason(name) { passedOver.append((name, reason)) } else { others.append(name) }
+    for (name, tensor) in rest.sorted(by: { $0.key < $1.key }) {
+      if let reason = UnusedTensors.reason(name, shape: tensor.shape) {
+        passedOver.append((name, reason))
+      } else {
+        others.append(name)
+      }
     }
     // V-MoE's names stay as they are: what the model has no use for shows only there.
-    for name in tensors.keys where naming != nil {
-      guard let reason = UnusedTensors.reason(name) else { continue }
+    for (name, tensor) in tensors where naming != nil {
+      guard let reason = UnusedTensors.reason(name, shape: tensor.shape) else { continue }
       passedOver.append((name, reason))
       tensors[name] = nil
     }

@@ -1,11 +1,11 @@
 /// Tensors that training leaves in a checkpoint and inference does not use.
 enum UnusedTensors {
   /// Why the tensor `name` is none of the model's; nil where that is not known.
-  static func reason(_ name: String) -> String? {
+  static func reason(_ name: String, shape: [Int] = []) -> String? {
     let parts = name.split { $0 == "/" || $0 == "." }.map(String.init)
     if let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] { return reason }
     if parts.dropLast().suffix(2) == ["pooler", "dense"] { return "pooler, which classification does not use" }
-    return parts.last.flatMap { leaves[$0] }
+    return parts.last.flatMap { leaves[$0] } ?? (shape.contains(0) ? "empty" : nil)
   }
 
   private static let counters: Set<String> = ["step", "steps", "global_step", "epoch", "iteration"]
