@@ -65,7 +65,7 @@ struct Thresholds {
       row.update(repeating: 0, count: stride)
       for (i, value) in plain[index].enumerated() { row[i] = value }
       kernels.pointee.scaled_log(row, stride, 1 / temperature)
-      kernels.pointee.softmax(row, stride, 1, width)
+      _ = kernels.pointee.softmax(row, stride, 1, width)
       probabilities += UnsafeBufferPointer(start: row, count: width)
     }
     return LabelledPredictions(probabilities: probabilities, classCount: width, labels: plain.labels)

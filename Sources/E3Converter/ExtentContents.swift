@@ -7,14 +7,24 @@ import E3Models
 struct ExtentContents {
   let model: SourceModel
   let shape: ModelShape
+  /// Those of the norm that was written last.
+  private var scales: ChannelScales?
 
-  /// Writes the extent of `entry`, which the writer has begun.
-  func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(FileError) {
+  init(model: SourceModel, shape: ModelShape) {
+    self.model = model
+    self.shape = shape
+  }
+
+  /// Writes the extent of `entry`, which the writer has begun. Entries come in the order of the file.
+  mutating func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(FileError) {
     let block = ParameterNames.block(entry.block)
     switch entry.kind {
     case .patchEmbedding: try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, to: writer)
     case .positionEmbedding: try writer.write(try positionTable())
-    case .norm0: try writeNorm(block.norm0, to: writer)
+    case .norm0:
+      try writeNorm(
+        block.norm0, before: [block.attention.query, block.attention.key, block.attention.value].map(\.kernel),
+        to: writer)
     case .queryKeyValue:
       for projection in [block.attention.query, block.attention.key, block.attention.value] {
         try writeHeads(projection, to: writer)
@@ -23,18 +33,28 @@ struct ExtentContents {
       try writeHeadNorm(block.attention.queryNorm, to: writer)
       try writeHeadNorm(block.attention.keyNorm, to: writer)
     case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
-    case .norm1: try writeNorm(block.norm1, to: writer)
+    case .norm1:
+      if shape.isMoE(entry.block) {
+        try writeNorm(block.norm1, before: [block.experts.dense0.kernel], count: shape.expertCount, to: writer)
+      } else {
+        try writeNorm(block.norm1, before: [block.mlp.dense0.kernel], to: writer)
+      }
     case .mlp: try writeMLP(block.mlp, width: shape.mlp, to: writer)
     case .router: try writeRouter(block.router, to: writer)
     case .expert: try writeMLP(block.experts, width: shape.expertMLP, at: entry.expert, to: writer)
-    case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, to: writer)
+    case .encoderNorm:
+      let attention = ParameterNames.mapAttention
+      try writeNorm(
+        ParameterNames.encoderNorm,
+        before: shape.classifier == .map ? [attention.key.kernel, attention.value.kernel] : [], to: writer)
     case .mapQuery: try writer.write(try mapQuery())
     case .mapKeyValue:
       try writeHeads(ParameterNames.mapAttention.key, to: writer)
       try writeHeads(ParameterNames.mapAttention.value, to: writer)
     case .mapKeyNorm: try writeHeadNorm(ParameterNames.mapAttention.keyNorm, to: writer)
     case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
-    case .mapNorm: try writeNorm(ParameterNames.mapNorm, to: writer)
+    case .mapNorm:
+      try writeNorm(ParameterNames.mapNorm, before: [ParameterNames.mapMLP.dense0.kernel], to: writer)
     case .mapMLP: try writeMLP(ParameterNames.mapMLP, width: shape.mlp, to: writer)
     case .preLogits: try writeLinear(ParameterNames.preLogits, shape.pooledWidth, shape.representation, to: writer)
     case .head: try writeHead(to: writer)
@@ -43,23 +63,27 @@ struct ExtentContents {
   }
 
   private func writeLinear(
-    _ names: LinearNames, _ inputs: Int, _ outputs: Int, at index: Int? = nil, to writer: ModelFileWriter
+    _ names: LinearNames, _ inputs: Int, _ outputs: Int, at index: Int? = nil, scales: ChannelScales? = nil,
+    to writer: ModelFileWriter
   ) throws(FileError) {
     let weights = try values(names.kernel, at: index)
     let bias = try values(names.bias, at: index)
-    try writer.write(packedLinear(weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
+    try writer.write(
+      packedLinear(
+        scales?.multiplying(weights) ?? weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
   }
 
   private func writeMLP(
     _ names: MLPNames, width: Int, at index: Int? = nil, to writer: ModelFileWriter
   ) throws(FileError) {
-    try writeLinear(names.dense0, shape.hidden, width, at: index, to: writer)
+    try writeLinear(names.dense0, shape.hidden, width, at: index, scales: scales, to: writer)
     try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
   private func writeHeads(_ names: LinearNames, to writer: ModelFileWriter) throws(FileError) {
-    let weights = try model.values(of: names.kernel)
+    let source = try model.values(of: names.kernel)
+    let weights = scales?.multiplying(source) ?? source
     let bias = try model.values(of: names.bias)
     for head in 0..<shape.headCount {
       let first = head * shape.headSize
@@ -88,9 +112,23 @@ struct ExtentContents {
       packedLinear(weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias))
   }
 
-  private func writeNorm(_ names: NormNames, to writer: ModelFileWriter) throws(FileError) {
-    try writer.write(paddedRows(try model.values(of: names.scale), width: shape.hidden))
-    try writer.write(paddedRows(try model.values(of: names.bias), width: shape.hidden))
+  /// A LayerNorm that the layers with the weights `kernels`, `count` of each, read.
+  private mutating func writeNorm(
+    _ names: NormNames, before kernels: [String], count: Int? = nil, to writer: ModelFileWriter
+  ) throws(FileError) {
+    let (scale, bias) = (try model.values(of: names.scale), try model.values(of: names.bias))
+    scales = nil
+    if !kernels.isEmpty {
+      var squares = [Double](repeating: 0, count: shape.hidden)
+      for kernel in kernels {
+        for index in 0..<(count ?? 1) {
+          addWeightSquares(of: try values(kernel, at: count == nil ? nil : index), to: &squares)
+        }
+      }
+      scales = ChannelScales(normScale: scale, normBias: bias, weightSquares: squares)
+    }
+    try writer.write(paddedRows(scales?.dividing(scale) ?? scale, width: shape.hidden))
+    try writer.write(paddedRows(scales?.dividing(bias) ?? bias, width: shape.hidden))
   }
 
   private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(FileError) {
@@ -99,7 +137,8 @@ struct ExtentContents {
 
   /// `[H, M, Em]` as panels of each member.
   private func writeRouter(_ name: String, to writer: ModelFileWriter) throws(FileError) {
-    let weights = try model.values(of: name)
+    let source = try model.values(of: name)
+    let weights = scales?.multiplying(source) ?? source
     for member in 0..<shape.memberCount {
       try writer.write(
         floatPanels(

@@ -42,7 +42,7 @@ public func pack(
 
   let writer = try ModelFileWriter(
     path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) })
-  let contents = ExtentContents(model: model, shape: shape)
+  var contents = ExtentContents(model: model, shape: shape)
   for index in 0..<writer.extentCount {
     let entry = try writer.beginExtent()
     if let section = sections.first(where: { $0.kind == entry.kind }) {

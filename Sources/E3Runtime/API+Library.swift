@@ -45,7 +45,7 @@ public func e3_isa_from_name(_ name: UnsafePointer<CChar>?, _ isa: UnsafeMutable
 @c @implementation
 public func e3_isa_available(_ isa: e3_isa) -> e3_status {
   status { () throws(E3Error) in
-    _ = try SessionOptions(isa: isa).kernels()
+    _ = try SessionOptions(isa: isa).kernelTable()
   }
 }
 

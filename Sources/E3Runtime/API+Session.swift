@@ -75,7 +75,7 @@ public func e3_session_get_isa(_ handle: OpaquePointer?, _ isa: UnsafeMutablePoi
   status { () throws(E3Error) in
     let session = try session(handle)
     guard let isa else { throw .nullArgument }
-    isa.pointee = session.pointee.kernels.table.pointee.isa
+    isa.pointee = session.pointee.kernels.pointee.isa
   }
 }
 
@@ -114,7 +114,7 @@ public func e3_session_preprocess(
     guard count == shape.imageValues else { throw .tensorSize }
     let destination = PatchMatrix(image: shape, values: values)
     FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.space.filterTables).run(
-      lines: 0..<destination.lineCount, into: destination, kernels: session.pointee.kernels)
+      lines: 0..<destination.lineCount, into: destination, kernels: session.kernels)
   }
 }
 

@@ -55,14 +55,14 @@ struct Arena {
     return FloatRows(start: take(Float.self, wide ? 0 : rows, times: stride), stride: stride, count: wide ? 0 : rows)
   }
 
-  /// Quantised rows of `width` values with their scales.
+  /// Quantised rows of `width` values with their ranges.
   mutating func takeQuantizedRows(_ count: Int, times: Int = 1, width: Int) -> QuantizedRows {
     let stride = quantizedStride(width)
     let (rows, wide) = count.multipliedReportingOverflow(by: times)
     if wide { overflowed = true }
     return QuantizedRows(
       bytes: take(UInt8.self, wide ? 0 : rows, times: stride), stride: stride,
-      scales: take(Float.self, wide ? 0 : rows), count: wide ? 0 : rows)
+      ranges: take(e3k_range.self, wide ? 0 : rows), count: wide ? 0 : rows)
   }
 
   /// Gives back everything that was taken after `mark`, for buffers that are never alive together.

@@ -10,12 +10,12 @@ struct AttentionScratch {
   /// T keys as panels; then T values as panels.
   let keyPanels: UnsafeMutablePointer<UInt8>
   let valuePanels: UnsafeMutablePointer<UInt8>
-  let valueScales: UnsafeMutablePointer<Float>
+  let columns: ColumnStatistics
   /// [queryBlock][T]
   let scores: FloatRows
   let probabilities: QuantizedRows
 
-  private let strides: (queries: Int, keys: Int, values: Int, tokens: Int)
+  private let strides: (queries: Int, keys: Int, values: Int)
 
   init(_ shape: ModelShape, threads: Int, in arena: inout Arena) {
     let tokens = shape.tokenCount
@@ -25,13 +25,12 @@ struct AttentionScratch {
     let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokens))
     strides = (
       block, keyBytes.overflow ? Int.max : keyBytes.partialValue,
-      valueBytes.overflow ? Int.max : valueBytes.partialValue,
-      tokensPadded
+      valueBytes.overflow ? Int.max : valueBytes.partialValue
     )
     queries = arena.takeQuantizedRows(threads, times: block, width: shape.headSizePadded)
     keyPanels = arena.take(UInt8.self, threads, times: strides.keys)
     valuePanels = arena.take(UInt8.self, threads, times: strides.values)
-    valueScales = arena.take(Float.self, threads, times: tokensPadded)
+    columns = ColumnStatistics(threads, width: shape.headSizePadded, in: &arena)
     scores = arena.takeRows(threads, times: block, width: tokens)
     probabilities = arena.takeQuantizedRows(threads, times: block, width: tokensPadded)
   }
@@ -43,7 +42,7 @@ struct AttentionScratch {
     queries = all.queries.rows(rows)
     keyPanels = all.keyPanels + thread * strides.keys
     valuePanels = all.valuePanels + thread * strides.values
-    valueScales = all.valueScales + thread * strides.tokens
+    columns = all.columns[thread]
     scores = all.scores.rows(rows)
     probabilities = all.probabilities.rows(rows)
   }
@@ -54,21 +53,20 @@ struct AttentionScratch {
 extension Encoder {
   /// softmax(queries · keysᵀ / √D) · values for one head of one sequence.
   ///
-  /// Each key, value and query row has its own int8 scale. The values' scales are folded into the probabilities, which
-  /// keeps the second product an integer one; see `softmax_quantize`.
+  /// Each query and key has its own int8 scale, each column of the values too. Keys and values are quantised as their
+  /// differences from their means, which are smaller and leave the errors of the probabilities less to multiply with.
   ///
   /// - Parameters:
   ///   - queries: rows of D16 columns; `context` may be the same storage.
-  ///   - keys: T rows of D16 columns, already normalised where the model does that.
-  ///   - values: T rows of D16 columns.
+  ///   - keys: T rows of D16 columns, already normalised where the model does that; used up.
+  ///   - values: T rows of D16 columns; used up.
   ///   - context: receives one row of D16 columns for each query.
   func attendHead(queries: FloatRows, keys: FloatRows, values: FloatRows, context: FloatRows) {
     let scratch = space.attention.ofThread(worker.index)
     let width = shape.headSizePadded
     let tokens = keys.count
-    let table = kernels.table
-    table.pointee.pack_keys(keys.start, keys.stride, tokens, width, scratch.keyPanels)
-    table.pointee.pack_values(values.start, values.stride, tokens, width, scratch.valuePanels, scratch.valueScales)
+    kernels.packKeys(keys, width: width, columns: scratch.columns, into: scratch.keyPanels)
+    kernels.packValues(values, width: width, columns: scratch.columns, into: scratch.valuePanels)
 
     var left = 0..<queries.count
     while !left.isEmpty {
@@ -80,9 +78,7 @@ extension Encoder {
       kernels.product(
         quantized, scratch.keyPanels, inputs: width, panelCount: (tokens + 15) / 16, epilogue: E3K_STORE, into: scores)
       let probabilities = scratch.probabilities.rows(0..<range.count)
-      table.pointee.softmax_quantize(
-        scores.start, scores.stride, scores.count, tokens, scratch.valueScales, probabilities.bytes,
-        probabilities.stride, probabilities.scales)
+      kernels.softmaxQuantize(scores, width: tokens, into: probabilities)
       kernels.product(
         probabilities, scratch.valuePanels, inputs: valueInputs(tokens), panelCount: width / 16,
         epilogue: E3K_STORE, into: context.rows(range))
@@ -160,8 +156,9 @@ extension Encoder {
       let keys = rows.columns(from: width)
       if shape.hasQueryKeyNorm {
         let gamma = model.floats(.queryKeyNorm, block: block)
-        kernels.layerNormInPlace(queries, width: shape.headSize, gamma: gamma)
-        kernels.layerNormInPlace(keys, width: shape.headSize, gamma: gamma + shape.headSizePadded)
+        kernels.layerNormInPlace(queries, width: shape.headSize, gamma: gamma, epsilon: epsilon)
+        kernels.layerNormInPlace(
+          keys, width: shape.headSize, gamma: gamma + shape.headSizePadded, epsilon: epsilon)
       }
       attendHead(queries: queries, keys: keys, values: rows.columns(from: 2 * width), context: queries)
     }

@@ -6,7 +6,8 @@ extension Encoder {
   /// probabilities = probabilities^(1/T), normalised: softmax(log(p) / T).
   func temper(_ probabilities: UnsafeMutablePointer<Float>, by temperature: Float) {
     kernels.table.pointee.scaled_log(probabilities, shape.classCountPadded, 1 / temperature)
-    kernels.table.pointee.softmax(probabilities, shape.classCountPadded, 1, shape.classCount)
+    kernels.softmax(
+      FloatRows(start: probabilities, stride: shape.classCountPadded, count: 1), width: shape.classCount)
   }
 
   /// What a calibrated file says to do with the answer.

@@ -79,8 +79,11 @@ struct Encoder {
     guard rows.count > 0 else { return }
     kernels.layerNorm(
       rows, width: shape.hidden, parameters: model.floats(kind, block: block), paddedWidth: shape.hiddenPadded,
-      normalized: normalized, quantized: quantized)
+      epsilon: epsilon, normalized: normalized, quantized: quantized)
   }
+
+  /// What every LayerNorm adds to the variance.
+  var epsilon: Float { shape.normEpsilon }
 
   /// Ends a stage of the profile; the first worker keeps the clock.
   func mark(_ stage: Profile.Stage) {

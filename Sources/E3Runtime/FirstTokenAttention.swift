@@ -18,8 +18,9 @@ struct FirstTokenScratch {
   // For each of the M sequences its tokens as panels, in the place of keys and of values.
   private let keyPanels: UnsafeMutablePointer<UInt8>
   private let valuePanels: UnsafeMutablePointer<UInt8>
-  private let valueScales: UnsafeMutablePointer<Float>
-  private let strides: (keys: Int, values: Int, scales: Int)
+  private let strides: (keys: Int, values: Int)
+  /// Of each sequence.
+  let columns: ColumnStatistics
 
   init(_ shape: ModelShape, in arena: inout Arena) {
     let members = shape.memberCount
@@ -27,8 +28,7 @@ struct FirstTokenScratch {
     let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenPadded))
     let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.tokenCount))
     strides = (
-      keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue,
-      tokensPadded
+      keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue
     )
     tokens = arena.takeRows(members, times: shape.tokenCount, width: shape.hidden)
     queries = arena.takeRows(members, width: shape.attentionWidth)
@@ -39,12 +39,11 @@ struct FirstTokenScratch {
     probabilities = arena.takeQuantizedRows(members, times: shape.headCount, width: tokensPadded)
     keyPanels = arena.take(UInt8.self, members, times: strides.keys)
     valuePanels = arena.take(UInt8.self, members, times: strides.values)
-    valueScales = arena.take(Float.self, members, times: strides.scales)
+    columns = ColumnStatistics(members, width: shape.hiddenPadded, in: &arena)
   }
 
   func keyPanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { keyPanels + sequence * strides.keys }
   func valuePanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { valuePanels + sequence * strides.values }
-  func valueScales(_ sequence: Int) -> UnsafeMutablePointer<Float> { valueScales + sequence * strides.scales }
 }
 
 extension Encoder {
@@ -65,12 +64,11 @@ extension Encoder {
     kernels.linear(
       space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(shape.attentionWidth / 16),
       epilogue: E3K_STORE, into: scratch.queries)
-    let table = kernels.table
     for sequence in worker.share(of: sequences) {
       let x = scratch.tokens.rows(sequence * tokens..<(sequence + 1) * tokens)
-      table.pointee.pack_keys(x.start, x.stride, tokens, shape.hiddenPadded, scratch.keyPanels(sequence))
-      table.pointee.pack_values(
-        x.start, x.stride, tokens, shape.hiddenPadded, scratch.valuePanels(sequence), scratch.valueScales(sequence))
+      kernels.packValuesAndKeys(
+        x, width: shape.hiddenPadded, columns: scratch.columns[sequence], values: scratch.valuePanels(sequence),
+        keys: scratch.keyPanels(sequence))
     }
     worker.barrier()
 
@@ -88,11 +86,10 @@ extension Encoder {
     _ sequence: Int, items: Range<Int>, projection: LinearView, _ scratch: FirstTokenScratch
   ) {
     let (tokens, width) = (shape.tokenCount, shape.headSizePadded)
-    let table = kernels.table
     let query = scratch.queries.row(sequence)
     for item in items {
       let column = item % shape.headCount * width
-      table.pointee.multiply_transposed(
+      kernels.table.pointee.multiply_transposed(
         query + column, projection.panel(ofColumn: shape.attentionWidth + column), width / 16, projection.inputs,
         scratch.folded.row(item))
     }
@@ -104,9 +101,7 @@ extension Encoder {
       quantized, scratch.keyPanels(sequence), inputs: shape.hiddenPadded, panelCount: (tokens + 15) / 16,
       epilogue: E3K_STORE, into: scores)
     let probabilities = scratch.probabilities.rows(items)
-    table.pointee.softmax_quantize(
-      scores.start, scores.stride, scores.count, tokens, scratch.valueScales(sequence), probabilities.bytes,
-      probabilities.stride, probabilities.scales)
+    kernels.softmaxQuantize(scores, width: tokens, into: probabilities)
     kernels.product(
       probabilities, scratch.valuePanels(sequence), inputs: valueInputs(tokens),
       panelCount: shape.hiddenPadded / 16, epilogue: E3K_STORE, into: folded)

@@ -75,7 +75,8 @@ extension Encoder {
       let rows = projected.rows(sequence * tokens..<(sequence + 1) * tokens).columns(from: column)
       let keys = rows.columns(from: width)
       if shape.hasQueryKeyNorm {
-        kernels.layerNormInPlace(keys, width: shape.headSize, gamma: model.floats(.mapKeyNorm, block: 0))
+        kernels.layerNormInPlace(
+          keys, width: shape.headSize, gamma: model.floats(.mapKeyNorm, block: 0), epsilon: epsilon)
       }
       attendHead(
         queries: FloatRows(start: query + column, stride: width, count: 1), keys: keys,
@@ -109,7 +110,7 @@ extension Encoder {
       let panels = worker.panels(layer.panelCount)
       kernels.linear(quantized, layer, panels: panels, epilogue: E3K_STORE, into: space.representation)
       for member in 0..<features.count {
-        kernels.table.pointee.tanh(space.representation.row(member) + panels.lowerBound * 16, panels.count * 16)
+        kernels.tanh(space.representation.row(member) + panels.lowerBound * 16, count: panels.count * 16)
       }
       worker.barrier()
     }

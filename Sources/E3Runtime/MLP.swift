@@ -2,7 +2,7 @@ import CE3Kernels
 import E3Format
 
 extension Encoder {
-  /// rows = rows + Mlp(LN1(rows)): the dense MLP with tanh GELU.
+  /// rows = rows + Mlp(LN1(rows)): the dense MLP.
   func mlp(block: Int, rows: FloatRows) {
     let quantized = space.quantized.reshaped(width: shape.hidden, count: rows.count)
     let mine = worker.share(of: rows.count)
@@ -41,8 +41,12 @@ extension Encoder {
   func activateHidden(count: Int, width: Int) -> QuantizedRows {
     let quantized = space.hiddenQuantized.rows(0..<count)
     let mine = worker.share(of: count)
-    kernels.geluQuantize(space.hidden.rows(mine), width: ModelShape.padded(width), into: quantized.rows(mine))
+    kernels.geluQuantize(
+      space.hidden.rows(mine), width: ModelShape.padded(width), form: geluForm, into: quantized.rows(mine))
     worker.barrier()
     return quantized
   }
+
+  /// The activation of the MLPs.
+  var geluForm: e3k_gelu_form { shape.activation == .geluErf ? E3K_GELU_ERF : E3K_GELU_TANH }
 }

@@ -52,7 +52,7 @@ extension Encoder {
       let router = model.router(block: block, member: member)
       kernels.floatLinear(
         normalized.rows(source..<source + part.count), router, panels: 0..<router.panelCount, into: gates)
-      kernels.table.pointee.softmax(gates.start, gates.stride, gates.count, shape.expertsPerMember)
+      kernels.softmax(gates, width: shape.expertsPerMember)
       let record = space.routingRecord
       for row in part {
         if record.isEnabled { record.keepGates(block: block, row: row, tables.gates.row(row), shape: shape) }
@@ -80,7 +80,7 @@ extension Encoder {
       let source = input.sourceRow(Int(tables.rows[place]))
       (gathered.bytes + place * gathered.stride).copy(
         from: quantized.bytes + source * quantized.stride, count: shape.hiddenPadded)
-      gathered.scales[place] = quantized.scales[source]
+      gathered.ranges[place] = quantized.ranges[source]
     }
     worker.barrier()
 

@@ -5,16 +5,17 @@ import E3Format
 extension Encoder {
   /// From `space.logits` to the answer: the members' probabilities, their mean, and how much they differ.
   ///
-  /// - Throws: `resultNotFinite` when the weights gave a NaN or an infinity.
+  /// - Throws: `resultNotFinite` when the weights gave a NaN or an infinity, here or anywhere on the way.
   func predict() throws(E3Error) -> e3_result {
     let buffers = space.result
     let logits = space.logits
     let (members, classes) = (shape.memberCount, shape.classCount)
+    for index in 0..<worker.count where space.notFinite[index] != 0 { throw .resultNotFinite }
     for member in 0..<members {
       for index in 0..<classes where !logits.row(member)[index].isFinite { throw .resultNotFinite }
       (buffers.memberLogits + member * classes).copy(from: logits.row(member), count: classes)
     }
-    kernels.table.pointee.softmax(logits.start, logits.stride, members, classes)
+    kernels.softmax(logits.rows(0..<members), width: classes)
 
     var expected: Float = 0
     for member in 0..<members {

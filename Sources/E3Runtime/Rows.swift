@@ -28,23 +28,45 @@ struct FloatRows {
   }
 }
 
-/// Quantised activations in the arena: bytes as the tier's kernels write them and one scale per row.
+/// Quantised activations in the arena: bytes as the tier's kernels write them and the range of each row.
 struct QuantizedRows {
   var bytes: UnsafeMutablePointer<UInt8>
   /// Bytes from one row to the next, a multiple of 64.
   var stride: Int
-  var scales: UnsafeMutablePointer<Float>
+  var ranges: UnsafeMutablePointer<e3k_range>
   var count: Int
 
   func rows(_ range: Range<Int>) -> QuantizedRows {
     QuantizedRows(
-      bytes: bytes + range.lowerBound * stride, stride: stride, scales: scales + range.lowerBound, count: range.count)
+      bytes: bytes + range.lowerBound * stride, stride: stride, ranges: ranges + range.lowerBound, count: range.count)
   }
 
   /// The same storage, seen as `count` rows of `width` values.
   func reshaped(width: Int, count: Int) -> QuantizedRows {
-    QuantizedRows(bytes: bytes, stride: quantizedStride(width), scales: scales, count: count)
+    QuantizedRows(bytes: bytes, stride: quantizedStride(width), ranges: ranges, count: count)
   }
+}
+
+/// What `centre_columns` finds of columns.
+struct ColumnStatistics {
+  let means: UnsafeMutablePointer<Float>
+  let largest: UnsafeMutablePointer<Float>
+  private let width: Int
+
+  /// Room for `count` times `width` columns, a multiple of 16.
+  init(_ count: Int, width: Int, in arena: inout Arena) {
+    self.width = width
+    means = arena.take(Float.self, count, times: width)
+    largest = arena.take(Float.self, count, times: width)
+  }
+
+  private init(_ all: ColumnStatistics, at index: Int) {
+    width = all.width
+    means = all.means + index * all.width
+    largest = all.largest + index * all.width
+  }
+
+  subscript(index: Int) -> ColumnStatistics { ColumnStatistics(self, at: index) }
 }
 
 extension UnsafeMutablePointer where Pointee: BitwiseCopyable {

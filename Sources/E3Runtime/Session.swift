@@ -34,10 +34,10 @@ struct SessionOptions {
   /// Kernels of the tier that was asked for.
   ///
   /// - Throws: `isaUnknown`, `isaUnavailable`.
-  func kernels() throws(E3Error) -> Kernels {
+  func kernelTable() throws(E3Error) -> UnsafePointer<e3k_table> {
     guard isa <= UInt32(E3_ISA_I8MM) else { throw .isaUnknown }
     guard let table = e3k_select(isa) else { throw .isaUnavailable }
-    return Kernels(table)
+    return table
   }
 }
 
@@ -51,7 +51,7 @@ struct Session {
 
   var mark: UInt64
   let model: ModelFile
-  let kernels: Kernels
+  let kernels: UnsafePointer<e3k_table>
   let space: Workspace
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
@@ -111,7 +111,7 @@ struct Session {
     let needed = try arenaBytes(model, options: options)
     guard Int(bitPattern: memory) % arenaAlignment == 0 else { throw .arenaAlignment }
     guard count >= needed else { throw .arenaTooSmall }
-    let kernels = try options.kernels()
+    let kernels = try options.kernelTable()
     var arena = Arena(memory, count: needed)
     let parts = Parts(model, options: options, in: &arena)
     let model = try model.copyingTable(to: parts.table)
@@ -159,7 +159,7 @@ extension UnsafeMutablePointer<Session> {
     guard count == shape.imageValues else { throw .tensorSize }
     if shape.patchesTileImage {
       pointee.input = .patchesQuantized
-      guard pointee.kernels.quantizePatches(values, shape: shape, into: pointee.space.patchesQuantized) else {
+      guard kernels.quantizePatches(values, shape: shape, into: pointee.space.patchesQuantized) else {
         throw .tensorNotFinite
       }
       return try runTeam()
@@ -195,6 +195,7 @@ extension UnsafeMutablePointer<Session> {
   }
 
   private func runTeam() throws(E3Error) -> e3_result {
+    pointee.space.notFinite.update(repeating: 0, count: Int(pointee.team.pointee.count))
     let team = pointee.team
     ce3_team_look(team, pointee.profile.pointee.last)
     if ce3_team_is_late(team) == 0 { ce3_team_run(team, enterTeam, self) }
@@ -207,7 +208,7 @@ extension UnsafeMutablePointer<Session> {
     let encoder = encoder(worker: index)
     if case .frame(let preparation) = pointee.input {
       preparation.run(
-        lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix, kernels: pointee.kernels)
+        lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix, kernels: encoder.kernels)
       encoder.worker.barrier()
     }
     if case .patchesQuantized = pointee.input {} else { encoder.quantizePatches() }
@@ -215,9 +216,13 @@ extension UnsafeMutablePointer<Session> {
     encoder.run()
   }
 
+  /// The kernels as the first worker calls them.
+  var kernels: Kernels { encoder(worker: 0).kernels }
+
   private func encoder(worker index: Int) -> Encoder {
     Encoder(
-      model: pointee.model, shape: pointee.model.shape, kernels: pointee.kernels, space: pointee.space,
+      model: pointee.model, shape: pointee.model.shape,
+      kernels: Kernels(table: pointee.kernels, notFinite: pointee.space.notFinite + index), space: pointee.space,
       worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
       profile: pointee.profile)
   }

@@ -19,6 +19,9 @@ struct Workspace {
   /// [M][H]: the class tokens alone, in the last block; or the pooled vectors.
   let classQuantized: QuantizedRows
 
+  /// [threads]: 1 where a worker met a number that is not finite in this frame.
+  let notFinite: UnsafeMutablePointer<UInt32>
+
   // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive together.
   /// [M*T][3*A*D16]: queries, keys, values; each head's context then replaces its queries.
   let queryKeyValue: FloatRows
@@ -67,6 +70,7 @@ struct Workspace {
     normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
     classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
+    notFinite = arena.take(UInt32.self, options.threads)
     routing = RoutingTables(shape, in: &arena)
     pooled = arena.takeRows(members, width: shape.pooledWidth)
     representation = arena.takeRows(members, width: shape.representation)

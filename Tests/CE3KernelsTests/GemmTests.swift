@@ -7,7 +7,7 @@ import Testing
 struct Product {
   let rows: Int, inputs: Int, outputs: Int
   let activations: Buffer<Int8>
-  let rowScales: Buffer<Float>, gates: Buffer<Float>
+  let ranges: Buffer<e3k_range>, gates: Buffer<Float>
   let outRows: Buffer<UInt32>
   let panels: Buffer<UInt8>
   let out: Matrix
@@ -25,7 +25,7 @@ struct Product {
       return extreme
         ? ((i / stride) % 3 == 0 || generator.next() & 1 == 0 ? 127 : -127) : Int8(generator.int(-127...127))
     }
-    rowScales = Buffer(rows) { _ in abs(generator.float(0.01)) }
+    ranges = Buffer(rows) { _ in e3k_range(scale: abs(generator.float(0.01)), middle: generator.float(2)) }
     gates = Buffer(rows) { _ in abs(generator.float) }
     panels = packed(
       inputs: inputs, outputs: outputs,
@@ -46,7 +46,7 @@ struct Product {
     var arguments = e3k_gemm()
     arguments.rows = UnsafePointer(flipped.base)
     arguments.row_stride = rowStride
-    arguments.row_scales = UnsafePointer(rowScales.base)
+    arguments.ranges = UnsafePointer(ranges.base)
     arguments.row_count = rows
     arguments.inputs = paddedInputs
     arguments.panels = UnsafePointer(panels.base) + first * e3k_panel_bytes(inputs)
@@ -76,14 +76,17 @@ struct GemmTests {
       for row in 0..<5 {
         for n in 0..<37 {
           let panel = UnsafeRawPointer(product.panels.base) + n / 16 * bytes
-          var sum = 0
+          var (sum, total) = (0, 0)
           for k in 0..<203 {
             let w = panel.load(fromByteOffset: k / 4 * 64 + n % 16 * 4 + k % 4, as: Int8.self)
             sum += Int(product.activations.base[row * product.rowStride + k]) * Int(w)
+            total += Int(w)
           }
           let scale = panel.load(fromByteOffset: product.paddedInputs * 16 + n % 16 * 4, as: Float.self)
           let bias = panel.load(fromByteOffset: product.paddedInputs * 16 + 64 + n % 16 * 4, as: Float.self)
-          #expect(out.base[row * product.out.stride + n] == Float(sum) * (product.rowScales.base[row] * scale) + bias)
+          let range = product.ranges.base[row]
+          let middle = range.middle * (scale * Float(total))
+          #expect(out.base[row * product.out.stride + n] == Float(sum) * (range.scale * scale) + (middle + bias))
         }
       }
     }

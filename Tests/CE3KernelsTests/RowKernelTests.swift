@@ -9,11 +9,11 @@ import Testing
 struct RowKernelTests {
   /// Calls `body` with rows of every kind, of several numbers and strides, `unit` times one of `widths` wide.
   private func forRows(
-    seed: UInt64, unit: Int = 1, widths: ClosedRange<Int>,
+    seed: UInt64, kinds: [RowKind] = RowKind.ordinary, unit: Int = 1, widths: ClosedRange<Int>,
     _ body: (_ name: String, _ x: Matrix, _ random: inout SplitMix) -> Void
   ) {
     var random = SplitMix(state: seed)
-    for kind in RowKind.allCases {
+    for kind in kinds {
       for count in [1, 2, 3, 4, 5, 13] {
         let width = unit * random.int(widths)
         let x = kind.matrix(rows: count, width: width, extraStride: 16 * random.int(0...2), &random)
@@ -24,13 +24,14 @@ struct RowKernelTests {
 
   @Test("quantize_rows", arguments: tiers)
   func quantizeRows(tier: Tier) {
-    forRows(seed: 10, unit: 16, widths: 1...20) { name, x, random in
+    forRows(seed: 10, kinds: RowKind.allCases, unit: 16, widths: 1...20) { name, x, random in
       let (count, width) = (x.rows, x.width)
       let stride = roundUp(width, 64) + 64 * random.int(0...1)
-      func run(_ tier: Tier) -> (Data, Data) {
-        let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-        tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, scales.base)
-        return (unflipped(out, tier, stride: stride, width: width), scales.bytes)
+      func run(_ tier: Tier) -> [Data] {
+        let out = Buffer<UInt8>(count * stride), ranges = Buffer<e3k_range>(count)
+        return outcome(
+          tier.kernels.quantize_rows(x.base, x.stride, count, width, 0.125, out.base, stride, ranges.base),
+          unflipped(out, tier, stride: stride, width: width), ranges.bytes)
       }
       #expect(run(tier) == run(scalar), "\(tier) \(name)")
     }
@@ -40,10 +41,10 @@ struct RowKernelTests {
   func quantizePatch(tier: Tier) {
     forRows(seed: 20, unit: 16, widths: 1...6) { name, x, random in
       let (lines, run) = (x.rows, x.width)
-      func patch(_ tier: Tier, _ values: Buffer<Float>) -> (finite: Int32, bytes: Data, scale: Data) {
-        let out = Buffer<UInt8>(lines * run), scale = Buffer<Float>(1)
-        let finite = tier.kernels.quantize_patch(values.base, x.stride, lines, run, out.base, scale.base)
-        return (finite, unflipped(out, tier, stride: lines * run, width: lines * run), scale.bytes)
+      func patch(_ tier: Tier, _ values: Buffer<Float>) -> (finite: Int32, bytes: Data, range: Data) {
+        let out = Buffer<UInt8>(lines * run), range = Buffer<e3k_range>(1)
+        let finite = tier.kernels.quantize_patch(values.base, x.stride, lines, run, out.base, range.base)
+        return (finite, unflipped(out, tier, stride: lines * run, width: lines * run), range.bytes)
       }
       let result = patch(tier, x.values)
       #expect(result == patch(scalar, x.values), "\(tier) \(name)")
@@ -56,40 +57,42 @@ struct RowKernelTests {
     }
   }
 
-  @Test("gelu_quantize", arguments: tiers)
+  @Test("gelu_quantize, of both forms", arguments: tiers)
   func geluQuantize(tier: Tier) {
-    forRows(seed: 19, unit: 16, widths: 1...20) { name, x, random in
+    forRows(seed: 19, kinds: RowKind.allCases, unit: 16, widths: 1...20) { name, x, random in
       let (count, width) = (x.rows, x.width)
       let stride = roundUp(width, 64)
-      func run(_ tier: Tier) -> [Data] {
-        let values = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-        tier.kernels.gelu_quantize(values.base, x.stride, count, width, out.base, stride, scales.base)
-        return [unflipped(out, tier, stride: stride, width: width), scales.bytes]
+      for form in [E3K_GELU_TANH, E3K_GELU_ERF] {
+        func run(_ tier: Tier) -> [Data] {
+          let values = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), ranges = Buffer<e3k_range>(count)
+          return outcome(
+            tier.kernels.gelu_quantize(values.base, x.stride, count, width, form, out.base, stride, ranges.base),
+            unflipped(out, tier, stride: stride, width: width), ranges.bytes)
+        }
+        #expect(run(tier) == run(scalar), "\(tier) \(name) form \(form.rawValue)")
       }
-      #expect(run(tier) == run(scalar), "\(tier) \(name)")
     }
   }
 
   @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
   func layerNorm(tier: Tier) {
-    forRows(seed: 11, widths: 1...300) { name, x, random in
+    forRows(seed: 11, kinds: RowKind.allCases, widths: 1...300) { name, x, random in
       let (count, width) = (x.rows, x.width)
       let gamma = RowKind.uniform.matrix(rows: 1, width: width, &random)
       let beta = RowKind.uniform.matrix(rows: 1, width: width, &random)
-      let stride = roundUp(width, 64)
+      let stride = roundUp(width, 64), epsilon: Float = count % 2 == 0 ? 1e-6 : 1e-12
       for variant in [0, 1, 2, 5].map({ $0 ^ (count & 1) }) {
         let (hasBeta, hasValues, inPlace) = (variant & 1 != 0, variant & 2 != 0, variant & 4 != 0)
         func run(_ tier: Tier, bytes: Bool) -> [Data] {
           let input = Buffer(copy: x.values), values = Buffer<Float>(x.values.count)
-          let out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
+          let out = Buffer<UInt8>(count * stride), ranges = Buffer<e3k_range>(count)
           let normalized = inPlace ? input.base : hasValues || !bytes ? values.base : nil
-          tier.kernels.layer_norm(
-            input.base, x.stride, count, width, gamma.base, hasBeta ? beta.base : nil, normalized, x.stride,
-            bytes ? out.base : nil, stride, bytes ? scales.base : nil)
-          return [
-            input.bytes, values.bytes,
-            bytes ? unflipped(out, tier, stride: stride, width: width) : out.bytes, scales.bytes,
-          ]
+          let isFinite = tier.kernels.layer_norm(
+            input.base, x.stride, count, width, gamma.base, hasBeta ? beta.base : nil, epsilon, normalized, x.stride,
+            bytes ? out.base : nil, stride, bytes ? ranges.base : nil)
+          return outcome(
+            isFinite, input.bytes, values.bytes,
+            bytes ? unflipped(out, tier, stride: stride, width: width) : out.bytes, ranges.bytes)
         }
         for bytes in [true, false] {
           #expect(
@@ -100,10 +103,23 @@ struct RowKernelTests {
     }
   }
 
+  @Test("centre_columns", arguments: tiers)
+  func centreColumns(tier: Tier) {
+    forRows(seed: 17, kinds: RowKind.allCases, unit: 16, widths: 1...9) { name, x, random in
+      func run(_ tier: Tier) -> [Data] {
+        let values = Buffer(copy: x.values), means = Buffer<Float>(x.width), largest = Buffer<Float>(x.width)
+        return outcome(
+          tier.kernels.centre_columns(values.base, x.stride, x.rows, x.width, means.base, largest.base),
+          values.bytes, means.bytes, largest.bytes)
+      }
+      #expect(run(tier) == run(scalar), "\(tier) \(name)")
+    }
+  }
+
   @Test("pack_keys and pack_values", arguments: tiers)
   func packing(tier: Tier) {
     var random = SplitMix(state: 12)
-    for kind in RowKind.allCases {
+    for kind in RowKind.ordinary {
       for tokens in Array(1...20) + [31, 50, 64] {
         let width = 16 * random.int(1...6)
         let x = kind.matrix(rows: tokens, width: width, extraStride: 16 * random.int(0...8), &random)
@@ -112,11 +128,13 @@ struct RowKernelTests {
           tier.kernels.pack_keys(x.base, x.stride, tokens, width, panels.base)
           return panels.bytes
         }
-        func values(_ tier: Tier) -> (Data, Data) {
+        let means = Buffer<Float>(width), largest = Buffer<Float>(width), centred = Buffer(copy: x.values)
+        #expect(
+          scalar.kernels.centre_columns(centred.base, x.stride, tokens, width, means.base, largest.base) == 1)
+        func values(_ tier: Tier) -> Data {
           let panels = Buffer<UInt8>(e3k_panel_bytes(tokens) * width / 16)
-          let scales = Buffer<Float>(roundUp(tokens, 16))
-          tier.kernels.pack_values(x.base, x.stride, tokens, width, panels.base, scales.base)
-          return (panels.bytes, scales.bytes)
+          tier.kernels.pack_values(centred.base, x.stride, tokens, width, means.base, largest.base, panels.base)
+          return panels.bytes
         }
         #expect(keys(tier) == keys(scalar), "\(tier) \(kind) \(tokens) x \(width)")
         #expect(values(tier) == values(scalar), "\(tier) \(kind) \(tokens) x \(width)")
@@ -126,21 +144,18 @@ struct RowKernelTests {
 
   @Test("softmax_quantize and softmax", arguments: tiers)
   func softmax(tier: Tier) {
-    forRows(seed: 13, widths: 1...100) { name, x, random in
+    forRows(seed: 13, kinds: RowKind.allCases, widths: 1...100) { name, x, random in
       let (count, width) = (x.rows, x.width)
-      let valueScales = Buffer<Float>(roundUp(width, 16)) { $0 < width ? abs(random.float(0.1)) : 0 }
-      if width % 5 == 0 { for i in 0..<width { valueScales.base[i] = 0 } }
       let stride = roundUp(width, 64)
       func quantized(_ tier: Tier) -> [Data] {
-        let scores = Buffer(copy: x.values), out = Buffer<UInt8>(count * stride), scales = Buffer<Float>(count)
-        tier.kernels.softmax_quantize(
-          scores.base, x.stride, count, width, valueScales.base, out.base, stride, scales.base)
-        return [scores.bytes, out.bytes, scales.bytes]
+        let out = Buffer<UInt8>(count * stride), ranges = Buffer<e3k_range>(count)
+        return outcome(
+          tier.kernels.softmax_quantize(x.base, x.stride, count, width, out.base, stride, ranges.base),
+          unflipped(out, tier, stride: stride, width: width), ranges.bytes)
       }
-      func plain(_ tier: Tier) -> Data {
+      func plain(_ tier: Tier) -> [Data] {
         let rows = Buffer(copy: x.values)
-        tier.kernels.softmax(rows.base, x.stride, count, width)
-        return rows.bytes
+        return outcome(tier.kernels.softmax(rows.base, x.stride, count, width), rows.bytes)
       }
       #expect(quantized(tier) == quantized(scalar), "\(tier) \(name)")
       #expect(plain(tier) == plain(scalar), "\(tier) \(name)")
@@ -154,37 +169,47 @@ struct RowKernelTests {
     let values = (0..<UInt32(65_536)).map { Float(bitPattern: $0 &* 65_521) }.map { $0.isFinite ? $0 : 0 }
     for first in stride(from: 0, to: values.count, by: width) {
       let part = Buffer<Float>(width) { values[first + $0] }
-      func powersOfTwo(_ tier: Tier) -> Data {
-        // At most 0, with a 0 among them: 2^x is what softmax_quantize leaves in the scores.
-        let scores = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
-        let ones = Buffer<Float>(width) { _ in 1 }, out = Buffer<UInt8>(width), scale = Buffer<Float>(1)
-        tier.kernels.softmax_quantize(scores.base, width, 1, width, ones.base, out.base, width, scale.base)
-        return scores.bytes
+      func powersOfTwo(_ tier: Tier) -> [Data] {
+        // As for exponentials: bytes of one row, and of pairs what becomes of 2^x + 1.
+        let row = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
+        let pairs = Buffer<Float>(width * 16) { $0 % 16 == 0 ? -abs(part.base[$0 / 16]) : 0 }
+        func softmax(_ rows: Buffer<Float>, count: Int, width: Int) -> [Data] {
+          let stride = roundUp(width, 64), out = Buffer<UInt8>(count * stride), ranges = Buffer<e3k_range>(count)
+          return outcome(
+            tier.kernels.softmax_quantize(rows.base, rows.count / count, count, width, out.base, stride, ranges.base),
+            unflipped(out, tier, stride: stride, width: width), ranges.bytes)
+        }
+        return softmax(row, count: 1, width: width) + softmax(pairs, count: width, width: 2)
       }
       func exponentials(_ tier: Tier) -> [Data] {
         // One row, which wide vectors take, and a row for each value beside a 0, where no other value enters the sum.
         let row = Buffer<Float>(width) { $0 == 0 ? 0 : -abs(part.base[$0]) }
-        tier.kernels.softmax(row.base, width, 1, width)
+        #expect(tier.kernels.softmax(row.base, width, 1, width) == 1)
         let pairs = Buffer<Float>(width * 16) { $0 % 16 == 0 ? -abs(part.base[$0 / 16]) : 0 }
-        tier.kernels.softmax(pairs.base, 16, width, 2)
+        #expect(tier.kernels.softmax(pairs.base, 16, width, 2) == 1)
         return [row.bytes, pairs.bytes]
       }
       func tangents(_ tier: Tier) -> Data {
         let values = Buffer(copy: part)
-        tier.kernels.tanh(values.base, width)
+        #expect(tier.kernels.tanh(values.base, width) == 1)
         return values.bytes
       }
-      func gelu(_ tier: Tier) -> Data {
-        // Rows of one value each: the scale is |GELU| / 127. Wide enough for the widest vectors.
-        let rows = Buffer<Float>(width * 64) { part.base[$0 / 64] }
-        let out = Buffer<UInt8>(width * 64), scales = Buffer<Float>(width)
-        tier.kernels.gelu_quantize(rows.base, 64, width, 64, out.base, 64, scales.base)
-        return scales.bytes
+      func gelu(_ tier: Tier, _ form: e3k_gelu_form) -> [Data] {
+        // Rows of one value each: the middle is GELU / 2. Wide enough for the widest vectors.
+        (0..<width).map { index in
+          let row = Buffer<Float>(64) { _ in part.base[index] }
+          let out = Buffer<UInt8>(64), range = Buffer<e3k_range>(1)
+          let isFinite = tier.kernels.gelu_quantize(row.base, 64, 1, 64, form, out.base, 64, range.base)
+          #expect(isFinite == 1, "\(part.base[index])")
+          return range.bytes
+        }
       }
       #expect(powersOfTwo(tier) == powersOfTwo(scalar), "\(tier) exp2 from \(first)")
       #expect(exponentials(tier) == exponentials(scalar), "\(tier) exp from \(first)")
       #expect(tangents(tier) == tangents(scalar), "\(tier) tanh from \(first)")
-      #expect(gelu(tier) == gelu(scalar), "\(tier) GELU from \(first)")
+      for form in [E3K_GELU_TANH, E3K_GELU_ERF] {
+        #expect(gelu(tier, form) == gelu(scalar, form), "\(tier) GELU from \(first)")
+      }
     }
   }
 
@@ -264,7 +289,7 @@ struct RowKernelTests {
       let (count, width) = (x.rows, x.width)
       func tanh(_ tier: Tier) -> Data {
         let values = Buffer(copy: x.values)
-        tier.kernels.tanh(values.base, values.count)
+        #expect(tier.kernels.tanh(values.base, values.count) == 1)
         return values.bytes
       }
       func mean(_ tier: Tier) -> Data {
@@ -273,7 +298,7 @@ struct RowKernelTests {
         return out.bytes
       }
       let probabilities = Buffer(copy: x.values)
-      scalar.kernels.softmax(probabilities.base, x.stride, count, width)
+      #expect(scalar.kernels.softmax(probabilities.base, x.stride, count, width) == 1)
       #expect(tanh(tier) == tanh(scalar), "\(tier) \(name)")
       #expect(mean(tier) == mean(scalar), "\(tier) \(name)")
       for row in 0..<count {

@@ -58,6 +58,13 @@ struct Matrix {
 /// Kinds of rows that kernels must agree on.
 enum RowKind: CaseIterable {
   case uniform, tiny, huge, zeros, one, spike, subQuantum
+  /// Numbers at the ends of the range, of which some kernels make one that is not finite.
+  case extreme
+  /// Numbers of which one in a hundred is a NaN or an infinity.
+  case broken
+
+  /// Those of which no kernel makes a NaN or an infinity.
+  static let ordinary = allCases.filter { $0 != .extreme && $0 != .broken }
 
   func matrix(rows: Int, width: Int, extraStride: Int = 0, _ random: inout SplitMix) -> Matrix {
     let spike = random.int(0...max(0, width - 1))
@@ -72,9 +79,28 @@ enum RowKind: CaseIterable {
       case .one: 1
       case .spike: column == spike ? -1000 : generator.float(0.5)
       case .subQuantum: row % 2 == 0 ? generator.float(1e-31) : generator.float
+      case .extreme: extremes[generator.int(row % 2 == 0 ? 0...extremes.count - 1 : 6...extremes.count - 1)]
+      case .broken: generator.int(0...99) == 0 ? notFinite[generator.int(0...notFinite.count - 1)] : generator.float
       }
     }
   }
+}
+
+/// Finite numbers at the ends of the range, the largest first.
+let extremes: [Float] = [
+  .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 3e38, -1e30, 1e20, -2e19, 1, -1, 0, -0.0, 1e-30, -9.9e-31,
+  .leastNormalMagnitude, -.leastNormalMagnitude, .leastNonzeroMagnitude, -.leastNonzeroMagnitude,
+]
+
+/// Infinities and NaN of both signs, quiet and signalling, with the smallest and the largest payload.
+let notFinite: [Float] = [
+  .infinity, -.infinity, .nan, -.nan, .signalingNaN, Float(bitPattern: 0x7f80_0001), Float(bitPattern: 0xff80_0001),
+  Float(bitPattern: 0x7fff_ffff), Float(bitPattern: 0xffff_ffff),
+]
+
+/// What a kernel leaves that says whether all numbers were finite: only that if not.
+func outcome(_ isFinite: Int32, _ outputs: Data...) -> [Data] {
+  [Data([UInt8(isFinite)])] + (isFinite == 1 ? outputs : [])
 }
 
 /// A tier of kernels that this build has and this CPU runs, with tiles of one kind. Constant function pointers: safe to
@@ -112,7 +138,9 @@ func unflipped(_ bytes: Buffer<UInt8>, _ tier: Tier, stride: Int, width: Int) ->
 }
 
 /// Packed panels of a random layer.
-func packed(inputs: Int, outputs: Int, _ weight: (Int, Int) -> Float, bias: ((Int) -> Float)?) -> Buffer<UInt8> {
+func packed(
+  inputs: Int, outputs: Int, _ weight: (Int, Int) -> Float, bias: ((Int) -> Float)?
+) -> Buffer<UInt8> {
   let weights = Buffer<Float>(max(1, inputs * outputs)) { weight($0 / outputs, $0 % outputs) }
   let panels = Buffer<UInt8>(e3k_panel_bytes(inputs) * ((outputs + 15) / 16))
   let biases = Buffer<Float>(outputs) { bias?($0) ?? 0 }

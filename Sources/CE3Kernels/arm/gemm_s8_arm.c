@@ -68,12 +68,15 @@ static inline __attribute__((always_inline)) void finish(const e3k_gemm *g, size
                                                          const e3k_epilogue epilogue) {
   const float *scale = (const float *)(e3k_arm_panel(g, panel) + g->inputs * E3K_PANEL_CHANNELS);
   const float *bias = scale + E3K_PANEL_CHANNELS;
+  const int32_t *compensation = (const int32_t *)(bias + E3K_PANEL_CHANNELS);
   for (size_t r = 0; r < row_count; r++) {
     const size_t row = first_row + r;
     const size_t out_row = epilogue == E3K_ADD_GATED ? g->out_rows[row] : row;
     float *out = g->out + out_row * g->out_stride + panel * E3K_PANEL_CHANNELS;
     for (size_t c = 0; c < E3K_PANEL_CHANNELS; c += LANES) {
-      floats y = TO_FLOATS(load_sums(&sums[r][c])) * (load(scale + c) * g->row_scales[row]) + load(bias + c);
+      const floats total = load(scale + c) * TO_FLOATS(load_sums(compensation + c) >> 7);
+      floats y = TO_FLOATS(load_sums(&sums[r][c])) * (load(scale + c) * g->ranges[row].scale) +
+                 (total * g->ranges[row].middle + load(bias + c));
       if (epilogue == E3K_ADD) y = load(out + c) + y;
       if (epilogue == E3K_ADD_GATED) y = load(out + c) + y * g->gates[row];
       store(out + c, y);

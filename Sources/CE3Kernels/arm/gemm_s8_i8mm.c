@@ -17,8 +17,6 @@
 #include <stdbool.h>
 
 #define I8MM __attribute__((target("i8mm")))
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
 
 enum {
   MAX_SDOT_ROWS = 3,
@@ -36,9 +34,9 @@ enum {
 static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
   for (size_t k = 0; k < inputs; k += 8) {
     const int8x16x4_t first = vld1q_s8_x4(weights), second = vld1q_s8_x4(weights + 64);
-    UNROLL for (int half = 0; half < 2; half++) {
+    E3K_UNROLL for (int half = 0; half < 2; half++) {
       int8x16x4_t out;
-      UNROLL for (int j = 0; j < 2; j++) {
+      E3K_UNROLL for (int j = 0; j < 2; j++) {
         const int32x4_t left = vreinterpretq_s32_s8(first.val[2 * half + j]);
         const int32x4_t right = vreinterpretq_s32_s8(second.val[2 * half + j]);
         out.val[2 * j] = vreinterpretq_s8_s32(vzip1q_s32(left, right));
@@ -84,7 +82,7 @@ static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
 #define INPUTS(p) [x##p] "+w"(x[p]), [odd##p] "+r"(odd[p]),
 #define EVEN(p) [even##p] "r"(even[p] + inputs - 8),
 
-INLINE void store(int32_t *sums, int32x4_t values, bool add) {
+E3K_INLINE void store(int32_t *sums, int32x4_t values, bool add) {
   vst1q_s32(sums, add ? vaddq_s32(vld1q_s32(sums), values) : values);
 }
 

@@ -2,7 +2,7 @@
  * kernels_arm.c - the tables of the ARM tiers, which differ in their matrix product only.
  *
  * On AArch64 the row kernels are the generic ones. Armv7's Advanced SIMD flushes subnormal floats to zero; there the
- * row kernels of the neon tier are the definition's, and kernels_scalar.c has the table.
+ * row kernels of the neon tier are the definition's.
  */
 #include "kernels_arm.h"
 
@@ -21,5 +21,13 @@ const e3k_table e3k_table_dotprod = {
 
 const e3k_table e3k_table_i8mm = {.isa = E3_ISA_I8MM, .name = "i8mm", .gemm = e3k_gemm_i8mm, E3K_ROW_KERNELS,
     .prepare_lines = e3k_prepare_lines_neon};
+
+#elif E3K_ARM
+
+#define E3K_FLIP 0
+#include "definition/rows_scalar.inc.h"
+
+const e3k_table e3k_table_neon = {.isa = E3_ISA_NEON, .name = "neon", .gemm = e3k_gemm_neon, E3K_ROW_KERNELS,
+                                  .prepare_lines = e3k_prepare_lines_neon};
 
 #endif

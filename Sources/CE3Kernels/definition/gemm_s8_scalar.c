@@ -27,6 +27,7 @@ void e3k_gemm_scalar(const e3k_gemm *g) {
     const int8_t *weights = (const int8_t *)panel;
     const float *scale = (const float *)(panel + g->inputs * E3K_PANEL_CHANNELS);
     const float *bias = scale + E3K_PANEL_CHANNELS;
+    const int32_t *compensation = (const int32_t *)(bias + E3K_PANEL_CHANNELS);
     for (size_t row = 0; row < g->row_count; row++) {
       const int8_t *x = (const int8_t *)(g->rows + row * g->row_stride);
       int32_t sums[E3K_PANEL_CHANNELS] = {0};
@@ -38,7 +39,8 @@ void e3k_gemm_scalar(const e3k_gemm *g) {
         }
       }
       for (size_t c = 0; c < E3K_PANEL_CHANNELS; c++) {
-        float y = (float)sums[c] * (g->row_scales[row] * scale[c]) + bias[c];
+        float total = scale[c] * (float)(compensation[c] / 128);
+        float y = (float)sums[c] * (g->ranges[row].scale * scale[c]) + (g->ranges[row].middle * total + bias[c]);
         finish(g, row, p * E3K_PANEL_CHANNELS + c, y);
       }
     }

@@ -4,10 +4,8 @@
 #ifndef E3K_PIXEL_LAYOUT_H
 #define E3K_PIXEL_LAYOUT_H
 
-#include "e3.h"
 #include "e3_preprocess.h"
-
-#define E3K_INLINE static inline __attribute__((always_inline))
+#include "tiers.h"
 
 typedef enum e3k_samples {
   E3K_SAMPLES_RGB,   /* red, green, blue */

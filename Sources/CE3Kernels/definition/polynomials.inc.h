@@ -16,8 +16,6 @@
 #define E3K_NAME(f) e3k_##f
 #endif
 
-#define E3K_INLINE static inline __attribute__((always_inline, unused))
-
 /* Adding it rounds to the nearest integer, ties to even, which the low bits of the sum then hold. */
 #define E3K_ROUND 12582912.0f
 
@@ -35,9 +33,6 @@ E3K_INLINE E3K_F E3K_NAME(clamp)(E3K_F x, float limit) {
   x = E3K_SELECT((E3K_I)E3K_AS_U(x) < (E3K_I)E3K_AS_U(high), x, high);
   return E3K_SELECT(E3K_AS_U(x) < E3K_AS_U(low), x, low);
 }
-
-/* max(|x|, a) for an a that is not negative. */
-E3K_INLINE E3K_F E3K_NAME(absolute_max)(E3K_F x, E3K_F a) { return E3K_NAME(max)(E3K_NAME(abs)(x), a); }
 
 /* The integer n nearest to |x| < 2^22, ties to even, as n + E3K_ROUND. */
 E3K_INLINE E3K_F E3K_NAME(nearest)(E3K_F x) { return x + E3K_ROUND; }
@@ -90,19 +85,25 @@ E3K_INLINE E3K_F E3K_NAME(exp2)(E3K_F t) {
   return E3K_NAME(exp2_power)(f, nearest);
 }
 
-/* GELU in its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x / (1 + 2^t) with
- * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3); in two halves as 2^t. */
-E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, E3K_F *nearest) {
-  return E3K_NAME(exp2_fraction)(x * (x * x * -0.102943240f - 2.30220820f), nearest);
+/* GELU is x / (1 + 2^t). Its tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), has
+ * t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3). In its erf form, 0.5 x (1 + erf(x / sqrt 2)), t is the logarithm of the odds, an
+ * odd function too; beyond |x| = 6 it goes on as a line. In two halves as 2^t. */
+E3K_INLINE E3K_F E3K_NAME(gelu_fraction)(E3K_F x, const e3k_gelu_form form, E3K_F *nearest) {
+  E3K_F z = x * x, p;
+  if (form == E3K_GELU_TANH) {
+    p = z * -0.102943240f - 2.30220820f;
+  } else {
+    z = E3K_NAME(min)(z, (E3K_F){0} + 36.0f);
+    p = z * -3.21037919e-6f + 8.79097934e-5f;
+    p = p * z + 3.62047576e-4f;
+    p = p * z - 0.105229974f;
+    p = p * z - 2.30204368f;
+  }
+  return E3K_NAME(exp2_fraction)(x * p, nearest);
 }
 
 E3K_INLINE E3K_F E3K_NAME(gelu_quotient)(E3K_F x, E3K_F f, E3K_F nearest) {
   return x / (E3K_NAME(exp2_power)(f, nearest) + 1.0f);
-}
-
-E3K_INLINE E3K_F E3K_NAME(gelu)(E3K_F x) {
-  E3K_F nearest, f = E3K_NAME(gelu_fraction)(x, &nearest);
-  return E3K_NAME(gelu_quotient)(x, f, nearest);
 }
 
 /* tanh x: an odd polynomial below 0.625, 1 - 2 / (e^(2|x|) + 1) above. */

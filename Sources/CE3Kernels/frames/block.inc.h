@@ -49,7 +49,7 @@ E3K_INLINE void block_lines(block *b, uint32_t line, const uint32_t *list) {
 /* Transposes 16 bytes of 16 lines, of which `count` may be read. */
 E3K_INLINE void load_bytes(const uint8_t *const *lines, size_t at, size_t count, b16 *out) {
   if (count >= LANES) {
-    UNROLL for (int k = 0; k < LANES; k++) out[k] = *(const b16_memory *)(lines[k] + at);
+    E3K_UNROLL for (int k = 0; k < LANES; k++) out[k] = *(const b16_memory *)(lines[k] + at);
   } else {
     for (int k = 0; k < LANES; k++) {
       uint8_t bytes[LANES] = {0};
@@ -119,7 +119,7 @@ E3K_INLINE void convert_columns(block *b, uint32_t x, uint64_t mask, uint32_t sa
     const uint32_t column = x + i < image->width ? x + i : image->width - 1;
     const uint32_t at = image->transposed ? i : along(image, column);
     int32_t index[3];
-    UNROLL for (int c = 0; c < 3; c++)
+    E3K_UNROLL for (int c = 0; c < 3; c++)
       index[c] = b->places[c].start + (int32_t)((at >> b->places[c].across) * b->places[c].step);
     const b16 first = b->raw[index[0]];
 
@@ -139,12 +139,12 @@ E3K_INLINE void convert_columns(block *b, uint32_t x, uint64_t mask, uint32_t sa
       b->columns[2][i] = clamped((luma + blue) >> 16);
     } else if (samples == E3K_SAMPLES_RGB) {
       b16 colour[3] = {first, b->raw[index[1]], b->raw[index[2]]};
-      if (!plain) UNROLL for (int c = 0; c < 3; c++) colour[c] = clamped((integers(colour[c]) * gain + bias) >> 16);
+      if (!plain) E3K_UNROLL for (int c = 0; c < 3; c++) colour[c] = clamped((integers(colour[c]) * gain + bias) >> 16);
       if (channels == 1) {
         const i16 luma = integers(colour[0]) * 19595 + integers(colour[1]) * 38470 + integers(colour[2]) * 7471;
         b->columns[0][i] = __builtin_convertvector((luma + 32768) >> 16, b16);
       } else {
-        UNROLL for (int c = 0; c < 3; c++) b->columns[c][i] = colour[c];
+        E3K_UNROLL for (int c = 0; c < 3; c++) b->columns[c][i] = colour[c];
       }
     } else {
       i16 grey = integers(first);

@@ -83,11 +83,11 @@ E3K_INLINE void resample_column(tile *t, const block *b, uint32_t method, uint32
   if (method == E3K_FILTER) {
     const int32_t *coefficients = t->p->columns.coefficients + w.start + (from - w.first);
     i16 sum[3];
-    UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = from == w.first ? splat(ROUND) : open[i].integers;
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = from == w.first ? splat(ROUND) : open[i].integers;
     for (size_t j = 0; j < taps; j++)
-      UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(columns[i][j]) * coefficients[j];
+      E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(columns[i][j]) * coefficients[j];
     b16 *out = t->across.bytes + x * count;
-    UNROLL for (uint32_t i = 0; i < count; i++) {
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
       if (to == w.end) out[i] = clamped(sum[i] >> 22);
       else open[i].integers = sum[i];
     }
@@ -98,20 +98,20 @@ E3K_INLINE void resample_column(tile *t, const block *b, uint32_t method, uint32
   if (method == E3K_AREA) {
     size_t j = 0;
     const size_t whole = least(to, w.end - 1) - from;
-    UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = open[i].floats;
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = open[i].floats;
     if (from == w.first) {
-      UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = floats(columns[i][0]) * w.low;
+      E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = floats(columns[i][0]) * w.low;
       j = 1;
     }
-    for (; j < whole; j++) UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += floats(columns[i][j]);
-    if (j < taps) UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += floats(columns[i][j]) * w.high;
-    UNROLL for (uint32_t i = 0; i < count; i++) {
+    for (; j < whole; j++) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += floats(columns[i][j]);
+    if (j < taps) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += floats(columns[i][j]) * w.high;
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
       if (to == w.end) out[i] = sum[i];
       else open[i].floats = sum[i];
     }
     return;
   }
-  UNROLL for (uint32_t i = 0; i < count; i++) {
+  E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
     const f16 low = floats(columns[i][0]), high = floats(columns[i][taps - 1]);
     out[i] = low + (high - low) * w.low;
   }
@@ -189,10 +189,10 @@ E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, 
     const b16 *lines = t->across.bytes + g * LANES + (from - first);
     const int32_t *coefficients = p->lines.coefficients + w.start + (from - w.first);
     i16 sum[4];
-    UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = from == w.first ? splat(ROUND) : open[i].integers;
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = from == w.first ? splat(ROUND) : open[i].integers;
     for (size_t j = 0; j < taps; j++)
-      UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(lines[i * LANES + j]) * coefficients[j];
-    UNROLL for (uint32_t i = 0; i < count; i++) {
+      E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(lines[i * LANES + j]) * coefficients[j];
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
       if (to == w.end) t->line[g + i] = mapped(t, floats(clamped(sum[i] >> 22)), g + i);
       else open[i].integers = sum[i];
     }
@@ -203,14 +203,14 @@ E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, 
   const size_t whole = least(to, w.end - 1) - from;
   f16 sum[4];
   size_t j = 0;
-  UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = open[i].floats;
+  E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = open[i].floats;
   if (from == w.first) {
-    UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = lines[i * LANES] * w.low;
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = lines[i * LANES] * w.low;
     j = 1;
   }
-  for (; j < whole; j++) UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j];
-  if (j < taps) UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j] * w.high;
-  UNROLL for (uint32_t i = 0; i < count; i++) {
+  for (; j < whole; j++) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j];
+  if (j < taps) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j] * w.high;
+  E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
     if (to == w.end) t->line[g + i] = mapped(t, sum[i] * scale, g + i);
     else open[i].floats = sum[i];
   }

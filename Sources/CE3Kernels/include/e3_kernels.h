@@ -12,6 +12,12 @@
  *   - exp, exp2, tanh, GELU and log are the polynomials of the definition; libm is not used.
  *   - A float is turned into an integer by clamping and adding 12582912 (1.5 * 2^23): round to nearest even everywhere.
  *
+ * This is numerics generation E3_FILE_NUMERICS (e3_file.h): what it computes is fixed for ever.
+ *
+ * Numbers that are not finite: every kernel that returns an int returns 1 when all numbers that it read and made were
+ * finite, otherwise 0, on every tier alike. What it then leaves in its output is not defined and differs between tiers.
+ * Matrix products and the other kernels do not look: whatever they make is read by one that does, or is an answer.
+ *
  * Float rows have a stride that is a multiple of 16 floats and are 64-byte aligned; lanes past the width hold zeros (a
  * kernel that writes a row writes the zeros as well). Quantised rows have a stride that is a multiple of 64 bytes and
  * are 64-byte aligned; the bytes from the width up to the next multiple of 16 are written (as quantised zeros).
@@ -48,7 +54,19 @@ enum {
   E3K_PANEL_TAIL_BYTES = 192
 };
 
-/* What becomes of y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n]. */
+/* Form of the GELU. */
+typedef enum e3k_gelu_form {
+  E3K_GELU_TANH = 0, /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+  E3K_GELU_ERF = 1   /* 0.5 x (1 + erf(x / sqrt 2)) */
+} e3k_gelu_form;
+
+/* A quantised row: its values are about scale * byte + middle, with all bytes from -127 to 127 in use. */
+typedef struct e3k_range {
+  float scale, middle;
+} e3k_range;
+
+/* What becomes of y[r][n] = (float)sum * (range[r].scale * scale[n]) + (range[r].middle * total[n] + bias[n]), where total[n] is
+ * the channel's real sum of weights, scale[n] * (float)(compensation[n] / 128). */
 typedef enum e3k_epilogue {
   E3K_STORE = 0,   /* out[r][n] = y */
   E3K_ADD = 1,     /* out[r][n] = out[r][n] + y */
@@ -58,7 +76,7 @@ typedef enum e3k_epilogue {
 typedef struct e3k_gemm {
   const uint8_t *rows;      /* [row_count] quantised rows as this tier's quantise kernels write them */
   size_t row_stride;        /* bytes */
-  const float *row_scales;  /* [row_count] */
+  const e3k_range *ranges;  /* [row_count] */
   size_t row_count;
   size_t inputs;            /* Kp, a multiple of 8 */
   const uint8_t *panels;    /* first panel to compute */
@@ -83,54 +101,58 @@ typedef struct e3k_table {
   e3k_tiles tiles;  /* of its matrix product */
   const char *name; /* as e3_isa_name */
 
-  /* Byte that quantised activations are exclusive-ored with: 0, or 0x80 where the tier multiplies unsigned by signed.
-   * Only rows that are multiplied with panels whose compensation counts it carry it; `softmax_quantize` never does and
-   * `pack_values` writes a zero compensation. */
+  /* Byte that quantised activations are exclusive-ored with: 0, or 0x80 where the tier multiplies unsigned by signed. */
   uint8_t activation_flip;
 
   /* Int8 matrix product over packed panels. Exact in the integer part; epilogue as above. */
   void (*gemm)(const e3k_gemm *arguments);
 
-  /* Quantises `count` rows of `width` floats (a multiple of 16). a = max |x|; the row's scale is
-   * (a / 127) * multiplier and its bytes are round(x * (127 / a)) ^ activation_flip; a row with a < 1e-30 becomes
-   * zeros with scale 0. */
-  void (*quantize_rows)(const float *rows, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
-                        size_t out_stride, float *scales);
+  /* Quantises `count` rows of `width` floats (a multiple of 16) from the smallest of their values and 0, l, to the largest, h:
+   * m = h / 2 + l / 2, a = max(h - m, m - l), q = round((x - m) * (127 / a)). The row's range is (a / 127) * multiplier and
+   * m * multiplier, its bytes are q ^ activation_flip; with a < 1e-30 they are zeros, and so is the scale. */
+  int (*quantize_rows)(const float *rows, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
+                       size_t out_stride, e3k_range *ranges);
 
   /* Quantises one patch of an image as quantize_rows with multiplier 1 quantises a row: the row is `lines` runs of `run`
-   * floats (a multiple of 16), `line_stride` floats from one to the next. Returns 1, or 0 if a value is a NaN or an
-   * infinity, when nothing is written. No alignment beyond that of a float. */
-  int (*quantize_patch)(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out, float *scale);
+   * floats (a multiple of 16), `line_stride` floats from one to the next. Writes nothing if it returns 0. No alignment
+   * beyond that of a float. */
+  int (*quantize_patch)(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out,
+                        e3k_range *range);
 
   /* GELU of `count` rows of `width` floats (a multiple of 16), quantised as quantize_rows with multiplier 1 does it. The
    * rows are used up: what they hold afterwards differs between tiers (in the definition, GELU of what they held). */
-  void (*gelu_quantize)(float *rows, size_t stride, size_t count, size_t width, uint8_t *out, size_t out_stride,
-                        float *scales);
+  int (*gelu_quantize)(float *rows, size_t stride, size_t count, size_t width, e3k_gelu_form form, uint8_t *out,
+                       size_t out_stride, e3k_range *ranges);
 
   /* LayerNorm of `count` rows: mean = sum(x)/width and var = max(0, sum(x*x)/width - mean*mean) in canonical order,
-   * r = 1 / sqrt(var + 1e-6), y = (x - mean) * (r * gamma) + beta, where gamma and beta have zeros past `width`.
-   * `normalized` (stride as `rows`; may equal rows; may be null) receives y; `out` and `scales` (both may be null) the
+   * r = 1 / sqrt(var + epsilon), y = (x - mean) * (r * gamma) + beta, where gamma and beta have zeros past `width`.
+   * `normalized` (stride as `rows`; may equal rows; may be null) receives y; `out` and `ranges` (both may be null) the
    * quantised y with multiplier 1. `beta` may be null (treated as zeros; query and key norms have no bias). */
-  void (*layer_norm)(const float *rows, size_t stride, size_t count, size_t width, const float *gamma,
-                     const float *beta, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
-                     float *scales);
+  int (*layer_norm)(const float *rows, size_t stride, size_t count, size_t width, const float *gamma, const float *beta,
+                    float epsilon, float *normalized, size_t normalized_stride, uint8_t *out, size_t out_stride,
+                    e3k_range *ranges);
 
-  /* Packs keys as panels for the product queries x keys^T: `tokens` rows of `width` floats (a multiple of 16), each
-   * quantised as a row with scale s; panel channel = token, input = column; scale = s, bias 0, compensation as defined.
-   * Writes ceil(tokens/16) panels with Kp = width. `stride` in floats. */
+  /* Takes from `width` columns (a multiple of 16) of `count` rows, at least one, their means: means[c] = (x0 + x1 + ...)
+   * * (1 / count) in ascending order of the rows, x = x - means[c], largest[c] = max |x| after that. */
+  int (*centre_columns)(float *rows, size_t stride, size_t count, size_t width, float *means, float *largest);
+
+  /* Packs keys as panels for the product queries x keys^T: `tokens` rows of `width` floats (a multiple of 16); panel
+   * channel = token, input = column; with a = max |key|, scale a / 127 and weights round(x * (127 / a)), both zero where
+   * a < 1e-30; bias 0. Writes ceil(tokens/16) panels with Kp = width. `stride` in floats. The keys are finite. */
   void (*pack_keys)(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels);
 
-  /* Packs values as panels for the product probabilities x values: each token's row quantised with its own scale, which
-   * goes to value_scales[token] ([tokens rounded up to 16], zeros past tokens); panel channel = column, input = token;
-   * scale 1, bias 0, compensation 0. Writes width/16 panels with Kp = tokens rounded up to E3K_PANEL_INPUT_MULTIPLE. */
-  void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
-                      float *value_scales);
+  /* Packs values that centre_columns has centred, with what it gave, as panels for the product probabilities x values:
+   * panel channel = column, input = token; a column's scale is largest / 127 and its weights round(x * (127 / largest)),
+   * both zero where largest < 1e-30; bias its mean. Writes width/16 panels with Kp = tokens rounded up to
+   * E3K_PANEL_INPUT_MULTIPLE. */
+  void (*pack_values)(const float *values, size_t stride, size_t tokens, size_t width, const float *means,
+                      const float *largest, uint8_t *panels);
 
-  /* Softmax to the base 2 over the first `width` scores of each row, times value_scales, quantised to 0..127 without
-   * flip: e = exp2(x - max), w = e * value_scale, a = max w; bytes round(w * (127 / a)), scale (a / 127) / sum(e);
-   * a < 1e-30 gives zeros. `scores` are overwritten. Bytes up to `width` rounded up to 16 are written. */
-  void (*softmax_quantize)(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
-                           uint8_t *out, size_t out_stride, float *scales);
+  /* Softmax to the base 2 over the first `width` scores of each row: e = exp2(x - max), whose largest is 1; bytes
+   * (round(e * 254) - 127) ^ activation_flip; scale (1 / 254) / sum(e), middle 0.5 / sum(e). Bytes up to `width` rounded
+   * up to 16 are written, those past it for e = 0. */
+  int (*softmax_quantize)(const float *scores, size_t stride, size_t count, size_t width, uint8_t *out,
+                          size_t out_stride, e3k_range *ranges);
 
   /* A row of floats through a packed layer from its output side: out[k] = sum over the channels n of the panels, ascending,
    * from +0, of (row[n] * scale[n]) * w[n][k], each term one float product of that and the weight as a float. Zeros from
@@ -143,10 +165,10 @@ typedef struct e3k_table {
                      size_t panel_count, const float *bias, float *out, size_t out_stride);
 
   /* Softmax of the first `width` values of each row, in place: e / sum(e), e = exp(x - max). Past width: zeros. */
-  void (*softmax)(float *rows, size_t stride, size_t count, size_t width);
+  int (*softmax)(float *rows, size_t stride, size_t count, size_t width);
 
   /* tanh of `count` values (a multiple of 16), in place. */
-  void (*tanh)(float *values, size_t count);
+  int (*tanh)(float *values, size_t count);
 
   /* Mean of `count` rows in ascending order: out[i] = (x0[i] + x1[i] + ...) * (1 / count). */
   void (*mean_rows)(const float *rows, size_t stride, size_t count, size_t width, float *out);
@@ -176,8 +198,9 @@ const e3k_table *e3k_select(uint32_t isa);
 /* The same with tiles that are asked for; null also when the tier does not have them. */
 const e3k_table *e3k_select_tiles(uint32_t isa, e3k_tiles tiles);
 
-/* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition:
- * per output channel scale = max|w| / 127, w = round(w / scale) clamped to -127..127. `bias` may be null. `panels` has
+/* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition. Of each
+ * output channel's 16 candidates for its scale, max|w| / 127 and 1/64 to 15/64 less, the one with the smallest squared
+ * error, with w = round(w / scale) clamped to -127..127; of equal ones the largest. `bias` may be null. `panels` has
  * e3k_panel_bytes(inputs) * ceil(outputs/16) bytes. */
 void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
                      uint8_t *panels);

@@ -5,17 +5,17 @@
 E3K_INLINE void float_tile(const float *rows, size_t row_stride, size_t inputs, const float *panels, const float *bias,
                            float *out, size_t out_stride, const size_t R, const size_t P) {
   f16 sums[8][4];
-  UNROLL for (size_t r = 0; r < R; r++) {
-    UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = (f16){0};
+  E3K_UNROLL for (size_t r = 0; r < R; r++) {
+    E3K_UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = (f16){0};
   }
   for (size_t k = 0; k < inputs; k++) {
-    UNROLL for (size_t p = 0; p < P; p++) {
+    E3K_UNROLL for (size_t p = 0; p < P; p++) {
       f16 w = load(panels + (p * inputs + k) * E3K_PANEL_CHANNELS);
-      UNROLL for (size_t r = 0; r < R; r++) sums[r][p] = sums[r][p] + rows[r * row_stride + k] * w;
+      E3K_UNROLL for (size_t r = 0; r < R; r++) sums[r][p] = sums[r][p] + rows[r * row_stride + k] * w;
     }
   }
-  UNROLL for (size_t p = 0; p < P; p++) {
-    UNROLL for (size_t r = 0; r < R; r++) {
+  E3K_UNROLL for (size_t p = 0; p < P; p++) {
+    E3K_UNROLL for (size_t r = 0; r < R; r++) {
       f16 y = bias ? sums[r][p] + load(bias + p * E3K_PANEL_CHANNELS) : sums[r][p];
       store(out + r * out_stride + p * E3K_PANEL_CHANNELS, y);
     }

@@ -26,11 +26,3 @@
 #include "rows_transposed.inc.h"
 
 #pragma clang diagnostic pop
-
-/* The row kernels' members of a table. */
-#define E3K_ROW_KERNELS \
-  .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .quantize_patch = quantize_patch, \
-  .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .pack_keys = pack_keys, .pack_values = pack_values, \
-  .softmax_quantize = softmax_quantize, .multiply_transposed = multiply_transposed, .float_gemm = float_gemm, \
-  .softmax = softmax, .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, \
-  .scaled_log = scaled_log, .subtract = subtract, .squared_distances = squared_distances

@@ -1,8 +1,13 @@
 /*
  * rows_head.inc.h - tanh, means, entropies, logarithms and distances of pooled vectors; see rows_generic.inc.h.
  */
-static void hyperbolic_tangent(float *values, size_t count) {
-  for (size_t i = 0; i < count; i += LANES) store(values + i, e3k_tanh(load(values + i)));
+static int hyperbolic_tangent(float *values, size_t count) {
+  u16 most = {0};
+  for (size_t i = 0; i < count; i += LANES) {
+    most = larger(load(values + i), most);
+    store(values + i, e3k_tanh(load(values + i)));
+  }
+  return are_finite(most);
 }
 
 static void mean_rows(const float *rows, size_t stride, size_t count, size_t width, float *out) {
@@ -36,13 +41,13 @@ static void squared_distances(const float *row, const float *rows, size_t stride
   for (size_t first = 0; first < count; first += BLOCK) {
     const float *from[BLOCK];
     f16 sums[BLOCK];
-    UNROLL for (size_t r = 0; r < BLOCK; r++) {
+    E3K_UNROLL for (size_t r = 0; r < BLOCK; r++) {
       from[r] = rows + least(first + r, count - 1) * stride;
       sums[r] = (f16){0};
     }
     for (size_t i = 0; i < width; i += LANES) {
       f16 x = load(row + i);
-      UNROLL for (size_t r = 0; r < BLOCK; r++) {
+      E3K_UNROLL for (size_t r = 0; r < BLOCK; r++) {
         f16 difference = x - load(from[r] + i);
         sums[r] = sums[r] + difference * difference;
       }

@@ -1,6 +1,46 @@
 /*
  * rows_pack.inc.h - keys and values as panels of a matrix product; see rows_generic.inc.h.
  */
+/* N times 16 columns: as many as the registers hold in the second pass. */
+E3K_INLINE u16 centre(float *x, size_t stride, size_t count, float *means, float *largest, const size_t N) {
+  f16 mean[4];
+  u16 a[4], most = {0};
+  E3K_UNROLL for (size_t n = 0; n < N; n++) mean[n] = load(x + n * LANES);
+  for (size_t r = 1; r < count; r++) {
+    E3K_UNROLL for (size_t n = 0; n < N; n++) mean[n] = mean[n] + load(x + r * stride + n * LANES);
+  }
+  E3K_UNROLL for (size_t n = 0; n < N; n++) {
+    mean[n] = mean[n] * (1.0f / (float)count);
+    store(means + n * LANES, mean[n]);
+    a[n] = (u16){0};
+  }
+  for (size_t r = 0; r < count; r++) {
+    E3K_UNROLL for (size_t n = 0; n < N; n++) {
+      const f16 centred = load(x + r * stride + n * LANES) - mean[n];
+      store(x + r * stride + n * LANES, centred);
+      a[n] = larger(centred, a[n]);
+    }
+  }
+  E3K_UNROLL for (size_t n = 0; n < N; n++) {
+    store(largest + n * LANES, (f16)a[n]);
+    most = __builtin_elementwise_max(a[n], most);
+  }
+  return most;
+}
+
+static int centre_columns(float *rows, size_t stride, size_t count, size_t width, float *means, float *largest) {
+  enum { VECTORS_AT_A_TIME = E3K_WIDE_LANES < 64 ? 2 : 4 };
+  u16 most = {0};
+  size_t c = 0;
+  for (; c + VECTORS_AT_A_TIME * LANES <= width; c += VECTORS_AT_A_TIME * LANES) {
+    most = __builtin_elementwise_max(centre(rows + c, stride, count, means + c, largest + c, VECTORS_AT_A_TIME), most);
+  }
+  for (; c < width; c += LANES) {
+    most = __builtin_elementwise_max(centre(rows + c, stride, count, means + c, largest + c, 1), most);
+  }
+  return are_finite(most);
+}
+
 typedef uint32_t u4 __attribute__((vector_size(16)));
 typedef uint32_t u4_memory __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -12,10 +52,10 @@ typedef u16 key_sums; /* of row n in the lanes 4k + n */
 
 E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *sums) {
   __m512i q[BLOCK];
-  UNROLL for (int n = 0; n < BLOCK; n++) q[n] = _mm512_cvtps_epi32(columns[n]);
+  E3K_UNROLL for (int n = 0; n < BLOCK; n++) q[n] = _mm512_cvtps_epi32(columns[n]);
   const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
   *sums = (u16)_mm512_dpbusd_epi32((__m512i)*sums, _mm512_set1_epi8(1), bytes);
-  UNROLL for (int g = 0; g < LANES / E3K_PANEL_GROUP; g++) *(u4_memory *)(group + g * 64) = ((const u4 *)&bytes)[g];
+  E3K_UNROLL for (int g = 0; g < LANES / E3K_PANEL_GROUP; g++) *(u4_memory *)(group + g * 64) = ((const u4 *)&bytes)[g];
 }
 
 E3K_INLINE u4 key_totals(const key_sums *sums, size_t width) {
@@ -32,7 +72,7 @@ typedef struct key_sums {
 
 E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *sums) {
   u4 q[BLOCK];
-  UNROLL for (int n = 0; n < BLOCK; n++) {
+  E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
     const u16 integers = rounded(columns[n]);
     sums->of[n] = sums->of[n] + integers;
     q[n] = (u4)__builtin_convertvector(integers, b16);
@@ -64,13 +104,12 @@ E3K_INLINE token_block tokens_from(const float *matrix, size_t stride, size_t to
   token_block b;
   block_of_rows(b.rows, matrix, stride, tokens, first);
   const u16 present = first_lanes(first < tokens ? (tokens - first) * 4 : 0);
-  b.factor = masked(quantisers(absolute_maxima(b.rows, width), &b.scale), present);
+  b.factor = masked(quantisers((f16)largest_magnitudes(b.rows, width), &b.scale), present);
   b.scale = masked(b.scale, present);
   return b;
 }
 
 /* The factors of the next block are found before this one is packed, which hides the latency of their folds and divisions. */
-
 static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t width, uint8_t *panels) {
   token_block next = tokens_from(keys, stride, tokens, width, 0);
   for (size_t token = 0; token < e3k_round_up(tokens, E3K_PANEL_CHANNELS); token += BLOCK) {
@@ -79,17 +118,17 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
     uint8_t *panel = panels + token / E3K_PANEL_CHANNELS * e3k_panel_bytes(width);
     size_t channel = token % E3K_PANEL_CHANNELS;
     f16 factors[BLOCK];
-    UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(now.factor[4 * n]);
+    E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) factors[n] = splat(now.factor[4 * n]);
 
     key_sums sums = {0};
     for (size_t i = 0; i < width; i += LANES) {
       f16 columns[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) columns[n] = load(now.rows[n] + i) * factors[n];
+      E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) columns[n] = load(now.rows[n] + i) * factors[n];
       store_keys(panel + i * E3K_PANEL_CHANNELS + channel * E3K_PANEL_GROUP, columns, &sums);
     }
     const u4 total = key_totals(&sums, width) * 128;
     float *tail = (float *)(panel + width * E3K_PANEL_CHANNELS) + channel;
-    UNROLL for (size_t n = 0; n < BLOCK; n++) {
+    E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) {
       tail[n] = now.scale[4 * n];
       tail[E3K_PANEL_CHANNELS + n] = 0;
     }
@@ -97,31 +136,26 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
   }
 }
 
-static void pack_values(const float *values, size_t stride, size_t tokens, size_t width, uint8_t *panels,
-                        float *value_scales) {
-  const size_t inputs = e3k_round_up(tokens, E3K_PANEL_INPUT_MULTIPLE), panel_bytes = e3k_panel_bytes(inputs);
-  token_block next = tokens_from(values, stride, tokens, width, 0);
-  for (size_t token = 0; token < inputs; token += BLOCK) {
-    const token_block now = next;
-    next = tokens_from(values, stride, tokens, width, token + BLOCK);
-    f16 factors[BLOCK];
-    UNROLL for (size_t n = 0; n < BLOCK; n++) {
-      factors[n] = splat(now.factor[4 * n]);
-      value_scales[token + n] = now.scale[4 * n];
-    }
-    uint8_t *group = panels + token * E3K_PANEL_CHANNELS;
-    for (size_t i = 0; i < width; i += LANES, group += panel_bytes) {
+static void pack_values(const float *values, size_t stride, size_t tokens, size_t width, const float *means,
+                        const float *largest, uint8_t *panels) {
+  const size_t inputs = e3k_round_up(tokens, E3K_PANEL_INPUT_MULTIPLE);
+  for (size_t column = 0; column < width; column += LANES) {
+    f16 scale;
+    const f16 factor = quantisers(load(largest + column), &scale);
+    u16 sum = {0};
+    for (size_t token = 0; token < inputs; token += BLOCK, panels += 4 * LANES) {
       u16 q[BLOCK];
-      UNROLL for (size_t n = 0; n < BLOCK; n++) q[n] = rounded(load(now.rows[n] + i) * factors[n]);
+      E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) {
+        const f16 x = load(values + least(token + n, tokens - 1) * stride + column);
+        q[n] = rounded(token + n < tokens ? x * factor : (f16){0});
+        sum = sum + q[n];
+      }
       u16 ab = (q[0] & 0xffu) | q[1] << 8, cd = (q[2] & 0xffu) | q[3] << 8;
-      *(u16_memory *)group = (ab & 0xffffu) | cd << 16;
+      *(u16_memory *)panels = (ab & 0xffffu) | cd << 16;
     }
-  }
-  for (size_t token = inputs; token < e3k_round_up(tokens, LANES); token++) value_scales[token] = 0;
-  for (size_t p = 0; p < width / E3K_PANEL_CHANNELS; p++) {
-    float *tail = (float *)(panels + p * panel_bytes + inputs * E3K_PANEL_CHANNELS);
-    store(tail, splat(1.0f));
-    store(tail + 16, (f16){0});
-    store(tail + 32, (f16){0});
+    store((float *)panels, scale);
+    store((float *)panels + LANES, load(means + column));
+    *(u16_memory *)(panels + 8 * LANES) = (sum - (uint32_t)inputs * rounded((f16){0})) * 128u;
+    panels += E3K_PANEL_TAIL_BYTES;
   }
 }

@@ -8,69 +8,109 @@ E3K_INLINE f16 quantisers(f16 a, f16 *scale) {
   return masked(127.0f / a, used);
 }
 
-/* What the folded blocks of a chunk hold for one of its rows. */
-E3K_INLINE float lane_of_row(const f16 *blocks, size_t row) { return ((const float *)blocks)[row * BLOCK]; }
+/* What takes four rows to bytes, and their ranges; folded: of row n in lane 4n. */
+typedef struct row_quantisers {
+  f16 middle, factor, scale;
+} row_quantisers;
 
-/* Absolute maxima of `rows` over `width` columns, folded. */
-E3K_INLINE f16 absolute_maxima(const float *const rows[BLOCK], size_t width) {
-  f16 a[BLOCK] = {{0}, {0}, {0}, {0}};
+E3K_INLINE row_quantisers quantisers_between(f16 low, f16 high) {
+  row_quantisers q = {.middle = high * 0.5f + low * 0.5f};
+  q.factor = quantisers(e3k_max(high - q.middle, q.middle - low), &q.scale);
+  return q;
+}
+
+E3K_INLINE e3k_range range_of(const row_quantisers *q, size_t row) {
+  return (e3k_range){((const float *)&q->scale)[row * BLOCK], ((const float *)&q->middle)[row * BLOCK]};
+}
+
+/* Bytes of 16 columns of a row. */
+E3K_INLINE void store_quantised(uint8_t *p, f16 x, f16 middle, f16 factor) { store_bytes(p, (x - middle) * factor, 0); }
+
+/* Largest magnitudes of `rows` over `width` columns, folded. */
+E3K_INLINE u16 largest_magnitudes(const float *const rows[BLOCK], size_t width) {
+  u16 a[BLOCK] = {{0}, {0}, {0}, {0}};
   for (size_t i = 0; i < width; i += LANES) {
-    UNROLL for (int n = 0; n < BLOCK; n++) a[n] = e3k_absolute_max(load(rows[n] + i), a[n]);
+    E3K_UNROLL for (int n = 0; n < BLOCK; n++) a[n] = larger(load(rows[n] + i), a[n]);
   }
-  return fold_maxima(a);
+  return fold_magnitudes(a);
+}
+
+/* Quantisers of `rows` over `width` columns, whose magnitudes go into `most`. Two rows at a time: their extremes fit the
+ * registers of every tier. */
+E3K_INLINE row_quantisers quantisers_of(const float *const rows[BLOCK], size_t width, u16 *most) {
+  f16 low[BLOCK], high[BLOCK];
+  u16 a = *most;
+  E3K_UNROLL for (int first = 0; first < BLOCK; first += 2) {
+    E3K_UNROLL for (int n = first; n < first + 2; n++) low[n] = high[n] = (f16){0};
+    for (size_t i = 0; i < width; i += LANES) {
+      E3K_UNROLL for (int n = first; n < first + 2; n++) {
+        const f16 x = load(rows[n] + i);
+        low[n] = e3k_min(x, low[n]);
+        high[n] = e3k_max(x, high[n]);
+        a = larger(x, a);
+      }
+    }
+  }
+  *most = a;
+  return quantisers_between(fold_minima(low), fold_maxima(high));
 }
 
 /* Rows first .. first + BLOCK - 1 of a matrix; past the end, its last row again. */
 E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count,
                               size_t first) {
-  UNROLL for (size_t n = 0; n < BLOCK; n++) rows[n] = matrix + least(first + n, count - 1) * stride;
+  E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) rows[n] = matrix + least(first + n, count - 1) * stride;
 }
 
-static void quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier,
-                          uint8_t *out, size_t out_stride, float *scales) {
-  const size_t most = width <= 512 ? CHUNK : BLOCK; /* rows that stay in the first-level cache between the passes */
-  for (size_t first = 0; first < count; first += most) {
-    const size_t end = least(first + most, count);
-    f16 scale[CHUNK / BLOCK], factor[CHUNK / BLOCK];
+static int quantize_rows(const float *matrix, size_t stride, size_t count, size_t width, float multiplier, uint8_t *out,
+                         size_t out_stride, e3k_range *ranges) {
+  u16 most = {0};
+  const size_t chunk = width <= 512 ? CHUNK : BLOCK; /* rows that stay in the first-level cache between the passes */
+  for (size_t first = 0; first < count; first += chunk) {
+    const size_t end = least(first + chunk, count);
+    row_quantisers q[CHUNK / BLOCK];
     for (size_t r = first; r < end; r += BLOCK) {
       const float *rows[BLOCK];
       block_of_rows(rows, matrix, stride, count, r);
-      size_t block = (r - first) / BLOCK;
-      factor[block] = quantisers(absolute_maxima(rows, width), &scale[block]);
-      scale[block] = scale[block] * multiplier;
+      q[(r - first) / BLOCK] = quantisers_of(rows, width, &most);
     }
     for (size_t r = first; r < end; r++) {
-      const float *row = matrix + r * stride;
-      uint8_t *bytes = out + r * out_stride;
-      scales[r] = lane_of_row(scale, r - first);
-      f16 f = splat(lane_of_row(factor, r - first));
-      for (size_t i = 0; i < width; i += LANES) store_bytes(bytes + i, load(row + i) * f, E3K_FLIP);
+      const row_quantisers *block = &q[(r - first) / BLOCK];
+      const size_t n = (r - first) % BLOCK;
+      const e3k_range range = range_of(block, n);
+      ranges[r] = (e3k_range){range.scale * multiplier, range.middle * multiplier};
+      const f16 middle = splat(range.middle), factor = splat(((const float *)&block->factor)[n * BLOCK]);
+      for (size_t i = 0; i < width; i += LANES) {
+        store_quantised(out + r * out_stride + i, load(matrix + r * stride + i), middle, factor);
+      }
     }
   }
+  return are_finite(most);
 }
 
-/* The first pass also finds what is not finite: without their signs, finite floats are below the bits of infinity, and in
- * the order of their bits. While a run is read, its neighbour is fetched, with which the next patch goes on. */
+/* While a run is read, its neighbour is fetched, with which the next patch goes on. */
 static int quantize_patch(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out,
-                          float *scale) {
+                          e3k_range *range) {
+  f16 low = {0}, high = {0};
   u16 most = {0};
   for (size_t l = 0; l < lines; l++) {
     const float *line = pixels + l * line_stride;
     for (size_t i = 0; i < run; i += LANES) {
       __builtin_prefetch(line + run + i);
-      u16 magnitude = (u16)load(line + i) & 0x7fffffffu;
-      most = (u16)blend((u16)(magnitude > most), (f16)magnitude, (f16)most);
+      const f16 x = load(line + i);
+      low = e3k_min(x, low);
+      high = e3k_max(x, high);
+      most = larger(x, most);
     }
   }
-  uint32_t largest = 0;
-  for (size_t i = 0; i < LANES; i++) largest = most[i] > largest ? most[i] : largest;
-  if (largest >= 0x7f800000u) return 0;
+  if (!are_finite(most)) return 0;
 
-  f16 scales, factor = quantisers((f16)(largest + (u16){0}), &scales);
-  *scale = scales[0];
+  const f16 lows[BLOCK] = {low, low, low, low}, highs[BLOCK] = {high, high, high, high};
+  const row_quantisers q = quantisers_between(fold_minima(lows), fold_maxima(highs));
+  *range = range_of(&q, 0);
+  const f16 middle = splat(q.middle[0]), factor = splat(q.factor[0]);
   for (size_t l = 0; l < lines; l++, out += run) {
     const float *line = pixels + l * line_stride;
-    for (size_t i = 0; i < run; i += LANES) store_bytes(out + i, load(line + i) * factor, E3K_FLIP);
+    for (size_t i = 0; i < run; i += LANES) store_quantised(out + i, load(line + i), middle, factor);
   }
   return 1;
 }

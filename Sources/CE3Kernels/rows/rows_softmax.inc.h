@@ -1,16 +1,23 @@
 /*
  * rows_softmax.inc.h - softmax, as floats or quantised with the values' scales; see rows_generic.inc.h.
  */
-/* Largest of the first `width` values of rows first .. first + BLOCK - 1, folded. */
-E3K_INLINE f16 maxima(const float *matrix, size_t stride, size_t count, size_t width, size_t first) {
+/* Largest of the first `width` values of rows first .. first + BLOCK - 1, folded; their magnitudes go into `most`. */
+E3K_INLINE f16 maxima(const float *matrix, size_t stride, size_t count, size_t width, size_t first, u16 *most) {
   const float *rows[BLOCK];
   block_of_rows(rows, matrix, stride, count, first);
   f16 m[BLOCK];
   const size_t end = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - end);
-  UNROLL for (int n = 0; n < BLOCK; n++) m[n] = blend(last, load(rows[n] + end), splat(rows[n][0]));
+  E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
+    m[n] = blend(last, load(rows[n] + end), splat(rows[n][0]));
+    *most = larger(m[n], *most);
+  }
   for (size_t i = 0; i < end; i += LANES) {
-    UNROLL for (int n = 0; n < BLOCK; n++) m[n] = e3k_max(load(rows[n] + i), m[n]);
+    E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
+      const f16 x = load(rows[n] + i);
+      m[n] = e3k_max(x, m[n]);
+      *most = larger(x, *most);
+    }
   }
   return fold_maxima(m);
 }
@@ -19,15 +26,19 @@ E3K_INLINE f16 maxima(const float *matrix, size_t stride, size_t count, size_t w
 enum { BESIDE = E3K_WIDE_LANES / LANES };
 
 typedef struct beside {
-  float *rows[BESIDE];
+  const float *rows[BESIDE];
+  uint8_t *out[BESIDE];
   wide max;
 } beside;
 
 /* Number `part` of a block of rows with their folded `max`. */
-E3K_INLINE beside rows_beside(float *matrix, size_t stride, size_t count, size_t first, f16 max, const int part) {
+E3K_INLINE beside rows_beside(const float *matrix, size_t stride, size_t count, uint8_t *out, size_t out_stride,
+                              size_t first, f16 max, const int part) {
   beside b;
-  UNROLL for (int n = 0; n < BESIDE; n++) {
-    b.rows[n] = matrix + least(first + part * BESIDE + n, count - 1) * stride;
+  E3K_UNROLL for (int n = 0; n < BESIDE; n++) {
+    const size_t row = least(first + part * BESIDE + n, count - 1);
+    b.rows[n] = matrix + row * stride;
+    b.out[n] = out + row * out_stride;
     ((f16 *)&b.max)[n] = splat(max[4 * (part * BESIDE + n)]);
   }
   return b;
@@ -41,72 +52,63 @@ typedef struct halfway {
 E3K_INLINE halfway first_half(const beside *b, size_t i) {
   wide v;
   halfway h;
-  UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&v)[n] = load(b->rows[n] + i);
+  E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&v)[n] = load(b->rows[n] + i);
   h.fraction = wide_exp2_fraction(v - b->max, &h.nearest);
   return h;
 }
 
-/* x = 2^(x - max) * value_scale for the rows of `b`, with the lane sums of 2^(x - max) and the largest results. On entry
- * `h` is half way with the first columns of `b`, on return with those of `next`: one vector goes through the first half of
- * the power while the one before goes through the second. */
-E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, const float *value_scales, halfway *h,
-                      f16 sum[BESIDE], f16 a[BESIDE]) {
-  wide sums = {0}, most = {0};
+/* Powers 2^(x - max) of the rows of `b` as bytes, and the lane sums of the powers. On entry `h` is half way with the first
+ * columns of `b`, on return with those of `next`: one vector goes through the first half of the power while the one before
+ * goes through the second. */
+E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, halfway *h, f16 sum[BESIDE]) {
+  wide sums = {0};
   const size_t tail = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - tail);
   for (size_t i = 0; i <= tail; i += LANES) {
     const halfway now = *h;
     *h = i < tail ? first_half(b, i + LANES) : first_half(next, 0);
-    wide e = wide_exp2_power(now.fraction, now.nearest), scale;
-    UNROLL for (int n = 0; n < BESIDE; n++) {
-      ((f16 *)&scale)[n] = load(value_scales + i);
-      if (i == tail) ((f16 *)&e)[n] = masked(((f16 *)&e)[n], last);
+    wide e = wide_exp2_power(now.fraction, now.nearest);
+    if (i == tail) {
+      E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&e)[n] = masked(((f16 *)&e)[n], last);
     }
-    const wide w = e * scale;
     sums = sums + e;
-    most = wide_max(w, most);
-    UNROLL for (int n = 0; n < BESIDE; n++) store(b->rows[n] + i, ((f16 *)&w)[n]);
+    const wide u = e * 254.0f;
+    E3K_UNROLL for (int n = 0; n < BESIDE; n++) store_bytes(b->out[n] + i, ((const f16 *)&u)[n], -127);
   }
-  UNROLL for (int n = 0; n < BESIDE; n++) {
-    sum[n] = ((f16 *)&sums)[n];
-    a[n] = ((f16 *)&most)[n];
-  }
+  E3K_UNROLL for (int n = 0; n < BESIDE; n++) sum[n] = ((f16 *)&sums)[n];
 }
 
-/* The maxima of a block are found two blocks before it is quantised, as each step has the latency of a fold. */
-static void softmax_quantize(float *scores, size_t stride, size_t count, size_t width, const float *value_scales,
-                             uint8_t *out, size_t out_stride, float *scales) {
-  f16 max = maxima(scores, stride, count, width, 0), next_max = maxima(scores, stride, count, width, BLOCK);
-  beside now = rows_beside(scores, stride, count, 0, max, 0);
+/* The maxima of a block are found two blocks before it is weighed, as each step has the latency of a fold. */
+static int softmax_quantize(const float *scores, size_t stride, size_t count, size_t width, uint8_t *out,
+                            size_t out_stride, e3k_range *ranges) {
+  u16 most = {0};
+  f16 max = maxima(scores, stride, count, width, 0, &most), next_max = maxima(scores, stride, count, width, BLOCK, &most);
+  beside now = rows_beside(scores, stride, count, out, out_stride, 0, max, 0);
   halfway h = first_half(&now, 0);
   for (size_t first = 0; first < count; first += BLOCK) {
-    f16 sum[BLOCK] = {{0}, {0}, {0}, {0}}, a[BLOCK] = {{0}, {0}, {0}, {0}};
-    UNROLL for (int part = 0; part < BLOCK / BESIDE; part++) {
+    f16 sum[BLOCK] = {{0}, {0}, {0}, {0}};
+    E3K_UNROLL for (int part = 0; part < BLOCK / BESIDE; part++) {
       if (first + part * BESIDE >= count) break;
       const beside next = part + 1 < BLOCK / BESIDE
-                              ? rows_beside(scores, stride, count, first, max, part + 1)
-                              : rows_beside(scores, stride, count, first + BLOCK, next_max, 0);
-      weigh(&now, &next, width, value_scales, &h, sum + part * BESIDE, a + part * BESIDE);
+                              ? rows_beside(scores, stride, count, out, out_stride, first, max, part + 1)
+                              : rows_beside(scores, stride, count, out, out_stride, first + BLOCK, next_max, 0);
+      weigh(&now, &next, width, &h, sum + part * BESIDE);
       now = next;
     }
-    f16 scale, factor = quantisers(fold_maxima(a), &scale);
-    scale = scale / fold_sums(sum);
     max = next_max;
-    next_max = maxima(scores, stride, count, width, first + 2 * BLOCK);
-    for (size_t r = first; r < least(first + BLOCK, count); r++) {
-      scales[r] = lane_of_row(&scale, r - first);
-      const f16 f = splat(lane_of_row(&factor, r - first));
-      for (size_t i = 0; i < width; i += LANES) {
-        store_bytes(out + r * out_stride + i, load(scores + r * stride + i) * f, 0);
-      }
-    }
+    next_max = maxima(scores, stride, count, width, first + 2 * BLOCK, &most);
+    const f16 total = fold_sums(sum);
+    const row_quantisers q = {.scale = (1.0f / 254.0f) / total, .middle = 0.5f / total};
+    for (size_t r = first; r < least(first + BLOCK, count); r++) ranges[r] = range_of(&q, r - first);
   }
+  return are_finite(most);
 }
 
-static void softmax(float *rows, size_t stride, size_t count, size_t width) {
+static int softmax(float *rows, size_t stride, size_t count, size_t width) {
+  u16 most = {0};
   for (size_t r = 0; r < count; r++) {
     float *x = rows + r * stride;
-    const float max = maxima(x, stride, 1, width, 0)[0];
+    const float max = maxima(x, stride, 1, width, 0, &most)[0];
     size_t i = 0;
     for (; i + E3K_WIDE_LANES < width + LANES; i += E3K_WIDE_LANES) {
       *(wide_memory *)(x + i) = wide_exp(*(const wide_memory *)(x + i) - max);
@@ -117,4 +119,5 @@ static void softmax(float *rows, size_t stride, size_t count, size_t width) {
     const float total = fold_sum(sum);
     for (i = 0; i < width; i += LANES) store(x + i, masked(load(x + i), first_lanes(width - i)) / total);
   }
+  return are_finite(most);
 }

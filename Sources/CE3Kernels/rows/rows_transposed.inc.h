@@ -24,7 +24,7 @@ static void multiply_transposed(const float *row, const uint8_t *panels, size_t 
         const u4 channel[4] = {
             __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
             __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
-        UNROLL for (size_t n = 0; n < 4; n++) {
+        E3K_UNROLL for (size_t n = 0; n < 4; n++) {
           const float x = row[p * E3K_PANEL_CHANNELS + c + n] * scale[c + n];
           sum = sum + x * __builtin_convertvector(__builtin_convertvector((s16)channel[n], i16), f16);
         }

@@ -21,10 +21,6 @@ E3K_INLINE E3K_F E3K_NAME(clamp)(E3K_F x, float limit) {
   return E3K_EACH(_mm512_range_ps(v, w, 2), x, (E3K_F){0} + limit); /* the smaller magnitude, with the sign of x */
 }
 
-E3K_INLINE E3K_F E3K_NAME(absolute_max)(E3K_F x, E3K_F a) {
-  return E3K_EACH(_mm512_range_ps(v, w, 0xb), x, a); /* the larger magnitude, its sign cleared */
-}
-
 E3K_INLINE E3K_F E3K_NAME(nearest)(E3K_F x) { return E3K_EACH(_mm512_roundscale_ps(v, 0), x, x); }
 
 E3K_INLINE E3K_F E3K_NAME(integer)(E3K_F nearest) { return nearest; }

@@ -48,8 +48,6 @@ typedef float wide_memory __attribute__((vector_size(4 * E3K_WIDE_LANES), aligne
 #define E3K_NAME(f) wide_##f
 #include "definition/polynomials.inc.h"
 
-#define UNROLL _Pragma("clang loop unroll(full)")
-
 enum { LANES = 16, BLOCK = 4, CHUNK = 16 };
 
 E3K_INLINE f16 load(const float *p) { return *(const f16_memory *)p; }
@@ -69,11 +67,17 @@ E3K_INLINE f16 masked(f16 v, u16 mask) { return (f16)((u16)v & mask); }
 /* Integers nearest to |x| < 2^22: the low bits. */
 E3K_INLINE u16 rounded(f16 x) { return (u16)(x + E3K_ROUND); }
 
-/* Bytes nearest to x, exclusive-ored with `flip`, 0 or 128: that is adding `flip` to the byte, or to the even number that
- * rounds it. */
-E3K_INLINE void store_bytes(uint8_t *p, f16 x, uint8_t flip) {
-  *(b16_memory *)p = __builtin_convertvector((u16)(x + (E3K_ROUND + (float)flip)), b16);
+/* Bytes nearest to x + `offset`. The flip, 0 or 128, is added to the number that rounds: that is an exclusive-or of the
+ * byte. */
+E3K_INLINE void store_bytes(uint8_t *p, f16 x, const float offset) {
+  *(b16_memory *)p = __builtin_convertvector((u16)(x + (E3K_ROUND + E3K_FLIP + offset)), b16);
 }
+
+/* The larger of the magnitudes of x, as bits without the sign, and of those in `a`. See E3K_INFINITY_BITS. */
+E3K_INLINE u16 larger(f16 x, u16 a) { return __builtin_elementwise_max((u16)x & 0x7fffffffu, a); }
+
+/* 1 when all magnitudes are those of finite numbers. */
+E3K_INLINE int are_finite(u16 magnitudes) { return __builtin_reduce_max(magnitudes) < E3K_INFINITY_BITS; }
 
 #define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
 #define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
@@ -92,7 +96,9 @@ E3K_INLINE void store_bytes(uint8_t *p, f16 x, uint8_t flip) {
 #define ADD(a, b) ((a) + (b))
 FOLD4(fold_sums, f16, ADD)
 FOLD4(fold_maxima, f16, e3k_max)
+FOLD4(fold_minima, f16, e3k_min)
 FOLD4(fold_integers, u16, ADD)
+FOLD4(fold_magnitudes, u16, __builtin_elementwise_max)
 
 /* Folds one vector in the canonical order. */
 E3K_INLINE float fold_sum(f16 v) {

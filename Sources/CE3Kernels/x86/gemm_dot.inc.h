@@ -33,8 +33,6 @@ typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), ma
 typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define INLINE static inline __attribute__((always_inline))
 
 /* What a tile asks for while it multiplies. */
 typedef enum asking {
@@ -68,7 +66,7 @@ typedef struct lookahead {
 } lookahead;
 
 /* The next GROUPS lines. */
-INLINE const uint8_t *advance(lookahead *a) {
+E3K_INLINE const uint8_t *advance(lookahead *a) {
   if (a->line >= a->end) {
     a->line = a->next + (a->line - a->end);
     a->end = (const uint8_t *)UINTPTR_MAX;
@@ -85,7 +83,7 @@ static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start);
 static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) {
   (void)is_only;
   const vi_memory *compensation = (const vi_memory *)(panel + inputs * E3K_PANEL_CHANNELS + 128);
-  UNROLL for (int v = 0; v < VECTORS; v++) start[v] = -compensation[v];
+  E3K_UNROLL for (int v = 0; v < VECTORS; v++) start[v] = -compensation[v];
 }
 #endif
 
@@ -98,7 +96,7 @@ typedef struct tile_sums {
 } tile_sums;
 
 /* Where vector v of a tile's panels is, `at` being where the first is. */
-INLINE const uint8_t *vector(const uint8_t *at, size_t panel_bytes, const int v) {
+E3K_INLINE const uint8_t *vector(const uint8_t *at, size_t panel_bytes, const int v) {
   return at + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES;
 }
 
@@ -109,22 +107,22 @@ typedef struct tile_rows {
 } tile_rows;
 
 /* `rows` moved on by `bytes`, in registers that the compiler takes for unrelated. */
-INLINE void move(tile_rows *rows, size_t bytes, const int R) {
-  UNROLL for (int i = 0; 3 * i < R; i++) {
+E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
+  E3K_UNROLL for (int i = 0; 3 * i < R; i++) {
     rows->third[i] += bytes;
     __asm__("" : "+r"(rows->third[i]));
   }
 }
 
 /* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
-INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums, const int i,
+E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums, const int i,
                      const int is_only, const int R, const int vectors) {
   (void)is_only; /* most tiers multiply all tiles alike */
   vi weights[MAX_SUMS];
-  UNROLL for (int v = 0; v < vectors; v++) weights[v] = LOAD(vector(w + i * 64, panel_bytes, v));
-  UNROLL for (int r = 0; r < R; r++) {
+  E3K_UNROLL for (int v = 0; v < vectors; v++) weights[v] = LOAD(vector(w + i * 64, panel_bytes, v));
+  E3K_UNROLL for (int r = 0; r < R; r++) {
     vi inputs = BROADCAST(rows->third[r / 3] + r % 3 * stride + i * 4);
-    UNROLL for (int v = 0; v < vectors; v++) {
+    E3K_UNROLL for (int v = 0; v < vectors; v++) {
       if (IS_SPLIT(R) && i % 2) {
         DOT(is_only, sums->odd[r][v], inputs, weights[v]);
       } else {
@@ -134,14 +132,14 @@ INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, siz
   }
 }
 
-/* y[r][n] = (float)sum * (row_scale[r] * scale[n]) + bias[n] for R rows and a panel or two. */
-INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
+/* y[r][n] for R rows and a panel or two. */
+E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
                  const lookahead *wanted, const asking asking, const int R) {
   const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS, is_only = asking == ALONE || asking == ALONE_FAR;
   const uint8_t *w = panel;
   const size_t stride = g->row_stride, panel_bytes = e3k_panel_bytes(g->inputs);
   tile_rows rows;
-  UNROLL for (int i = 0; 3 * i < R; i++) rows.third[i] = g->rows + (row + 3 * i) * stride;
+  E3K_UNROLL for (int i = 0; 3 * i < R; i++) rows.third[i] = g->rows + (row + 3 * i) * stride;
   move(&rows, 0, R);
   lookahead soon = *wanted;
   if (asking != PAIRED) soon.step = 64;
@@ -149,8 +147,8 @@ INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *
   far.line += FAR - NEAR;
 
   tile_sums sums;
-  UNROLL for (int r = 0; r < R; r++) {
-    UNROLL for (int v = 0; v < vectors; v++) {
+  E3K_UNROLL for (int r = 0; r < R; r++) {
+    E3K_UNROLL for (int v = 0; v < vectors; v++) {
       sums.even[r][v] = start[v];
       sums.odd[r][v] = (vi){0};
     }
@@ -162,16 +160,16 @@ INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *
       line = advance(&soon);
       if (asking == ALONE_FAR) far_line = advance(&far);
       if (asking == PAIRED && soon.twin != 0) {
-        UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(line + i * soon.step + soon.twin, 0, 3);
+        E3K_UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(line + i * soon.step + soon.twin, 0, 3);
       }
     } else if (soon.mask == 0) {
-      UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(soon.line + i * 64, 0, 2);
+      E3K_UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(soon.line + i * 64, 0, 2);
       soon.line += GROUPS * 64;
     } else if ((groups & soon.mask) == 0) {
       __builtin_prefetch(soon.line, 0, 3);
       soon.line += 64;
     }
-    UNROLL for (int i = 0; i < GROUPS; i++) {
+    E3K_UNROLL for (int i = 0; i < GROUPS; i++) {
       if (asking != SHARING) __builtin_prefetch(line + i * soon.step, 0, 3);
       if (asking == ALONE_FAR) __builtin_prefetch(far_line + i * 64, 0, 2);
       multiply(&rows, stride, w, panel_bytes, &sums, i, is_only, R, vectors);
@@ -185,16 +183,18 @@ INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *
   }
 
   const uint8_t *tail = panel + g->inputs * E3K_PANEL_CHANNELS;
-  const float *row_scales = g->row_scales + row;
-  vf scale[MAX_SUMS], bias[MAX_SUMS];
-  UNROLL for (int v = 0; v < vectors; v++) {
+  const e3k_range *ranges = g->ranges + row;
+  vf scale[MAX_SUMS], bias[MAX_SUMS], total[MAX_SUMS];
+  E3K_UNROLL for (int v = 0; v < vectors; v++) {
     scale[v] = *(const vf_memory *)vector(tail, panel_bytes, v);
     bias[v] = *(const vf_memory *)vector(tail + 64, panel_bytes, v);
+    total[v] = scale[v] * __builtin_convertvector(*(const vi_memory *)vector(tail + 128, panel_bytes, v) >> 7, vf);
   }
-  UNROLL for (int r = 0; r < R; r++) {
-    UNROLL for (int v = 0; v < vectors; v++) {
+  E3K_UNROLL for (int r = 0; r < R; r++) {
+    E3K_UNROLL for (int v = 0; v < vectors; v++) {
       const vi sum = IS_SPLIT(R) ? sums.even[r][v] + sums.odd[r][v] : sums.even[r][v];
-      *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sum, vf) * (row_scales[r] * scale[v]) + bias[v];
+      *(vf_memory *)(y + v * LANES) = __builtin_convertvector(sum, vf) * (ranges[r].scale * scale[v]) +
+                                      (ranges[r].middle * total[v] + bias[v]);
     }
     y += y_stride;
   }
@@ -269,7 +269,7 @@ static lookahead asked_for(const e3k_gemm *g, size_t tiles, int is_pair, int for
 }
 
 /* The panels from `p` on and before `end`, one or two at a time. */
-INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int is_pair, const int for_pairs) {
+E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int is_pair, const int for_pairs) {
   const size_t panel_bytes = e3k_panel_bytes(g->inputs), count = is_pair ? 2 : 1, width = count * E3K_PANEL_CHANNELS;
   const size_t tiles = (g->row_count + TILE_ROWS - 1) / TILE_ROWS; /* of equal height, or one row less */
   const size_t part = tiles > 1 ? count * panel_bytes / tiles : 0;
@@ -308,7 +308,7 @@ INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int i
 }
 
 /* The product on a core that multiplies one vector in a cycle, or (`for_pairs`) as many as it loads. */
-INLINE void gemm(const e3k_gemm *g, const int for_pairs) {
+E3K_INLINE void gemm(const e3k_gemm *g, const int for_pairs) {
   size_t paired = 0;
   if (HAS_PAIRS && for_pairs && g->row_count >= PAIR_ROWS) {
     paired = g->panel_count / 2 * 2;

@@ -152,7 +152,7 @@ struct KernelBench: ~Copyable {
     var arguments = e3k_gemm()
     arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
     arguments.row_stride = e3k_odd_lines(shape.inputs)
-    arguments.row_scales = UnsafePointer(rows.start.assumingMemoryBound(to: Float.self))
+    arguments.ranges = UnsafePointer(rows.start.assumingMemoryBound(to: e3k_range.self))
     arguments.row_count = shape.rows
     arguments.inputs = shape.inputs
     arguments.panels = UnsafePointer(weights.assumingMemoryBound(to: UInt8.self))

@@ -1,0 +1,59 @@
+import E3Checkpoint
+
+/// Factors for the channels between a LayerNorm and the layers that read it: the norm's parameters are divided by them, the
+/// layers' weights multiplied.
+///
+/// All channels of a row share one int8 scale, and so do all inputs of an output. A channel that is much larger than the
+/// others, or has much larger weights, takes their precision. With the square root of activation over weight as factor
+/// both are of one size (Xiao et al. 2023, SmoothQuant). A channel's activation is estimated from the norm alone, as
+/// sqrt(scale² + bias²): what is normalised has variance 1. Factors are powers of two, so nothing else is rounded, and 1
+/// for channels that differ less than fourfold from the others, about which the estimate says too little.
+struct ChannelScales {
+  /// One for each channel.
+  let factors: [Float]
+
+  /// - Parameters:
+  ///   - squares: For each channel the mean of the squares of its weights in all layers.
+  init(normScale: [Float], normBias: [Float], weightSquares squares: [Double]) {
+    let exponents: [Double?] = squares.indices.map { channel in
+      let (scale, bias) = (Double(normScale[channel]), Double(normBias[channel]))
+      let ratio = (scale * scale + bias * bias) / squares[channel]
+      return ratio.isNormal ? Self.binaryLogarithm(ratio) / 4 : nil
+    }
+    let known = exponents.compactMap { $0 }
+    let mean = known.reduce(0, +) / Double(max(known.count, 1))
+    factors = exponents.map { exponent in
+      let power = min(max(((exponent ?? mean) - mean).rounded(), -Self.limit), Self.limit)
+      return abs(power) < 2 ? 1 : Float(sign: .plus, exponent: Int(power), significand: 1)
+    }
+  }
+
+  /// Largest exponent of a factor: far from where floats end.
+  private static let limit = 16.0
+
+  /// log2 of a normal number, exact enough to round to a power of two, and the same on every machine.
+  private static func binaryLogarithm(_ x: Double) -> Double { Double(x.exponent) + (x.significand - 1) }
+
+  /// The norm's parameters.
+  func dividing(_ values: [Float]) -> [Float] { values.indices.map { values[$0] / factors[$0] } }
+
+  /// Weights `[channels][...]`.
+  func multiplying(_ weights: [Float]) -> [Float] {
+    var weights = weights
+    let width = weights.count / factors.count
+    for (channel, factor) in factors.enumerated() where factor != 1 {
+      for index in channel * width..<(channel + 1) * width { weights[index] *= factor }
+    }
+    return weights
+  }
+}
+
+/// Adds the squares of weights `[channels][...]` to `squares`, divided by how many there are of a channel.
+func addWeightSquares(of weights: [Float], to squares: inout [Double]) {
+  let width = weights.count / squares.count
+  for channel in squares.indices {
+    var sum = 0.0
+    for index in channel * width..<(channel + 1) * width { sum += Double(weights[index]) * Double(weights[index]) }
+    squares[channel] += sum / Double(width)
+  }
+}
