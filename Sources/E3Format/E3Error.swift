@@ -65,7 +65,6 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var frameCrop: E3Error { E3Error(E3_ERROR_FRAME_CROP) }
   /// `E3_ERROR_FRAME_TRANSFORM`: unknown transform.
   public static var frameTransform: E3Error { E3Error(E3_ERROR_FRAME_TRANSFORM) }
-}
 
   // MARK: The model file
 

@@ -87,6 +87,7 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("resize", .text(name(shape.resizeMethod))),
   ]
   if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_height)))) }
+  if shape.resizeMethod == .pillow { fields += pillowFields(shape) }
   switch shape.valueMapping {
   case .range: fields.append(("value_range", .array([number(config.value_low), number(config.value_high)])))
   default:
@@ -148,10 +149,36 @@ private func name(_ mode: CapacityMode) -> String {
   }
 }
 
+private func pillowFields(_ shape: ModelShape) -> [(String, JSONText)] {
+  let fit: String =
+    switch shape.resizeFit {
+    case .shorter: "shorter"
+    case .cover: "cover"
+    default: "exact"
+    }
+  let filter: String =
+    switch shape.resizeFilter {
+    case .nearest: "nearest"
+    case .lanczos: "lanczos"
+    case .bilinear: "bilinear"
+    case .bicubic: "bicubic"
+    case .box: "box"
+    default: "hamming"
+    }
+  return [
+    ("resize_height", .integer(Int(shape.config.resize_height))),
+    ("resize_width", .integer(Int(shape.config.resize_width))),
+    ("resize_fit", .text(fit)), ("resize_filter", .text(filter)),
+    ("resize_order", .text(shape.resizeOrder == .pillow13 ? "pillow-13" : "across")),
+    ("resize_crop", .text(shape.cropRounding == .halfEven ? "half-even" : "down")),
+  ]
+}
+
 private func name(_ method: ResizeMethod) -> String {
   switch method {
   case .smallCrop: "small-crop"
   case .stretchFloat: "stretch-float"
+  case .pillow: "pillow"
   default: "stretch"
   }
 }
