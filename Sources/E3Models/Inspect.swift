@@ -92,13 +92,7 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("resize", .text(name(shape.resizeMethod))),
   ]
   if shape.resizeMethod == .smallCrop { fields.append(("resize_side", .integer(Int(config.resize_height)))) }
-  if shape.resizeMethod == .pillow {
-    fields.append(("resize_size", .array([.integer(Int(config.resize_height)), .integer(Int(config.resize_width))])))
-    fields.append(("resize_fit", .text(["exact", "shorter", "cover"][Int(config.resize_fit)])))
-    let filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
-    fields.append(("resize_filter", .text(filters[Int(config.resize_filter)])))
-    fields.append(("resize_crop", .text(["down", "half-even"][Int(config.resize_crop)])))
-  }
+  if shape.resizeMethod == .pillow { fields += pillowFields(shape) }
   switch shape.valueMapping {
   case .range: fields.append(("value_range", .array([number(config.value_low), number(config.value_high)])))
   default:
@@ -161,6 +155,31 @@ private func name(_ mode: CapacityMode) -> String {
   case .priority: "priority"
   default: "none"
   }
+}
+
+private func pillowFields(_ shape: ModelShape) -> [(String, JSONText)] {
+  let fit: String =
+    switch shape.resizeFit {
+    case .shorter: "shorter"
+    case .cover: "cover"
+    default: "exact"
+    }
+  let filter: String =
+    switch shape.resizeFilter {
+    case .nearest: "nearest"
+    case .lanczos: "lanczos"
+    case .bilinear: "bilinear"
+    case .bicubic: "bicubic"
+    case .box: "box"
+    default: "hamming"
+    }
+  return [
+    ("resize_height", .integer(Int(shape.config.resize_height))),
+    ("resize_width", .integer(Int(shape.config.resize_width))),
+    ("resize_fit", .text(fit)), ("resize_filter", .text(filter)),
+    ("resize_order", .text(shape.resizeOrder == .pillow13 ? "pillow-13" : "across")),
+    ("resize_crop", .text(shape.cropRounding == .halfEven ? "half-even" : "down")),
+  ]
 }
 
 private func name(_ method: ResizeMethod) -> String {

@@ -82,16 +82,39 @@ struct BitEqualityTests {
     )
   }
 
-  @Test("for a frame and for the tensor that its preprocessing gives")
-  func frameAndTensor() throws {
-    let model = try OpenModel(awkwardConfigs[1].config)
+  /// The second awkward configuration with a resize method.
+  private static func resizing(_ method: e3_file_resize) -> e3_file_config {
+    var config = awkwardConfigs[1].config
+    config.resize = UInt32(method.rawValue)
+    (config.resize_height, config.resize_width) = (0, 0)
+    if method == E3_FILE_RESIZE_SMALL_CROP { (config.resize_height, config.resize_width) = (60, 60) }
+    if method == E3_FILE_RESIZE_PILLOW {
+      (config.resize_height, config.resize_width) = (48, 56)
+      (config.resize_fit, config.resize_filter) = (2, 3)
+      (config.resize_order, config.resize_crop) = (1, 1)
+    }
+    return config
+  }
+
+  static let methods = [
+    E3_FILE_RESIZE_STRETCH, E3_FILE_RESIZE_SMALL_CROP, E3_FILE_RESIZE_STRETCH_FLOAT, E3_FILE_RESIZE_PILLOW,
+  ]
+
+  @Test("for a frame and for the tensor that its preprocessing gives, whatever frame came before", arguments: methods)
+  func frameAndTensor(method: e3_file_resize) throws {
+    let model = try OpenModel(Self.resizing(method))
     let session = try OpenSession(model, sessionOptions(threads: 3))
     let info = model.info
-    try withRGB24(noise(33 * 21 * 3, seed: 3), width: 33, height: 21) { frame in
-      let fromFrame = try session.answer(frame)
-      var values = [Float](repeating: 0, count: Int(info.image_height * info.image_width * info.channels))
-      try check(e3_session_preprocess(session.handle, frame, &values, values.count))
-      #expect(try session.answer(values) == fromFrame)
+    for (width, height) in [(33, 21), (21, 33), (90, 200), (33, 21)] as [(UInt32, UInt32)] {
+      try withRGB24(noise(Int(width * height) * 3, seed: 3), width: width, height: height) { frame in
+        let fromFrame = try session.answer(frame)
+        var values = [Float](repeating: 0, count: Int(info.image_height * info.image_width * info.channels))
+        try check(e3_session_preprocess(session.handle, frame, &values, values.count))
+        #expect(try session.answer(values) == fromFrame)
+        let fresh = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR))
+        #expect(try fresh.answer(frame) == fromFrame)
+      }
     }
+    #expect(session.isGuardIntact)
   }
 }

@@ -166,6 +166,23 @@ struct PixelFormatTests {
     }
   }
 
+  @Test("full-range luma without colour is the grey of the same bytes, to a grey and to a colour model")
+  func fullRange() throws {
+    let ramp = (0..<16 * 256).map { UInt8(truncatingIfNeeded: $0) }
+    let grey = TestFrame(format: E3_PIXEL_GRAY8, width: 256, height: 16, planes: [ramp])
+    let chroma = [UInt8](repeating: 128, count: 8 * 256)
+    var nv12 = TestFrame(format: E3_PIXEL_NV12, width: 256, height: 16, planes: [ramp, chroma])
+    nv12.range = E3_RANGE_FULL
+    for matrix in E3_MATRIX_DEFAULT...E3_MATRIX_BT2020 {
+      nv12.matrix = matrix
+      for channels in [1, 3] {
+        var recipe = Self.recipes[1]
+        recipe.channels = channels
+        #expect(try prepare(nv12, recipe).values == prepare(grey, recipe).values)
+      }
+    }
+  }
+
   @Test("no byte outside the planes is read", arguments: allPixelFormats)
   func guarded(format: Int) throws {
     var generator = SplitMix(state: 5)

@@ -73,9 +73,13 @@ final class TestTables {
 }
 
 /// The kernels of every tier that this CPU has; the scalar ones first, the fastest last.
-nonisolated(unsafe) let allKernels: [Kernels] = (UInt32(E3_ISA_SCALAR)...UInt32(E3_ISA_I8MM)).compactMap {
-  e3k_select($0).map(Kernels.init)
-}
+nonisolated(unsafe) let allKernels: [Kernels] = {
+  let notFinite = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+  notFinite.initialize(to: 0)
+  return (UInt32(E3_ISA_SCALAR)...UInt32(E3_ISA_I8MM)).compactMap { isa in
+    e3k_select(isa).map { Kernels(table: $0, notFinite: notFinite) }
+  }
+}()
 
 /// Prepares `frame` as a plain image.
 ///
