@@ -27,6 +27,7 @@ package struct ModelSession: ~Copyable {
   /// - Parameter name: what messages call the image.
   @_lifetime(&self)
   package mutating func run(_ image: DataSetImage, name: @autoclosure () -> String) throws(FileError) -> Answer {
+    try requirePixels(image, name())
     do throws(E3Error) {
       switch image {
       case .tensor(let values): return try session.run(tensor: values.span)
@@ -43,6 +44,7 @@ package struct ModelSession: ~Copyable {
   package mutating func prepared(
     _ image: DataSetImage, name: @autoclosure () -> String
   ) throws(FileError) -> [Float] {
+    try requirePixels(image, name())
     do throws(E3Error) {
       switch image {
       case .tensor(let values):
@@ -57,6 +59,17 @@ package struct ModelSession: ~Copyable {
     } catch {
       throw model.fault(error, image, name())
     }
+  }
+
+  /// Refuses prepared values that are no pixels of the model's range: their answers would mean nothing.
+  private func requirePixels(_ image: DataSetImage, _ name: @autoclosure () -> String) throws(FileError) {
+    guard case .tensor(let values) = image else { return }
+    let (low, high) = model.file.shape.valueBounds
+    guard let value = values.withUnsafeBufferPointer({ PixelRange.firstOutside($0, low: low, high: high) }) else {
+      return
+    }
+    throw FileError(
+      file: name(), problem: "the value \(value) is no prepared pixel: \(model.path) takes \(low) to \(high)")
   }
 
   /// Member logits `[M][C]` of one prepared image, `[height][width][channels]` in the model's value range.

@@ -30,8 +30,8 @@ struct RefusalTests {
 
   @Test("floats that are no pixels of the model's range")
   func otherRange() throws {
-    let floats = (0..<12 * 13 * 3).map { Float($0 % 256) }
-    let array = npy([1, 12, 13, 3], floats.withUnsafeBytes(Array.init), type: "<f4")
+    let floats = (0..<12 * 12).map { Float($0 % 256) }
+    let array = npy([1, 12, 12, 1], floats.withUnsafeBytes(Array.init), type: "<f4")
     let path = try folder.write(array, to: "bytes.npy")
     let message = try fault(model, path, "--labels", labels([0]))
     #expect(message.hasPrefix("\(path): image 0: the value 5.0 is no prepared pixel: "), "\(message)")
@@ -89,7 +89,7 @@ struct RefusalTests {
         .contains("compared with one model"))
   }
 
-  @Test("a reference that is another model's, or that has no configuration")
+  @Test("a reference that is another model's, or that cannot be read")
   func reference() throws {
     let good = try images()
     let labels = try labels([0, 1, 2, 3])
@@ -100,7 +100,7 @@ struct RefusalTests {
     try folder.write([], to: "lonely.safetensors")
     #expect(
       try fault(model, good, "--labels", labels, "--reference", folder["lonely.safetensors"])
-        .contains("lonely.json: No such file"))
+        .contains("lonely.safetensors: the file is empty"))
     _ = try folder.packModel(SampleConfig.ensemble, as: "sister", seed: 2)
     #expect(
       try fault(model, good, "--labels", labels, "--reference", folder["sister.safetensors"])

@@ -105,7 +105,7 @@ struct ModelTests {
       try model.check(&scrub, byteCount: 256)
       calls += 1
     }
-    #expect(calls >= bytes.count / 256)
+    #expect(calls > 20, "gaps between extents cost nothing")
     memory[bytes.count - 1] ^= 1
     #expect(throws: E3Error.fileChecksum) { while scrub.passes == 1 { try model.check(&scrub, byteCount: 1024) } }
     #expect(scrub.extent > 0)
