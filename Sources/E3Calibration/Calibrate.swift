@@ -8,9 +8,9 @@ import E3Models
 /// Fits temperature, thresholds and class statistics on held-out images with the int8 runtime itself, and writes the
 /// model with them.
 ///
-/// The statistics come from `statistics`; without it, every other image of each class gives the statistics and the rest
-/// the temperature and the thresholds: fitted on one and the same image, a threshold would lie too low for new ones. A model
-/// that is calibrated already is calibrated anew. The output appears under its name only when it is complete; the same
+/// The class statistics come from `statistics`. Without it, every other image of each class gives the statistics, and the
+/// rest gives the temperature and the thresholds. The same image must not serve both: its distance is smaller than a new
+/// image's, so the threshold would call too many new images unknown. A calibrated model is calibrated anew. The output appears under its name only when it is complete; the same
 /// input gives the same bytes, whatever the number of threads.
 ///
 /// - Parameters:

@@ -66,6 +66,8 @@ public struct EvaluatedModel: Sendable {
 
   /// The answers of `checkpoint`'s float32 forward pass to what this model's network sees of the images of `data`.
   ///
+  /// With several threads each of them multiplies matrices: a program then calls ``setMatrixThreads(_:)`` with 1 first.
+  ///
   /// - Throws: a checkpoint that is not this model's; weights that cannot be used.
   public func referenceAnswers(
     checkpoint: String, config: String?, to data: DataSet, threads: Int, keepsChoices: Bool = true,
@@ -79,7 +81,6 @@ public struct EvaluatedModel: Sendable {
       classCount: classCount, memberCount: shape.memberCount, isCalibrated: false,
       routing: RoutingStatistics(shape, keepsChoices: keepsChoices))
     let mapped = mapped
-    if threads > 1 { setMatrixThreads(1) }
     let parts = try parallelMap(
       count: data.count, chunk: 32, threads: threads, progress: progress,
       makeWorker: { () throws(FileError) in try ModelSession(mapped, recordsRouting: false) },

@@ -37,16 +37,19 @@ public struct LinearLayout: BitwiseCopyable, Sendable {
   }
 
   /// Kp: inputs of a panel, a multiple of 8.
-  public var paddedInputs: Int { (inputs + 7) / 8 * 8 }
+  public var paddedInputs: Int {
+    let multiple = Int(E3_FILE_PANEL_INPUT_MULTIPLE)
+    return (inputs + multiple - 1) / multiple * multiple
+  }
   /// Panels of 16 outputs.
-  public var panelCount: Int { (outputs + 15) / 16 }
+  public var panelCount: Int { (outputs + Int(E3_FILE_PANEL_CHANNELS) - 1) / Int(E3_FILE_PANEL_CHANNELS) }
   /// Bytes of a panel, a multiple of 64.
-  public var panelBytes: Int { paddedInputs * 16 + Self.tailBytes }
+  public var panelBytes: Int { paddedInputs * Int(E3_FILE_PANEL_CHANNELS) + Self.tailBytes }
   /// Bytes of the layer.
   public var length: UInt64 { UInt64(panelCount) * UInt64(panelBytes) }
 
   /// Bytes of scales, biases and compensations after the weights of a panel.
-  public static var tailBytes: Int { 192 }
+  public static var tailBytes: Int { Int(E3_FILE_PANEL_TAIL_BYTES) }
 
   func isRealInput(_ input: Int) -> Bool { input < inputs && input % inputPeriod < inputUsed }
   func isRealOutput(_ output: Int) -> Bool { output < outputs && output % outputPeriod < outputUsed }

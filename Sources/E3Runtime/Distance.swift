@@ -78,7 +78,7 @@ extension Encoder {
       relative += nearest - buffers.backgroundSquares[member]
     }
     let count = Float(shape.memberCount)
-    // Not a NaN, whose bits differ from CPU to CPU.
+    // Infinity less infinity is a NaN, and the bits of a NaN differ from CPU to CPU. Infinite says the same: unknown.
     let mean = relative / count
     return ((sum / count).squareRoot(), mean.isFinite ? mean : .infinity)
   }

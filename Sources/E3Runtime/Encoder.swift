@@ -2,7 +2,7 @@ import CE3Kernels
 import CE3Threads
 import E3Format
 
-/// The forward pass of one image, as one member of the team runs it: patches → blocks → pooling → logits.
+/// The forward pass of one image, as one worker of the team runs it: patches → blocks → pooling → logits.
 ///
 /// The exact savings: all members share one sequence until the first MoE MLP; in the last block only the token that the
 /// classifier reads is computed; rows of all members go through shared weights together. These give the bits of the plain
@@ -22,7 +22,7 @@ struct Encoder {
       space.patches.rows(rows), width: roundUp(shape.patchInputs, 16), into: space.patchesQuantized.rows(rows))
   }
 
-  /// From `space.patchesQuantized` to `space.logits`. The members meet at a barrier before they read it. Ends early, on all
+  /// From `space.patchesQuantized` to `space.logits`. The workers meet at a barrier before they read it. Ends early, on all
   /// members alike, when the deadline has passed.
   func run() {
     embedPatches()

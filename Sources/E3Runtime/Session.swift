@@ -203,8 +203,8 @@ extension UnsafeMutablePointer<Session> {
     return try encoder(worker: 0).predict()
   }
 
-  /// What one member of the team does for a frame.
-  fileprivate func runMember(index: Int) {
+  /// What one worker of the team does for a frame.
+  fileprivate func runWorker(index: Int) {
     let encoder = encoder(worker: index)
     if case .frame(let preparation) = pointee.input {
       preparation.run(
@@ -228,7 +228,7 @@ extension UnsafeMutablePointer<Session> {
   }
 }
 
-/// The C entry of every member of the team.
+/// The C entry of every worker of the team.
 private func enterTeam(_ context: UnsafeMutableRawPointer?, _ index: UInt32) {
-  context.unsafelyUnwrapped.assumingMemoryBound(to: Session.self).runMember(index: Int(index))
+  context.unsafelyUnwrapped.assumingMemoryBound(to: Session.self).runWorker(index: Int(index))
 }

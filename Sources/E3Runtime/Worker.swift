@@ -1,18 +1,18 @@
 import CE3Threads
 import E3Format
 
-/// One member of the team that runs an inference. All members run the same code; each takes its share of every stage.
+/// One worker of the team that runs an inference. All workers run the same code; each takes its share of every stage.
 ///
-/// Which member computes an element never changes how it is computed, so the answer does not depend on the team's size.
+/// Which worker computes an element never changes how it is computed, so the answer does not depend on the team's size.
 struct Worker {
   let index: Int
   let count: Int
   let team: UnsafeMutablePointer<ce3_team>
 
-  /// Waits for the other members; what they wrote before is visible after.
+  /// Waits for the other workers; what they wrote before is visible after.
   func barrier() { ce3_team_barrier(team) }
 
-  /// This member's part of `0 ..< total`, in whole `unit`s, as even as they allow.
+  /// This worker's part of `0 ..< total`, in whole `unit`s, as even as they allow.
   func share(of total: Int, unit: Int = 1) -> Range<Int> {
     let units = (total + unit - 1) / unit
     let lower = min(units / count * index + min(index, units % count), units) * unit
@@ -20,12 +20,12 @@ struct Worker {
     return min(lower, total)..<min(upper, total)
   }
 
-  /// First of this member's panels of `layer`: what to fetch before the layer's turn comes.
+  /// First of this worker's panels of `layer`: what to fetch before the layer's turn comes.
   func firstPanel(of layer: LinearView) -> UnsafePointer<UInt8> {
     layer.panels + panels(layer.panelCount).lowerBound * layer.panelBytes
   }
 
-  /// This member's panels of a linear layer: blocks of 4, the width of the kernels' tile, unless there are too few.
+  /// This worker's panels of a linear layer: blocks of 4, the width of the kernels' tile, unless there are too few.
   func panels(_ total: Int) -> Range<Int> {
     share(of: total, unit: total >= 8 * count ? 4 : 1)
   }

@@ -48,8 +48,9 @@ struct Workspace {
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
 
-  /// 768 KiB of floats for each thread, which stay in its second-level cache between both layers; or 64 rows, as wide
-  /// layers come from memory for every such piece. All M*T rows where they are fewer.
+  /// Rows that go through an MLP at a time. Their hidden values stay in the second-level cache between both layers: 768 KiB
+  /// for each thread. The weights are read once for each such piece, so a wide layer takes at least 64 rows at a time.
+  /// Where all M*T rows are fewer, it is all of them.
   private static func hiddenRows(_ shape: ModelShape, threads: Int) -> Int {
     let most = max(64, threads * (786_432 / (4 * ModelShape.padded(shape.widestMLP))))
     let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)

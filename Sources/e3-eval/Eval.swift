@@ -3,6 +3,7 @@ import E3DataSets
 import E3Evaluation
 import E3Host
 import E3Models
+import E3Reference
 import Glibc
 
 extension PictureAlpha: ExpressibleByArgument {}
@@ -93,6 +94,7 @@ struct Eval: ParsableCommand {
     evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit
+    if reference != nil, evaluation.threads > 1 { setMatrixThreads(1) }
     if let plots { try Report.makePlotFolder(plots) }
     let report = try evaluation.run { name in
       let meter = ProgressMeter(name)

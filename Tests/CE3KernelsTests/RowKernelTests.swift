@@ -22,7 +22,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("quantize_rows", arguments: tiers)
+  @Test("quantised rows and their ranges have the definition's bits, whatever the width", arguments: tiers)
   func quantizeRows(tier: Tier) {
     forRows(seed: 10, kinds: RowKind.allCases, unit: 16, widths: 1...20) { name, x, random in
       let (count, width) = (x.rows, x.width)
@@ -37,7 +37,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("quantize_patch, and what it says of values that are not finite", arguments: tiers)
+  @Test("a quantised patch has the definition's bits, or is refused when it is not finite", arguments: tiers)
   func quantizePatch(tier: Tier) {
     forRows(seed: 20, unit: 16, widths: 1...6) { name, x, random in
       let (lines, run) = (x.rows, x.width)
@@ -57,7 +57,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("gelu_quantize, of both forms", arguments: tiers)
+  @Test("GELU in both forms, and its quantisation, have the definition's bits", arguments: tiers)
   func geluQuantize(tier: Tier) {
     forRows(seed: 19, kinds: RowKind.allCases, unit: 16, widths: 1...20) { name, x, random in
       let (count, width) = (x.rows, x.width)
@@ -74,7 +74,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("layer_norm, with and without beta, values, bytes, and in place", arguments: tiers)
+  @Test("LayerNorm has the definition's bits: values, bytes, without beta, and in place", arguments: tiers)
   func layerNorm(tier: Tier) {
     forRows(seed: 11, kinds: RowKind.allCases, widths: 1...300) { name, x, random in
       let (count, width) = (x.rows, x.width)
@@ -103,7 +103,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("centre_columns", arguments: tiers)
+  @Test("centred columns have the definition's bits", arguments: tiers)
   func centreColumns(tier: Tier) {
     forRows(seed: 17, kinds: RowKind.allCases, unit: 16, widths: 1...9) { name, x, random in
       func run(_ tier: Tier) -> [Data] {
@@ -116,7 +116,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("pack_keys and pack_values", arguments: tiers)
+  @Test("packed keys and values have the definition's bytes and scales", arguments: tiers)
   func packing(tier: Tier) {
     var random = SplitMix(state: 12)
     for kind in RowKind.ordinary {
@@ -142,7 +142,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("softmax_quantize and softmax", arguments: tiers)
+  @Test("softmax, quantised and not, has the definition's bits", arguments: tiers)
   func softmax(tier: Tier) {
     forRows(seed: 13, kinds: RowKind.allCases, widths: 1...100) { name, x, random in
       let (count, width) = (x.rows, x.width)
@@ -162,7 +162,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("exp, exp2, GELU and tanh of floats of the whole range", arguments: tiers)
+  @Test("exp, exp2, GELU and tanh have the definition's bits over the whole range of floats", arguments: tiers)
   func wholeRange(tier: Tier) {
     // 65,536 floats, every 65,521st, without infinities and NaN.
     let width = 512
@@ -213,7 +213,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("multiply_transposed", arguments: tiers)
+  @Test("a row through a layer from its output side has the definition's bits", arguments: tiers)
   func multiplyTransposed(tier: Tier) {
     var random = SplitMix(state: 20)
     for inputs in stride(from: 8, through: 320, by: 8) {
@@ -234,7 +234,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("float_gemm, with and without bias", arguments: tiers)
+  @Test("float products have the definition's bits, with and without bias", arguments: tiers)
   func floatGemm(tier: Tier) {
     var random = SplitMix(state: 14)
     for count in 1...20 {
@@ -257,7 +257,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("scaled_log, subtract and squared_distances", arguments: tiers)
+  @Test("logarithms, differences and squared distances have the definition's bits", arguments: tiers)
   func distanceKernels(tier: Tier) {
     forRows(seed: 16, widths: 1...200) { name, x, random in
       let (count, width) = (x.rows, x.width)
@@ -283,7 +283,7 @@ struct RowKernelTests {
     }
   }
 
-  @Test("tanh, mean_rows and entropy", arguments: tiers)
+  @Test("tanh, means of rows and entropy have the definition's bits", arguments: tiers)
   func smallKernels(tier: Tier) {
     forRows(seed: 15, widths: 1...200) { name, x, random in
       let (count, width) = (x.rows, x.width)

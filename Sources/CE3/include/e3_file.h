@@ -20,6 +20,14 @@ enum {
   E3_FILE_PAGE_ALIGNMENT = 4096 /* of MLP and expert extents */
 };
 
+/* The panels of a linear layer: FORMAT.md, section 4.1, and e3_kernels.h. */
+enum {
+  E3_FILE_PANEL_CHANNELS = 16,      /* outputs of a panel */
+  E3_FILE_PANEL_GROUP = 4,          /* inputs side by side */
+  E3_FILE_PANEL_INPUT_MULTIPLE = 8, /* inputs are padded to it */
+  E3_FILE_PANEL_TAIL_BYTES = 192    /* scales, biases, compensations */
+};
+
 typedef struct e3_file_header {
   uint64_t magic;
   uint32_t version_major, version_minor;

@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "e3_file.h"
 #include "e3_preprocess.h"
 
 #ifdef __cplusplus
@@ -48,10 +49,10 @@ extern "C" {
  * which is Kp*16 + 192 bytes, a multiple of 64. Channels past N hold zeros throughout.
  */
 enum {
-  E3K_PANEL_CHANNELS = 16,
-  E3K_PANEL_GROUP = 4,
-  E3K_PANEL_INPUT_MULTIPLE = 8,
-  E3K_PANEL_TAIL_BYTES = 192
+  E3K_PANEL_CHANNELS = E3_FILE_PANEL_CHANNELS,
+  E3K_PANEL_GROUP = E3_FILE_PANEL_GROUP,
+  E3K_PANEL_INPUT_MULTIPLE = E3_FILE_PANEL_INPUT_MULTIPLE,
+  E3K_PANEL_TAIL_BYTES = E3_FILE_PANEL_TAIL_BYTES
 };
 
 /* Form of the GELU. */

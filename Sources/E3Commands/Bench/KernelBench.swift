@@ -12,11 +12,13 @@ struct KernelBench: ~Copyable {
   /// Weights to choose from when they are to be cold.
   private static var poolBytes: Int { 256 << 20 }
   private static var largestOutput: Int { 3072 }
+  private static var rowLimit: Int { 256 }
 
   private let options: BenchOptions
   private let table: UnsafePointer<e3k_table>
   private let pool: Memory
   private let rows: Memory
+  private let ranges: Memory
   private let output: Memory
   private let samples: Memory
 
@@ -27,13 +29,15 @@ struct KernelBench: ~Copyable {
     guard let table = e3k_select_tiles(options.session.isa, options.tiles) else {
       throw .report(nil, status: e3_status(E3_ERROR_ISA_UNAVAILABLE))
     }
-    guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: 256 * 4096),
-      let output = Memory(count: 4 * 256 * Self.largestOutput), let samples = Memory(count: 8 * Self.sampleLimit)
+    guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: Self.rowLimit * 4096),
+      let ranges = Memory(count: MemoryLayout<e3k_range>.stride * Self.rowLimit),
+      let output = Memory(count: 4 * Self.rowLimit * Self.largestOutput), let samples = Memory(count: 8 * Self.sampleLimit)
     else { throw .report(nil, "out of memory") }
     self.options = options
     self.table = table
     self.pool = pool
     self.rows = rows
+    self.ranges = ranges
     self.output = output
     self.samples = samples
     fill()
@@ -89,8 +93,8 @@ struct KernelBench: ~Copyable {
       words[index] = (state >> 3) & 0x3f3f_3f3f_3f3f_3f3f  // 0...63
     }
     rows.start.copyMemory(from: pool.start, byteCount: rows.count)
-    let scales = rows.start.assumingMemoryBound(to: Float.self)
-    for row in 0..<256 { scales[row] = 0.01 }
+    ranges.start.bindMemory(to: e3k_range.self, capacity: Self.rowLimit).initialize(
+      repeating: e3k_range(scale: 0.01, middle: 0.01), count: Self.rowLimit)
   }
 
   /// Gives every panel of `inputs` inputs scales and biases such as models have: random bytes hold subnormal floats, whose
@@ -152,7 +156,7 @@ struct KernelBench: ~Copyable {
     var arguments = e3k_gemm()
     arguments.rows = UnsafePointer(rows.start.assumingMemoryBound(to: UInt8.self))
     arguments.row_stride = e3k_odd_lines(shape.inputs)
-    arguments.ranges = UnsafePointer(rows.start.assumingMemoryBound(to: e3k_range.self))
+    arguments.ranges = UnsafePointer(ranges.start.assumingMemoryBound(to: e3k_range.self))
     arguments.row_count = shape.rows
     arguments.inputs = shape.inputs
     arguments.panels = UnsafePointer(weights.assumingMemoryBound(to: UInt8.self))
