@@ -25,7 +25,7 @@
 #include "counting.h"
 #include "e3.h"
 
-enum { WIDTH = 76, HEIGHT = 52, FRAMES = 8, STACK_BYTES = 1 << 20, STACK_BAR = 64 << 10, PAINT = 0xA5 };
+enum { WIDTH = 76, HEIGHT = 52, FRAMES = 18, STACK_BYTES = 1 << 20, STACK_BAR = 64 << 10, PAINT = 0xA5 };
 
 typedef struct run {
   e3_session *session;
@@ -39,8 +39,12 @@ static void mix(uint64_t *hash, const void *bytes, size_t count) {
   for (const unsigned char *b = bytes; count > 0; count--) *hash = (*hash ^ *b++) * 1099511628211u;
 }
 
-/* A picture of `format` with smooth parts, edges and noise. */
-static e3_frame make_frame(unsigned char *pixels, size_t size, e3_pixel_format format, uint32_t seed) {
+/* A picture with smooth parts, edges and noise: of the format, the transform and, for odd seeds, the part of the frame that
+ * `seed` asks for. */
+static e3_frame make_frame(unsigned char *pixels, size_t size, uint32_t seed) {
+  const e3_pixel_format format = E3_PIXEL_RGB24 + seed % (E3_PIXEL_GRAY16 - E3_PIXEL_RGB24 + 1);
+  const e3_transform transform = seed % (E3_TRANSFORM_TRANSVERSE + 1);
+  const int cut = seed % 2;
   for (size_t i = 0; i < size; i++) {
     seed = seed * 1664525u + 1013904223u;
     pixels[i] = (unsigned char)(i / 7 + (seed >> 29) * (i / 997 % 3) * 8);
@@ -51,12 +55,19 @@ static e3_frame make_frame(unsigned char *pixels, size_t size, e3_pixel_format f
   frame.format = format;
   frame.width = WIDTH;
   frame.height = HEIGHT;
+  const size_t luma = (size_t)WIDTH * HEIGHT;
   frame.planes[0] = pixels;
   frame.sizes[0] = size;
-  if (format == E3_PIXEL_NV12) {
-    frame.sizes[0] = (size_t)WIDTH * HEIGHT;
-    frame.planes[1] = pixels + frame.sizes[0];
-    frame.sizes[1] = size - frame.sizes[0];
+  frame.planes[1] = pixels + luma;
+  frame.sizes[1] = size - luma;
+  frame.third_plane = pixels + 2 * luma;
+  frame.third_size = size - 2 * luma;
+  frame.transform = transform;
+  if (cut) {
+    frame.crop_x = 3;
+    frame.crop_y = 5;
+    frame.crop_width = WIDTH - 7;
+    frame.crop_height = HEIGHT - 10;
   }
   return frame;
 }
@@ -66,9 +77,9 @@ static void *classify(void *argument) {
   run *self = argument;
   unsigned char here;
   self->stack_entry = &here;
-  static unsigned char pixels[WIDTH * HEIGHT * 3];
+  static unsigned char pixels[WIDTH * HEIGHT * 4];
   for (uint32_t i = 0; i < self->frames && self->status == E3_OK; i++) {
-    const e3_frame frame = make_frame(pixels, sizeof pixels, E3_PIXEL_RGB24 + i % 4, i);
+    const e3_frame frame = make_frame(pixels, sizeof pixels, i);
     e3_result result;
     memset(&result, 0, sizeof result);
     result.struct_size = sizeof result;

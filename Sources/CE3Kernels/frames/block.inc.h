@@ -3,9 +3,12 @@
  *
  * The bytes of 16 lines of a plane are transposed as they lie. After that, a packed format is as easy as a planar one: every
  * sample of every pixel is a vector of its own, and mirroring is another order of the vectors. Where the picture is
- * transposed, its lines are columns of the planes, and each byte is fetched by itself.
+ * transposed, its lines are columns of the planes: they are transposed twice.
  */
-enum { SEGMENT = 64 }; /* columns that are taken up at a time */
+enum {
+  SEGMENT = 64,    /* columns that are taken up at a time */
+  TURNED_SPAN = 32 /* columns of the planes among which the 16 lines of a transposed picture may lie to be taken up together */
+};
 
 /* Where sample c of plane column x is: raw[start + (x >> across) * step]. */
 typedef struct component_place {
@@ -60,50 +63,97 @@ E3K_INLINE void load_bytes(const uint8_t *const *lines, size_t at, size_t count,
   transpose_bytes(out);
 }
 
-/* Takes up the bytes of the plane columns low ..= high. */
+/* The components c ..< end share a plane. Of its lines, the bytes begin ..< last hold their samples of some columns, and
+ * `limit` bytes may be read. */
+typedef struct plane_bytes {
+  int end;
+  size_t begin, last, limit;
+} plane_bytes;
+
+/* Those of the plane columns low ..= high, for the plane of component c. */
+E3K_INLINE plane_bytes bytes_of(const block *b, int c, uint32_t low, uint32_t high) {
+  const uint32_t width = b->image->plane_width;
+  plane_bytes bytes = {c, SIZE_MAX, 0, 0};
+  for (; bytes.end < b->layout.count && b->layout.components[bytes.end].plane == b->layout.components[c].plane; bytes.end++) {
+    const e3k_component o = b->layout.components[bytes.end];
+    const size_t begin = (size_t)(low >> o.across) * o.step + o.offset;
+    const size_t last = (size_t)(high >> o.across) * o.step + o.offset + 1;
+    const size_t limit = (size_t)((width - 1) >> o.across) * o.step + o.offset + 1;
+    if (begin < bytes.begin) bytes.begin = begin;
+    if (last > bytes.last) bytes.last = last;
+    if (limit > bytes.limit) bytes.limit = limit;
+  }
+  return bytes;
+}
+
+/* Takes up the plane columns low ..= high of the block's lines. */
 static void load_planes(block *b, uint32_t low, uint32_t high) {
-  const uint32_t last = b->image->plane_width - 1;
   b16 *raw = b->raw;
-  for (int c = 0; c < b->layout.count; c++) {
-    /* The components from c on that share its plane. */
-    const e3k_component *first = &b->layout.components[c];
-    if (c > 0 && first->plane == first[-1].plane) continue;
-    size_t begin = SIZE_MAX, end = 0, limit = 0;
-    for (int d = c; d < b->layout.count && b->layout.components[d].plane == first->plane; d++) {
-      const e3k_component o = b->layout.components[d];
-      const size_t from = (size_t)(low >> o.across) * o.step + o.offset;
-      const size_t to = (size_t)(high >> o.across) * o.step + o.offset + 1;
-      const size_t whole = (size_t)(last >> o.across) * o.step + o.offset + 1;
-      if (from < begin) begin = from;
-      if (to > end) end = to;
-      if (whole > limit) limit = whole;
+  for (int c = 0; c < b->layout.count;) {
+    const plane_bytes bytes = bytes_of(b, c, low, high);
+    const uint8_t *const *lines = b->lines[c];
+    for (; c < bytes.end; c++) {
+      const e3k_component o = b->layout.components[c];
+      b->places[c] = (component_place){(int32_t)(raw - b->raw) + o.offset - (int32_t)bytes.begin, o.across, o.step};
     }
-    for (int d = c; d < b->layout.count && b->layout.components[d].plane == first->plane; d++) {
-      const e3k_component o = b->layout.components[d];
-      b->places[d] = (component_place){(int32_t)(raw - b->raw) + o.offset - (int32_t)begin, o.across, o.step};
-    }
-    for (size_t at = begin; at < end; at += LANES, raw += LANES) load_bytes(b->lines[c], at, limit - at, raw);
+    for (size_t at = bytes.begin; at < bytes.last; at += LANES, raw += LANES)
+      load_bytes(lines, at, bytes.limit - at, raw);
   }
 }
 
-/* The same where the picture is transposed: column x of it is a line of the planes. Fetches the columns of `mask`. */
-static void load_transposed(block *b, uint32_t x, uint64_t mask) {
+/* Where the picture is transposed: its columns first ..< first + 16 are lines of the planes, of which the block's lines
+ * are columns low ..= high. Their bytes are transposed once to tell the samples apart, and once more to lie in lines. */
+static void load_turned(block *b, uint32_t first, uint32_t i, uint32_t low, uint32_t high) {
+  const e3k_image *image = b->image;
+  b16 raw[TURNED_SPAN * 4 + LANES];
+  for (int c = 0; c < b->layout.count;) {
+    const plane_bytes bytes = bytes_of(b, c, low, high);
+    const e3k_component plane = b->layout.components[c];
+    const uint8_t *lines[LANES];
+    for (uint32_t k = 0; k < LANES; k++) {
+      const uint32_t column = first + i + k < image->width ? first + i + k : image->width - 1;
+      lines[k] = image->planes[plane.plane] + (along(image, column) >> plane.down) * image->strides[plane.plane];
+    }
+    for (size_t at = bytes.begin; at < bytes.last; at += LANES)
+      load_bytes(lines, at, bytes.limit - at, raw + (at - bytes.begin));
+    for (; c < bytes.end; c++) {
+      const e3k_component o = b->layout.components[c];
+      b16 *out = b->raw + c * SEGMENT + i;
+      for (int k = 0; k < LANES; k++)
+        out[k] = raw[(size_t)(b->across[k] >> o.across) * o.step + o.offset - bytes.begin];
+      transpose_bytes(out);
+    }
+  }
+}
+
+/* The same for lines that lie far apart, byte by byte: the columns of `mask`, which counts from column `first`. */
+static void load_scattered(block *b, uint32_t first, uint64_t mask) {
   const e3k_image *image = b->image;
   for (int c = 0; c < b->layout.count; c++) {
-    const e3k_component component = b->layout.components[c];
-    size_t offsets[LANES];
-    for (int k = 0; k < LANES; k++)
-      offsets[k] = (size_t)(b->across[k] >> component.across) * component.step + component.offset;
+    const e3k_component o = b->layout.components[c];
     for (uint64_t rest = mask; rest != 0; rest &= rest - 1) {
       const uint32_t i = (uint32_t)__builtin_ctzll(rest);
-      const uint32_t column = x + i < image->width ? x + i : image->width - 1;
-      const uint8_t *line = image->planes[component.plane] +
-                            (along(image, column) >> component.down) * image->strides[component.plane];
+      const uint32_t column = first + i < image->width ? first + i : image->width - 1;
+      const uint8_t *line = image->planes[o.plane] + (along(image, column) >> o.down) * image->strides[o.plane];
       b16 *out = &b->raw[c * SEGMENT + (int)i];
-      for (int k = 0; k < LANES; k++) (*out)[k] = line[offsets[k]];
+      for (int k = 0; k < LANES; k++) (*out)[k] = line[(size_t)(b->across[k] >> o.across) * o.step + o.offset];
     }
-    b->places[c] = (component_place){c * SEGMENT, 0, 1};
   }
+}
+
+static void load_transposed(block *b, uint32_t first, uint64_t mask) {
+  uint32_t low = UINT32_MAX, high = 0;
+  for (int k = 0; k < LANES; k++) {
+    if (b->across[k] < low) low = b->across[k];
+    if (b->across[k] > high) high = b->across[k];
+  }
+  for (int c = 0; c < b->layout.count; c++) b->places[c] = (component_place){c * SEGMENT, 0, 1};
+  if (high - low >= TURNED_SPAN) {
+    load_scattered(b, first, mask);
+    return;
+  }
+  for (uint32_t i = 0; i < SEGMENT; i += LANES)
+    if ((mask >> i & 0xFFFF) != 0) load_turned(b, first, i, low, high);
 }
 
 /* The columns of `mask` from x on as bytes of `channels` channels. `samples` is a constant at every call. */
