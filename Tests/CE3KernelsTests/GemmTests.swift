@@ -92,6 +92,7 @@ struct GemmTests {
     }
   }
 
+  // promise: isa-bits
   @Test("every tier gives the definition's bits, whatever the shape, epilogue and operands", arguments: tiers)
   func tiersAgree(tier: Tier) {
     var random = SplitMix(state: 2)

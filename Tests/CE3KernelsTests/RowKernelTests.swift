@@ -22,6 +22,7 @@ struct RowKernelTests {
     }
   }
 
+  // promise: isa-bits
   @Test("quantised rows and their ranges have the definition's bits, whatever the width", arguments: tiers)
   func quantizeRows(tier: Tier) {
     forRows(seed: 10, kinds: RowKind.allCases, unit: 16, widths: 1...20) { name, x, random in

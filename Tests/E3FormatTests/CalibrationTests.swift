@@ -107,6 +107,7 @@ struct CalibrationTests {
     #expect(bytes.openError == .fileTable, "statistics without a calibration")
   }
 
+  // promise: format-model-hash
   @Test("a calibration of another model is refused")
   func otherModel() throws {
     let changed = try edited { try $0.write(Float(0.5), in: .norm0, at: 0) }

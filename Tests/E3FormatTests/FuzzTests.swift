@@ -61,6 +61,7 @@ struct FuzzTests {
     withExtendedLifetime(hash) {}
   }
 
+  // promise: format-refused, format-safe
   @Test("every truncation is refused")
   func truncations() throws {
     let bytes = try SampleFile.full.bytes
@@ -81,6 +82,7 @@ struct FuzzTests {
     }
   }
 
+  // promise: format-safe, open-enough
   @Test("random damage to header, configuration and table is refused or harmless", arguments: 0..<8)
   func tableDamage(seed: UInt64) throws {
     let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes
@@ -104,6 +106,7 @@ struct FuzzTests {
     }
   }
 
+  // promise: format-safe, open-enough
   @Test("random damage anywhere else is found by a checksum or a rule", arguments: 0..<8)
   func contentDamage(seed: UInt64) throws {
     let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes

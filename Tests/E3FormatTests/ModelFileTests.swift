@@ -8,6 +8,7 @@ import Testing
 
 @Suite("Model file")
 struct ModelFileTests {
+  // promise: verify, info
   @Test("a valid file opens, verifies and shows its contents", arguments: [0, 1])
   func opens(which: Int) throws {
     let bytes = try (which == 0 ? SampleFile.full : SampleFile.map).bytes
@@ -44,6 +45,7 @@ struct ModelFileTests {
     }
   }
 
+  // promise: label
   @Test("labels, provenance and golden are found; without them there are none")
   func sections() throws {
     try SampleFile.full.bytes.withAligned { raw in
@@ -61,6 +63,7 @@ struct ModelFileTests {
     }
   }
 
+  // promise: open-cost
   @Test("opening does not touch the weights of MLPs and experts")
   func untouchedWeights() throws {
     var sample = SampleFile.full
@@ -84,6 +87,7 @@ struct ModelFileTests {
     #expect(file.shape.expertCount == 4)
   }
 
+  // promise: format-partition
   @Test("a longer mapping is fine: a model may lie in a larger partition")
   func longerMapping() throws {
     let bytes = try SampleFile.full.bytes + [UInt8](repeating: 0xA5, count: 100)

@@ -183,6 +183,7 @@ struct ModelShapeTests {
     ),
   ]
 
+  // promise: format-order
   @Test("every broken rule of the configuration is refused, with a text and with its code", arguments: brokenRules)
   func rules(name: String, edit: @Sendable (inout e3_file_config) -> Void) throws {
     var config = SampleFile.config

@@ -34,12 +34,14 @@ struct ValidationTests {
     #expect(try edited { $0[7] = 0x0D }.openError == .fileMagic)
   }
 
+  // promise: format-major
   @Test("a later major version") func majorVersion() throws {
     #expect(try edited { $0.header.version_major = 3 }.openError == .fileVersion)
     #expect(try edited { $0.header.version_major = 1 }.openError == .fileVersion, "no reader of 2 reads 1")
     #expect(try edited { $0.header.version_major = 0 }.openError == .fileVersion)
   }
 
+  // promise: format-numerics
   @Test("another generation of arithmetic, older or newer") func numerics() throws {
     #expect(try edited { $0.header.numerics = 1 }.openError == .fileNumerics)
     #expect(try edited { $0.header.numerics = 3 }.openError == .fileNumerics)
@@ -52,10 +54,12 @@ struct ValidationTests {
     #expect(later.openError == .fileVersion)
   }
 
+  // promise: format-minor
   @Test("a later minor version that uses nothing new is read") func minorVersion() throws {
     #expect(try edited { $0.header.version_minor = 9 }.openError == nil)
   }
 
+  // promise: format-minor
   @Test("a later minor version that uses something new is a version error") func newerContents() throws {
     let newerConfig = try edited {
       $0.header.version_minor = 2
@@ -79,6 +83,7 @@ struct ValidationTests {
     #expect(try edited { $0.header.reserved_tail.1 = 1 }.openError == .fileHeader)
   }
 
+  // promise: format-order
   @Test("a table beyond the file") func tableSize() throws {
     #expect(try edited { $0.header.extent_count = 1 << 20 }.openError == .fileHeader)
     #expect(try edited { $0.header.extent_count = .max }.openError == .fileHeader)
@@ -115,10 +120,12 @@ struct ValidationTests {
       try edited { $0[extent: try #require($0.extentIndex(of: .labels))].encoding = 77 }.openError == .fileEncoding)
   }
 
+  // promise: format-unknown
   @Test("an unknown section that bears on the answers") func unknownSection() throws {
     #expect(try edited { $0[extent: try #require($0.extentIndex(of: .golden))].kind = 100 }.openError == .fileTable)
   }
 
+  // promise: format-ancillary
   @Test("an unknown ancillary section is skipped") func ancillarySection() throws {
     let bytes = try edited {
       let last = try #require($0.extentIndex(of: .golden))
@@ -168,6 +175,7 @@ struct ValidationTests {
 
   // MARK: Values
 
+  // promise: format-floats
   @Test("a float that is not finite", arguments: [ExtentKind.positionEmbedding, .norm0, .router, .head])
   func notFinite(kind: ExtentKind) throws {
     for value in [Float.nan, .infinity, -.infinity] {
@@ -198,6 +206,7 @@ struct ValidationTests {
 
   // MARK: Sections
 
+  // promise: format-labels
   @Test("labels that go backwards, overrun, fall short or are not one-line UTF-8") func labels() throws {
     #expect(try edited { try $0.write(UInt32(2), in: .labels, at: 4) }.openError == .fileLabels)
     #expect(try edited { try $0.write(UInt32.max, in: .labels, at: 8) }.openError == .fileLabels)

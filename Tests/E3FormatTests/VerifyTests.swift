@@ -12,6 +12,7 @@ struct VerifyTests {
     return bytes.verifyError
   }
 
+  // promise: format-verify, verify
   @Test("a flipped bit in any extent is found")
   func damage() throws {
     let bytes = try SampleFile.full.bytes
@@ -22,6 +23,7 @@ struct VerifyTests {
     }
   }
 
+  // promise: format-place
   @Test("a gap between extents that is not zero is found")
   func gap() throws {
     let bytes = try SampleFile.full.bytes
@@ -33,6 +35,7 @@ struct VerifyTests {
     #expect(try verified { try $0.write(Int8(-128), in: .patchEmbedding, at: 5) } == .fileValues)
   }
 
+  // promise: format-panels
   @Test("a weight for an input or output that is not there") func weightPadding() throws {
     // Group 9 holds the inputs 36...39 of 36; channel 6 is the first of the padding.
     #expect(try verified { try $0.write(Int8(1), in: .patchEmbedding, at: 9 * 64) } == .fileValues)
@@ -54,6 +57,7 @@ struct VerifyTests {
     #expect(try verified { try $0.write(Float(1), in: .patchEmbedding, at: scales + 64 + 24) } == .fileValues)
   }
 
+  // promise: format-panels
   @Test("a compensation that is not 128 times the sum of the weights") func compensation() throws {
     #expect(try verified { try $0.write(Int32(3), in: .patchEmbedding, at: 40 * 16 + 128) } == .fileValues)
     #expect(try verified { try $0.write(Int32(1), in: .expert, at: 8 * 16 + 128 + 60) } == .fileValues)

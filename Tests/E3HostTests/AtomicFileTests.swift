@@ -11,6 +11,7 @@ struct AtomicFileTests {
 
   init() throws { folder = try TemporaryFolder() }
 
+  // promise: output-complete
   @Test("nothing has the output's name before the commit, the whole file has it after", arguments: [true, false])
   func commits(nameless: Bool) throws {
     let file = try AtomicFile(path: folder["model.e3"], nameless: nameless)
@@ -63,6 +64,7 @@ struct AtomicFileTests {
     for name in folder.names { #expect(try folder.bytes(name).map { "\($0)" } == [String(name.prefix(1))]) }
   }
 
+  // promise: output-complete
   @Test("an existing file is replaced at the commit and kept without one", arguments: [true, false])
   func replaces(nameless: Bool) throws {
     let path = folder["model.e3"]

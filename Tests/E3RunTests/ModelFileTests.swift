@@ -97,7 +97,7 @@ struct ModelFileTests {
     #expect(outcome.lines.count == 1)
   }
 
-  // promise: model-copied-to-memory
+  // promise: model-copied-to-memory, rename
   @Test(
     "that was copied into memory, or that another one replaces by its name, may change: the answers stay",
     arguments: [true, false])

@@ -18,6 +18,7 @@ struct UsageTests {
     #expect(version.output == "e3-run \(String(cString: e3_version_text()))\n")
   }
 
+  // promise: usage
   @Test(
     "a mistake on the command line is one line on standard error and status 2",
     arguments: [

@@ -8,6 +8,7 @@ import Testing
 struct BitEqualityTests {
   static let tiers = (E3_ISA_SCALAR...E3_ISA_I8MM).filter { e3_isa_available(e3_isa($0)) == E3_OK }
 
+  // promise: equal-bits
   @Test("on every instruction set and for 1 to 4 threads", arguments: awkwardConfigs.indices, [false, true])
   func tiersAndThreads(index: Int, isCalibrated: Bool) throws {
     let model = try OpenModel(awkwardConfigs[index].config, isCalibrated: isCalibrated)
@@ -32,6 +33,7 @@ struct BitEqualityTests {
     #expect(try session.answer(model.image(seed: 1)) == first)
   }
 
+  // promise: equal-bits
   @Test("whatever bytes the arena held before the session", arguments: awkwardConfigs.indices)
   func noMemoryOfTheArena(index: Int) throws {
     var config = awkwardConfigs[index].config
@@ -100,6 +102,7 @@ struct BitEqualityTests {
     E3_FILE_RESIZE_STRETCH, E3_FILE_RESIZE_SMALL_CROP, E3_FILE_RESIZE_STRETCH_FLOAT, E3_FILE_RESIZE_PILLOW,
   ]
 
+  // promise: preprocess, equal-bits
   @Test("for a frame and for the tensor that its preprocessing gives, whatever frame came before", arguments: methods)
   func frameAndTensor(method: e3_file_resize) throws {
     let model = try OpenModel(Self.resizing(method))

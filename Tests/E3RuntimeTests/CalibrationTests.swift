@@ -49,6 +49,7 @@ struct CalibrationTests {
     return ((sum / members).squareRoot(), relative / members)
   }
 
+  // promise: distance
   @Test("has the Mahalanobis distances of the formula in double precision", arguments: awkwardConfigs.indices)
   func distances(index: Int) throws {
     let model = try sample(index)
@@ -62,6 +63,7 @@ struct CalibrationTests {
     }
   }
 
+  // promise: result
   @Test("is tempered after averaging: p^(1/T), normalised", arguments: [Float(0.05), 0.7, 1, 3, 100])
   func temperature(value: Float) throws {
     let image = try sample().image(seed: 4)
@@ -83,6 +85,7 @@ struct CalibrationTests {
     withExtendedLifetime((plain, calibrated)) {}
   }
 
+  // promise: decision
   @Test("is unknown above the threshold of the relative distance, else accepted from the probability threshold on")
   func decisions() throws {
     let session = try OpenSession(sample(), sessionOptions())
@@ -102,6 +105,7 @@ struct CalibrationTests {
     #expect(try decision(distance.nextDown, probability.nextUp) == E3_DECISION_UNKNOWN)
   }
 
+  // promise: uncalibrated
   @Test("is never unknown without statistics, and has no distance")
   func withoutStatistics() throws {
     let session = try OpenSession(sample(hasStatistics: false), sessionOptions())
@@ -114,6 +118,7 @@ struct CalibrationTests {
     #expect(calibration.has_distance == 0 && calibration.unknown_threshold.isNaN && calibration.known_coverage.isNaN)
   }
 
+  // promise: prediction-set, format-calibration
   @Test("has the classes from the set threshold on, most probable first, and never no class")
   func predictionSets() throws {
     for threshold in [Float(0), 0.01, 0.02, 0.03, 0.05, 1] {
@@ -130,6 +135,7 @@ struct CalibrationTests {
     }
   }
 
+  // promise: distance-infinite
   @Test("is infinitely far away and unknown, not a NaN, where a distance overflows")
   func overflow() throws {
     var file = SampleFile.calibrated
@@ -151,6 +157,7 @@ struct CalibrationTests {
     }
   }
 
+  // promise: calibration
   @Test("tells the library's caller what was fitted; a file without a calibration says so")
   func calibration() throws {
     let model = try sample()
@@ -165,6 +172,7 @@ struct CalibrationTests {
     #expect(plain.info.calibrated == 0)
   }
 
+  // promise: struct-size
   @Test("reaches a caller of the first interface without the members that it does not know")
   func olderCaller() throws {
     let session = try OpenSession(sample(), sessionOptions())

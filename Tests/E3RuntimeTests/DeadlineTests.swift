@@ -24,7 +24,7 @@ struct DeadlineTests {
     }
   }
 
-  // promise: deadline
+  // promise: deadline, deadline-running
   @Test("set while a run is in progress ends it; the session then answers as before", arguments: [1, 2])
   func whileRunning(threads: Int) throws {
     let model = try OpenModel(awkwardConfigs[12].config)
@@ -81,8 +81,8 @@ struct ScrubTests {
     #expect(pass(model, bytes: 1) == [] && pass(model, bytes: .max) == [] && pass(model, bytes: 1000) == [])
     var random = SplitMix(state: 3)
     let size = model.memory.count
-    // Every bit of header, configuration and table, and one of each other byte.
-    for bit in (0..<8 * size) where bit < 8 * 1000 || bit % 8 == Int(random.next() % 8) {
+    // Every bit of header and configuration, and a few of the rest.
+    for bit in (0..<8 * size) where bit < 8 * 336 || random.next() % 64 == 0 {
       model.memory[bit / 8] ^= 1 << UInt8(bit % 8)
       let found = pass(model, bytes: bit % 3 == 0 ? .max : 8192)
       #expect(!found.isEmpty && !found.contains(-1), "bit \(bit)")

@@ -8,6 +8,7 @@ import Testing
 
 @Suite("An answer")
 struct PredictionTests {
+  // promise: entropies, result
   @Test(
     "is the mean of the members' softmax, with entropies and disagreement as defined", arguments: 0..<8 as Range<UInt64>
   )

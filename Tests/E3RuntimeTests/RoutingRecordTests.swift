@@ -20,6 +20,7 @@ struct RoutingRecordTests {
     return routing
   }
 
+  // promise: routing
   @Test("recording changes no bit of the answer and stays inside the arena", arguments: [1, 3])
   func sameAnswer(threads: Int) throws {
     for (name, config) in awkwardConfigs {
@@ -32,6 +33,7 @@ struct RoutingRecordTests {
     }
   }
 
+  // promise: routing
   @Test("every block's gates are distributions, and its experts are those of the largest gates, largest first")
   func choices() throws {
     for (name, config) in awkwardConfigs where config.expert_count > 0 {
@@ -64,6 +66,7 @@ struct RoutingRecordTests {
     #expect(try routing(session, 0).tokens == tokens && routing(session, 1).tokens == 1)
   }
 
+  // promise: no-routing
   @Test("a session that does not record, a dense model and a layer that is not there have codes of their own")
   func errors() throws {
     let config = try #require(awkwardConfigs.first { $0.name == "wide" }?.config)
@@ -78,6 +81,7 @@ struct RoutingRecordTests {
     #expect(e3_session_get_routing(session.handle, 0, nil) == E3_ERROR_NULL_ARGUMENT)
   }
 
+  // promise: struct-size
   @Test("options of the first version of the struct, without the record, still work")
   func firstVersion() throws {
     let model = try OpenModel(awkwardConfigs[1].config)

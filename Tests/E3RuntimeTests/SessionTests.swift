@@ -5,6 +5,7 @@ import Testing
 
 @Suite("A session")
 struct SessionTests {
+  // promise: exact-arena
   @Test("works in exactly the bytes that the query gives and refuses one byte fewer", arguments: [1, 3])
   func exactArena(threads: Int) throws {
     let model = try OpenModel(awkwardConfigs[1].config)
@@ -25,6 +26,7 @@ struct SessionTests {
     #expect(handle == nil)
   }
 
+  // promise: every-failure
   @Test("refuses unusable options with a code for each cause")
   func unusableOptions() throws {
     let model = try OpenModel(SampleFile.config)
@@ -51,6 +53,7 @@ struct SessionTests {
     #expect(throws: Failure(status: e3_status(E3_ERROR_THREAD_AFFINITY))) { try OpenSession(model, pinned) }
   }
 
+  // promise: every-failure, tensor
   @Test("refuses tensors of another size and values that are not finite")
   func tensors() throws {
     let model = try OpenModel(SampleFile.config)
@@ -99,6 +102,7 @@ struct SessionTests {
     e3_session_destroy(nil)
   }
 
+  // promise: self-test, format-golden
   @Test("accepts its own golden output and refuses any other bit")
   func selfTest() throws {
     var bytes = try SampleFile.full.bytes
@@ -125,6 +129,7 @@ struct SessionTests {
     #expect(try status() == E3_ERROR_NO_GOLDEN)
   }
 
+  // promise: profile
   @Test("reports where the time of the last run went")
   func profile() throws {
     let model = try OpenModel(awkwardConfigs[1].config)

@@ -112,6 +112,7 @@ struct SessionTests {
     #expect(throws: E3Error.threadCount) { _ = try Session(model, SessionOptions(threads: 65)) }
   }
 
+  // promise: shared-model
   @Test("a session that is shared under a mutex answers on every thread")
   func transfer() async throws {
     let model = try openModel(.full)

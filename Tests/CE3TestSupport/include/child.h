@@ -15,4 +15,7 @@ unsigned long long allowed_cpus(void);
 /* Lets the calling thread use these CPUs; 0, or an errno. */
 int allow_cpus(unsigned long long cpus);
 
+/* From now on this process can start no thread and no process (EAGAIN). Returns 0, or an errno. */
+int refuse_threads(void);
+
 #endif

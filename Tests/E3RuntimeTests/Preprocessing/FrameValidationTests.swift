@@ -29,6 +29,7 @@ private func claimed(_ format: Int, _ width: Int, _ height: Int, strides: [Int] 
 
 @Suite("Frame validation")
 struct FrameValidationTests {
+  // promise: frame-bounds
   @Test("frames that end exactly with their planes are taken, one byte fewer is refused")
   func exactSizes() {
     #expect(status(claimed(E3_PIXEL_RGB24, 5, 7, sizes: [105, 0])) == 0)

@@ -87,6 +87,7 @@ struct PixelFormatTests {
     }
   }
 
+  // promise: pixel-formats
   @Test("a padded frame of any format, range and matrix prepares as its RGB pixels do", arguments: allPixelFormats)
   func colour(format: Int) throws {
     var generator = SplitMix(state: UInt64(format))
@@ -120,6 +121,7 @@ struct PixelFormatTests {
     }
   }
 
+  // promise: rectangle
   @Test("a rectangle and a transform give what cutting and turning the RGB pixels gives", arguments: allPixelFormats)
   func rectangle(format: Int) throws {
     var generator = SplitMix(state: UInt64(format))
@@ -183,6 +185,7 @@ struct PixelFormatTests {
     }
   }
 
+  // promise: frame-bounds
   @Test("no byte outside the planes is read", arguments: allPixelFormats)
   func guarded(format: Int) throws {
     var generator = SplitMix(state: 5)

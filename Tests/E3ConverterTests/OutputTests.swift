@@ -1,0 +1,90 @@
+import E3TestSupport
+import Foundation
+import Testing
+@testable import E3Converter
+@testable import E3Host
+
+/// Outputs and sources of `e3-convert` when something goes wrong around them.
+@Suite("Outputs")
+struct OutputTests {
+  private let folder: TemporaryFolder
+  private let checkpoint: String
+  private let config: String
+  private let tool = BuiltCommand("e3-convert")
+
+  init() throws {
+    folder = try TemporaryFolder()
+    (checkpoint, config) = try folder.randomModel(SampleConfig.ensemble)
+  }
+
+  // promise: file-size-limit
+  @Test("a limit on the length of files is one line and status 1, and leaves what was there")
+  func sizeLimit() throws {
+    try folder.write([7], to: "model.e3")
+    let (output, errors) = (try Scratch(), try Scratch())
+    let status = try BuiltCommand(path: "/bin/bash").spawn(
+      [
+        "-c", "ulimit -f 8; exec \"$0\" pack \"$1\" --config \"$2\" -o \"$3\"", tool.path, checkpoint, config,
+        folder["model.e3"],
+      ],
+      descriptors: [output.descriptor, output.descriptor, errors.descriptor])
+    #expect(status == 1 && errors.text == "e3-convert: \(folder["model.e3"]): File too large\n")
+    #expect(try folder.bytes("model.e3") == [7])
+    #expect(!folder.names.contains { $0.hasSuffix(".tmp") })
+  }
+
+  // promise: output-link, output-mode
+  @Test("pack through a symbolic link replaces what it points at, which keeps its permissions")
+  func link() throws {
+    try folder.write([7], to: "v1.e3")
+    #expect(chmod(folder["v1.e3"], 0o600) == 0 && symlink("v1.e3", folder["current.e3"]) == 0)
+    #expect(try tool.run(["pack", checkpoint, "--config", config, "-o", folder["current.e3"]]).status == 0)
+    var status = stat()
+    #expect(lstat(folder["current.e3"], &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+    #expect(lstat(folder["v1.e3"], &status) == 0 && status.st_mode == S_IFREG | 0o600)
+    #expect(try tool.run(["verify", folder["v1.e3"]]).status == 0)
+  }
+
+  // promise: source-changed
+  @Test("a checkpoint that is written to while it is packed gives no model", arguments: [0.1, 0.5, 1])
+  func sourceChanges(share: Double) throws {
+    var isChanged = false
+    #expect(throws: FileError(file: checkpoint, problem: "the file was changed while it was read")) {
+      try pack(checkpoint: checkpoint, config: config, output: folder["model.e3"]) { done in
+        guard done >= share, !isChanged else { return }
+        isChanged = true
+        let descriptor = open(checkpoint, O_RDWR)
+        let size = lseek(descriptor, 0, SEEK_END)
+        #expect(pwrite(descriptor, [0, 0, 0, 0], 4, size - 4) == 4)
+        close(descriptor)
+      }
+    }
+    #expect(!folder.names.contains("model.e3"))
+  }
+
+  // promise: source-changed
+  @Test("a checkpoint that is cut while it is packed is one line, and no model but that of the whole one")
+  func sourceCut() throws {
+    let output = folder["model.e3"]
+    try pack(checkpoint: checkpoint, config: config, output: output)
+    let whole = try folder.bytes("model.e3")
+    let original = try contents(of: checkpoint)
+    for round in 0..<8 as Range<UInt32> {
+      unlink(output)
+      let cut = try folder.write(original, to: "cut.safetensors")
+      let (null, errors) = (try Scratch(), try Scratch())
+      let process = try tool.start(
+        ["pack", cut, "--config", config, "-o", output],
+        descriptors: [null.descriptor, null.descriptor, errors.descriptor])
+      usleep(round * 4000)
+      #expect(truncate(cut, 5000) == 0)
+      let status = wait(for: process)
+      if status == 0 {
+        #expect(try folder.bytes("model.e3") == whole)
+      } else {
+        #expect(status == 1 && errors.text.hasPrefix("e3-convert: \(cut): "), "\(errors.text)")
+        #expect(errors.text.filter { $0 == "\n" }.count == 1 && !folder.names.contains("model.e3"))
+      }
+    }
+  }
+}
