@@ -40,7 +40,7 @@ static size_t split(const uint8_t *data, size_t size, size_t chunk, part *parts)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 1 || size > MAX_PARTS) return 0;
   static part whole[MAX_PARTS], pieces[MAX_PARTS];
-  const size_t least = size / 200 + 1, chunk = least + data[size - 1];
+  const size_t least = size / 32 + 1, chunk = least + data[size - 1];
   const size_t count = split(data, size, size, whole);
   if (split(data, size, chunk, pieces) != count) abort();
   for (size_t i = 0; i < count; i++) {
