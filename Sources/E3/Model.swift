@@ -110,6 +110,10 @@ extension Model {
   public var channels: Int { Int(info.channels) }
   /// Values of a prepared image: height x width x channels.
   public var imageValues: Int { imageHeight * imageWidth * channels }
+  /// The smallest value of a pixel in a prepared image.
+  public var lowestValue: Float { info.value_low }
+  /// The largest value of a pixel in a prepared image.
+  public var highestValue: Float { info.value_high }
   /// C, the number of classes.
   public var classCount: Int { Int(info.classes) }
   /// M, the number of members of the ensemble; 1 for V-MoE and ViT.

@@ -29,7 +29,8 @@ public struct SourceModel: Sendable {
   ) throws(FileError) {
     checkpoint = try Checkpoint(path: path, ignoring: ignored)
     configPath = givenConfig ?? checkpoint.configuration
-    let document = try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
+    let document =
+      try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
       ?? ConfigDocument(none: checkpoint.path)
     let evidence = try ShapeEvidence(checkpoint)
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
@@ -90,7 +91,8 @@ public struct SourceModel: Sendable {
     let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
     guard let first = extra.first else { return }
     let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
-    let others = extra.count > 1 ? ", and \(extra.count - 1) more (\(extra[1..<min(4, extra.count)].joined(separator: ", ")))" : ""
+    let others =
+      extra.count > 1 ? ", and \(extra.count - 1) more (\(extra[1..<min(4, extra.count)].joined(separator: ", ")))" : ""
     throw FileError(
       file: checkpoint.path, tensor: first,
       problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "

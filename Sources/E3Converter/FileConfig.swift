@@ -154,7 +154,9 @@ extension e3_file_config {
     Float, Float, Float
   ) {
     guard values.count == 1 || values.count == channels else {
-      throw FieldRange(problem: "--value-norm has \(values.count) values of \(name), expected 1\(channels == 1 ? "" : " or \(channels)")")
+      throw FieldRange(
+        problem:
+          "--value-norm has \(values.count) values of \(name), expected 1\(channels == 1 ? "" : " or \(channels)")")
     }
     func value(_ channel: Int) -> Float {
       channel < channels ? values[values.count == 1 ? 0 : channel] : 0

@@ -31,7 +31,8 @@ func labels(
   if let path { return try readLabels(path: path, classCount: classCount) }
   guard let labels = model.labels else { return nil }
   let problem =
-    labels.count == classCount ? labelProblem(labels) : "\(labels.count) labels, expected one for each of \(classCount) classes"
+    labels.count == classCount
+    ? labelProblem(labels) : "\(labels.count) labels, expected one for each of \(classCount) classes"
   guard let problem else { return labels }
   note("\(model.configPath ?? model.checkpoint.path): its labels are left out, \(problem): give --labels")
   return nil

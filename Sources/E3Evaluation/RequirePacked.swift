@@ -62,7 +62,8 @@ private func requireEqual(
   guard blocksAgree, shape.classifier == config.classifier.stored, shape.capacityMode == mode,
     shape.hasClassToken == config.hasClassToken, shape.registerCount == config.registerTokens,
     shape.normsAfterPooling == (config.finalNorm == .afterPooling), shape.normEpsilon == config.layerNormEpsilon,
-    (shape.activation == .geluErf) == (config.activation == .gelu), shape.hasQueryKeyNorm == config.queryKeyNorm, shape.hasPreLogits == (config.representationSize != nil)
+    (shape.activation == .geluErf) == (config.activation == .gelu), shape.hasQueryKeyNorm == config.queryKeyNorm,
+    shape.hasPreLogits == (config.representationSize != nil)
   else { throw FileError(file: path, problem: "another architecture than \(checkpoint)") }
 }
 

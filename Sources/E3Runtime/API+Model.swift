@@ -84,7 +84,7 @@ public func e3_model_get_info(
     filled.calibrated = file.calibration == nil ? 0 : 1
     filled.multiply_accumulates = shape.multiplyAccumulates
     (filled.value_low, filled.value_high) = shape.valueBounds
-    try fill(info, with: filled)
+    try fill(info, with: filled, firstSize: Int(E3_MODEL_INFO_FIRST_SIZE))
   }
 }
 

@@ -135,7 +135,8 @@ struct Kernels {
 
   /// Values as the panels of probabilities · values: their differences from their mean, which each product adds, as the
   /// probabilities of a query have the sum 1. Overwrites them.
-  func packValues(_ values: FloatRows, width: Int, columns: ColumnStatistics, into panels: UnsafeMutablePointer<UInt8>) {
+  func packValues(_ values: FloatRows, width: Int, columns: ColumnStatistics, into panels: UnsafeMutablePointer<UInt8>)
+  {
     centre(values, width: width, columns)
     table.pointee.pack_values(
       values.start, values.stride, values.count, width, columns.means, columns.largest, panels)

@@ -24,7 +24,8 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     let options = PackOptions(
-      model: model.options(capacity: .none), ignored: model.ignore, labels: labels, resize: preprocessing.resize?.resize,
+      model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
+      resize: preprocessing.resize?.resize,
       value: preprocessing.value)
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")

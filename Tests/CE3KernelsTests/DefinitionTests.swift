@@ -47,7 +47,8 @@ struct DefinitionTests {
     #expect(Set(below).count == 1 && below[0][0] > Float.leastNormalMagnitude)
   }
 
-  @Test("exp2 has a relative error below 4e-6, as far as a sum with 1 shows, is exact at integers, and constant far left")
+  @Test(
+    "exp2 has a relative error below 4e-6, as far as a sum with 1 shows, is exact at integers, and constant far left")
   func powerOfTwo() {
     let x = (0..<20_000).map { -20 * Float($0) / 20_000 }
     for (x, sum) in zip(x, onePlusPowersOfTwo(x)) {
@@ -160,7 +161,8 @@ struct DefinitionTests {
         #expect(values.min()! > 0 || q.min() == -127)
         #expect(values.max()! < 0 || q.max() == 127)
         for (value, byte) in zip(values, q) {
-          #expect(abs(value - (Float(byte) * range.scale + range.middle) * 2) <= range.scale * 1.001 + abs(offset) * 1e-6)
+          #expect(
+            abs(value - (Float(byte) * range.scale + range.middle) * 2) <= range.scale * 1.001 + abs(offset) * 1e-6)
         }
       }
     }
@@ -183,7 +185,8 @@ struct DefinitionTests {
     let panels = Buffer<UInt8>(e3k_panel_bytes(tokens) * width / 16)
     #expect(scalar.kernels.centre_columns(values.base, values.stride, tokens, width, means.base, largest.base) == 1)
     scalar.kernels.pack_values(values.base, values.stride, tokens, width, means.base, largest.base, panels.base)
-    let out = Buffer<UInt8>(5 * 64), ranges = Buffer<e3k_range>(5), context = Matrix(rows: 5, width: width) { _, _ in 0 }
+    let out = Buffer<UInt8>(5 * 64), ranges = Buffer<e3k_range>(5),
+      context = Matrix(rows: 5, width: width) { _, _ in 0 }
     #expect(
       scalar.kernels.softmax_quantize(scores.base, scores.stride, 5, tokens, out.base, 64, ranges.base) == 1)
     var product = e3k_gemm()
@@ -208,7 +211,8 @@ struct DefinitionTests {
     }
   }
 
-  @Test("packed weights have the smallest squared error of 16 scales, zero padding, and 128 times their sum beside them")
+  @Test(
+    "packed weights have the smallest squared error of 16 scales, zero padding, and 128 times their sum beside them")
   func packLinear() {
     var random = SplitMix(state: 25)
     for (inputs, outputs) in [(1, 1), (8, 16), (13, 21), (100, 40)] {

@@ -20,19 +20,30 @@ import Testing
     arguments: [
       ("model.bin", Array("version https://git-lfs.github.com/spec/v1\noid sha256:0".utf8), "a git-lfs pointer"),
       ("model", [0x89] + Array("HDF\r\n\u{1A}\n0000".utf8), "an HDF5 file, as Keras writes"),
-      ("model", [0x1C, 0, 0, 0] + Array("TFL3".utf8), "a TFLite model"), ("model", Array("GGUF\u{3}".utf8), "a GGUF file"),
-      ("model", [0x08, 0x0A, 0x12, 0x07] + Array("pytorch".utf8), "an ONNX model: tools/checkpoints/onnx_to_safetensors"),
+      ("model", [0x1C, 0, 0, 0] + Array("TFL3".utf8), "a TFLite model"),
+      ("model", Array("GGUF\u{3}".utf8), "a GGUF file"),
+      (
+        "model", [0x08, 0x0A, 0x12, 0x07] + Array("pytorch".utf8),
+        "an ONNX model: tools/checkpoints/onnx_to_safetensors"
+      ),
       ("model", [0x82, 0xA6] + Array("params".utf8), "msgpack, as flax writes"),
       ("model", [0x80, 4, 0x95, 0], "a Python pickle, which could run anything"),
       ("model", [0x93] + Array("NUMPY\u{1}\u{0}".utf8), "one .npy array"),
-      ("model", [0x1F, 0x8B, 8, 0], "an archive: unpack it first"), ("model", Array("<!DOCTYPE html>".utf8), "a web page"),
+      ("model", [0x1F, 0x8B, 8, 0], "an archive: unpack it first"),
+      ("model", Array("<!DOCTYPE html>".utf8), "a web page"),
       ("model", [0x89] + Array("E3M\r\n\u{1A}\n".utf8), "is packed already"),
-      ("model.pt", Array("x".utf8), "neither a V-MoE checkpoint, safetensors, npz nor a PyTorch file; its name says PyTorch"),
+      (
+        "model.pt", Array("x".utf8),
+        "neither a V-MoE checkpoint, safetensors, npz nor a PyTorch file; its name says PyTorch"
+      ),
       ("model.onnx", Array("x".utf8), "its name says ONNX, its contents do not"),
       ("model.safetensors.index.json", Array("x".utf8), "neither a V-MoE checkpoint"),
       ("model.json", Array("{}".utf8), "JSON without a weight_map"),
       ("model.index", Array("{}".utf8), "not the index of a V-MoE checkpoint"),
-      ("m-00001-of-00003.safetensors", Array("x".utf8), "part 1 of 3: give the index (m.safetensors.index.json) or the folder"),
+      (
+        "m-00001-of-00003.safetensors", Array("x".utf8),
+        "part 1 of 3: give the index (m.safetensors.index.json) or the folder"
+      ),
       ("c.data-00000-of-00002", Array("x".utf8), "a data file of a V-MoE checkpoint: give c.index"),
     ])
   func otherForms(_ name: String, _ bytes: [UInt8], _ expected: String) throws {
@@ -44,14 +55,16 @@ import Testing
   @Test("zip files of other forms are answered with the next step")
   func otherZips() throws {
     for (names, expected) in [
-      (["model.weights.h5", "config.json"], "a Keras file"), (["m/code/a.py", "m/constants.pkl", "m/data.pkl"], "a TorchScript"),
+      (["model.weights.h5", "config.json"], "a Keras file"),
+      (["m/code/a.py", "m/constants.pkl", "m/data.pkl"], "a TorchScript"),
     ] {
       let path = try folder.write(storedZip(names.map { ($0, [0]) }), to: "model.zip")
       #expect(problem(path)?.contains(expected) == true)
     }
     let legacy = "\(Self.library)/same/legacy.pt"
-    #expect(problem(legacy) == "\(legacy): a PyTorch file of the form before 1.6: save it anew with "
-      + "torch.save(torch.load(FILE, weights_only=True), NEW)")
+    #expect(
+      problem(legacy) == "\(legacy): a PyTorch file of the form before 1.6: save it anew with "
+        + "torch.save(torch.load(FILE, weights_only=True), NEW)")
   }
 
   @Test("folders: Orbax, SavedModel, several checkpoints, none")
@@ -93,7 +106,8 @@ import Testing
     #expect(problem(folder[part])?.contains("part 1 of ") == true)
     for (old, new, expected) in [
       (part, "none.safetensors", "none.safetensors: No such file"), (part, "../\(part)", "expected a file name"),
-      ("\"classifier.bias\"", "\"classifier.bia\"", "says that it is here"), ("\"weight_map\"", "\"weights\"", "JSON without a weight_map"),
+      ("\"classifier.bias\"", "\"classifier.bia\"", "says that it is here"),
+      ("\"weight_map\"", "\"weights\"", "JSON without a weight_map"),
     ] {
       try #require(text.contains(old))
       try folder.write(text.replacing(old, with: new), to: index)
@@ -128,7 +142,8 @@ import Testing
   @Test("what training leaves is passed over and named: counters, masks, averages, optimizer state")
   func passedOver() throws {
     let path = try adding([
-      ("step", "I64", [1], 8), ("mask", "BOOL", [2], 2), ("ema/embedding/kernel", "F32", [2], 8), ("ema/cls", "F32", [2], 8),
+      ("step", "I64", [1], 8), ("mask", "BOOL", [2], 2), ("ema/embedding/kernel", "F32", [2], 8),
+      ("ema/cls", "F32", [2], 8),
       ("bn.num_batches_tracked", "I64", [], 8), ("opt/0/mu/cls", "F32", [1], 4), ("mask_token", "F32", [0, 3], 0),
     ])
     let model = try SourceModel(checkpoint: path, config: config)
@@ -153,7 +168,9 @@ import Testing
 
   @Test("a tensor that would make the model another one cannot be left out")
   func foreign() throws {
-    for name in ["norm_pre.weight", "blocks.0.attn.q_norm.weight", "rope.freqs", "blocks.0.attn.relative_position_bias_table"] {
+    for name in [
+      "norm_pre.weight", "blocks.0.attn.q_norm.weight", "rope.freqs", "blocks.0.attn.relative_position_bias_table",
+    ] {
       let path = try adding([(name, "F32", [1], 4)])
       let message = try #require(problem(path, config: config, ignoring: ["*\(name)"]))
       #expect(message.contains("tensor \(name): belongs to ") && message.hasSuffix("which is not computed here"))
@@ -172,7 +189,9 @@ import Testing
   func twoModels() throws {
     let path = try adding([("teacher/Encoder/encoder_norm/scale", "F32", [8], 32)])
     let message = try #require(problem(path, config: config))
-    #expect(message.hasSuffix("holds 2 models, whose names begin with \"\", \"teacher/\": leave the others out with --ignore"))
+    #expect(
+      message.hasSuffix("holds 2 models, whose names begin with \"\", \"teacher/\": leave the others out with --ignore")
+    )
     #expect(problem(path, config: config, ignoring: ["teacher/*"]) == nil)
   }
 }

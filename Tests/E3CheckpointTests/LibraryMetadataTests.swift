@@ -36,7 +36,8 @@ import Testing
     #expect(
       try open("hf_ViTForImageClassification").preprocessing
         == SourcePreprocessing(
-          resize: .exact(crop), filter: .bilinear, crop: crop, cropRounding: .down, mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5]))
+          resize: .exact(crop), filter: .bilinear, crop: crop, cropRounding: .down, mean: [0.5, 0.5, 0.5],
+          deviation: [0.5, 0.5, 0.5]))
     #expect(
       try open("hf_Dinov2ForImageClassification").preprocessing
         == SourcePreprocessing(
@@ -84,22 +85,61 @@ import Testing
   @Test(
     "a field that is not known, or asks for what is not computed, is refused by its name",
     arguments: [
-      ("hf_ViTForImageClassification", #""hidden_act": "gelu""#, #""hidden_act": "quick_gelu""#, "hidden_act is \"quick_gelu\", expected one of"),
-      ("hf_ViTForImageClassification", #""layer_norm_eps""#, #""layer_norm_epsilon""#, "the field layer_norm_epsilon is not known"),
-      ("hf_ViTForImageClassification", #""model_type": "vit""#, #""model_type": "beit""#, "model_type is \"beit\", expected one of"),
-      ("hf_ViTForImageClassification", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#, "hidden_size is 16, expected a multiple of num_attention_heads, 3"),
-      ("hf_ViTForImageClassification", #""intermediate_size": 32"#, #""intermediate_size": 48"#, "expected 48 along axis 1 (intermediate_size"),
-      ("hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#, "images of 16x16, expected image_size of the model, 32x32"),
+      (
+        "hf_ViTForImageClassification", #""hidden_act": "gelu""#, #""hidden_act": "quick_gelu""#,
+        "hidden_act is \"quick_gelu\", expected one of"
+      ),
+      (
+        "hf_ViTForImageClassification", #""layer_norm_eps""#, #""layer_norm_epsilon""#,
+        "the field layer_norm_epsilon is not known"
+      ),
+      (
+        "hf_ViTForImageClassification", #""model_type": "vit""#, #""model_type": "beit""#,
+        "model_type is \"beit\", expected one of"
+      ),
+      (
+        "hf_ViTForImageClassification", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#,
+        "hidden_size is 16, expected a multiple of num_attention_heads, 3"
+      ),
+      (
+        "hf_ViTForImageClassification", #""intermediate_size": 32"#, #""intermediate_size": 48"#,
+        "expected 48 along axis 1 (intermediate_size"
+      ),
+      (
+        "hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#,
+        "images of 16x16, expected image_size of the model, 32x32"
+      ),
       ("timm_deit3_small_patch16_224", #""img_size": ["#, #""patch_size": 4, "img_size": [32,"#, "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"3\": \"kind 4\"", "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"7\": \"kind 4\"", "id2label is \"kind 4\" for 7"),
-      ("hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#, "use_swiglu_ffn is true"),
-      ("hf_Dinov2WithRegistersForImageClassification", #""num_register_tokens": 4"#, #""num_register_tokens": 3"#, "4 register tokens, expected 3"),
-      ("timm_deit3_small_patch16_224", #""global_pool": "token""#, #""global_pool": "max""#, "global_pool is \"max\", expected one of"),
-      ("timm_deit3_small_patch16_224", #""mlp_ratio""#, #""mlp_ratios""#, "the field model_args.mlp_ratios is not known"),
-      ("timm_deit3_small_patch16_224", #""mlp_ratio": 2"#, #""act_layer": "quick_gelu""#, "model_args.act_layer is \"quick_gelu\""),
-      ("timm_deit3_small_patch16_224", "deit3_small_patch16_224", "beit_base_patch16_224", "architecture is \"beit_base"),
-      ("timm_deit3_small_patch16_224", "deit3_small_patch16_224", "vit_base_patch32_clip_quickgelu_224", "architecture is"),
+      (
+        "hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#,
+        "use_swiglu_ffn is true"
+      ),
+      (
+        "hf_Dinov2WithRegistersForImageClassification", #""num_register_tokens": 4"#, #""num_register_tokens": 3"#,
+        "4 register tokens, expected 3"
+      ),
+      (
+        "timm_deit3_small_patch16_224", #""global_pool": "token""#, #""global_pool": "max""#,
+        "global_pool is \"max\", expected one of"
+      ),
+      (
+        "timm_deit3_small_patch16_224", #""mlp_ratio""#, #""mlp_ratios""#,
+        "the field model_args.mlp_ratios is not known"
+      ),
+      (
+        "timm_deit3_small_patch16_224", #""mlp_ratio": 2"#, #""act_layer": "quick_gelu""#,
+        "model_args.act_layer is \"quick_gelu\""
+      ),
+      (
+        "timm_deit3_small_patch16_224", "deit3_small_patch16_224", "beit_base_patch16_224",
+        "architecture is \"beit_base"
+      ),
+      (
+        "timm_deit3_small_patch16_224", "deit3_small_patch16_224", "vit_base_patch32_clip_quickgelu_224",
+        "architecture is"
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
@@ -123,7 +163,8 @@ import Testing
     #expect(message.contains("preprocessor_config.json: ") && message.contains(expected), "\(message)")
   }
 
-  @Test("without a configuration the shapes tell, what they do not is named, and heads that nothing tells are asked for")
+  @Test(
+    "without a configuration the shapes tell, what they do not is named, and heads that nothing tells are asked for")
   func shapesAlone() throws {
     let temporary = try TemporaryFolder()
     let weights = try contents(of: "\(Self.folder)/timm_vit_small_patch14_reg4_dinov2/model.safetensors")

@@ -131,14 +131,18 @@ private struct PickleText {
     // Each list holds the one before it twice: 2^40 ways to the innermost.
     var laughs = PickleText.raw([UInt8(ascii: "]"), UInt8(ascii: "q"), 0])
     for level in UInt8(1)...40 {
-      laughs = laughs + .raw([
-        UInt8(ascii: "0"), UInt8(ascii: "]"), UInt8(ascii: "q"), level, UInt8(ascii: "("), UInt8(ascii: "h"), level - 1,
-        UInt8(ascii: "h"), level - 1, UInt8(ascii: "e"),
-      ])
+      laughs =
+        laughs
+        + .raw([
+          UInt8(ascii: "0"), UInt8(ascii: "]"), UInt8(ascii: "q"), level, UInt8(ascii: "("), UInt8(ascii: "h"),
+          level - 1,
+          UInt8(ascii: "h"), level - 1, UInt8(ascii: "e"),
+        ])
     }
     #expect(fault { _ = try open(.dictionary([("a", laughs)])) }?.contains("nested too deep") == true)
     // A million tuples, one in the other.
-    let nested = PickleText.raw([UInt8](repeating: UInt8(ascii: "N"), count: 1) + [UInt8](repeating: 0x85, count: 1 << 20))
+    let nested = PickleText.raw(
+      [UInt8](repeating: UInt8(ascii: "N"), count: 1) + [UInt8](repeating: 0x85, count: 1 << 20))
     #expect(fault { _ = try open(.dictionary([("a", nested)])) }?.contains("nested too deep") == true)
   }
 

@@ -55,7 +55,9 @@ import Testing
       {"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[4,6]},\
       "c":{"dtype":"F32","shape":[0,3],"data_offsets":[6,6]}}
       """, dataBytes: 6)
-    #expect(fault { _ = try checkpoint.read("a") }?.hasSuffix("a: element type int32, expected float32, float16 or bfloat16") == true)
+    #expect(
+      fault { _ = try checkpoint.read("a") }?.hasSuffix("a: element type int32, expected float32, float16 or bfloat16")
+        == true)
     #expect(fault { _ = try checkpoint.read("b") }?.hasSuffix("b: dtype F8_E4M3, expected F32, F16 or BF16") == true)
     #expect(try checkpoint.read("c") == [])
   }

@@ -39,7 +39,8 @@ public enum Goldens {
   /// Every model of another library.
   public static let libraryModels: [LibraryModel] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: libraryDirectory)) ?? []
-    return names.sorted().filter { FileManager.default.fileExists(atPath: "\(libraryDirectory)/\($0)/logits.npy") }.map {
+    return names.sorted().filter { FileManager.default.fileExists(atPath: "\(libraryDirectory)/\($0)/logits.npy") }.map
+    {
       // The one of a single channel.
       let inputs = $0 == "timm_vit_tiny_patch16_224" ? "inputs-grey" : "inputs"
       return LibraryModel(name: $0, inputs: "\(libraryDirectory)/\(inputs).npy")

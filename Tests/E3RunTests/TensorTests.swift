@@ -24,8 +24,11 @@ struct TensorTests {
 
   @Test("floats that are bytes, or otherwise no pixels of the model's range, are refused")
   func otherRange() throws {
-    for (factor, expected) in [(127.5 as Float, "model takes -1.00 to 1.00"), (4.5, "the value -4.50 is no prepared pixel")] {
-      let path = try folder.write(npy([1, 7, 9, 3], bytes(images(1).map { $0 * factor }), type: "<f4"), to: "range.npy")
+    for (factor, expected) in [
+      (127.5 as Float, "model takes -1.00 to 1.00"), (4.5, "the value -4.50 is no prepared pixel"),
+    ] {
+      let path = try folder.write(
+        npy([1, 7, 9, 3], bytes(images(1).map { $0 * factor }), type: "<f4"), to: "range.npy")
       let outcome = try run([model, "--tensor", path, "--json"])
       #expect(outcome.status == 1 && outcome.output.isEmpty && outcome.errors.contains(expected), "\(outcome.errors)")
     }

@@ -187,4 +187,16 @@ struct CalibrationTests {
     result.struct_size -= 1
     #expect(e3_session_run_tensor(session.handle, image, image.count, &result) == E3_ERROR_STRUCT_SIZE)
   }
+
+  @Test("reaches a caller of the first interface with what a model is, without what came later")
+  func olderInfo() throws {
+    let model = try sample()
+    var info = e3_model_info()
+    info.struct_size = UInt32(E3_MODEL_INFO_FIRST_SIZE)
+    info.value_high = 77
+    try check(e3_model_get_info(&model.handle, &info))
+    #expect(info.multiply_accumulates == model.info.multiply_accumulates && info.value_high == 77)
+    info.struct_size -= 1
+    #expect(e3_model_get_info(&model.handle, &info) == E3_ERROR_STRUCT_SIZE)
+  }
 }

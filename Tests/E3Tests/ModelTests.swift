@@ -14,6 +14,7 @@ struct ModelTests {
     #expect(model.layerCount == Int(config.layer_count) && model.headCount == Int(config.head_count))
     #expect(model.hiddenSize == Int(config.hidden_size) && model.mlpSize == Int(config.mlp_size))
     #expect(model.representationSize == Int(config.representation_size))
+    #expect(model.lowestValue == -1 && model.highestValue == 1)
     #expect(model.tokenCount > 0 && model.multiplyAccumulates > 0)
     #expect(model.labels == ["cat", "Čeština", ""] && model.label(1) == "Čeština")
     #expect(model.label(3) == nil && model.label(-1) == nil)

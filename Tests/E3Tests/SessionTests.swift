@@ -57,6 +57,56 @@ struct SessionTests {
     #expect(one.bits != two.bits)
   }
 
+  @Test("a rectangle, turned, of another format and range is the frame that its pixels make")
+  func pictures() throws {
+    var session = try Session(openModel(.full))
+    let (width, height) = (20, 12)
+    let rgb = noise(width * height * 3)
+    func pixel(_ x: Int, _ y: Int) -> ArraySlice<UInt8> { rgb[(y * width + x) * 3..<(y * width + x) * 3 + 3] }
+    // The rectangle at (3, 2) of 10 x 7, a quarter clockwise: lines from left columns, read from below.
+    let turned = (3..<13).flatMap { x in (2..<9).reversed().flatMap { y in Array(pixel(x, y)) } }
+    let bgrx = (0..<width * height).flatMap { [rgb[$0 * 3 + 2], rgb[$0 * 3 + 1], rgb[$0 * 3], 77] }
+    let expected = StoredAnswer(try session.run(Frame(.rgb24, width: 7, height: 10, pixels: turned.span.bytes)))
+    var frame = Frame(.bgrx32, width: width, height: height, pixels: bgrx.span.bytes)
+    frame.crop(x: 3, y: 2, width: 10, height: 7)
+    frame.transform = .rotate90
+    let whole = StoredAnswer(try session.run(Frame(.rgb24, width: width, height: height, pixels: rgb.span.bytes)))
+    let found = StoredAnswer(try session.run(frame))
+    #expect(found == expected && found != whole)
+    frame.range = .limited
+    let limited = StoredAnswer(try session.run(frame))
+    #expect(limited != found)
+    frame.crop(x: -1, y: 2, width: 10, height: 7)
+    let error = error { () throws(E3Error) in _ = try session.run(frame) }
+    #expect(error != nil)
+  }
+
+  @Test("three planes are those of two, taken apart, and the matrix counts")
+  func planes() throws {
+    var session = try Session(openModel(.full))
+    let (luma, u, v) = (noise(16 * 8), noise(8 * 4, seed: 2), noise(8 * 4, seed: 3))
+    let interleaved = (0..<32).flatMap { [u[$0], v[$0]] }
+    let two = StoredAnswer(
+      try session.run(
+        Frame(.nv12, width: 16, height: 8, luma: luma.span.bytes, chroma: interleaved.span.bytes)))
+    var frame = Frame(
+      .i420, width: 16, height: 8, luma: luma.span.bytes, firstChroma: u.span.bytes, secondChroma: v.span.bytes)
+    let three = StoredAnswer(try session.run(frame))
+    #expect(two == three)
+    frame.matrix = .bt709
+    let other = StoredAnswer(try session.run(frame))
+    #expect(other != three)
+  }
+
+  private func error(_ body: () throws(E3Error) -> Void) -> E3Error? {
+    do throws(E3Error) {
+      try body()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   @Test("a frame that is wrong is refused with the error that says why")
   func wrongFrames() throws {
     var session = try Session(openModel(.full))

@@ -191,6 +191,7 @@ typedef struct e3_model_info {
   uint32_t labels;                    /* number of label texts: C, or 0 */
   uint32_t calibrated;                /* 1 when the file carries a calibration (e3-convert calibrate), else 0 */
   uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
+  /* from interface version 1.2 */
   float value_low, value_high;        /* smallest and largest value of a pixel, for prepared tensors */
 } e3_model_info;
 

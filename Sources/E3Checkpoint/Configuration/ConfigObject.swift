@@ -67,7 +67,8 @@ struct ConfigObject {
     var numbers: [Float] = []
     let elements = if case .array(let elements) = value { elements } else { [value] }
     for element in elements {
-      guard case .number(let number) = element, Float(number).isFinite, elements.count == 1 || elements.count == 3 else {
+      guard case .number(let number) = element, Float(number).isFinite, elements.count == 1 || elements.count == 3
+      else {
         throw fault(field, value.text(), "one number or three")
       }
       numbers.append(Float(number))

@@ -42,7 +42,9 @@ extension ConfigResolver {
       }
     }
     let (source, leading) = try sourceGrid(given: given, wanted: wanted, patch: patch, prefix: prefix)
-    let image = wanted ?? document.runSize ?? given ?? Grid(height: source.height * patch.height, width: source.width * patch.width)
+    let image =
+      wanted ?? document.runSize ?? given
+      ?? Grid(height: source.height * patch.height, width: source.width * patch.width)
     guard max(image.height, image.width) <= ConfigDocument.sideLimit else {
       throw FileError(
         file: document.file,

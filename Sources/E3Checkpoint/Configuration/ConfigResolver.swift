@@ -104,7 +104,8 @@ struct ConfigResolver {
     }
     if let given = document.headCount { return given }
     let usual: [Int: Int] = [
-      192: 3, 256: 4, 320: 5, 384: 6, 512: 8, 640: 10, 768: 12, 832: 13, 896: 14, 1024: 16, 1152: 16, 1280: 16, 1408: 16,
+      192: 3, 256: 4, 320: 5, 384: 6, 512: 8, 640: 10, 768: 12, 832: 13, 896: 14, 1024: 16, 1152: 16, 1280: 16,
+      1408: 16,
       1536: 24, 1664: 16,
     ]
     guard let count = usual[hidden] else {
@@ -113,8 +114,9 @@ struct ConfigResolver {
         problem: "nothing tells the number of heads: give --config with {\"encoder\": {\"num_heads\": N}}")
     }
     if !document.isThere || document.names.hiddenSize != "num_features" {
-      notes.append("\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of "
-        + "width \(hidden) have")
+      notes.append(
+        "\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of "
+          + "width \(hidden) have")
     }
     return count
   }
@@ -125,8 +127,9 @@ struct ConfigResolver {
     if let given = document.classifier { return given }
     if let found = facts.classifier {
       if found == .patchMean, facts.finalNorm == .beforePooling, let evidence {
-        notes.append("\(evidence.checkpoint.path): nothing tells what the head reads: the mean of the patches is taken, "
-          + "as there is no class token")
+        notes.append(
+          "\(evidence.checkpoint.path): nothing tells what the head reads: the mean of the patches is taken, "
+            + "as there is no class token")
       }
       return found
     }
@@ -172,7 +175,8 @@ struct ConfigResolver {
     if let count = document.layerCount, count != evidence.layerCount {
       throw FileError(
         file: evidence.checkpoint.path,
-        problem: "\(evidence.layerCount) encoder blocks, expected \(count) (\(document.names.layerCount) in \(document.file))")
+        problem:
+          "\(evidence.layerCount) encoder blocks, expected \(count) (\(document.names.layerCount) in \(document.file))")
     }
     return evidence.layerCount
   }
@@ -210,7 +214,8 @@ struct ConfigResolver {
         problem: "missing: a backbone without classification head cannot be packed; train a head on it first")
     }
     return try agree(
-      document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1)
+      document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1
+    )
   }
 
   private func representationSize() throws(FileError) -> Int? {

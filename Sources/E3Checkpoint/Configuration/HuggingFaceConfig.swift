@@ -138,7 +138,8 @@ func huggingFacePreprocessing(_ root: ConfigObject) throws(FileError) -> SourceP
   switch root.json("size") {
   case .number?:
     let side = try root.size("size", maximum: ConfigDocument.sideLimit) ?? 0
-    resize = type.hasPrefix("CLIP") || type.hasPrefix("Bit") ? .shorterSide(side) : .exact(Grid(height: side, width: side))
+    resize =
+      type.hasPrefix("CLIP") || type.hasPrefix("Bit") ? .shorterSide(side) : .exact(Grid(height: side, width: side))
   case .object?:
     guard let size = try root.object("size") else { throw root.fault("size", "null", "an object") }
     try size.requireKnown(["height", "width", "shortest_edge"])

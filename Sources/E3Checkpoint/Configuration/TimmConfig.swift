@@ -61,12 +61,14 @@ private struct TimmArchitecture {
 
   init(_ name: String, file: String) throws(FileError) {
     func contains(_ part: String) -> Bool { "_\(name)_".contains("_\(part)_") }
-    guard ["vit_", "deit_", "deit3_", "flexivit_"].contains(where: name.hasPrefix), !contains("dinov3"), !contains("rope"),
+    guard ["vit_", "deit_", "deit3_", "flexivit_"].contains(where: name.hasPrefix), !contains("dinov3"),
+      !contains("rope"),
       !contains("quickgelu"), !contains("xp"), !contains("rpn"), !contains("relpos"), !contains("srelpos")
     else {
       throw FileError(
         file: file,
-        problem: "architecture is \"\(name)\"; of timm's models vit_*, deit_*, deit3_* and flexivit_* with plain blocks, "
+        problem:
+          "architecture is \"\(name)\"; of timm's models vit_*, deit_*, deit3_* and flexivit_* with plain blocks, "
           + "learned positions and GELU are read")
     }
     let usesTanh =
@@ -127,7 +129,8 @@ private func addPreprocessing(_ pretrained: ConfigObject, to document: inout Con
   else { return }
   guard deviation.allSatisfy({ $0 > 0 }) else { throw pretrained.fault("std", "\(deviation)", "numbers above 0") }
   let filters: [SourcePreprocessing.Filter] = SourcePreprocessing.Filter.allCases
-  let filter = try pretrained.string("interpolation", oneOf: filters.map(\.rawValue))
+  let filter =
+    try pretrained.string("interpolation", oneOf: filters.map(\.rawValue))
     .flatMap(SourcePreprocessing.Filter.init) ?? .bicubic
   let share = try pretrained.number("crop_pct") ?? 0.875
   guard share > 0, share <= 1 else { throw pretrained.fault("crop_pct", "\(share)", "above 0 and at most 1") }

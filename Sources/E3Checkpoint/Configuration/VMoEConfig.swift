@@ -38,7 +38,8 @@ func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.queryKeyNorm = try encoder.bool("attention_qk_norm")
   document.positionEmbedding = try positionEmbedding(encoder)
   document.moe = try encoder.object("moe").map { (object) throws(FileError) in try moe(object) }
-  if let mlpSize = document.mlpSize, let expertSize = try encoder.object("moe")?.size("mlp_dim"), expertSize != mlpSize {
+  if let mlpSize = document.mlpSize, let expertSize = try encoder.object("moe")?.size("mlp_dim"), expertSize != mlpSize
+  {
     throw encoder.fault(
       "moe.mlp_dim", "\(expertSize)", "\(mlpSize) as encoder.mlp_dim: experts are as wide as other MLPs")
   }

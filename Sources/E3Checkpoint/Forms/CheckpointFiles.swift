@@ -64,13 +64,15 @@ struct CheckpointFiles {
     ]
     if let name = usual.first(where: has) { return "\(folder)/\(name)" }
     for endings in [
-      [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt", ".index"], [".h5", ".msgpack", ".onnx", ".keras"],
+      [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt", ".index"],
+      [".h5", ".msgpack", ".onnx", ".keras"],
     ] {
       let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
       if found.count == 1 { return "\(folder)/\(found[0])" }
       guard found.isEmpty else {
         throw FileError(
-          file: folder, problem: "holds several checkpoints (\(found.prefix(4).joined(separator: ", "))): give one of them")
+          file: folder,
+          problem: "holds several checkpoints (\(found.prefix(4).joined(separator: ", "))): give one of them")
       }
     }
     throw FileError(file: folder, problem: "a folder without a checkpoint")

@@ -55,7 +55,8 @@ enum FileKind {
     } else if (0x80...0x8F).contains(bytes[0]) || bytes[0] == 0xDE || bytes[0] == 0xDF {
       self = .msgpack
     } else if bytes.count >= 48, bytes.suffix(8).elementsEqual([0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB]) {
-      throw refusal("the index of a TensorFlow checkpoint: load it where it was trained and save the weights as safetensors")
+      throw refusal(
+        "the index of a TensorFlow checkpoint: load it where it was trained and save the weights as safetensors")
     } else if file.path.hasSuffix(".safetensors") {
       // What is wrong with it is told by its reader; a zip file may begin with anything.
       self = .safetensors

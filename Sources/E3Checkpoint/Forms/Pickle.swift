@@ -133,7 +133,9 @@ struct Pickle {
     case UInt8(ascii: "c"): try pushGlobal(module: try line(), name: try line())
     case 0x93:
       let names = try pop(2)
-      guard case .text(let module) = names[0], case .text(let name) = names[1] else { throw fault("a class without name") }
+      guard case .text(let module) = names[0], case .text(let name) = names[1] else {
+        throw fault("a class without name")
+      }
       try pushGlobal(module: module, name: name)
     case UInt8(ascii: "Q"):
       guard let elements = tuple(try pop()) else { throw fault("a persistent number that is no tuple") }
@@ -162,7 +164,8 @@ struct Pickle {
     guard PickleNames.isKnown(path) else {
       throw FileError(
         file: file,
-        problem: "its pickle names \(path), which no file of tensors needs; nothing of it is run. Save the weights alone: "
+        problem:
+          "its pickle names \(path), which no file of tensors needs; nothing of it is run. Save the weights alone: "
           + "torch.save(model.state_dict(), FILE)")
     }
     push(.global(path))
@@ -196,7 +199,9 @@ struct Pickle {
   }
 
   private mutating func setItems(_ items: [PickleValue]) throws(FileError) {
-    guard items.count.isMultiple(of: 2), case .object(let index) = try top() else { throw fault("no dictionary to fill") }
+    guard items.count.isMultiple(of: 2), case .object(let index) = try top() else {
+      throw fault("no dictionary to fill")
+    }
     switch objects[index] {
     case .dictionary(var members):
       // Out of the array while it grows, so that it is not copied.
@@ -268,7 +273,9 @@ struct Pickle {
   }
 
   private mutating func text(_ count: Int) throws(FileError) -> PickleValue {
-    guard let text = String(validating: bytes[try range(count)], as: UTF8.self) else { throw fault("text that is not UTF-8") }
+    guard let text = String(validating: bytes[try range(count)], as: UTF8.self) else {
+      throw fault("text that is not UTF-8")
+    }
     return .text(text)
   }
 

@@ -46,7 +46,8 @@ struct StoredTensors {
       }
       if names.contains(where: { $0.hasSuffix("/constants.pkl") }) {
         throw FileError(
-          file: file.path, problem: "a TorchScript program: save the weights alone, torch.save(model.state_dict(), FILE)")
+          file: file.path,
+          problem: "a TorchScript program: save the weights alone, torch.save(model.state_dict(), FILE)")
       }
       if let pickle = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
         return (.pytorch, try readTorch(file, archive, pickle: pickle))

@@ -72,7 +72,9 @@ private struct TorchReader {
       return try strided(arguments, name: name, typed: function.hasSuffix("v3"))
     case "torch._tensor._rebuild_from_type_v2":
       // Function, class, arguments, attributes.
-      if arguments.count == 4, let inner = pickle.global(arguments[0]), let parts = pickle.tuple(arguments[2]), depth < 4 {
+      if arguments.count == 4, let inner = pickle.global(arguments[0]), let parts = pickle.tuple(arguments[2]),
+        depth < 4
+      {
         return try tensor(inner, parts, name: name, depth: depth + 1)
       }
     default:

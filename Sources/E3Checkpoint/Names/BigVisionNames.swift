@@ -25,7 +25,8 @@ extension Naming {
       } else if parts.first == "MAPHead_0" {
         var parts = ["MapHead"] + parts.dropFirst()
         if parts.count > 1 {
-          parts[1] = ["LayerNorm_0": "LayerNorm", "MlpBlock_0": "Mlp"][parts[1]]
+          parts[1] =
+            ["LayerNorm_0": "LayerNorm", "MlpBlock_0": "Mlp"][parts[1]]
             ?? (parts[1].hasPrefix("MultiHeadDotProductAttention_") ? "MultiHeadDotProductAttention" : parts[1])
         }
         tensors[parts.joined(separator: "/")] = tensor

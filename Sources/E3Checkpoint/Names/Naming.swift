@@ -24,7 +24,8 @@ public enum Naming: String, Sendable {
   ///
   /// - Returns: nil where no name is known.
   /// - Throws: a checkpoint of several models.
-  static func find(in names: some Sequence<String>, path: String) throws(FileError) -> (naming: Naming, prefix: String)? {
+  static func find(in names: some Sequence<String>, path: String) throws(FileError) -> (naming: Naming, prefix: String)?
+  {
     var found: [(naming: Naming, prefix: String)] = []
     for name in names {
       for naming in [Naming.vmoe, .bigVision, .timm, .huggingFace, .torchvision] {
@@ -38,7 +39,8 @@ public enum Naming: String, Sendable {
     guard found.count > 1 else { return found.first }
     let prefixes = found.map(\.prefix).sorted().prefix(4).map { "\"\($0)\"" }.joined(separator: ", ")
     throw FileError(
-      file: path, problem: "holds \(found.count) models, whose names begin with \(prefixes): leave the others out with --ignore")
+      file: path,
+      problem: "holds \(found.count) models, whose names begin with \(prefixes): leave the others out with --ignore")
   }
 
   /// Turns the model's tensors into those of V-MoE's tree.

@@ -52,7 +52,8 @@ extension Naming {
     t.copy(
       ParameterNames.registers, from: t.first(of: "\(embeddings).register_tokens", "\(embeddings).distillation_token"))
     t.copy(ParameterNames.positionEmbedding, from: "\(embeddings).position_embeddings")
-    let layers = t.first(of: "\(base)layers.0.norm1.weight", "\(base)layers.0.layernorm_before.weight") == nil
+    let layers =
+      t.first(of: "\(base)layers.0.norm1.weight", "\(base)layers.0.layernorm_before.weight") == nil
       ? "\(base)encoder.layer" : "\(base)layers"
     let norms = t.has("\(layers).0.norm1.weight") ? ["norm1", "norm2"] : ["layernorm_before", "layernorm_after"]
     for index in 0..<t.blockCount({ "\(layers).\($0).\(norms[0]).weight" }) {

@@ -68,7 +68,9 @@ struct Translation {
 
   /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
   mutating func stacked(_ names: [LinearNames], weight: String, bias: String) {
-    guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else { return }
+    guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else {
+      return
+    }
     let (outputs, inputs) = (matrix.shape[0] / names.count, matrix.shape[1])
     let biases = take(bias)
     guard biases == nil || biases?.shape == [matrix.shape[0]] else { return }
@@ -99,7 +101,8 @@ struct Translation {
       ) { parts in parts.joined().map { $0 / 2 } })
     add(
       ParameterNames.head.bias,
-      ComputedTensor(shape: [classes], parts: [biasA, biasB]) { parts in zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 } })
+      ComputedTensor(shape: [classes], parts: [biasA, biasB]) { parts in zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 }
+      })
   }
 
   /// Number of blocks, by a tensor that each of them has; `name` gives it for a number.

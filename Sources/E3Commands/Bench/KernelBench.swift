@@ -31,7 +31,8 @@ struct KernelBench: ~Copyable {
     }
     guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: Self.rowLimit * 4096),
       let ranges = Memory(count: MemoryLayout<e3k_range>.stride * Self.rowLimit),
-      let output = Memory(count: 4 * Self.rowLimit * Self.largestOutput), let samples = Memory(count: 8 * Self.sampleLimit)
+      let output = Memory(count: 4 * Self.rowLimit * Self.largestOutput),
+      let samples = Memory(count: 8 * Self.sampleLimit)
     else { throw .report(nil, "out of memory") }
     self.options = options
     self.table = table

@@ -34,6 +34,8 @@ class ModelInfo(Structure):
         ("labels", c_uint32),
         ("calibrated", c_uint32),
         ("multiply_accumulates", c_uint64),
+        ("value_low", c_float),
+        ("value_high", c_float),
     ]
 
 
@@ -90,6 +92,17 @@ class Frame(Structure):
         ("planes", c_void_p * 2),
         ("strides", c_size_t * 2),
         ("sizes", c_size_t * 2),
+        ("third_plane", c_void_p),
+        ("third_stride", c_size_t),
+        ("third_size", c_size_t),
+        ("range", c_uint32),
+        ("matrix", c_uint32),
+        ("crop_x", c_uint32),
+        ("crop_y", c_uint32),
+        ("crop_width", c_uint32),
+        ("crop_height", c_uint32),
+        ("transform", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

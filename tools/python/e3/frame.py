@@ -3,70 +3,111 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, List, Tuple
+from typing import Any, Optional, Tuple
 
 from . import _library
 from ._buffer import Buffer
 
-_FORMATS = {"rgb24": 1, "gray8": 2, "yuyv": 3, "nv12": 4}
+# Number of each format and its planes: (lines, pixels, values) says that a value stands for so many lines and pixels of a
+# line, and how many values stand together.
+_WHOLE, _HALF, _QUARTER = (1, 1, 1), (1, 2, 2), (2, 2, 2)
+_FORMATS = {
+    "rgb24": (1, [(1, 1, 3)]),
+    "gray8": (2, [_WHOLE]),
+    "yuyv": (3, [(1, 1, 2)]),
+    "nv12": (4, [_WHOLE, _QUARTER]),
+    "uyvy": (5, [(1, 1, 2)]),
+    "yvyu": (6, [(1, 1, 2)]),
+    "nv21": (7, [_WHOLE, _QUARTER]),
+    "nv16": (8, [_WHOLE, _HALF]),
+    "i420": (9, [_WHOLE, (2, 2, 1), (2, 2, 1)]),
+    "yv12": (10, [_WHOLE, (2, 2, 1), (2, 2, 1)]),
+    "bgr24": (11, [(1, 1, 3)]),
+    "bgrx32": (12, [(1, 1, 4)]),
+    "rgbx32": (13, [(1, 1, 4)]),
+    "xrgb32": (14, [(1, 1, 4)]),
+    "xbgr32": (15, [(1, 1, 4)]),
+    "gray10": (16, [_WHOLE]),
+    "gray12": (17, [_WHOLE]),
+    "gray16": (18, [_WHOLE]),
+}
+_WORDS = ("gray10", "gray12", "gray16")
+_RANGES = {"default": 0, "limited": 1, "full": 2}
+_MATRICES = {"default": 0, "bt601": 1, "bt709": 2, "bt2020": 3}
+_TRANSFORMS = {
+    "none": 0,
+    "rotate_90": 1,
+    "rotate_180": 2,
+    "rotate_270": 3,
+    "flip_horizontal": 4,
+    "flip_vertical": 5,
+    "transpose": 6,
+    "transverse": 7,
+}
 
 
 class Frame:
-    """A camera image of any size, where it lies in memory. Nothing is copied; the frame keeps the memory alive.
+    """A camera image of any size, where it lies in memory. It keeps the memory alive, and copies nothing but planes whose
+    lines are not each in one piece.
 
-    Use :meth:`rgb`, :meth:`grey`, :meth:`yuyv` or :meth:`nv12`, or give the array itself to a model.
+    >>> e3.Frame("nv12", luma, chroma, matrix="bt709")
     """
 
     __slots__ = ("struct", "reference", "_planes")
 
-    def __init__(self, format: str, width: int, height: int, planes: List[Tuple[Buffer, int]]) -> None:
-        """planes: each with the bytes from one of its lines to the next."""
+    def __init__(
+        self,
+        format: str,
+        *planes: Any,
+        range: str = "default",
+        matrix: str = "default",
+        crop: Optional[Tuple[int, int, int, int]] = None,
+        transform: str = "none",
+    ) -> None:
+        """format: "rgb24" and the other names of `e3_pixel_format` in e3.h.
+
+        planes: arrays of uint8, of the format's number, each `[height][width][values]`: "rgb24" one of 3 values, "yuyv" of 2,
+            "bgrx32" of 4, "gray8" of 1, where the last axis may be missing; "nv12" luma and `[height/2][width/2][2]` or
+            `[height/2][width]`; "i420" luma and twice `[height/2][width/2]`. "gray10", "gray12" and "gray16": uint16.
+        range: "full" or "limited"; by default limited for formats with U and V
+        matrix: "bt601", the default, "bt709" or "bt2020"
+        crop: x, y, width and height of the rectangle that counts
+        transform: how the rectangle is turned: "rotate_90" and the other names of `e3_transform`
+        """
+        number, layout = _known(_FORMATS, format, "pixel format")
+        if len(planes) != len(layout):
+            raise ValueError(f"{format} has {len(layout)} planes, not {len(planes)}")
+        item = "H" if format in _WORDS else "B"
+        buffers = [Buffer(plane) for plane in planes]
+        height, width = _size(buffers[0], layout[0][2], format)
         struct = _library.Frame()
         struct.struct_size = ctypes.sizeof(_library.Frame)
-        struct.format = _FORMATS[format]
-        struct.width, struct.height = width, height
-        for index, (buffer, stride) in enumerate(planes):
-            struct.planes[index] = buffer.address
-            struct.strides[index] = stride
-            struct.sizes[index] = _readable(buffer)
+        struct.format, struct.width, struct.height = number, width, height
+        for index, (plane, buffer, (lines, pixels, values)) in enumerate(zip(planes, buffers, layout)):
+            buffer = buffers[index] = _lines(
+                plane, buffer, item, (height // lines, width // pixels, values), f"plane {index} of {format}"
+            )
+            if index < 2:
+                struct.planes[index], struct.strides[index] = buffer.address, buffer.strides[0]
+                struct.sizes[index] = _readable(buffer)
+            else:
+                struct.third_plane, struct.third_stride = buffer.address, buffer.strides[0]
+                struct.third_size = _readable(buffer)
+        if range != "default":
+            struct.range = _known(_RANGES, range, "range")
+        if matrix != "default":
+            struct.matrix = _known(_MATRICES, matrix, "matrix")
+        if transform != "none":
+            struct.transform = _known(_TRANSFORMS, transform, "transform")
+        if crop is not None:
+            x, y, crop_width, crop_height = crop
+            if min(x, y) < 0 or min(crop_width, crop_height) < 1 or x + crop_width > width or y + crop_height > height:
+                raise ValueError(f"the rectangle {crop} is not inside {width} x {height} pixels")
+            struct.crop_x, struct.crop_y = x, y
+            struct.crop_width, struct.crop_height = crop_width, crop_height
         self.struct = struct
         self.reference = ctypes.byref(struct)
-        self._planes = planes
-
-    @classmethod
-    def rgb(cls, pixels: Any) -> "Frame":
-        """`[height][width][3]` uint8: red, green, blue. Lines may lie apart."""
-        return cls._packed("rgb24", pixels, Buffer(pixels), 3)
-
-    @classmethod
-    def grey(cls, pixels: Any) -> "Frame":
-        """`[height][width]` or `[height][width][1]` uint8. Lines may lie apart."""
-        return cls._packed("gray8", pixels, Buffer(pixels), 1)
-
-    @classmethod
-    def yuyv(cls, pixels: Any) -> "Frame":
-        """`[height][width][2]` uint8: Y0 U Y1 V, BT.601 limited range; even width. Lines may lie apart."""
-        return cls._packed("yuyv", pixels, Buffer(pixels), 2)
-
-    @classmethod
-    def nv12(cls, luma: Any, chroma: Any) -> "Frame":
-        """luma `[height][width]`, chroma `[height/2][width]` or `[height/2][width/2][2]`, uint8, BT.601 limited range; even
-        width and height. Lines may lie apart."""
-        first, second = Buffer(luma), Buffer(chroma)
-        height, width = _image(first, 1)
-        expected = (height // 2, width // 2, 2) if len(second.shape) == 3 else (height // 2, width)
-        if second.shape != expected:
-            raise ValueError(f"the chroma of {width} x {height} pixels is {list(expected)}, not {list(second.shape)}")
-        first = _in_lines(luma, first, width, 1)
-        second = _in_lines(chroma, second, width, expected[2] if len(expected) == 3 else 1)
-        return cls("nv12", width, height, [(first, first.strides[0]), (second, second.strides[0])])
-
-    @classmethod
-    def _packed(cls, format: str, pixels: Any, buffer: Buffer, channels: int) -> "Frame":
-        """A frame of one plane with `channels` bytes for a pixel."""
-        height, width = _image(buffer, channels)
-        buffer = _in_lines(pixels, buffer, width * channels, channels)
-        return cls(format, width, height, [(buffer, buffer.strides[0])])
+        self._planes = buffers
 
 
 def as_frame(image: Any) -> Frame:
@@ -77,49 +118,59 @@ def as_frame(image: Any) -> Frame:
     if isinstance(image, tuple):
         if len(image) != 2:
             raise ValueError(f"a tuple is the luma and chroma of NV12, not {len(image)} things")
-        return Frame.nv12(*image)
+        return Frame("nv12", *image)
     if hasattr(image, "getbands"):
         return _of_pillow(image)
-    try:
-        buffer = Buffer(image)
-    except TypeError:
-        raise TypeError(f"a {type(image).__name__} is no frame: give an array of uint8, (luma, chroma) or a Pillow image") from None
-    is_rgb = len(buffer.shape) == 3 and buffer.shape[2] == 3
-    return Frame._packed("rgb24" if is_rgb else "gray8", image, buffer, 3 if is_rgb else 1)
+    shape = getattr(image, "shape", None)
+    if shape is None:
+        name = type(image).__name__
+        raise TypeError(f"a {name} is no frame: give an array of uint8, (luma, chroma), a Pillow image or an e3.Frame")
+    return Frame("rgb24" if len(shape) == 3 and shape[2] == 3 else "gray8", image)
 
 
 def _of_pillow(image: Any) -> Frame:
     # The orientation that a camera wrote beside the pixels counts, as it does for e3-run.
-    if getattr(image, "getexif", None) and image.getexif().get(0x0112, 1) != 1:
+    if image.getexif().get(0x0112, 1) != 1:
         from PIL import ImageOps
 
         image = ImageOps.exif_transpose(image)
     if image.mode not in ("RGB", "L"):
         raise ValueError(f"a Pillow image of mode {image.mode}: convert it to RGB or L, which says what becomes of the rest")
-    width, height = image.size
     channels = len(image.getbands())
-    buffer = Buffer(image.tobytes())
-    return Frame("rgb24" if channels == 3 else "gray8", width, height, [(buffer, width * channels)])
+    pixels = memoryview(image.tobytes()).cast("B", (image.height, image.width, channels))
+    return Frame("rgb24" if channels == 3 else "gray8", pixels)
 
 
-def _image(buffer: Buffer, channels: int) -> Tuple[int, int]:
-    """Height and width of an array of bytes `[height][width][channels]`; one channel may have no axis of its own."""
-    if buffer.format != "B":
-        raise TypeError(f"pixels are uint8, not {buffer.format!r}: other values are not known to be 0 to 255")
+def _known(names: Any, name: str, what: str) -> Any:
+    try:
+        return names[name]
+    except KeyError:
+        raise ValueError(f"no {what} {name!r}: {', '.join(names)}") from None
+
+
+def _size(buffer: Buffer, values: int, format: str) -> Tuple[int, int]:
+    """Height and width of an image of `values` values a pixel."""
     shape = buffer.shape
-    if len(shape) == 3 and shape[2] == channels or len(shape) == 2 and channels == 1:
+    if len(shape) == 3 and shape[2] == values or len(shape) == 2 and values == 1:
         return shape[0], shape[1]
-    expected = "[height][width]" if channels == 1 else f"[height][width][{channels}]"
-    raise ValueError(f"a frame is {expected} here, not {list(shape)}")
+    raise ValueError(f"{format} is [height][width]{f'[{values}]' if values > 1 else ''}, not {list(shape)}")
 
 
-def _in_lines(pixels: Any, buffer: Buffer, line: int, channels: int) -> Buffer:
-    """The memory itself when every line of `line` bytes is in one piece and the lines follow each other; else a copy."""
-    strides = buffer.strides
-    if strides[0] >= line and strides[1] == channels and (len(strides) == 2 or strides[2] == 1):
+def _lines(plane: Any, buffer: Buffer, item: str, shape: Tuple[int, int, int], what: str) -> Buffer:
+    """The memory itself when every line is in one piece and lines follow each other; else a copy."""
+    if buffer.format not in (item, "<" + item):
+        kind = "uint16" if item == "H" else "uint8"
+        raise TypeError(f"{what} is {kind}, not {buffer.format!r}: what other values mean is not known")
+    lines, pixels, values = shape
+    flat = (lines, pixels * values)
+    if buffer.shape != shape and buffer.shape != flat:
+        raise ValueError(f"{what} is {list(flat if values == 1 else shape)}, not {list(buffer.shape)}")
+    size = 2 if item == "H" else 1
+    inner = (size * values, size) if len(buffer.shape) == 3 else (size,)
+    if buffer.strides[1:] == inner and buffer.strides[0] >= size * pixels * values:
         return buffer
-    copy = Buffer(memoryview(pixels).tobytes())
-    copy.shape, copy.strides = buffer.shape, (line, channels, 1)[: len(strides)]
+    copy = Buffer(memoryview(plane).tobytes())
+    copy.shape, copy.strides = buffer.shape, (size * pixels * values, *inner)
     return copy
 
 
@@ -127,4 +178,4 @@ def _readable(buffer: Buffer) -> int:
     """Bytes from the first to the last element."""
     if 0 in buffer.shape:
         return 0
-    return 1 + sum((count - 1) * stride for count, stride in zip(buffer.shape, buffer.strides))
+    return buffer.strides[-1] + sum((count - 1) * stride for count, stride in zip(buffer.shape, buffer.strides))

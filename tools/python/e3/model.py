@@ -61,6 +61,7 @@ class Model:
     classes, members, experts, selected_experts, layers, hidden_size, heads, mlp_size, representation_size, tokens: C, M, E,
         K and the rest of the architecture
     multiply_accumulates: of one frame
+    value_low, value_high: the smallest and largest value of a pixel in a prepared image
     labels: texts of the classes; empty when the file has none
     calibration: None when the file carries none
     """
@@ -73,9 +74,9 @@ class Model:
         check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
         info = sized(_library.ModelInfo)
         check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
-        for name, _ in _library.ModelInfo._fields_[1:-3]:
-            setattr(self, name, getattr(info, name))
-        self.multiply_accumulates: int = info.multiply_accumulates
+        for name, _ in _library.ModelInfo._fields_[1:]:
+            if name not in ("labels", "calibrated"):
+                setattr(self, name, getattr(info, name))
         self.labels: List[str] = [
             _library.text_of(lib.e3_model_get_label, byref(self._handle), index) for index in range(info.labels)
         ]
@@ -103,6 +104,9 @@ class Model:
     mlp_size: int
     representation_size: int
     tokens: int
+    multiply_accumulates: int
+    value_low: float
+    value_high: float
 
     def __call__(self, frame: Any) -> Answer:
         """The answer to one frame."""

@@ -41,7 +41,7 @@ def test_every_shipped_model_answers_every_shipped_picture_as_e3_run_does(path, 
 
 def test_a_yuyv_frame_answers_as_e3_run_does(model, e3_run):
     pixels = (ROOT / "models/frames/garment-bag-160x120.yuyv").read_bytes()
-    frame = e3.Frame.yuyv(np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))
+    frame = e3.Frame("yuyv", np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))
     assert_equal(model(frame), e3_run(model.path, pixels, "yuyv", 160, 120))
 
 
@@ -51,9 +51,38 @@ def test_nv12_is_a_tuple_of_luma_and_chroma(model, e3_run):
     found = e3_run(model.path, luma.tobytes() + chroma.tobytes(), "nv12", 64, 48)
     assert_equal(model((luma, chroma)), found)
     assert_equal(model((luma, chroma.reshape(24, 64))), found)
-    assert_equal(model(e3.Frame.nv12(luma, chroma)), found)
-    with pytest.raises(ValueError, match=r"the chroma of 64 x 48 pixels is \[24, 32, 2\], not \[24, 31, 2\]"):
+    assert_equal(model(e3.Frame("nv12", luma, chroma)), found)
+    with pytest.raises(ValueError, match=r"plane 1 of nv12 is \[24, 32, 2\], not \[24, 31, 2\]"):
         model((luma, chroma[:, 1:]))
+
+
+def test_formats_ranges_rectangles_and_transforms_are_those_of_e3_h(model):
+    rgb = np.random.default_rng(11).integers(0, 256, (24, 40, 3), np.uint8)
+    expected = model(rgb).member_logits
+    bgrx = np.dstack([rgb[:, :, ::-1], np.full((24, 40), 9, np.uint8)])
+    assert (model(e3.Frame("bgrx32", bgrx)).member_logits == expected).all()
+    assert (model(e3.Frame("rgb24", rgb, range="limited")).member_logits != expected).any()
+    part = model(rgb[3:20, 5:35]).member_logits
+    assert (model(e3.Frame("rgb24", rgb, crop=(5, 3, 30, 17))).member_logits == part).all()
+    turned = model(np.rot90(rgb, -1)).member_logits
+    assert (model(e3.Frame("rgb24", rgb, transform="rotate_90")).member_logits == turned).all()
+    luma, u, v = (np.random.default_rng(n).integers(0, 256, s, np.uint8) for n, s in [(1, (24, 40)), (2, (12, 20)), (3, (12, 20))])
+    two = model((luma, np.dstack([u, v]))).member_logits
+    assert (model(e3.Frame("i420", luma, u, v)).member_logits == two).all()
+    assert (model(e3.Frame("yv12", luma, v, u)).member_logits == two).all()
+    assert (model(e3.Frame("i420", luma, u, v, matrix="bt709", range="full")).member_logits != two).any()
+    grey = model(luma).member_logits
+    assert (model(e3.Frame("gray16", luma.astype(np.uint16) * 257)).member_logits == grey).all()
+    for arguments, options, words in [
+        (("rgb48", rgb), {}, "no pixel format 'rgb48'"),
+        (("nv12", luma), {}, "nv12 has 2 planes, not 1"),
+        (("rgb24", rgb), {"range": "tv"}, "no range 'tv'"),
+        (("rgb24", rgb), {"crop": (30, 0, 11, 5)}, "not inside 40 x 24"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            e3.Frame(*arguments, **options)
+    with pytest.raises(TypeError, match="is uint16"):
+        e3.Frame("gray16", luma)
 
 
 def test_lines_may_lie_anywhere(model, e3_run):
@@ -68,7 +97,7 @@ def test_lines_may_lie_anywhere(model, e3_run):
 def test_grey_is_an_array_of_two_axes_or_a_pillow_image_of_mode_l(model, e3_run):
     pixels = np.random.default_rng(3).integers(0, 256, (30, 41), np.uint8)
     found = e3_run(model.path, pixels.tobytes(), "gray8", 41, 30)
-    for frame in [pixels, pixels[:, :, None], Image.fromarray(pixels), memoryview(pixels), e3.Frame.grey(pixels)]:
+    for frame in [pixels, pixels[:, :, None], Image.fromarray(pixels), memoryview(pixels), e3.Frame("gray8", pixels)]:
         assert_equal(model(frame), found)
 
 
@@ -87,13 +116,13 @@ def test_a_prepared_image_is_what_preprocess_gives(model):
 def test_what_is_not_certain_is_refused(model):
     rgb = np.zeros((8, 8, 3))
     for frame, kind, words in [
-        (rgb, TypeError, "pixels are uint8"),
-        (rgb.astype(np.int8), TypeError, "pixels are uint8"),
-        (rgb.astype(bool), TypeError, "pixels are uint8"),
-        (np.zeros((8, 8, 4), np.uint8), ValueError, "a frame is"),
-        (np.zeros((2, 8, 8, 3), np.uint8), ValueError, "a frame is"),
+        (rgb, TypeError, "is uint8"),
+        (rgb.astype(np.int8), TypeError, "is uint8"),
+        (rgb.astype(bool), TypeError, "is uint8"),
+        (np.zeros((8, 8, 4), np.uint8), ValueError, "gray8 is"),
+        (np.zeros((2, 8, 8, 3), np.uint8), ValueError, "gray8 is"),
         (np.zeros((0, 8, 3), np.uint8), e3.E3Error, "width or height is zero"),
-        (b"12345", ValueError, "a frame is"),
+        (b"12345", TypeError, "no frame"),
         ("picture.jpg", TypeError, "no frame"),
         (None, TypeError, "no frame"),
         (Image.new("RGBA", (8, 8)), ValueError, "mode RGBA"),
@@ -119,11 +148,12 @@ def test_an_answer_stays_when_the_model_goes_on_and_ends():
     frames = np.random.default_rng(6).integers(0, 256, (4, 28, 28), np.uint8)
     answers = [model(frame) for frame in frames]
     copies = [answer.member_logits.copy() for answer in answers]
+    width = model.representation_size
     del model
     for answer, copy in zip(answers, copies):
         assert (answer.member_logits == copy).all()
         assert np.isclose(answer.probabilities.sum(), 1, atol=1e-5)
-        assert answer.representations.shape == (answer.members, 64)
+        assert answer.representations.shape == (answer.members, width)
         assert answer.total_entropy >= answer.expected_entropy >= 0
     assert (copies[0] != copies[1]).any()
     with pytest.raises(ValueError):

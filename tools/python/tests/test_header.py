@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 HEADER = (ROOT / "Sources/CE3/include/e3.h").read_text()
 CODE = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
 SIZES = {"E3_MAX_THREADS": int(re.search(r"#define E3_MAX_THREADS (\d+)", CODE)[1])}
+ENUMS = re.findall(r"typedef uint32_t (\w+);", CODE)
 TYPES = {"uint16_t": 2, "uint32_t": 4, "int32_t": 4, "uint64_t": 8, "float": 4, "size_t": ctypes.sizeof(ctypes.c_size_t)}
 
 
@@ -27,7 +28,7 @@ def fields(struct):
             pointer = name.startswith("*")
             name, count = re.match(r"\*?(\w+)(?:\[(\w+)\])?$", name).groups()
             size = ctypes.sizeof(ctypes.c_void_p) if pointer else TYPES.get(kind, 4)
-            assert pointer or kind in TYPES or kind in ("e3_isa", "e3_pixel_format", "e3_decision"), kind
+            assert pointer or kind in TYPES or kind in ENUMS, kind
             found.append((name, size, int(SIZES.get(count, count or 1))))
     return found
 
@@ -43,7 +44,7 @@ def test_a_struct_has_the_members_of_the_header(name):
 
 def test_every_struct_that_a_stated_function_takes_is_stated():
     taken = {match for function in _library.FUNCTIONS for match in re.findall(r"\b(e3_\w+) \*", prototype(function)[1])}
-    assert taken - {"e3_session", "e3_isa"} == set(_library.STRUCTS)
+    assert taken - {"e3_session", *ENUMS} == set(_library.STRUCTS)
 
 
 def prototype(function):
@@ -67,10 +68,13 @@ def test_numbers_are_those_of_the_header():
     assert f"#define E3_ABI_VERSION_MAJOR {_library.ABI_VERSION_MAJOR}" in HEADER
     assert _library.MAX_THREADS == SIZES["E3_MAX_THREADS"]
     from e3.answer import _DECISIONS
-    from e3.frame import _FORMATS
+    from e3.frame import _FORMATS, _MATRICES, _RANGES, _TRANSFORMS
 
     def names(prefix):
         return {m[0].lower(): int(m[1]) for m in re.findall(r"\bE3_%s_(\w+) = (\d+)" % prefix, CODE)}
 
-    assert _FORMATS == names("PIXEL")
+    assert {name: number for name, (number, _) in _FORMATS.items()} == names("PIXEL")
+    assert _RANGES == names("RANGE")
+    assert _MATRICES == names("MATRIX")
+    assert _TRANSFORMS == names("TRANSFORM")
     assert {text: number for number, text in _DECISIONS.items()} == names("DECISION")
