@@ -54,7 +54,7 @@ static inline floats load(const void *from) {
   return x;
 }
 
-static inline integers load_sums(const int32_t *from) {
+static inline integers load_sums(const void *from) {
   integers x;
   memcpy(&x, from, sizeof x);
   return x;
@@ -66,20 +66,26 @@ static inline void store(float *to, floats x) { memcpy(to, &x, sizeof x); }
 static inline __attribute__((always_inline)) void finish(const e3k_gemm *g, size_t panel, size_t first_row,
                                                          size_t row_count, const e3k_arm_sums *sums,
                                                          const e3k_epilogue epilogue) {
-  const float *scale = (const float *)(e3k_arm_panel(g, panel) + g->inputs * E3K_PANEL_CHANNELS);
-  const float *bias = scale + E3K_PANEL_CHANNELS;
-  const int32_t *compensation = (const int32_t *)(bias + E3K_PANEL_CHANNELS);
+  enum { PARTS = E3K_PANEL_CHANNELS / LANES };
+  const uint8_t *tail = e3k_arm_panel(g, panel) + g->inputs * E3K_PANEL_CHANNELS;
+  /* All this is read once: for all that the compiler knows, what is stored below might lie there. */
+  const e3k_range *ranges = g->ranges + first_row;
+  const size_t stride = g->out_stride;
+  float *const column = g->out + panel * E3K_PANEL_CHANNELS;
+  floats scale[PARTS], bias[PARTS], total[PARTS];
+  for (size_t i = 0; i < PARTS; i++) {
+    scale[i] = load(tail + i * sizeof(floats));
+    bias[i] = load(tail + 64 + i * sizeof(floats));
+    total[i] = scale[i] * TO_FLOATS(load_sums(tail + 128 + i * sizeof(integers)) >> 7);
+  }
   for (size_t r = 0; r < row_count; r++) {
-    const size_t row = first_row + r;
-    const size_t out_row = epilogue == E3K_ADD_GATED ? g->out_rows[row] : row;
-    float *out = g->out + out_row * g->out_stride + panel * E3K_PANEL_CHANNELS;
-    for (size_t c = 0; c < E3K_PANEL_CHANNELS; c += LANES) {
-      const floats total = load(scale + c) * TO_FLOATS(load_sums(compensation + c) >> 7);
-      floats y = TO_FLOATS(load_sums(&sums[r][c])) * (load(scale + c) * g->ranges[row].scale) +
-                 (total * g->ranges[row].middle + load(bias + c));
-      if (epilogue == E3K_ADD) y = load(out + c) + y;
-      if (epilogue == E3K_ADD_GATED) y = load(out + c) + y * g->gates[row];
-      store(out + c, y);
+    const e3k_range range = ranges[r];
+    float *out = column + (epilogue == E3K_ADD_GATED ? g->out_rows[first_row + r] : first_row + r) * stride;
+    for (size_t i = 0; i < PARTS; i++, out += LANES) {
+      floats y = TO_FLOATS(load_sums(&sums[r][i * LANES])) * (scale[i] * range.scale) + (total[i] * range.middle + bias[i]);
+      if (epilogue == E3K_ADD) y = load(out) + y;
+      if (epilogue == E3K_ADD_GATED) y = load(out) + y * g->gates[first_row + r];
+      store(out, y);
     }
   }
 }
