@@ -138,8 +138,8 @@ var implementsC: [SwiftSetting] {
 /// Views that the compiler keeps from outliving what they look into.
 var tiesLifetimes: [SwiftSetting] { [.enableExperimentalFeature("Lifetimes")] }
 
-/// Kernels are optimised in debug builds as well. SwiftPM takes such a flag from no dependency but one by path, and keeps
-/// the others in folders called `checkouts`: there a debug build is slow, as every other debug build.
+/// Kernels are optimised in debug builds as well. SwiftPM takes such a flag from no dependency but one by path, and
+/// keeps the others in folders called `checkouts`: there a debug build is slow, as every other debug build.
 var kernelFlags: [CSetting] {
   let isDependency = Context.packageDirectory.contains("/checkouts/")
   return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])

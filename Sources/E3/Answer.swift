@@ -10,11 +10,11 @@ public enum Decision: UInt32, Sendable {
   case unknown = 3
 }
 
-/// The answer to one image. Its arrays lie in the session's arena; the compiler keeps it from being read after the session
-/// was used again. The equivalent of `e3_result`.
+/// The answer to one image. Its arrays lie in the session's arena; the compiler keeps it from being read after the
+/// session was used again. The equivalent of `e3_result`.
 ///
-/// Entropies are in nats, of the mean before any temperature; total = expected + mutual information (Depeweg et al. 2018,
-/// "Decomposition of Uncertainty in Bayesian Deep Learning").
+/// Entropies are in nats, of the mean before any temperature; total = expected + mutual information (Depeweg et al.
+/// 2018, "Decomposition of Uncertainty in Bayesian Deep Learning").
 public struct Answer: ~Copyable, ~Escapable {
   let result: e3_result
   /// R, the width of a representation.
@@ -127,8 +127,8 @@ extension Answer {
   public var mutualInformation: Float { result.mutual_information }
   /// Share of the pairs of members whose top classes differ, 0 to 1; 0 when M is 1.
   public var disagreement: Float { result.disagreement }
-  /// Mahalanobis distance of the representations from the training data, in standard deviations (Lee et al. 2018); infinite
-  /// when it is too large for a float; nil when the file has no class statistics.
+  /// Mahalanobis distance of the representations from the training data, in standard deviations (Lee et al. 2018);
+  /// infinite when it is too large for a float; nil when the file has no class statistics.
   public var distance: Float? { result.distance.isNaN ? nil : result.distance }
   /// Relative Mahalanobis distance, of squares (Ren et al. 2021); nil when the file has no class statistics.
   public var relativeDistance: Float? { result.relative_distance.isNaN ? nil : result.relative_distance }

@@ -31,7 +31,8 @@
   }
 
   extension Model {
-    /// Maps and validates the .e3 file at a path. The pages stay mapped as long as the model or a session of it is used.
+    /// Maps and validates the .e3 file at a path. The pages stay mapped as long as the model or a session of it is
+    /// used.
     ///
     /// As with every mapping, nobody may shorten the file meanwhile.
     public init(contentsOf path: String) throws(ModelFileError) {

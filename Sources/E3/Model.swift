@@ -19,7 +19,8 @@ public struct Model: @unchecked Sendable {
     /// Reads the header, the tables and the small tensors. Weights are not touched.
     ///
     /// - Parameters:
-    ///   - bytes: The file, 64-byte aligned. It must stay unchanged at this address as long as the model, a copy of it or
+    ///   - bytes: The file, 64-byte aligned. It must stay unchanged at this address as long as the model, a copy of it
+    ///     or
     ///     a session of it is used.
     ///   - owner: An object that keeps `bytes` alive; the model and its sessions retain it.
     /// - Throws: the `file…` errors.
@@ -32,8 +33,8 @@ public struct Model: @unchecked Sendable {
     ///
     /// Reads the header, the tables and the small tensors. Weights are not touched.
     ///
-    /// - Parameter bytes: The file, 64-byte aligned. It must stay unchanged at this address as long as the model, a copy
-    ///   of it or a session of it is used.
+    /// - Parameter bytes: The file, 64-byte aligned. It must stay unchanged at this address as long as the model, a
+    ///   copy of it or a session of it is used.
     /// - Throws: the `file…` errors.
     public init(bytes: UnsafeRawBufferPointer) throws(E3Error) {
       (handle, info, calibration) = try Self.open(bytes)

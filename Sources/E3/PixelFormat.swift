@@ -1,7 +1,7 @@
 /// How the bytes of a frame lie, in the order of memory. "x" is a byte of no meaning.
 ///
-/// Formats with U and V share one sample of them among two pixels of a line, and "4:2:0" also among two lines: the frame's
-/// width, and with 4:2:0 its height, are even.
+/// Formats with U and V share one sample of them among two pixels of a line, and "4:2:0" also among two lines: the
+/// frame's width, and with 4:2:0 its height, are even.
 public enum PixelFormat: UInt32, Sendable {
   /// One plane: R G B.
   case rgb24 = 1

@@ -1,7 +1,7 @@
 import CE3
 
-/// Where the time of a run went: nanoseconds that the calling thread spent in each stage, waiting for workers included. The
-/// equivalent of `e3_profile`.
+/// Where the time of a run went: nanoseconds that the calling thread spent in each stage, waiting for workers included.
+/// The equivalent of `e3_profile`.
 public struct Profile: Sendable {
   private let measured: e3_profile
 

@@ -29,8 +29,8 @@ public struct Routing: ~Copyable, ~Escapable {
     }
   }
 
-  /// `[M][tokens][K]` chosen experts, numbered over all members, largest gate first. A capacity may have dropped some of
-  /// them afterwards.
+  /// `[M][tokens][K]` chosen experts, numbered over all members, largest gate first. A capacity may have dropped some
+  /// of them afterwards.
   public var experts: Span<UInt32> {
     @_lifetime(borrow self)
     get {

@@ -16,8 +16,8 @@ public struct Scrub: Sendable {
 extension Model {
   /// Checks the next bytes of the file against the stored checksums, and after the last ones starts anew.
   ///
-  /// A little of it between frames finds a flipped bit of flash or memory within one pass. After an error the next call goes
-  /// on behind the damage.
+  /// A little of it between frames finds a flipped bit of flash or memory within one pass. After an error the next call
+  /// goes on behind the damage.
   ///
   /// - Parameters:
   ///   - scrub: Where the check is; it moves on.

@@ -139,7 +139,8 @@ extension Session {
     try E3Error.check(status)
   }
 
-  /// Ends runs with `deadline` once the clock shows a time. It is looked at before a run and once in every encoder block.
+  /// Ends runs with `deadline` once the clock shows a time. It is looked at before a run and once in every encoder
+  /// block.
   ///
   /// - Parameter nanoseconds: of the clock `CLOCK_MONOTONIC`; 0: never, as at first.
   public mutating func setDeadline(nanoseconds: UInt64) { _ = e3_session_set_deadline(handle, nanoseconds) }

@@ -8,10 +8,11 @@ import E3Models
 /// Fits temperature, thresholds and class statistics on held-out images with the int8 runtime itself, and writes the
 /// model with them.
 ///
-/// The class statistics come from `statistics`. Without it, every other image of each class gives the statistics, and the
-/// rest gives the temperature and the thresholds. The same image must not serve both: its distance is smaller than a new
-/// image's, so the threshold would call too many new images unknown. A calibrated model is calibrated anew. The output appears under its name only when it is complete; the same
-/// input gives the same bytes, whatever the number of threads.
+/// The class statistics come from `statistics`. Without it, every other image of each class gives the statistics, and
+/// the rest gives the temperature and the thresholds. The same image must not serve both: its distance is smaller than
+/// a new image's, so the threshold would call too many new images unknown. A calibrated model is calibrated anew. The
+/// output appears under its name only when it is complete; the same input gives the same bytes, whatever the number of
+/// threads.
 ///
 /// - Parameters:
 ///   - path: The model file.

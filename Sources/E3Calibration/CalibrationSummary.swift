@@ -28,16 +28,16 @@ public struct CalibrationSummary: Sendable {
     accuracy = after.accuracy ?? .nan
   }
 
-  /// How far a share of new images lies from the stated one, as the held-out images are no more than a sample: one standard
-  /// deviation, of the share that varies most. Among n images a conformal threshold of coverage c leaves a share of new ones
-  /// with the distribution Beta((n + 1) c, (n + 1) (1 - c)).
+  /// How far a share of new images lies from the stated one, as the held-out images are no more than a sample: one
+  /// standard deviation, of the share that varies most. Among n images a conformal threshold of coverage c leaves a
+  /// share of new ones with the distribution Beta((n + 1) c, (n + 1) (1 - c)).
   public var shareDeviation: Double {
     let shares = [calibration.accept_coverage, calibration.set_coverage, calibration.known_coverage].map(Double.init)
     return shares.map { ($0 * (1 - $0) / (Double(calibration.image_count) + 2)).squareRoot() }.max() ?? 0
   }
 
-  /// Whether the covariance of the class statistics comes from fewer images than five for each of its rows: distances then
-  /// say more about these images than about new ones.
+  /// Whether the covariance of the class statistics comes from fewer images than five for each of its rows: distances
+  /// then say more about these images than about new ones.
   public var hasFewStatistics: Bool {
     calibration.statistics_count > 0 && Int(calibration.statistics_count) < 5 * representation
   }

@@ -42,8 +42,8 @@ public struct Checkpoint: Sendable {
   /// Opens the checkpoint at `path`.
   ///
   /// - Parameter ignored: Patterns of names to leave out, with `*` for any text.
-  /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it; several
-  ///   models in one file.
+  /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it;
+  ///   several models in one file.
   public init(path: String, ignoring ignored: [String] = []) throws(FileError) {
     let files = try CheckpointFiles(path: path)
     let stored = try StoredTensors(files)

@@ -13,8 +13,8 @@ public enum PositionResize: Sendable {
   case bicubicAligned
 }
 
-/// Resizes a learned position embedding from one grid of patches to another, in float64. Leading vectors (of class token
-/// and registers) are copied.
+/// Resizes a learned position embedding from one grid of patches to another, in float64. Leading vectors (of class
+/// token and registers) are copied.
 ///
 /// - Parameters:
 ///   - values: `[leading + source.height * source.width][hiddenSize]`.

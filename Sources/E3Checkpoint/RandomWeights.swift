@@ -3,8 +3,8 @@ import E3Host
 /// Writes a `.safetensors` checkpoint of random weights for the model of a configuration file, to measure with.
 ///
 /// The scales are those of a trained network: activations keep their size from block to block, attention is neither
-/// uniform nor one-hot, tokens spread over the experts, logits differ by a few units. The same seed gives the same bytes
-/// on every machine.
+/// uniform nor one-hot, tokens spread over the experts, logits differ by a few units. The same seed gives the same
+/// bytes on every machine.
 ///
 /// - Parameter progress: Is told the share of the values that is written, 0 to 1.
 /// - Throws: a configuration that cannot be used or leaves something open; an output that cannot be written.

@@ -1,7 +1,7 @@
 import Glibc
 
-/// The fixed position embedding `sincos2d`, `[height * width][hiddenSize]`: `[sin(x w) | cos(x w) | sin(y w) | cos(y w)]`
-/// with `w_i = temperature^(-i / (H/4 - 1))` for the patch in column x and row y.
+/// The fixed position embedding `sincos2d`, `[height * width][hiddenSize]`: `[sin(x w) | cos(x w) | sin(y w) | cos(y
+/// w)]` with `w_i = temperature^(-i / (H/4 - 1))` for the patch in column x and row y.
 ///
 /// - Precondition: `hiddenSize` is a multiple of 4 and at least 8.
 ///

@@ -1,7 +1,7 @@
 import E3Host
 
-/// A model as a checkpoint and its configuration give it: the resolved configuration, and the weights in its shapes, read
-/// one at a time.
+/// A model as a checkpoint and its configuration give it: the resolved configuration, and the weights in its shapes,
+/// read one at a time.
 public struct SourceModel: Sendable {
   public let config: ModelConfig
   public let checkpoint: Checkpoint
@@ -21,8 +21,8 @@ public struct SourceModel: Sendable {
   /// - Parameters:
   ///   - config: The configuration; nil: the one beside the checkpoint, or what the shapes tell.
   ///   - ignored: Patterns of tensors to leave out, with `*` for any text.
-  /// - Throws: what `Checkpoint` throws; a configuration that contradicts itself or a tensor; a tensor that is missing or
-  ///   is not part of the model.
+  /// - Throws: what `Checkpoint` throws; a configuration that contradicts itself or a tensor; a tensor that is missing
+  ///   or is not part of the model.
   public init(
     checkpoint path: String, config givenConfig: String?, options: ModelOptions = ModelOptions(),
     ignoring ignored: [String] = []

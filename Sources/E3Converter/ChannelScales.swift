@@ -1,13 +1,14 @@
 import E3Checkpoint
 
-/// Factors for the channels between a LayerNorm and the layers that read it: the norm's parameters are divided by them, the
-/// layers' weights multiplied.
+/// Factors for the channels between a LayerNorm and the layers that read it: the norm's parameters are divided by them,
+/// the layers' weights multiplied.
 ///
-/// All channels of a row share one int8 scale, and so do all inputs of an output. A channel that is much larger than the
-/// others, or has much larger weights, takes their precision. With the square root of activation over weight as factor
-/// both are of one size (Xiao et al. 2023, SmoothQuant). A channel's activation is estimated from the norm alone, as
-/// sqrt(scale² + bias²): what is normalised has variance 1. Factors are powers of two, so nothing else is rounded, and 1
-/// for channels that differ less than fourfold from the others, about which the estimate says too little.
+/// All channels of a row share one int8 scale, and so do all inputs of an output. A channel that is much larger than
+/// the others, or has much larger weights, takes their precision. With the square root of activation over weight as
+/// factor both are of one size (Xiao et al. 2023, SmoothQuant). A channel's activation is estimated from the norm
+/// alone, as sqrt(scale² + bias²): what is normalised has variance 1. Factors are powers of two, so nothing else is
+/// rounded, and 1 for channels that differ less than fourfold from the others, about which the estimate says too
+/// little.
 struct ChannelScales {
   /// One for each channel.
   let factors: [Float]

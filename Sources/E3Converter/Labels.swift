@@ -4,8 +4,8 @@ import E3Host
 
 /// Reads a label file: UTF-8, one label per line, the line number being the class index.
 ///
-/// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control characters, two
-///   classes of one label.
+/// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control
+///   characters, two classes of one label.
 func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
   let bytes = try readTextFile(path: path)
   guard let text = String(validating: bytes, as: UTF8.self) else {

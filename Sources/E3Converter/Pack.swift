@@ -15,8 +15,8 @@ import E3Models
 ///   - output: The `.e3` file.
 ///   - note: Is told what was taken for granted or passed over, line by line.
 ///   - progress: Is told the share of the file that is written, 0 to 1.
-/// - Throws: a checkpoint, configuration, label file or output that cannot be used; a checkpoint or configuration that was
-///   written to meanwhile.
+/// - Throws: a checkpoint, configuration, label file or output that cannot be used; a checkpoint or configuration that
+///   was written to meanwhile.
 public func pack(
   checkpoint path: String, config givenConfig: String? = nil, output: String, options: PackOptions = PackOptions(),
   note: (String) -> Void = { _ in }, progress: (Double) -> Void = { _ in }

@@ -3,8 +3,8 @@ import E3Format
 import E3Host
 
 extension ExtentContents {
-  /// What is added to the tokens before the first block, `[T][H16]`: the position embedding, and class token and register
-  /// tokens in their rows.
+  /// What is added to the tokens before the first block, `[T][H16]`: the position embedding, and class token and
+  /// register tokens in their rows.
   func positionTable() throws(FileError) -> [Float] {
     let hidden = shape.hidden
     var rows: [Float]

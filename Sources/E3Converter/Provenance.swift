@@ -3,8 +3,8 @@ import E3Format
 import E3Host
 import E3Models
 
-/// The provenance section: with which reading the weights became the model. The same weights give the same bytes, whatever
-/// the form and the names of their files: no times, no host, no paths.
+/// The provenance section: with which reading the weights became the model. The same weights give the same bytes,
+/// whatever the form and the names of their files: no times, no host, no paths.
 func provenance(of model: SourceModel) -> String {
   let config = model.config
   var fields: [(String, JSONText)] = [

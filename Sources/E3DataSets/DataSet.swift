@@ -3,7 +3,8 @@ import E3Host
 /// Images on disk, with labels where there are some.
 ///
 /// The form is recognised by what the path holds:
-/// - an IDX file of unsigned bytes, `[N][height][width]` or `[N][height][width][1 or 3]`, as it is or compressed with gzip;
+/// - an IDX file of unsigned bytes, `[N][height][width]` or `[N][height][width][1 or 3]`, as it is or compressed with
+///   gzip;
 /// - a `.npy` array of bytes of these shapes, or of floats `[N, height, width, channels]` in the model's value range;
 /// - a folder of pictures (JPEG, PNG, PNM), or a folder of such folders, one for each class. Other files are passed
 ///   over, but not pictures of other forms or folders within a class: those are refused.

@@ -91,9 +91,9 @@ public struct Answers: Sendable {
     if let added = other.routing { routing?.append(contentsOf: added) }
   }
 
-  /// The answers of several models to the same images, as those of one ensemble of all their members, each with the same
-  /// weight (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles").
-  /// Distances are combined over the members as those of one model are: by the mean of their squares.
+  /// The answers of several models to the same images, as those of one ensemble of all their members, each with the
+  /// same weight (Lakshminarayanan et al. 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
+  /// Ensembles"). Distances are combined over the members as those of one model are: by the mean of their squares.
   ///
   /// - Precondition: as many images and classes in all of them.
   static func ensemble(_ models: [Answers]) -> Answers {

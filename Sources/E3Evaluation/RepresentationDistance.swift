@@ -1,8 +1,8 @@
 import E3Format
 
 extension ModelFile {
-  /// The Mahalanobis distances of one image's representations from the training data, by the statistics in the file and as
-  /// `e3.h` defines them, in float64: for representations that the runtime did not compute.
+  /// The Mahalanobis distances of one image's representations from the training data, by the statistics in the file and
+  /// as `e3.h` defines them, in float64: for representations that the runtime did not compute.
   ///
   /// - Parameter representations: `[M][R]`, what the head reads of each member.
   /// - Returns: nil where the file has no statistics.

@@ -4,9 +4,9 @@ import E3Host
 import E3Models
 import E3Reference
 
-/// Makes sure that a model file is compared with the checkpoint that it was packed from, by their shapes and their heads:
-/// every head is trained, and the file holds it in float. What rounding to bfloat16 changes is granted, so that a model
-/// may also be compared with the float32 weights behind the checkpoint.
+/// Makes sure that a model file is compared with the checkpoint that it was packed from, by their shapes and their
+/// heads: every head is trained, and the file holds it in float. What rounding to bfloat16 changes is granted, so that
+/// a model may also be compared with the float32 weights behind the checkpoint.
 ///
 /// - Throws: a model file of another shape than the checkpoint, or with another head.
 func requirePacked(_ model: MappedModel, from source: SourceModel) throws(FileError) {

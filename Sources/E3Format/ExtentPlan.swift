@@ -2,8 +2,9 @@ import CE3
 
 /// The extents that a model of a given shape consists of, in file order: FORMAT.md, section "Extents".
 ///
-/// A file's table lists first the floats, then the optional sections, then the linear layers: so what is read before the
-/// first answer lies together. Writer and validator share this plan, which numbers the extents without the sections.
+/// A file's table lists first the floats, then the optional sections, then the linear layers: so what is read before
+/// the first answer lies together. Writer and validator share this plan, which numbers the extents without the
+/// sections.
 public struct ExtentPlan: BitwiseCopyable, Sendable {
   public let shape: ModelShape
 

@@ -19,8 +19,8 @@ public struct ScrubPosition: BitwiseCopyable, Sendable {
 }
 
 extension ModelFile {
-  /// Checks the next `bytes`, rounded up to 64, against the checksums; the last of the file end the call. The table at the
-  /// start of a pass and the gap before an extent are read at once.
+  /// Checks the next `bytes`, rounded up to 64, against the checksums; the last of the file end the call. The table at
+  /// the start of a pass and the gap before an extent are read at once.
   ///
   /// - Throws: `fileChanged`, `fileExtent`, `fileChecksum`; `position` is then behind the damage.
   /// - Returns: whether the whole file has been read.

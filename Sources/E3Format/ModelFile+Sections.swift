@@ -48,8 +48,8 @@ extension ModelFile {
   /// Number of label texts: C, or 0.
   public var labelCount: Int { labelsIndex >= 0 ? shape.classCount : 0 }
 
-  /// The UTF-8 text of class `index`, not terminated; nil when the file has no label for it, or its bytes have changed so that
-  /// there is none.
+  /// The UTF-8 text of class `index`, not terminated; nil when the file has no label for it, or its bytes have changed
+  /// so that there is none.
   public func label(_ index: Int) -> UnsafeRawBufferPointer? {
     guard index >= 0, index < labelCount else { return nil }
     let section = bytes(at: labelsIndex)

@@ -3,8 +3,8 @@ import CE3
 /// A validated view of the bytes of a model file, used in place.
 ///
 /// A value of a few hundred bytes that can be copied freely; it refers to the file's bytes, which must stay mapped,
-/// unchanged and at the same address. Every accessor is constant-time and cannot fail: what could is checked once, here.
-/// Where bytes change all the same, ``copyingTable(to:)`` keeps the accessors inside of them.
+/// unchanged and at the same address. Every accessor is constant-time and cannot fail: what could is checked once,
+/// here. Where bytes change all the same, ``copyingTable(to:)`` keeps the accessors inside of them.
 public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   /// Start of the file; 64-byte aligned.
   let base: UnsafeRawPointer
@@ -30,9 +30,9 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   /// Cost: reads header, configuration, table and the optional sections but the statistics; no weights are touched.
   /// - Parameter bytes: The file, 64-byte aligned. Bytes past the file's own size are ignored, so that a model can be
   ///   used from a larger flash partition.
-  /// - Throws: `nullArgument`, `fileAlignment`, `fileMagic`, `fileTruncated`, `fileVersion`,
-  ///   `fileNumerics`, `fileHeader`, `fileConfig`, `fileTable`, `fileEncoding`, `fileExtent`, `fileValues`, `fileLabels`. Checked in the order of
-  ///   FORMAT.md, section "Validation".
+  /// - Throws: `nullArgument`, `fileAlignment`, `fileMagic`, `fileTruncated`, `fileVersion`, `fileNumerics`,
+  ///   `fileHeader`, `fileConfig`, `fileTable`, `fileEncoding`, `fileExtent`, `fileValues`, `fileLabels`. Checked in
+  ///   the order of FORMAT.md, section "Validation".
   public init(validating bytes: UnsafeRawBufferPointer) throws(E3Error) {
     let header = try FileHeader.read(bytes)
     guard let start = bytes.baseAddress else { throw .nullArgument }
@@ -63,8 +63,8 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     return UnsafeRawBufferPointer(start: base + offset, count: Int(min(extent.length, UInt64(size - offset))))
   }
 
-  /// The same model with its table copied to `copy`, room for ``extentCount`` entries that live as long as the result: bytes
-  /// that change from now on lead no accessor outside of the file.
+  /// The same model with its table copied to `copy`, room for ``extentCount`` entries that live as long as the result:
+  /// bytes that change from now on lead no accessor outside of the file.
   ///
   /// - Throws: `fileChanged` when the table is no longer the one that was validated.
   public func copyingTable(to copy: UnsafeMutablePointer<e3_file_extent>) throws(E3Error) -> ModelFile {

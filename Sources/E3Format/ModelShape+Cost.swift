@@ -3,17 +3,18 @@ import CE3
 extension ModelShape {
   /// Multiply-accumulates of one frame after the exact savings, saturating.
   ///
-  /// Counted are matrix products over real (not padded) sizes; LayerNorm, softmax and GELU are not. With s the first MoE
-  /// block (L without experts), P patches, and "copies" c(b) = 1 for a block b <= s and M after it:
+  /// Counted are matrix products over real (not padded) sizes; LayerNorm, softmax and GELU are not. With s the first
+  /// MoE block (L without experts), P patches, and "copies" c(b) = 1 for a block b <= s and M after it:
   ///
   /// - patch embedding: `P * patchInputs * H`, once;
   /// - attention of block b over `c(b)` copies of n = T rows: `c * (4 n H^2 + 2 n T H)`;
   /// - dense MLP of block b: `c * n * 2 H F`;
-  /// - MoE of block b, always over M copies: router `M n H Em`, experts `min(M n K, E * capacity) * 2 H F` with the F of the experts;
-  /// - in the last block, with a classifier that reads token 0 and without capacity, only that row is computed: n = 1 in
-  ///   the MLP or MoE, and attention, with A heads, is `c * (4 H^2 + 2 A T H)`: the keys' weights are folded into the
-  ///   query and the values' into the weighted tokens; where queries and keys are normalised, it is
-  ///   `c * (2 T H^2 + 2 H^2 + 2 T H)`;
+  /// - MoE of block b, always over M copies: router `M n H Em`, experts `min(M n K, E * capacity) * 2 H F` with the F
+  ///   of the experts;
+  /// - in the last block, with a classifier that reads token 0 and without capacity, only that row is computed: n = 1
+  ///   in the MLP or MoE, and attention, with A heads, is `c * (4 H^2 + 2 A T H)`: the keys' weights are folded into
+  ///   the query and the values' into the weighted tokens; where queries and keys are normalised, it is `c * (2 T H^2 +
+  ///   2 H^2 + 2 T H)`;
   /// - map head, for each of the M (or 1) outputs: `2 T H^2 + 2 T H + H^2 + 2 H F`;
   /// - `pre_logits` and head for each output, with P values in the pooled vector: `P R + R C`, or `P C`.
   public var multiplyAccumulates: UInt64 { stageCosts.total }
@@ -56,8 +57,8 @@ extension ModelShape {
     readsOnlyFirstToken(ofBlock: block) && !hasQueryKeyNorm
   }
 
-  /// Whether nothing but token 0 leaves `block`: its queries, output projection, MLP and routing are needed for that one
-  /// row of each member. Not under capacity, where the other tokens compete for slots.
+  /// Whether nothing but token 0 leaves `block`: its queries, output projection, MLP and routing are needed for that
+  /// one row of each member. Not under capacity, where the other tokens compete for slots.
   public func readsOnlyFirstToken(ofBlock block: Int) -> Bool {
     block == layerCount - 1 && (classifier == .token || classifier == .first)
       && (capacityMode == .none || !isMoE(block))

@@ -14,8 +14,8 @@ extension ModelShape {
 
 /// Prepared values that cannot be a model's pixels: most likely bytes, or values of another range.
 package enum PixelRange {
-  /// The first value far outside of `low ... high`, by more than one and a half times its width; nil where there is none.
-  /// Noise and sharpening leave the range a little.
+  /// The first value far outside of `low ... high`, by more than one and a half times its width; nil where there is
+  /// none. Noise and sharpening leave the range a little.
   package static func firstOutside(_ values: UnsafeBufferPointer<Float>, low: Float, high: Float) -> Float? {
     let slack = (high - low) * 1.5
     for value in values where (value < low - slack || value > high + slack) && value.isFinite { return value }

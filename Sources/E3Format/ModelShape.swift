@@ -2,9 +2,9 @@ import CE3
 
 /// The dimensions of a model, derived from a validated configuration.
 ///
-/// Everything here is computed from ``config``; nothing is stored beside it that could disagree. Letters in comments are
-/// those of the E3 paper's reference: T tokens, H hidden, A heads, D head size, F MLP, R representation, C classes, M
-/// members, E experts over all members, K selected experts, L layers. X16 is X rounded up to a multiple of 16.
+/// Everything here is computed from ``config``; nothing is stored beside it that could disagree. Letters in comments
+/// are those of the E3 paper's reference: T tokens, H hidden, A heads, D head size, F MLP, R representation, C classes,
+/// M members, E experts over all members, K selected experts, L layers. X16 is X rounded up to a multiple of 16.
 public struct ModelShape: BitwiseCopyable, Sendable {
   /// The configuration as the file stores it.
   public let config: e3_file_config

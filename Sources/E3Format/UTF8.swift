@@ -28,8 +28,8 @@ package enum UTF8Text {
     return value
   }
 
-  /// Whether a character leaves the line and its direction alone: no control character (C0, DEL, C1), no line or paragraph
-  /// separator, no mark, embedding, override or isolate of direction.
+  /// Whether a character leaves the line and its direction alone: no control character (C0, DEL, C1), no line or
+  /// paragraph separator, no mark, embedding, override or isolate of direction.
   ///
   /// Source: Unicode Standard Annex 9, table 3; Unicode 15, section 23.1.
   package static func isPrintable(_ scalar: UInt32) -> Bool {
@@ -54,8 +54,8 @@ extension UnsafeRawBufferPointer {
     return true
   }
 
-  /// Whether no character breaks the line, turns its direction or commands a terminal: such a text can be printed in one
-  /// line as it is. The bytes are well-formed UTF-8.
+  /// Whether no character breaks the line, turns its direction or commands a terminal: such a text can be printed in
+  /// one line as it is. The bytes are well-formed UTF-8.
   var hasNoControlCharacters: Bool {
     var next = 0
     while next < count {

@@ -3,9 +3,9 @@ import Glibc
 /// A file that appears under its name only when it is complete.
 ///
 /// Where the file system can, the bytes go to a file without a name, which the system removes however the process ends;
-/// elsewhere they go to a temporary name in the same directory (see `UnfinishedFile`). `commit()` flushes them and gives
-/// the file its name in one step, replacing a file that has it. A file that is replaced leaves its permissions and, where
-/// the process may, its owner to the new one; a symbolic link stays, and what it points at is replaced.
+/// elsewhere they go to a temporary name in the same directory (see `UnfinishedFile`). `commit()` flushes them and
+/// gives the file its name in one step, replacing a file that has it. A file that is replaced leaves its permissions
+/// and, where the process may, its owner to the new one; a symbolic link stays, and what it points at is replaced.
 ///
 /// A process that is killed while it renames leaves the temporary name; the next output of the same name removes it.
 public final class AtomicFile {
@@ -150,7 +150,8 @@ public final class AtomicFile {
     guard fsync(parent) == 0 || errno != EIO else { throw FileError(file: path, problem: systemErrorText()) }
   }
 
-  /// Gives the file what the one has that it replaces. Where the process may not give it to the other's owner, it says so.
+  /// Gives the file what the one has that it replaces. Where the process may not give it to the other's owner, it says
+  /// so.
   private func keepOwnerAndPermissions() {
     guard let replaced else { return }
     var own = stat()

@@ -15,7 +15,8 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     self.problem = problem
   }
 
-  /// One line: control characters and those of direction, which a hostile file may put into a name, are replaced and long names are cut.
+  /// One line: control characters and those of direction, which a hostile file may put into a name, are replaced and
+  /// long names are cut.
   public var description: String {
     guard let tensor else { return "\(Self.line(file, limit: 4096)): \(Self.line(problem, limit: 500))" }
     return "\(Self.line(file, limit: 4096)): tensor \(Self.line(tensor, limit: 200)): \(Self.line(problem, limit: 500))"

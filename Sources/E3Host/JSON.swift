@@ -7,8 +7,8 @@ package enum JSON: Equatable {
   case array([JSON])
   case object([(key: String, value: JSON)])
 
-  /// Longest text that becomes a tree, which is some ten times as large. Configurations with the names of 22,000 classes
-  /// take 2 MB.
+  /// Longest text that becomes a tree, which is some ten times as large. Configurations with the names of 22,000
+  /// classes take 2 MB.
   package static let sizeLimit = 8 << 20
 
   /// Parses `text`, all of it.

@@ -60,8 +60,8 @@ package final class FileWatch: @unchecked Sendable {
     try Self.$current.withValue(self) { Result { () throws(FileError) in try body() } }.get()
   }
 
-  /// - Throws: names the first file that was written to since it was mapped. A rename, a link or new permissions count, too:
-  ///   they change the only time stamp that cannot be set back.
+  /// - Throws: names the first file that was written to since it was mapped. A rename, a link or new permissions count,
+  ///   too: they change the only time stamp that cannot be set back.
   package func requireUnchanged() throws(FileError) {
     for file in files { try file.requireUnchanged() }
   }

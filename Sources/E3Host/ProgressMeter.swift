@@ -1,6 +1,7 @@
 import Glibc
 
-/// A bar on stderr that shows how far a long piece of work is and how long the rest may take: only on a terminal, and only after a second.
+/// A bar on stderr that shows how far a long piece of work is and how long the rest may take: only on a terminal, and
+/// only after a second.
 public final class ProgressMeter {
   private let name: String
   private let isTerminal: Bool

@@ -7,7 +7,8 @@ public enum UnfinishedFile {
   private typealias Name = UnsafeMutablePointer<CChar>
 
   static let capacity = 16
-  /// Copies of the names, for the signal handler, which may not use Swift strings. Whoever takes one out of its slot owns it.
+  /// Copies of the names, for the signal handler, which may not use Swift strings. Whoever takes one out of its slot
+  /// owns it.
   nonisolated(unsafe) private static let slots = {
     let slots = UnsafeMutablePointer<Atomic<Name?>>.allocate(capacity: capacity)
     for index in 0..<capacity { (slots + index).initialize(to: Atomic(nil)) }

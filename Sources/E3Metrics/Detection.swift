@@ -1,4 +1,5 @@
-/// How well a score tells positives (errors, images out of distribution) from negatives: larger scores should be positive.
+/// How well a score tells positives (errors, images out of distribution) from negatives: larger scores should be
+/// positive.
 ///
 /// All three figures treat equal scores exactly, as scikit-learn does: a threshold takes all of them or none.
 public struct Detection: Equatable, Sendable {

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Class probabilities of N images beside the classes that are true: what accuracy, NLL and Brier score are computed from.
+/// Class probabilities of N images beside the classes that are true: what accuracy, NLL and Brier score are computed
+/// from.
 ///
 /// Sums are in float64 whatever the probabilities' precision was.
 public struct LabelledPredictions: Sendable {

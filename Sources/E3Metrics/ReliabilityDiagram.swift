@@ -1,7 +1,7 @@
 /// How confidence and accuracy go together: images grouped by the probability of their most probable class.
 ///
-/// Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks"; Google's uncertainty-baselines for the edges of
-/// the bins; Nixon et al. 2019, "Measuring Calibration in Deep Learning", for bins of equal mass.
+/// Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks"; Google's uncertainty-baselines for the edges
+/// of the bins; Nixon et al. 2019, "Measuring Calibration in Deep Learning", for bins of equal mass.
 public struct ReliabilityDiagram: Sendable {
   /// One group of images.
   public struct Bin: Sendable, Equatable {
@@ -48,9 +48,10 @@ public struct ReliabilityDiagram: Sendable {
       })
   }
 
-  /// What the error over bins of equal width comes to by chance, when every confidence is exactly the probability to be right:
-  /// each bin is a sample, and its accuracy strays from its confidence. `√(2/π) / N · Σ over bins √(Σ over their images c (1 - c))`,
-  /// the mean of |normal| for the distance of each bin. No model can be expected below it on as many images.
+  /// What the error over bins of equal width comes to by chance, when every confidence is exactly the probability to be
+  /// right: each bin is a sample, and its accuracy strays from its confidence. `√(2/π) / N · Σ over bins √(Σ over their
+  /// images c (1 - c))`, the mean of |normal| for the distance of each bin. No model can be expected below it on as
+  /// many images.
   ///
   /// - Returns: nil for no images or a confidence that is no number within 0 to 1.
   public static func chanceError(confidences: [Double], binCount: Int = 15) -> Double? {
@@ -111,7 +112,8 @@ extension LabelledPredictions {
     ReliabilityDiagram.equalWidth(confidences: confidences, isRight: isRight)?.expectedCalibrationError
   }
 
-  /// The ECE that chance gives a perfectly calibrated model with these confidences on as many images; nil for no images.
+  /// The ECE that chance gives a perfectly calibrated model with these confidences on as many images; nil for no
+  /// images.
   public var chanceCalibrationError: Double? { ReliabilityDiagram.chanceError(confidences: confidences) }
 
   /// Calibration error over 15 bins of equal mass; nil for no images.

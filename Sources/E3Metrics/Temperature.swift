@@ -29,8 +29,8 @@ extension LabelledPredictions {
   /// probability that is NaN.
   ///
   /// NLL is convex in the inverse temperature b: its slope is the mean over the images of E[log p] - log p(true), the
-  /// expectation taken under the tempered probabilities, and its curvature their variance of log p. The root of the slope
-  /// is found by Newton steps that fall back to bisection. Cost: about ten passes over the probabilities.
+  /// expectation taken under the tempered probabilities, and its curvature their variance of log p. The root of the
+  /// slope is found by Newton steps that fall back to bisection. Cost: about ten passes over the probabilities.
   public func fittedTemperature() -> Double? {
     guard !labels.isEmpty, !probabilities.contains(where: \.isNaN) else { return nil }
     let logs = probabilities.map(logProbability)

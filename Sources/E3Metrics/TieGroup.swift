@@ -1,4 +1,5 @@
-/// Items of one score. Curves over thresholds have a point per group, not per item: a threshold cannot tell equals apart.
+/// Items of one score. Curves over thresholds have a point per group, not per item: a threshold cannot tell equals
+/// apart.
 struct TieGroup {
   let value: Double
   /// Items of this score, at least one.

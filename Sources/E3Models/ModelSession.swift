@@ -5,8 +5,8 @@ import E3Host
 
 /// A session of the int8 runtime on one thread, for the images of the host's tools.
 ///
-/// A picture goes through the runtime's own preprocessing, as `e3-run` does with it, whatever its size; prepared values go
-/// in as they are, as `e3-run --tensor` does. So every answer is, bit for bit, what `e3-run` gives.
+/// A picture goes through the runtime's own preprocessing, as `e3-run` does with it, whatever its size; prepared values
+/// go in as they are, as `e3-run --tensor` does. So every answer is, bit for bit, what `e3-run` gives.
 package struct ModelSession: ~Copyable {
   package let model: MappedModel
   private var session: Session

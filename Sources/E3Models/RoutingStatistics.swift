@@ -110,8 +110,8 @@ public struct RoutingStatistics: Sendable {
     }
   }
 
-  /// Share of the choices, over all layers, that the other run made differently; the order of a token's K choices does not
-  /// count. Choices of later layers include what earlier differences led to.
+  /// Share of the choices, over all layers, that the other run made differently; the order of a token's K choices does
+  /// not count. Choices of later layers include what earlier differences led to.
   ///
   /// - Precondition: both keep their choices of the same images.
   package func flippedShare(against other: RoutingStatistics) -> Double {

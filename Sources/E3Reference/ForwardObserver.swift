@@ -4,7 +4,8 @@ public enum Intermediate: Hashable, Sendable {
   case patchEmbeddings
   /// `[N*T][H]` with class token and position embedding.
   case embedded
-  /// `[N*S*T][H]` output of the norm before attention. In the first block with experts S is still 1, as in the next two.
+  /// `[N*S*T][H]` output of the norm before attention. In the first block with experts S is still 1, as in the next
+  /// two.
   case norm0(block: Int)
   /// `[N*S*T][H]` output of attention, before it is added.
   case attention(block: Int)

@@ -36,7 +36,8 @@ struct Pooling {
     Matrix(rows: a.rows, columns: a.columns + b.columns, values: (0..<a.rows).flatMap { a[$0] + b[$0] })
   }
 
-  /// Multi-head attention pooling: a learned probe attends to all tokens; an MLP follows. The probe itself is not added.
+  /// Multi-head attention pooling: a learned probe attends to all tokens; an MLP follows. The probe itself is not
+  /// added.
   private func mapHead(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
     let probe = Matrix(rows: 1, columns: x.columns, values: try model.values(of: ParameterNames.mapProbe))
     let attention = try Attention(ParameterNames.mapAttention, from: model)

@@ -4,9 +4,9 @@ import Glibc
 
 /// The float32 forward pass of ViT, V-MoE and E³, as the reference implementation computes it.
 ///
-/// Weights are read from the checkpoint layer by layer as they are needed and not kept, so that the memory is that of one
-/// layer and of the tokens. Sources: Dosovitskiy et al., "An Image is Worth 16x16 Words"; Riquelme et al., "Scaling Vision
-/// with Sparse Mixture of Experts"; Allingham et al., "Sparse MoEs meet Efficient Ensembles".
+/// Weights are read from the checkpoint layer by layer as they are needed and not kept, so that the memory is that of
+/// one layer and of the tokens. Sources: Dosovitskiy et al., "An Image is Worth 16x16 Words"; Riquelme et al., "Scaling
+/// Vision with Sparse Mixture of Experts"; Allingham et al., "Sparse MoEs meet Efficient Ensembles".
 public struct ReferenceModel: Sendable {
   public let model: SourceModel
 

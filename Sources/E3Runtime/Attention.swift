@@ -92,7 +92,8 @@ extension Encoder {
 extension Encoder {
   /// x = x + Attention(LN0(x)) for `sequences` sequences of T tokens.
   ///
-  /// With `firstTokenOnly` just the first token of each sequence is needed afterwards: its queries and output projection.
+  /// With `firstTokenOnly` just the first token of each sequence is needed afterwards: its queries and output
+  /// projection.
   func attention(block: Int, sequences: Int, firstTokenOnly: Bool) {
     let all = space.residual.rows(0..<sequences * shape.tokenCount)
     let active = firstTokenOnly ? all.every(shape.tokenCount) : all

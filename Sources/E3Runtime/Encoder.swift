@@ -5,8 +5,9 @@ import E3Format
 /// The forward pass of one image, as one worker of the team runs it: patches → blocks → pooling → logits.
 ///
 /// The exact savings: all members share one sequence until the first MoE MLP; in the last block only the token that the
-/// classifier reads is computed; rows of all members go through shared weights together. These give the bits of the plain
-/// computation. Where that one token's query meets the tokens instead of their keys and values, only the roundings differ.
+/// classifier reads is computed; rows of all members go through shared weights together. These give the bits of the
+/// plain computation. Where that one token's query meets the tokens instead of their keys and values, only the
+/// roundings differ.
 struct Encoder {
   let model: ModelFile
   let shape: ModelShape
@@ -22,8 +23,8 @@ struct Encoder {
       space.patches.rows(rows), width: roundUp(shape.patchInputs, 16), into: space.patchesQuantized.rows(rows))
   }
 
-  /// From `space.patchesQuantized` to `space.logits`. The workers meet at a barrier before they read it. Ends early, on all
-  /// members alike, when the deadline has passed.
+  /// From `space.patchesQuantized` to `space.logits`. The workers meet at a barrier before they read it. Ends early, on
+  /// all members alike, when the deadline has passed.
   func run() {
     embedPatches()
     mark(.embedding)

@@ -86,8 +86,8 @@ struct Kernels {
 
   /// Quantises the patches of a prepared image straight into the rows `output`, without a patch matrix between them.
   ///
-  /// - Parameter values: [height][width][channels], where patches leave no line and no column over and a line of a patch
-  ///   has a multiple of 16 values.
+  /// - Parameter values: [height][width][channels], where patches leave no line and no column over and a line of a
+  ///   patch has a multiple of 16 values.
   /// - Returns: whether all values are finite; if not, `output` is of no use.
   func quantizePatches(_ values: UnsafePointer<Float>, shape: ModelShape, into output: QuantizedRows) -> Bool {
     let run = shape.patchWidth * shape.channels

@@ -71,7 +71,8 @@ extension Encoder {
   }
 
   /// Every worker computes its columns of every expert, so no routing can leave one of them idle; each row receives its
-  /// experts in ascending order. Experts go through both layers a batch at a time, which keeps the hidden rows in a cache.
+  /// experts in ascending order. Experts go through both layers a batch at a time, which keeps the hidden rows in a
+  /// cache.
   private func runExperts(block: Int, quantized: QuantizedRows, rows: FloatRows, input: MoEInput) {
     let tables = space.routing
     let total = Int(tables.starts[shape.expertCount])
@@ -97,8 +98,8 @@ extension Encoder {
     worker.barrier()
   }
 
-  /// Both layers of the experts of the places in `batch`; the weights at `next` come after them. Needs no barrier at its
-  /// end: the next batch overwrites what this one still reads only after a barrier of its own.
+  /// Both layers of the experts of the places in `batch`; the weights at `next` come after them. Needs no barrier at
+  /// its end: the next batch overwrites what this one still reads only after a barrier of its own.
   private func runBatch(
     _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, next: UnsafePointer<UInt8>?
   ) {

@@ -45,8 +45,8 @@ struct RoutingTables {
 }
 
 extension RoutingTables {
-  /// Chooses the K largest gates of row `row`, which belongs to `member`; ties go to the lower expert. The gates are not
-  /// renormalised. Uses up the row's gates.
+  /// Chooses the K largest gates of row `row`, which belongs to `member`; ties go to the lower expert. The gates are
+  /// not renormalised. Uses up the row's gates.
   func chooseExperts(row: Int, member: Int, shape: ModelShape) {
     let candidates = gates.row(row)
     let chosen = -Float(1)  // below every gate
@@ -135,8 +135,8 @@ extension RoutingTables {
     }
   }
 
-  /// The places from `first` on that go through the experts together, at most `limit`: as many whole experts as fit, or a
-  /// piece of one that does not.
+  /// The places from `first` on that go through the experts together, at most `limit`: as many whole experts as fit, or
+  /// a piece of one that does not.
   func batch(from first: Int, atMost limit: Int, of shape: ModelShape) -> Range<Int> {
     var expert = expert(at: first)
     let rest = first..<places(of: expert).upperBound

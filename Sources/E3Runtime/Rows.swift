@@ -1,6 +1,7 @@
 import CE3Kernels
 
-/// A matrix of float activations in the arena: one row per token, 64-byte aligned, padded with zeros to a multiple of 16.
+/// A matrix of float activations in the arena: one row per token, 64-byte aligned, padded with zeros to a multiple of
+/// 16.
 ///
 /// Rows may be spaced (`stride` larger than the row), which is how "only the class token of every member" and "one
 /// head's columns" are said. Invariant: the arena holds `count` rows of `stride` floats from `start` on.

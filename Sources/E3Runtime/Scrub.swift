@@ -1,8 +1,8 @@
 import CE3
 import E3Format
 
-/// The scrub behind `e3_model_scrub`: its position stands in the caller's struct, with a hash by which other bytes are told
-/// from one.
+/// The scrub behind `e3_model_scrub`: its position stands in the caller's struct, with a hash by which other bytes are
+/// told from one.
 enum Scrub {
   /// Checks the next `bytes` of `model`.
   ///

@@ -45,8 +45,8 @@ struct SessionOptions {
 struct Session {
   /// Alignment of an arena: worker stacks start on a page.
   static let arenaAlignment = Int(CE3_STACK_ALIGNMENT)
-  /// Says, with its own address, that an address holds a session: one that was copied elsewhere is none, as it points into
-  /// its own arena.
+  /// Says, with its own address, that an address holds a session: one that was copied elsewhere is none, as it points
+  /// into its own arena.
   static let mark: UInt64 = 0x6e6f_6973_7345_3345
 
   var mark: UInt64

@@ -22,7 +22,8 @@ struct Workspace {
   /// [threads]: 1 where a worker met a number that is not finite in this frame.
   let notFinite: UnsafeMutablePointer<UInt32>
 
-  // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive together.
+  // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive
+  // together.
   /// [M*T][3*A*D16]: queries, keys, values; each head's context then replaces its queries.
   let queryKeyValue: FloatRows
   let attention: AttentionScratch
@@ -48,9 +49,9 @@ struct Workspace {
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
 
-  /// Rows that go through an MLP at a time. Their hidden values stay in the second-level cache between both layers: 768 KiB
-  /// for each thread. The weights are read once for each such piece, so a wide layer takes at least 64 rows at a time.
-  /// Where all M*T rows are fewer, it is all of them.
+  /// Rows that go through an MLP at a time. Their hidden values stay in the second-level cache between both layers: 768
+  /// KiB for each thread. The weights are read once for each such piece, so a wide layer takes at least 64 rows at a
+  /// time. Where all M*T rows are fewer, it is all of them.
   private static func hiddenRows(_ shape: ModelShape, threads: Int) -> Int {
     let most = max(64, threads * (786_432 / (4 * ModelShape.padded(shape.widestMLP))))
     let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)

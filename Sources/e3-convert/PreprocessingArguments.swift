@@ -55,8 +55,8 @@ struct PreprocessingArguments: ParsableArguments {
 /// Values beyond this are no pixels that a network was trained on: the constants have another unit.
 private let largestPlausibleValue: Float = 32
 
-/// `stretch`, `stretch-float`, `small-crop`, `small-crop:256`; `bicubic:248` and `bilinear:224x224`, with any of Pillow's
-/// filters.
+/// `stretch`, `stretch-float`, `small-crop`, `small-crop:256`; `bicubic:248` and `bilinear:224x224`, with any of
+/// Pillow's filters.
 struct ResizeChoice: ExpressibleByArgument {
   let resize: Preprocessing.Resize
 

@@ -15,8 +15,8 @@ extension TemporaryFolder {
     return self["model.e3"]
   }
 
-  /// `count` random pictures of the sample model's size, and labels drawn from what the model says of them when its mean is
-  /// tempered: a world in which `temperature` is the true one. Returns the paths of images and labels.
+  /// `count` random pictures of the sample model's size, and labels drawn from what the model says of them when its
+  /// mean is tempered: a world in which `temperature` is the true one. Returns the paths of images and labels.
   func world(_ name: String, model: String, count: Int, temperature: Double, seed: UInt64) throws -> DataSet {
     var random = SplitMix(state: seed)
     let pixels = (0..<count * 8 * 8).map { _ in UInt8(truncatingIfNeeded: random.next()) }

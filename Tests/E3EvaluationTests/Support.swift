@@ -16,7 +16,8 @@ extension TemporaryFolder {
 
 /// Configurations of small models.
 enum SampleConfig {
-  /// Three members of four experts each in two of three blocks, two of them chosen; grey pictures of 12 x 12; 5 classes.
+  /// Three members of four experts each in two of three blocks, two of them chosen; grey pictures of 12 x 12; 5
+  /// classes.
   static let ensemble = """
     {"name":"VisionTransformerMoeEnsemble","image_size":[12,12],"channels":1,"num_classes":5,"patch_size":[4,4],
      "hidden_size":16,"classifier":"token","encoder":{"num_layers":3,"num_heads":2,"mlp_dim":24,

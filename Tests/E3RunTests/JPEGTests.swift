@@ -2,8 +2,8 @@ import CE3Pictures
 import E3TestSupport
 import Testing
 
-/// Where the markers of a JPEG's header stand: each with the bytes from its first to behind its segment. The last is the
-/// scan's.
+/// Where the markers of a JPEG's header stand: each with the bytes from its first to behind its segment. The last is
+/// the scan's.
 func jpegSegments(_ bytes: [UInt8]) -> [(marker: UInt8, range: Range<Int>)] {
   var (found, at): ([(UInt8, Range<Int>)], Int) = ([], 2)
   repeat {

@@ -67,8 +67,8 @@ package struct BuiltCommand: Sendable {
     wait(for: try start(arguments, environment: environment, descriptors: descriptors))
   }
 
-  /// Starts the command with the descriptors as its standard ones, and with no signal kept from it: the thread that runs
-  /// a test may block some, whoever started the tests may have had some ignored, and programs inherit both.
+  /// Starts the command with the descriptors as its standard ones, and with no signal kept from it: the thread that
+  /// runs a test may block some, whoever started the tests may have had some ignored, and programs inherit both.
   package func start(
     _ arguments: [String], environment: [String: String] = [:], descriptors: [Int32] = []
   ) throws -> pid_t {

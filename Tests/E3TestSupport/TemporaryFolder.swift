@@ -28,7 +28,8 @@ package final class TemporaryFolder {
       let parent = URL(fileURLWithPath: path).deletingLastPathComponent()
       try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
     }
-    // A new file each time: file systems hurry to store one that replaces the contents of another, and tests would wait.
+    // A new file each time: file systems hurry to store one that replaces the contents of another, and tests would
+    // wait.
     unlink(path)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }

@@ -64,8 +64,10 @@ struct SessionTests {
     let rgb = noise(width * height * 3)
     func pixel(_ x: Int, _ y: Int) -> ArraySlice<UInt8> { rgb[(y * width + x) * 3..<(y * width + x) * 3 + 3] }
     // The rectangle at (3, 2) of 10 x 7, a quarter clockwise: lines from left columns, read from below.
-    let turned = (3..<13).flatMap { x in (2..<9).reversed().flatMap { y in Array(pixel(x, y)) } }
-    let bgrx = (0..<width * height).flatMap { [rgb[$0 * 3 + 2], rgb[$0 * 3 + 1], rgb[$0 * 3], 77] }
+    var turned: [UInt8] = []
+    for x in 3..<13 { for y in (2..<9).reversed() { turned += pixel(x, y) } }
+    var bgrx: [UInt8] = []
+    for place in 0..<width * height { bgrx += [rgb[place * 3 + 2], rgb[place * 3 + 1], rgb[place * 3], 77] }
     let expected = StoredAnswer(try session.run(Frame(.rgb24, width: 7, height: 10, pixels: turned.span.bytes)))
     var frame = Frame(.bgrx32, width: width, height: height, pixels: bgrx.span.bytes)
     frame.crop(x: 3, y: 2, width: 10, height: 7)

@@ -89,8 +89,8 @@ struct ConfigDocument {
 
   /// Parses the file at `path`, whose fields tell whose it is.
   ///
-  /// - Throws: an unreadable file, bad JSON, a field with a wrong type or value or that is not known, an architecture that
-  ///   is not read.
+  /// - Throws: an unreadable file, bad JSON, a field with a wrong type or value or that is not known, an architecture
+  ///   that is not read.
   init(path: String) throws(FileError) {
     let mapped = try MappedFile(path: path)
     let root = ConfigObject(value: try JSON(parsing: mapped.bytes, file: path), path: "", file: path)

@@ -2,7 +2,8 @@ import E3Host
 
 /// A JSON object of a configuration, with the path to it, whose fields are read with their types checked.
 ///
-/// Every reader returns nil for a missing or null field and throws an error that names file, field, value and expectation.
+/// Every reader returns nil for a missing or null field and throws an error that names file, field, value and
+/// expectation.
 struct ConfigObject {
   private let members: JSON
   private let path: String

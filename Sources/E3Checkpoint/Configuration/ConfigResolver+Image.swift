@@ -22,8 +22,8 @@ public struct Grid: Equatable, Sendable {
 }
 
 extension ConfigResolver {
-  /// The grid of patches that the checkpoint's position embedding was made for, how many vectors it has before them, and
-  /// the size of the images in pixels.
+  /// The grid of patches that the checkpoint's position embedding was made for, how many vectors it has before them,
+  /// and the size of the images in pixels.
   func positions(
     patch: Grid, prefix: (hasClassToken: Bool, registers: Int)
   ) throws(FileError) -> (source: Grid, prefix: Int, image: Grid) {

@@ -1,7 +1,7 @@
 /// A model that is fully determined: architecture, sizes and routing, checked against each other.
 ///
-/// Letters in comments are those of the paper and of flax: N images, M members, T tokens, H hidden size, A heads, D = H/A,
-/// F MLP size, E experts over all members, K selected experts, R representation size, C classes.
+/// Letters in comments are those of the paper and of flax: N images, M members, T tokens, H hidden size, A heads, D =
+/// H/A, F MLP size, E experts over all members, K selected experts, R representation size, C classes.
 public struct ModelConfig: Equatable, Sendable {
   /// What the classifier reads from the encoder's output. The raw values are those of V-MoE's `classifier` field and of
   /// ours beside them.

@@ -1,7 +1,7 @@
 import E3Host
 
-/// timm's `config.json`, as its models on the Hugging Face Hub have it: the architecture's name, `model_args` that differ
-/// from it, and `pretrained_cfg` for the preprocessing.
+/// timm's `config.json`, as its models on the Hugging Face Hub have it: the architecture's name, `model_args` that
+/// differ from it, and `pretrained_cfg` for the preprocessing.
 ///
 /// Source: https://github.com/huggingface/pytorch-image-models, timm/models/_hub.py and _pretrained.py.
 func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {

@@ -1,7 +1,7 @@
 import E3Host
 
-/// A `config.json` with the field names of V-MoE, and with ours for what V-MoE does not have. Fields without a meaning at
-/// inference (dropout, losses, noise, sharding hints, `head_bias_init`, …) are passed over by their names.
+/// A `config.json` with the field names of V-MoE, and with ours for what V-MoE does not have. Fields without a meaning
+/// at inference (dropout, losses, noise, sharding hints, `head_bias_init`, …) are passed over by their names.
 ///
 /// Source: https://github.com/google-research/vmoe, vmoe/nn/vit_moe.py, vit_moe_ensemble.py, routing.py, moe.py.
 func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {

@@ -23,7 +23,8 @@ struct MessagePackReader {
   private(set) var position: Int
   private let end: Int
 
-  /// Reads `range` of `bytes`, all of it by default. `file` names the bytes in errors. The bytes must outlive the reader.
+  /// Reads `range` of `bytes`, all of it by default. `file` names the bytes in errors. The bytes must outlive the
+  /// reader.
   init(_ bytes: UnsafeRawBufferPointer, range: Range<Int>? = nil, file: String) {
     self.bytes = bytes
     self.file = file

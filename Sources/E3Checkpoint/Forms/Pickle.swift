@@ -1,6 +1,7 @@
 import E3Host
 
-/// What a pickle holds. Objects are numbers into ``Pickle/objects``: whatever refers to whatever, nothing nests in memory.
+/// What a pickle holds. Objects are numbers into ``Pickle/objects``: whatever refers to whatever, nothing nests in
+/// memory.
 enum PickleValue: Hashable {
   case none
   case bool(Bool)
@@ -24,8 +25,8 @@ enum PickleObject {
   case inert
 }
 
-/// Reads a pickle as data. Nothing in it is run: names of classes and functions are compared with a short list, and a pickle
-/// that names another is refused.
+/// Reads a pickle as data. Nothing in it is run: names of classes and functions are compared with a short list, and a
+/// pickle that names another is refused.
 ///
 /// Source: https://github.com/python/cpython/blob/main/Lib/pickletools.py.
 struct Pickle {

@@ -1,6 +1,7 @@
 import E3Host
 
-/// Turns the tensors of another library's model into those of V-MoE's parameter tree. What it does not ask for is left over.
+/// Turns the tensors of another library's model into those of V-MoE's parameter tree. What it does not ask for is left
+/// over.
 struct Translation {
   private let stored: [String: any TensorSource]
   /// Under V-MoE's names.

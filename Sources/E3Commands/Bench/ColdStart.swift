@@ -29,8 +29,8 @@ struct ColdStart {
     return Double(fastest) / 1e6
   }
 
-  /// Starts this program with `--first-frame` on the same tier. It computes with one thread whatever `--threads` says: a cold
-  /// start of several threads would measure how the system starts threads.
+  /// Starts this program with `--first-frame` on the same tier. It computes with one thread whatever `--threads` says:
+  /// a cold start of several threads would measure how the system starts threads.
   private static func firstFrame(_ path: UnsafePointer<CChar>, _ options: BenchOptions) -> Int64 {
     var arguments: InlineArray<6, UnsafePointer<CChar>?> = [nil, nil, nil, nil, nil, nil]
     let isaName = e3_isa_name(options.session.isa)

@@ -5,9 +5,10 @@ import CE3Threads
 
 /// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
 ///
-/// Hot: the weights were used just before; the fastest repeat. Cold: each repeat multiplies with other weights, from more
-/// memory than the caches hold, and takes turns with a loop that only reads as many bytes; the medians of both, as a fast
-/// repeat may have found its weights in a cache after all, and what else the machine does with its memory changes.
+/// Hot: the weights were used just before; the fastest repeat. Cold: each repeat multiplies with other weights, from
+/// more memory than the caches hold, and takes turns with a loop that only reads as many bytes; the medians of both, as
+/// a fast repeat may have found its weights in a cache after all, and what else the machine does with its memory
+/// changes.
 struct KernelBench: ~Copyable {
   /// Weights to choose from when they are to be cold.
   private static var poolBytes: Int { 256 << 20 }
@@ -98,8 +99,8 @@ struct KernelBench: ~Copyable {
       repeating: e3k_range(scale: 0.01, middle: 0.01), count: Self.rowLimit)
   }
 
-  /// Gives every panel of `inputs` inputs scales and biases such as models have: random bytes hold subnormal floats, whose
-  /// arithmetic is slow.
+  /// Gives every panel of `inputs` inputs scales and biases such as models have: random bytes hold subnormal floats,
+  /// whose arithmetic is slow.
   private func setScales(inputs: Int) {
     let panelBytes = e3k_panel_bytes(inputs)
     for panel in 0..<pool.count / panelBytes {

@@ -119,8 +119,8 @@ extension ModelShape {
 }
 
 extension MappedFile {
-  /// A model file whose routers, in memory only, are zero: all gates tie, so every token of a member goes to the member's
-  /// first K experts. Their weights are then all that is read, and their rows are as many as they can get.
+  /// A model file whose routers, in memory only, are zero: all gates tie, so every token of a member goes to the
+  /// member's first K experts. Their weights are then all that is read, and their rows are as many as they can get.
   fileprivate static func routingEverythingToFewExperts(_ path: UnsafePointer<CChar>) throws(Failure) -> MappedFile {
     let file = try MappedFile(path, writable: true)
     do throws(E3Error) {

@@ -30,8 +30,8 @@ struct ModelBox {
   }
 }
 
-/// Looks, on a thread of its own, for a model file that was renamed into the place of the one that is in use, and makes it
-/// ready: what takes time happens there, and a frame waits for none of it.
+/// Looks, on a thread of its own, for a model file that was renamed into the place of the one that is in use, and makes
+/// it ready: what takes time happens there, and a frame waits for none of it.
 struct ModelWatch {
   /// Milliseconds between two looks.
   private static var period: Int32 { 20 }

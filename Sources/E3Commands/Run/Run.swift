@@ -42,8 +42,8 @@ struct Run: ~Copyable {
     output.write(": every checksum is right\n")
   }
 
-  /// Verifies the file, and compares the answer to the model's golden input with the stored bits. The golden input alone would
-  /// not do: its tokens do not choose every expert.
+  /// Verifies the file, and compares the answer to the model's golden input with the stored bits. The golden input
+  /// alone would not do: its tokens do not choose every expert.
   func selfTest() throws(Failure) {
     try verify()
     let status = model.value.selfTest()
@@ -101,8 +101,8 @@ struct Run: ~Copyable {
     return frame
   }
 
-  /// Answers the frames of every operand, until a stop is asked for. One that cannot be read is reported, and the next one
-  /// follows.
+  /// Answers the frames of every operand, until a stop is asked for. One that cannot be read is reported, and the next
+  /// one follows.
   mutating func frames(
     _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ operands: Range<Int>
   ) throws(Failure) {

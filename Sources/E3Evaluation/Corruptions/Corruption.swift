@@ -61,8 +61,8 @@ public enum Corruption: String, Sendable, CaseIterable {
 }
 
 extension SplitMix64 {
-  /// About normal, of mean 0 and deviation 1: twelve uniform numbers less 6. Not by way of a logarithm or a sine, whose last
-  /// bits differ between C libraries.
+  /// About normal, of mean 0 and deviation 1: twelve uniform numbers less 6. Not by way of a logarithm or a sine, whose
+  /// last bits differ between C libraries.
   mutating func nextNormal() -> Double {
     var sum: UInt64 = 0
     for _ in 0..<3 {

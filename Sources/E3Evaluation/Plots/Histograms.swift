@@ -3,7 +3,8 @@ import E3Metrics
 import Glibc
 
 extension Report {
-  /// How a signal is distributed over the data set and over those that are unlike it; nil where the model cannot give it.
+  /// How a signal is distributed over the data set and over those that are unlike it; nil where the model cannot give
+  /// it.
   func histogram(of signal: Signal) -> Figure? {
     // Two members agree or they do not: nothing to draw.
     guard signal != .disagreement || members > 2, let inside = signal.values(of: answers) else { return nil }

@@ -4,9 +4,10 @@ import E3Format
 
 /// The preprocessing recipe of a model, applied to one frame.
 ///
-/// Resampling and value range are those of the reference (V-MoE `resize`, `resize_small` + `central_crop`, `value_range`;
-/// vit_jax), in float32 and in one fixed order of operations, or Pillow's, in its integers, so that every CPU and any
-/// division of the lines among threads gives the same bits. Pixels are converted where they are fetched.
+/// Resampling and value range are those of the reference (V-MoE `resize`, `resize_small` + `central_crop`,
+/// `value_range`; vit_jax), in float32 and in one fixed order of operations, or Pillow's, in its integers, so that
+/// every CPU and any division of the lines among threads gives the same bits. Pixels are converted where they are
+/// fetched.
 ///
 /// Use: check the frame, then let every thread prepare its share of `0 ..< destination.lineCount`:
 ///
@@ -52,8 +53,8 @@ struct FramePreparation {
 
   /// Prepares the lines `lines` of the model's image.
   ///
-  /// Cost: bilinear reads four pixels for each pixel of the model's image; the others read every pixel of the cropped part
-  /// of the frame about once.
+  /// Cost: bilinear reads four pixels for each pixel of the model's image; the others read every pixel of the cropped
+  /// part of the frame about once.
   /// - Parameter lines: within `0 ..< destination.lineCount`.
   func run(lines: Range<Int>, into destination: PatchMatrix, kernels: Kernels) {
     var arguments = arguments

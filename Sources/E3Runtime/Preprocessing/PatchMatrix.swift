@@ -3,9 +3,9 @@ import E3Format
 
 /// Where the values of a prepared image go: the rows of the patch embedding, or a plain image.
 ///
-/// Row `(y / patchHeight) * gridWidth + x / patchWidth` holds the patch of pixel (x, y), at offset
-/// `((y % patchHeight) * patchWidth + x % patchWidth) * channels`. Pixels right of and below the last whole patch have no
-/// place and are dropped, as the reference's VALID convolution does.
+/// Row `(y / patchHeight) * gridWidth + x / patchWidth` holds the patch of pixel (x, y), at offset `((y % patchHeight)
+/// * patchWidth + x % patchWidth) * channels`. Pixels right of and below the last whole patch have no place and are
+/// dropped, as the reference's VALID convolution does.
 struct PatchMatrix {
   let layout: e3k_patches
   /// Lines of the model's image that have a place here.
@@ -44,8 +44,8 @@ struct PatchMatrix {
 }
 
 extension ModelShape {
-  /// Whether ``Kernels/quantizePatches(_:shape:into:)`` can do without a patch matrix: patches leave nothing of the image
-  /// over, and a line of a patch has a multiple of 16 values.
+  /// Whether ``Kernels/quantizePatches(_:shape:into:)`` can do without a patch matrix: patches leave nothing of the
+  /// image over, and a line of a patch has a multiple of 16 values.
   var patchesTileImage: Bool {
     patchWidth * channels % 16 == 0 && gridWidth * patchWidth == imageWidth && gridHeight * patchHeight == imageHeight
   }

@@ -45,8 +45,8 @@ private func areaMean(_ input: Array3<UInt8>, height: Int, width: Int, _ y: Int,
   return mean
 }
 
-/// How far the reference's float32 recipe may lie from the exact mean. A source position at the centre of `in` pixels has
-/// an error of in / 2 * 2^-23; an interval has two ends and is `in` / `resized` long; a byte is at most 255.
+/// How far the reference's float32 recipe may lie from the exact mean. A source position at the centre of `in` pixels
+/// has an error of in / 2 * 2^-23; an interval has two ends and is `in` / `resized` long; a byte is at most 255.
 private func areaTolerance(_ resizedHeight: Int, _ resizedWidth: Int) -> Double {
   255 * Double(resizedHeight + resizedWidth) * 0x1p-23 + 0.001
 }
