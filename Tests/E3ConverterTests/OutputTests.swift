@@ -50,7 +50,7 @@ struct OutputTests {
   func sourceChanges(share: Double) throws {
     var isChanged = false
     #expect(throws: FileError(file: checkpoint, problem: "the file was changed while it was read")) {
-      try pack(checkpoint: checkpoint, config: config, output: folder["model.e3"]) { done in
+      let change: (Double) -> Void = { done in
         guard done >= share, !isChanged else { return }
         isChanged = true
         let descriptor = open(checkpoint, O_RDWR)
@@ -58,6 +58,7 @@ struct OutputTests {
         #expect(pwrite(descriptor, [0, 0, 0, 0], 4, size - 4) == 4)
         close(descriptor)
       }
+      try pack(checkpoint: checkpoint, config: config, output: folder["model.e3"], progress: change)
     }
     #expect(!folder.names.contains("model.e3"))
   }

@@ -26,10 +26,10 @@ struct LibraryTests {
   }
 
   @Test("finds every tier by its name and no other name; every failed argument has a status")
-  func tiers() throws {
+  func tiers() {
     for isa in E3_ISA_AUTO...E3_ISA_I8MM {
       var found = e3_isa(99)
-      #expect(e3_isa_from_name(try #require(e3_isa_name(e3_isa(isa))), &found) == E3_OK && found == e3_isa(isa))
+      #expect(e3_isa_from_name(e3_isa_name(e3_isa(isa)), &found) == E3_OK && found == e3_isa(isa))
     }
     var isa = e3_isa(0)
     for name in ["", "avx", "avx22", "AVX2"] { #expect(e3_isa_from_name(name, &isa) == E3_ERROR_ISA_UNKNOWN) }
