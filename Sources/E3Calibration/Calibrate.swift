@@ -83,8 +83,10 @@ public func calibrate(
   }
   try watch.requireUnchanged()
   try writer.commit()
-  return CalibrationSummary(
+  var summary = CalibrationSummary(
     calibration, before: held, after: thresholds.tempered, representation: shape.representation)
+  summary.folderMatching = data.folderMatching(modelLabels: model.labels)
+  return summary
 }
 
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.

@@ -1,4 +1,5 @@
 import CE3
+import E3DataSets
 import E3Host
 import E3Metrics
 import E3Models
@@ -13,6 +14,8 @@ public struct CalibrationSummary: Sendable {
   public let expectedCalibrationError: (before: Double, after: Double)
   /// Share of the held-out images whose most probable class is the true one.
   public let accuracy: Double
+  /// How folders of classes were found among the model's classes; nil for a data set of another form.
+  public internal(set) var folderMatching: DataSet.FolderMatching?
   /// Values of a representation, whose covariance the class statistics hold.
   public let representation: Int
 
@@ -45,6 +48,7 @@ public struct CalibrationSummary: Sendable {
   /// Lines for people.
   public var text: String {
     var fit = calibrationText(calibration)
+    if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {
       fit += "\n  class statistics     from too few images to tell unknown ones well: \(5 * representation) are better"

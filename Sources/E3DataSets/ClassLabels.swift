@@ -63,6 +63,16 @@ private func readTextLabels(path: String) throws(FileError) -> [Int] {
 }
 
 extension DataSet {
+  /// How the folders of classes are found among a model's classes.
+  public enum FolderMatching: String, Sendable {
+    case label, number
+  }
+
+  /// How the folders are found among the classes of a model with these texts; nil for a data set of another form.
+  public func folderMatching(modelLabels: [String]) -> FolderMatching? {
+    classNames.map { $0.allSatisfy(modelLabels.contains) ? .label : .number }
+  }
+
   /// The labels as classes of a model with `classCount` classes whose texts are `modelLabels` (empty: it has none).
   ///
   /// The folders of a folder of classes are matched by name: each must be the text of a class, or each the number of

@@ -50,6 +50,7 @@ public struct Evaluation: Sendable {
       models: self.models, dataSet: dataSet,
       answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
       labels: labels, temperature: temperature)
+    report.folderMatching = data.folderMatching(modelLabels: models[0].labels)
     report.fileBytes = models.reduce(0) { $0 + $1.fileBytes }
     report.multiplyAccumulates = models.reduce(0) { $0 + $1.multiplyAccumulates }
     if let reference {

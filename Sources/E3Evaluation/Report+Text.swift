@@ -25,8 +25,9 @@ extension Report {
     let size = "\(decimals(Double(fileBytes) / 1e6, 2)) MB"
     let cost = "\(decimals(Double(multiplyAccumulates) / 1e6, 2)) MMAC an image"
     let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "
-    return
-      "\(models.joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n\(dataSet): \(grouped(count)) images"
+    let matching = folderMatching.map { ", folders are classes by \($0.rawValue)" } ?? ""
+    return "\(models.joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n"
+      + "\(dataSet): \(grouped(count)) images\(matching)"
   }
 
   /// A column for int8, and where there are others for the float path, the difference and the calibrated file.

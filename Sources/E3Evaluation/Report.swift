@@ -1,3 +1,4 @@
+import E3DataSets
 import E3Metrics
 import E3Models
 
@@ -78,6 +79,8 @@ public struct Report: Sendable {
   public internal(set) var outOfDistribution: [OutOfDistribution] = []
   /// Every corruption at every severity; empty unless they were asked for.
   public internal(set) var corrupted: [Corrupted] = []
+  /// How folders of classes were found among the model's classes; nil for a data set of another form.
+  public internal(set) var folderMatching: DataSet.FolderMatching?
   /// The float path; nil unless it was asked for.
   public internal(set) var reference: Reference?
 

@@ -26,6 +26,10 @@ struct Victim: Sendable, CustomStringConvertible {
       model("vmoe_first", "vmoe_first", files: ["vmoe_first.index"] + shards),
       model("vmoe_first.safetensors", "vmoe_first", files: ["vmoe_first.safetensors"]),
       model("vit_token_published.npz", "vit_token", files: ["vit_token_published.npz"]),
+      Victim(files: ["bfloat16.pt", "config.json"].map { "\(Goldens.libraryDirectory)/same/\($0)" }) { path in
+        let model = try SourceModel(checkpoint: "\(path)/bfloat16.pt", config: "\(path)/config.json")
+        for parameter in model.config.parameters { _ = try model.values(of: parameter.name) }
+      },
       Victim(files: ["\(data)/vit_token/expected/logits.npy"]) { _ = try NumpyArray(path: "\($0)/logits.npy") },
     ]
   }()

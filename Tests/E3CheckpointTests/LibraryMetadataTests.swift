@@ -140,6 +140,10 @@ import Testing
         "timm_deit3_small_patch16_224", "deit3_small_patch16_224", "vit_base_patch32_clip_quickgelu_224",
         "architecture is"
       ),
+      (
+        "timm_deit3_small_patch16_224", "deit3_small_patch16_224", "deit3_small_patch16_reg4_224",
+        "0 register tokens, expected 4"
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {

@@ -149,4 +149,30 @@ struct PackTests {
     let message = fault { try verify(model: folder["changed.e3"]) }
     #expect(message == "\(folder["changed.e3"]): \(E3Error.goldenMismatch.description)")
   }
+
+  @Test("the same weights give the same bytes, whatever the form and the precision of their file")
+  func sameBytes() throws {
+    let folder = try TemporaryFolder()
+    let same = "\(Goldens.libraryDirectory)/same"
+    let files = [
+      "float32.safetensors", "float16.safetensors", "bfloat16.safetensors", "float32.pt", "bfloat16.pt", "state.pt",
+    ]
+    let packed = try files.map { file in
+      try pack(checkpoint: "\(same)/\(file)", output: folder["same.e3"])
+      return try folder.bytes("same.e3")
+    }
+    for (file, bytes) in zip(files, packed) { #expect(bytes == packed[0], "\(file)") }
+  }
+
+  @Test("a folder of another library packs with its recipe and its labels")
+  func libraryFolder() throws {
+    let folder = try TemporaryFolder()
+    var notes: [String] = []
+    try pack(
+      checkpoint: "\(Goldens.libraryDirectory)/hf_ViTForImageClassification", output: folder["hf.e3"],
+      note: { notes.append($0) })
+    let model = try MappedModel(path: folder["hf.e3"])
+    #expect(model.labels == (0..<5).map { "kind \($0)" })
+    #expect(model.file.shape.valueBounds == (-1, 1) && notes.count == 1, "\(notes)")
+  }
 }

@@ -56,6 +56,8 @@ struct LabelTests {
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "named/\(name)/0.pgm")
     }
     let named = try DataSet(path: folder["named"])
+    #expect(named.folderMatching(modelLabels: ["bag", "coat", "dress"]) == .label)
+    #expect(named.folderMatching(modelLabels: ["bag"]) == .number)
     #expect(try named.classes(classCount: 3, modelLabels: ["coat", "dress", "bag"]) == [2, 1])
     #expect(
       problem { _ = try named.classes(classCount: 2, modelLabels: ["coat", "dress"]) }?.contains("neither") == true)

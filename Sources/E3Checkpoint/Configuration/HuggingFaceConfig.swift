@@ -44,6 +44,10 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   document.activation = try activation(root)
   document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
+  if let type = try root.text("problem_type"), type != "single_label_classification" {
+    document.notes.append(
+      "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
+  }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
   if let file = try? MappedFile(path: "\(folder)preprocessor_config.json") {
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)

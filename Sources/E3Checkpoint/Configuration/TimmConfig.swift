@@ -19,6 +19,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.activation = architecture.activation
   document.layerNormEpsilon = architecture.epsilon
   document.headCount = architecture.headCount
+  document.registerTokens = architecture.registerTokens
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
   document.classCount = try root.size("num_classes", minimum: 0).flatMap { $0 > 0 ? $0 : nil }
@@ -58,6 +59,8 @@ private struct TimmArchitecture {
   var epsilon: Float = 1e-6
   /// Nil where the width tells it.
   var headCount: Int?
+  /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
+  var registerTokens: Int
 
   init(_ name: String, file: String) throws(FileError) {
     func contains(_ part: String) -> Bool { "_\(name)_".contains("_\(part)_") }
@@ -78,6 +81,9 @@ private struct TimmArchitecture {
     activation = usesTanh ? .geluTanh : .gelu
     epsilon = contains("clip") ? 1e-5 : 1e-6
     headCount = name == "vit_base_patch16_gap_224" || contains("giantopt") ? 16 : nil
+    let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
+      .first
+    registerTokens = registers ?? (contains("distilled") ? 1 : 0)
   }
 }
 
