@@ -82,7 +82,8 @@ static inline __attribute__((always_inline)) void finish(const e3k_gemm *g, size
     const e3k_range range = ranges[r];
     float *out = column + (epilogue == E3K_ADD_GATED ? g->out_rows[first_row + r] : first_row + r) * stride;
     for (size_t i = 0; i < PARTS; i++, out += LANES) {
-      floats y = TO_FLOATS(load_sums(&sums[r][i * LANES])) * (scale[i] * range.scale) + (total[i] * range.middle + bias[i]);
+      floats y = TO_FLOATS(load_sums(&sums[r][i * LANES])) * (scale[i] * range.scale) +
+                 (total[i] * range.middle + bias[i]);
       if (epilogue == E3K_ADD) y = load(out) + y;
       if (epilogue == E3K_ADD_GATED) y = load(out) + y * g->gates[first_row + r];
       store(out, y);

@@ -43,9 +43,9 @@
 #define PREFETCH_2 "add %[soon], %[soon], %[advance]\n"
 
 /*
- * The eight vectors of a step with 8, 4 or 2 weight registers. The last step's loads of weights end in the panel's tail.
- * LAST: SDOT_LOAD, which replaces the inputs by the next step's, or SDOT; A, P, Q: ADVANCE and PREFETCH_1, PREFETCH_2, or
- * nothing.
+ * The eight vectors of a step with 8, 4 or 2 weight registers. The last step's loads of weights end in the panel's
+ * tail. LAST: SDOT_LOAD, which replaces the inputs by the next step's, or SDOT; A, P, Q: ADVANCE and PREFETCH_1,
+ * PREFETCH_2, or nothing.
  */
 #define STEP_8(ROWS, LAST, A, P, Q)                                            \
   VECTOR(ROWS, 0, 0, 0, 128) A VECTOR(ROWS, 1, 1, 0, 144)                      \

@@ -52,13 +52,14 @@ static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
 /*
  * The loop, eight inputs a step. p: pair of rows; c: pair of channels; w: register of weights. Four registers hold the
  * weights of half the channels, with which one pair after the other is multiplied; they and a pair's inputs are loaded
- * for their next use right after their last one. Nothing may lie behind a row, so the last step stands after the loop and
- * loads no inputs; its loads of weights end in the slack behind them.
+ * for their next use right after their last one. Nothing may lie behind a row, so the last step stands after the loop
+ * and loads no inputs; its loads of weights end in the slack behind them.
  */
 #define SMMLA(p, c, w) "smmla %[s" #p #c "].4s, %[x" #p "].16b, %[w" #w "].16b\n"
 #define FOUR(p, c0, c1, c2, c3) SMMLA(p, c0, 0) SMMLA(p, c1, 1) SMMLA(p, c2, 2) SMMLA(p, c3, 3)
 #define FOUR_LOAD(p, c0, c1, c2, c3) FOUR(p, c0, c1, c2, c3) LOAD_INPUTS(p)
-#define LAST(p, c0, c1, c2, c3, load01, load23) SMMLA(p, c0, 0) SMMLA(p, c1, 1) load01 SMMLA(p, c2, 2) SMMLA(p, c3, 3) load23
+#define LAST(p, c0, c1, c2, c3, load01, load23) \
+  SMMLA(p, c0, 0) SMMLA(p, c1, 1) load01 SMMLA(p, c2, 2) SMMLA(p, c3, 3) load23
 #define LOAD_INPUTS(p) "ldr %d[x" #p "], [%[even" #p "], %[at]]\n" "ld1 {%[x" #p "].d}[1], [%[odd" #p "]], #8\n"
 #define LOAD(w0, w1, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #" #offset "]\n"
 #define LOAD_ON(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128]!\n"

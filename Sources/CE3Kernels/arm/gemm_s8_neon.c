@@ -7,11 +7,12 @@
  * 128 products, a third of them on the other pipe of cores that multiply on one (Cortex-A72).
  *
  * The loop computes 1 to 4 rows (Armv7: 1 or 2) x 8 channels, four vectors of weights in each group, eight inputs a
- * step. It is software-pipelined by hand, for in-order cores (Cortex-A53, A7): blocks of four independent sums (1 row
- * x 4 vectors, 2 x 2, 4 x 1), each adding up the block before, keep dependent instructions apart; a register is loaded
- * for its next use right after its last one. Loads are of 64-bit registers, which such cores issue beside a product, two
- * by an instruction: neighbouring weights, and on AArch64 both groups of a row, which LD2R doubles. Nothing may lie behind
- * a row, so the last step stands after the loop and loads no inputs; its loads of weights end in the panel's tail.
+ * step. It is software-pipelined by hand, for in-order cores (Cortex-A53, A7): blocks of four independent sums (1 row x
+ * 4 vectors, 2 x 2, 4 x 1), each adding up the block before, keep dependent instructions apart; a register is loaded
+ * for its next use right after its last one. Loads are of 64-bit registers, which such cores issue beside a product,
+ * two by an instruction: neighbouring weights, and on AArch64 both groups of a row, which LD2R doubles. Nothing may lie
+ * behind a row, so the last step stands after the loop and loads no inputs; its loads of weights end in the panel's
+ * tail.
  *
  *                                    rows   1   2   3   4
  *   accumulators, 128 bits                  4   8  12  16
@@ -26,9 +27,9 @@
 #include <arm_neon.h>
 
 /*
- * The instructions. r: row; t: product; w: register of weights; j: vector of the panel's half. Registers: a, f weights and
- * inputs of the step's first group, b, g of its second; t products; s sums. LOAD_A and LOAD_B load two registers each, of
- * neighbouring vectors; ON moves the weights' pointer on by a step first.
+ * The instructions. r: row; t: product; w: register of weights; j: vector of the panel's half. Registers: a, f weights
+ * and inputs of the step's first group, b, g of its second; t products; s sums. LOAD_A and LOAD_B load two registers
+ * each, of neighbouring vectors; ON moves the weights' pointer on by a step first.
  */
 #if defined(__aarch64__)
 #define MULTIPLY(r, t, w) "smull %[t" #r #t "].8h, %[a" #w "].8b, %[f" #r "].8b\n"
@@ -72,8 +73,8 @@
 #define ROWS_4(F, ...) ROWS_3(F, ##__VA_ARGS__) F(3, ##__VA_ARGS__)
 
 /*
- * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums, and
- * loads what comes after it. LOAD: empty, or _LOAD in the last block of a step that is not the last: its inputs are
+ * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums,
+ * and loads what comes after it. LOAD: empty, or _LOAD in the last block of a step that is not the last: its inputs are
  * replaced by the next step's.
  */
 #define BLOCK_1(ROWS, LOAD, w, j, load_a, load_b) ROWS(NEXT##LOAD, 0, w, j) load_a ROWS(MULTIPLY_ADD##LOAD, 0, w) load_b
@@ -154,7 +155,8 @@ static inline int8x8_t load_group(const int8_t *inputs) {
       for (size_t p = 0; p < products; p++) t[r][p] = vdupq_n_s16(0);                                                 \
     }                                                                                                                 \
     ROWS_OF_##row_count                                                                                               \
-    __asm__ volatile(SKIP "1:\n" STEP_##products(ROWS_##row_count, _LOAD, PREFETCH ADVANCE ROWS_##row_count(MOVE_ON)) REPEAT\
+    __asm__ volatile(SKIP "1:\n"                                                                                      \
+                     STEP_##products(ROWS_##row_count, _LOAD, PREFETCH ADVANCE ROWS_##row_count(MOVE_ON)) REPEAT      \
                      "2:\n" STEP_##products(ROWS_##row_count, , )                                                     \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) PRODUCTS_##products(ROWS_##row_count)          \
                        [weights] "+r"(weights), [left] "+r"(left), [soon] "+r"(soon->next)                            \

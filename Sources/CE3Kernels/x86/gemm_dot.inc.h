@@ -20,8 +20,9 @@
  * at -128 * sum(weights), the stored compensation.
  *
  * The tiles of all rows run inside a panel or pair, so that weights come from memory once. One panel: R + 1 loads for R
- * vectors of products; panels are used in the order in which they lie, which is what processors' own prefetching follows
- * best. Two panels: R + 2 loads for 2 R vectors, for cores that multiply as many vectors in a cycle as they load.
+ * vectors of products; panels are used in the order in which they lie, which is what processors' own prefetching
+ * follows best. Two panels: R + 2 loads for 2 R vectors, for cores that multiply as many vectors in a cycle as they
+ * load.
  */
 #include "tiers.h"
 
@@ -38,17 +39,18 @@ typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 typedef enum asking {
   /* One of the tiles of a panel: the next panel. Two or three tiles have little time for a line: each asks for one with
    * every group, from its part of the panel on, and so beyond that panel; in the second-level cache, as a request for
-   * the first holds one of few miss buffers until memory answers. More tiles ask for a line now and then, for the first. */
+   * the first holds one of few miss buffers until memory answers. More tiles ask for a line now and then, for the
+   * first. */
   SHARING,
-  /* The only tile of a panel, which uses every weight once, as fast as memory gives it: the line NEAR bytes ahead of each
-   * that it uses. */
+  /* The only tile of a panel, which uses every weight once, as fast as memory gives it: the line NEAR bytes ahead of
+   * each that it uses. */
   ALONE,
   /* The same with FAR_ROWS or more, which need more time for a line: also the one FAR bytes ahead, for the second-level
    * cache. Not on a core for pairs, where asking takes time from loading: there all ask NEAR_OF_PAIRS bytes ahead. */
   ALONE_FAR,
-  /* A tile of two panels: a line of the next two with every group, from its part on. One that is alone asks for two with
-   * every group, in the order in which they lie, while two panels and the next two fit a first-level cache, and else for
-   * those NEAR bytes ahead in both. */
+  /* A tile of two panels: a line of the next two with every group, from its part on. One that is alone asks for two
+   * with every group, in the order in which they lie, while two panels and the next two fit a first-level cache, and
+   * else for those NEAR bytes ahead in both. */
   PAIRED
 } asking;
 enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384 };
@@ -56,9 +58,9 @@ enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 163
 /* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two. */
 enum { PAIR_ROWS = 8 };
 
-/* Lines that will be wanted soon: from `line` on, one every `step` bytes, and from `end` on those at `next`; of a pair also
- * the line `twin` bytes after each, if that is not 0. A tile that is SHARING asks wherever the number of groups left has
- * none of the bits in `mask`. */
+/* Lines that will be wanted soon: from `line` on, one every `step` bytes, and from `end` on those at `next`; of a pair
+ * also the line `twin` bytes after each, if that is not 0. A tile that is SHARING asks wherever the number of groups
+ * left has none of the bits in `mask`. */
 typedef struct lookahead {
   asking asking;
   const uint8_t *line, *end, *next;
@@ -100,8 +102,8 @@ E3K_INLINE const uint8_t *vector(const uint8_t *at, size_t panel_bytes, const in
   return at + v / VECTORS * panel_bytes + v % VECTORS * VECTOR_BYTES;
 }
 
-/* Rows of a tile: each third one has a pointer, so that an address is one of these, up to two strides and a constant, which
- * an instruction adds for nothing. Left to itself the compiler adds a stride for every row and group. */
+/* Rows of a tile: each third one has a pointer, so that an address is one of these, up to two strides and a constant,
+ * which an instruction adds for nothing. Left to itself the compiler adds a stride for every row and group. */
 typedef struct tile_rows {
   const uint8_t *third[(TILE_ROWS + 2) / 3];
 } tile_rows;
@@ -115,8 +117,8 @@ E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
 }
 
 /* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
-E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums, const int i,
-                     const int is_only, const int R, const int vectors) {
+E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums,
+                         const int i, const int is_only, const int R, const int vectors) {
   (void)is_only; /* most tiers multiply all tiles alike */
   vi weights[MAX_SUMS];
   E3K_UNROLL for (int v = 0; v < vectors; v++) weights[v] = LOAD(vector(w + i * 64, panel_bytes, v));
@@ -200,8 +202,8 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
   }
 }
 
-/* The tile of a row count known only at run time. Tiles that share a panel have at least half as many rows as the tallest,
- * rounded up; those of a product with pairs may have a row less than that needs. */
+/* The tile of a row count known only at run time. Tiles that share a panel have at least half as many rows as the
+ * tallest, rounded up; those of a product with pairs may have a row less than that needs. */
 static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
                                               const vi *start, float *y, size_t y_stride, const lookahead *soon) {
   const asking asking = soon->asking;
