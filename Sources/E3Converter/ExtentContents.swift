@@ -7,55 +7,47 @@ import E3Models
 struct ExtentContents {
   let model: SourceModel
   let shape: ModelShape
-  /// Those of the norm that was written last.
-  private var scales: ChannelScales?
+  /// Of the norms so far, by kind and block.
+  private var scales: [Int: ChannelScales] = [:]
 
   init(model: SourceModel, shape: ModelShape) {
     self.model = model
     self.shape = shape
   }
 
-  /// Writes the extent of `entry`, which the writer has begun. Entries come in the order of the file.
+  /// Writes the extent of `entry`, which the writer has begun. Each may be written at any time.
   mutating func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(FileError) {
     let block = ParameterNames.block(entry.block)
     switch entry.kind {
     case .patchEmbedding: try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, to: writer)
     case .positionEmbedding: try writer.write(try positionTable())
-    case .norm0:
-      try writeNorm(
-        block.norm0, before: [block.attention.query, block.attention.key, block.attention.value].map(\.kernel),
-        to: writer)
+    case .norm0: try writeNorm(block.norm0, .norm0, entry.block, to: writer)
     case .queryKeyValue:
       for projection in [block.attention.query, block.attention.key, block.attention.value] {
-        try writeHeads(projection, to: writer)
+        try writeHeads(projection, scales: channelScales(.norm0, entry.block), to: writer)
       }
     case .queryKeyNorm:
       try writeHeadNorm(block.attention.queryNorm, to: writer)
       try writeHeadNorm(block.attention.keyNorm, to: writer)
     case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
-    case .norm1:
-      if shape.isMoE(entry.block) {
-        try writeNorm(block.norm1, before: [block.experts.dense0.kernel], count: shape.expertCount, to: writer)
-      } else {
-        try writeNorm(block.norm1, before: [block.mlp.dense0.kernel], to: writer)
-      }
-    case .mlp: try writeMLP(block.mlp, width: shape.mlp, to: writer)
-    case .router: try writeRouter(block.router, to: writer)
-    case .expert: try writeMLP(block.experts, width: shape.expertMLP, at: entry.expert, to: writer)
-    case .encoderNorm:
-      let attention = ParameterNames.mapAttention
-      try writeNorm(
-        ParameterNames.encoderNorm,
-        before: shape.classifier == .map ? [attention.key.kernel, attention.value.kernel] : [], to: writer)
+    case .norm1: try writeNorm(block.norm1, .norm1, entry.block, to: writer)
+    case .mlp:
+      try writeMLP(block.mlp, width: shape.mlp, scales: channelScales(.norm1, entry.block), to: writer)
+    case .router: try writeRouter(block.router, scales: channelScales(.norm1, entry.block), to: writer)
+    case .expert:
+      try writeMLP(
+        block.experts, width: shape.expertMLP, at: entry.expert, scales: channelScales(.norm1, entry.block), to: writer)
+    case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, .encoderNorm, 0, to: writer)
     case .mapQuery: try writer.write(try mapQuery())
     case .mapKeyValue:
-      try writeHeads(ParameterNames.mapAttention.key, to: writer)
-      try writeHeads(ParameterNames.mapAttention.value, to: writer)
+      let scales = try channelScales(.encoderNorm, 0)
+      try writeHeads(ParameterNames.mapAttention.key, scales: scales, to: writer)
+      try writeHeads(ParameterNames.mapAttention.value, scales: scales, to: writer)
     case .mapKeyNorm: try writeHeadNorm(ParameterNames.mapAttention.keyNorm, to: writer)
     case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
-    case .mapNorm:
-      try writeNorm(ParameterNames.mapNorm, before: [ParameterNames.mapMLP.dense0.kernel], to: writer)
-    case .mapMLP: try writeMLP(ParameterNames.mapMLP, width: shape.mlp, to: writer)
+    case .mapNorm: try writeNorm(ParameterNames.mapNorm, .mapNorm, 0, to: writer)
+    case .mapMLP:
+      try writeMLP(ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), to: writer)
     case .preLogits: try writeLinear(ParameterNames.preLogits, shape.pooledWidth, shape.representation, to: writer)
     case .head: try writeHead(to: writer)
     default: preconditionFailure("no extent of the plan")
@@ -74,14 +66,16 @@ struct ExtentContents {
   }
 
   private func writeMLP(
-    _ names: MLPNames, width: Int, at index: Int? = nil, to writer: ModelFileWriter
+    _ names: MLPNames, width: Int, at index: Int? = nil, scales: ChannelScales?, to writer: ModelFileWriter
   ) throws(FileError) {
     try writeLinear(names.dense0, shape.hidden, width, at: index, scales: scales, to: writer)
     try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
-  private func writeHeads(_ names: LinearNames, to writer: ModelFileWriter) throws(FileError) {
+  private func writeHeads(
+    _ names: LinearNames, scales: ChannelScales?, to writer: ModelFileWriter
+  ) throws(FileError) {
     let source = try model.values(of: names.kernel)
     let weights = scales?.multiplying(source) ?? source
     let bias = try model.values(of: names.bias)
@@ -112,23 +106,49 @@ struct ExtentContents {
       packedLinear(weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias))
   }
 
-  /// A LayerNorm that the layers with the weights `kernels`, `count` of each, read.
   private mutating func writeNorm(
-    _ names: NormNames, before kernels: [String], count: Int? = nil, to writer: ModelFileWriter
+    _ names: NormNames, _ kind: ExtentKind, _ block: Int, to writer: ModelFileWriter
   ) throws(FileError) {
+    let scales = try channelScales(kind, block)
     let (scale, bias) = (try model.values(of: names.scale), try model.values(of: names.bias))
-    scales = nil
-    if !kernels.isEmpty {
-      var squares = [Double](repeating: 0, count: shape.hidden)
-      for kernel in kernels {
-        for index in 0..<(count ?? 1) {
-          addWeightSquares(of: try values(kernel, at: count == nil ? nil : index), to: &squares)
-        }
-      }
-      scales = ChannelScales(normScale: scale, normBias: bias, weightSquares: squares)
-    }
     try writer.write(paddedRows(scales?.dividing(scale) ?? scale, width: shape.hidden))
     try writer.write(paddedRows(scales?.dividing(bias) ?? bias, width: shape.hidden))
+  }
+
+  /// The factors between a LayerNorm and the weights that read it; nil where something else reads it, too.
+  private mutating func channelScales(_ kind: ExtentKind, _ index: Int) throws(FileError) -> ChannelScales? {
+    let key = Int(kind.rawValue) << 8 | index
+    if let known = scales[key] { return known }
+    let block = ParameterNames.block(index)
+    let norm: NormNames
+    let kernels: [String]
+    var experts: Int?
+    switch kind {
+    case .norm0:
+      norm = block.norm0
+      kernels = [block.attention.query.kernel, block.attention.key.kernel, block.attention.value.kernel]
+    case .norm1:
+      norm = block.norm1
+      experts = shape.isMoE(index) ? shape.expertCount : nil
+      kernels = [experts == nil ? block.mlp.dense0.kernel : block.experts.dense0.kernel]
+    case .mapNorm:
+      norm = ParameterNames.mapNorm
+      kernels = [ParameterNames.mapMLP.dense0.kernel]
+    default:
+      guard shape.classifier == .map else { return nil }
+      norm = ParameterNames.encoderNorm
+      kernels = [ParameterNames.mapAttention.key.kernel, ParameterNames.mapAttention.value.kernel]
+    }
+    var squares = [Double](repeating: 0, count: shape.hidden)
+    for kernel in kernels {
+      for expert in 0..<(experts ?? 1) {
+        addWeightSquares(of: try values(kernel, at: experts == nil ? nil : expert), to: &squares)
+      }
+    }
+    let found = ChannelScales(
+      normScale: try model.values(of: norm.scale), normBias: try model.values(of: norm.bias), weightSquares: squares)
+    scales[key] = found
+    return found
   }
 
   private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(FileError) {
@@ -136,7 +156,7 @@ struct ExtentContents {
   }
 
   /// `[H, M, Em]` as panels of each member.
-  private func writeRouter(_ name: String, to writer: ModelFileWriter) throws(FileError) {
+  private func writeRouter(_ name: String, scales: ChannelScales?, to writer: ModelFileWriter) throws(FileError) {
     let source = try model.values(of: name)
     let weights = scales?.multiplying(source) ?? source
     for member in 0..<shape.memberCount {

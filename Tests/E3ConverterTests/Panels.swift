@@ -28,8 +28,11 @@ struct DecodedLinear {
     }
   }
 
-  /// Whether element [input][output] is `value` but for the rounding.
+  /// Whether element [input][output] is `value` but for the rounding, or is the largest that there is where `value` is
+  /// larger: a scale may leave out up to a quarter of the largest weight.
   func matches(_ value: Float, input: Int, output: Int) -> Bool {
-    abs(weights[input][output] - value) <= tolerance[output]
+    let weight = weights[input][output]
+    if abs(weight - value) <= tolerance[output] { return true }
+    return abs(weight) > 253 * tolerance[output] && value / weight >= 1 && value / weight < 1.32
   }
 }

@@ -2,6 +2,8 @@
 
 #include "memory.h"
 
+#include <string.h>
+
 enum { ROW_ALIGNMENT = 16, BYTE_ROW_ALIGNMENT = 64 };
 
 static size_t float_stride(random_stream *random, size_t width) {
@@ -29,11 +31,23 @@ static float *random_rows(random_stream *random, size_t stride, size_t count, si
   return rows;
 }
 
+/* What a kernel says of its numbers is part of what it gives. */
+static void check(int finite, record *out, void *context) { out(context, &finite, sizeof finite); }
+
 /* Zeros from `width` up to `padded`. */
 static float *random_padded(random_stream *random, size_t width, size_t padded, float scale) {
   float *values = random_floats(random, padded, scale);
   for (size_t i = width; i < padded; i++) values[i] = 0.0f;
   return values;
+}
+
+static e3k_range *random_ranges(random_stream *random, size_t count) {
+  e3k_range *ranges = guarded(count * sizeof *ranges);
+  for (size_t i = 0; i < count; i++) {
+    ranges[i].scale = random_float(random, 0.05f);
+    ranges[i].middle = random_float(random, 2.0f);
+  }
+  return ranges;
 }
 
 static void unflip(const e3k_table *table, uint8_t *bytes, size_t stride, size_t count, size_t width) {
@@ -42,14 +56,11 @@ static void unflip(const e3k_table *table, uint8_t *bytes, size_t stride, size_t
   }
 }
 
-/* Rows are the bytes of probabilities, without flip and compensation, in every fourth case. */
 static void random_product(random_stream *random, const e3k_table *table, e3k_gemm *g) {
-  const int probabilities = random_size(random, 0, 3) == 0;
   uint8_t *rows = guarded(g->row_count * g->row_stride);
   for (size_t r = 0; r < g->row_count; r++) {
     for (size_t k = 0; k < g->inputs; k++) {
-      const int8_t x = random_int8(random);
-      rows[r * g->row_stride + k] = probabilities ? (uint8_t)(x & 127) : (uint8_t)x ^ table->activation_flip;
+      rows[r * g->row_stride + k] = (uint8_t)random_int8(random) ^ table->activation_flip;
     }
   }
   uint8_t *panels = guarded(g->panel_count * e3k_panel_bytes(g->inputs));
@@ -65,7 +76,7 @@ static void random_product(random_stream *random, const e3k_table *table, e3k_ge
     for (size_t c = 0; c < E3K_PANEL_CHANNELS; c++) {
       scale[c] = random_float(random, 0.02f);
       bias[c] = random_float(random, 1.0f);
-      compensation[c] = probabilities ? 0 : 128 * sums[c];
+      compensation[c] = 128 * sums[c];
     }
   }
   g->rows = rows;
@@ -83,7 +94,7 @@ static void gemm(const e3k_table *table, uint64_t seed, record *out, void *conte
   };
   g.row_stride = byte_stride(&random, g.inputs);
   g.out_stride = float_stride(&random, g.panel_count * E3K_PANEL_CHANNELS);
-  g.row_scales = random_floats(&random, g.row_count, 0.05f);
+  g.ranges = random_ranges(&random, g.row_count);
   random_product(&random, table, &g);
   uint32_t *out_rows = guarded(g.row_count * sizeof *out_rows);
   for (size_t r = 0; r < g.row_count; r++) out_rows[r] = (uint32_t)random_size(&random, 0, g.row_count - 1);
@@ -101,12 +112,12 @@ static void quantize_rows(const e3k_table *table, uint64_t seed, record *out, vo
   const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
   const float *rows = random_rows(&random, stride, count, width);
   uint8_t *bytes = guarded(count * bytes_stride);
-  float *scales = guarded(count * sizeof *scales);
+  e3k_range *ranges = guarded(count * sizeof *ranges);
   const float multiplier = 0.0625f * (float)random_size(&random, 1, 16);
-  table->quantize_rows(rows, stride, count, width, multiplier, bytes, bytes_stride, scales);
+  check(table->quantize_rows(rows, stride, count, width, multiplier, bytes, bytes_stride, ranges), out, context);
   unflip(table, bytes, bytes_stride, count, width);
   out(context, bytes, count * bytes_stride);
-  out(context, scales, count * sizeof *scales);
+  out(context, ranges, count * sizeof *ranges);
 }
 
 static void quantize_patch(const e3k_table *table, uint64_t seed, record *out, void *context) {
@@ -116,13 +127,13 @@ static void quantize_patch(const e3k_table *table, uint64_t seed, record *out, v
   float *pixels = random_rows(&random, stride, lines, run);
   if (random_size(&random, 0, 3) == 0) pixels[random_size(&random, 0, run - 1)] = __builtin_inff();
   uint8_t *bytes = guarded(width);
-  float *scale = guarded(sizeof *scale);
-  const int finite = table->quantize_patch(pixels, stride, lines, run, bytes, scale);
+  e3k_range *range = guarded(sizeof *range);
+  const int finite = table->quantize_patch(pixels, stride, lines, run, bytes, range);
   out(context, &finite, sizeof finite);
   if (!finite) return;
   unflip(table, bytes, width, 1, width);
   out(context, bytes, width);
-  out(context, scale, sizeof *scale);
+  out(context, range, sizeof *range);
 }
 
 static void gelu_quantize(const e3k_table *table, uint64_t seed, record *out, void *context) {
@@ -131,11 +142,12 @@ static void gelu_quantize(const e3k_table *table, uint64_t seed, record *out, vo
   const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
   float *rows = random_rows(&random, stride, count, width);
   uint8_t *bytes = guarded(count * bytes_stride);
-  float *scales = guarded(count * sizeof *scales);
-  table->gelu_quantize(rows, stride, count, width, bytes, bytes_stride, scales);
+  e3k_range *ranges = guarded(count * sizeof *ranges);
+  const e3k_gelu_form form = random_size(&random, 0, 1) == 0 ? E3K_GELU_TANH : E3K_GELU_ERF;
+  check(table->gelu_quantize(rows, stride, count, width, form, bytes, bytes_stride, ranges), out, context);
   unflip(table, bytes, bytes_stride, count, width);
   out(context, bytes, count * bytes_stride);
-  out(context, scales, count * sizeof *scales);
+  out(context, ranges, count * sizeof *ranges);
 }
 
 static void layer_norm(const e3k_table *table, uint64_t seed, record *out, void *context) {
@@ -149,14 +161,15 @@ static void layer_norm(const e3k_table *table, uint64_t seed, record *out, void 
   const size_t with_beta = random_size(&random, 0, 1);
   float *normalized = outputs & 1 ? in_place ? rows : guarded(count * stride * sizeof *rows) : 0;
   uint8_t *bytes = outputs & 2 ? guarded(count * bytes_stride) : 0;
-  float *scales = outputs & 2 ? guarded(count * sizeof *scales) : 0;
-  table->layer_norm(rows, stride, count, width, gamma, with_beta ? beta : 0, normalized, stride, bytes, bytes_stride,
-                    scales);
+  e3k_range *ranges = outputs & 2 ? guarded(count * sizeof *ranges) : 0;
+  const float epsilon = random_size(&random, 0, 1) == 0 ? 1e-6f : 1e-12f;
+  check(table->layer_norm(rows, stride, count, width, gamma, with_beta ? beta : 0, epsilon, normalized, stride, bytes,
+                          bytes_stride, ranges), out, context);
   if (normalized) out(context, normalized, count * stride * sizeof *normalized);
   if (bytes) {
     unflip(table, bytes, bytes_stride, count, width);
     out(context, bytes, count * bytes_stride);
-    out(context, scales, count * sizeof *scales);
+    out(context, ranges, count * sizeof *ranges);
   }
 }
 
@@ -171,32 +184,54 @@ static void pack_keys(const e3k_table *table, uint64_t seed, record *out, void *
   out(context, panels, bytes);
 }
 
-static void pack_values(const e3k_table *table, uint64_t seed, record *out, void *context) {
+static void centre_and_pack_values(const e3k_table *table, uint64_t seed, record *out, void *context) {
   random_stream random = {seed};
   const size_t tokens = random_size(&random, 1, 70), width = 16 * random_size(&random, 1, 8);
-  const size_t stride = float_stride(&random, width), inputs = e3k_round_up(tokens, 16);
-  const float *values = random_rows(&random, stride, tokens, width);
-  const size_t bytes = width / 16 * e3k_panel_bytes(inputs);
+  const size_t stride = float_stride(&random, width);
+  float *values = random_rows(&random, stride, tokens, width);
+  float *means = guarded(width * sizeof *means), *largest = guarded(width * sizeof *largest);
+  const size_t bytes = width / 16 * e3k_panel_bytes(tokens);
   uint8_t *panels = guarded(bytes);
-  float *value_scales = guarded(inputs * sizeof *value_scales);
-  table->pack_values(values, stride, tokens, width, panels, value_scales);
+  check(table->centre_columns(values, stride, tokens, width, means, largest), out, context);
+  table->pack_values(values, stride, tokens, width, means, largest, panels);
+  out(context, values, stride * tokens * sizeof *values);
+  out(context, largest, width * sizeof *largest);
   out(context, panels, bytes);
-  out(context, value_scales, inputs * sizeof *value_scales);
 }
 
 static void softmax_quantize(const e3k_table *table, uint64_t seed, record *out, void *context) {
   random_stream random = {seed};
   const size_t count = random_size(&random, 1, 13), width = random_size(&random, 1, 90);
   const size_t stride = float_stride(&random, width), bytes_stride = byte_stride(&random, width);
-  const size_t padded = e3k_round_up(width, ROW_ALIGNMENT);
-  float *scores = random_floats(&random, count * stride, random_size(&random, 0, 3) == 0 ? 100.0f : 4.0f);
-  float *value_scales = random_padded(&random, width, padded, 0.05f);
-  for (size_t i = 0; i < width; i++) value_scales[i] = value_scales[i] < 0 ? 0.0f - value_scales[i] : value_scales[i];
+  const float *scores = random_floats(&random, count * stride, random_size(&random, 0, 3) == 0 ? 100.0f : 4.0f);
   uint8_t *bytes = guarded(count * bytes_stride);
-  float *scales = guarded(count * sizeof *scales);
-  table->softmax_quantize(scores, stride, count, width, value_scales, bytes, bytes_stride, scales);
+  e3k_range *ranges = guarded(count * sizeof *ranges);
+  check(table->softmax_quantize(scores, stride, count, width, bytes, bytes_stride, ranges), out, context);
+  unflip(table, bytes, bytes_stride, count, width);
   out(context, bytes, count * bytes_stride);
-  out(context, scales, count * sizeof *scales);
+  out(context, ranges, count * sizeof *ranges);
+}
+
+/* What kernels say of numbers that are not finite, one of them among the values. */
+static void not_finite(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  static const uint32_t bits[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffc00000u, 0x7f800001u, 0xffbfffffu};
+  random_stream random = {seed};
+  const size_t width = 16 * random_size(&random, 1, 8), padded = e3k_round_up(width, BYTE_ROW_ALIGNMENT);
+  float *row = random_floats(&random, width, 2.0f), *ones = guarded(width * sizeof *ones);
+  for (size_t i = 0; i < width; i++) ones[i] = 1.0f;
+  memcpy(&row[random_size(&random, 0, width - 1)], &bits[random_size(&random, 0, 5)], sizeof *row);
+  uint8_t *bytes = guarded(padded);
+  e3k_range *range = guarded(sizeof *range);
+  float *columns = guarded(2 * width * sizeof *columns);
+  check(table->quantize_rows(row, width, 1, width, 1.0f, bytes, padded, range), out, context);
+  check(table->layer_norm(row, width, 1, width, ones, 0, 1e-6f, 0, 0, bytes, padded, range), out, context);
+  check(table->softmax_quantize(row, width, 1, width, bytes, padded, range), out, context);
+  float *copies = guarded(4 * width * sizeof *copies);
+  for (size_t i = 0; i < 4; i++) memcpy(copies + i * width, row, width * sizeof *row);
+  check(table->gelu_quantize(copies, width, 1, width, E3K_GELU_TANH, bytes, padded, range), out, context);
+  check(table->centre_columns(copies + width, width, 1, width, columns, columns + width), out, context);
+  check(table->softmax(copies + 2 * width, width, 1, width), out, context);
+  check(table->tanh(copies + 3 * width, width), out, context);
 }
 
 static void multiply_transposed(const e3k_table *table, uint64_t seed, record *out, void *context) {
@@ -234,7 +269,7 @@ static void softmax(const e3k_table *table, uint64_t seed, record *out, void *co
   const size_t count = random_size(&random, 1, 9), width = random_size(&random, 1, 90);
   const size_t stride = float_stride(&random, width);
   float *rows = random_floats(&random, count * stride, random_size(&random, 0, 3) == 0 ? 200.0f : 4.0f);
-  table->softmax(rows, stride, count, width);
+  check(table->softmax(rows, stride, count, width), out, context);
   out(context, rows, count * stride * sizeof *rows);
 }
 
@@ -242,7 +277,7 @@ static void hyperbolic_tangent(const e3k_table *table, uint64_t seed, record *ou
   random_stream random = {seed};
   const size_t count = 16 * random_size(&random, 1, 20);
   float *values = random_floats(&random, count, random_size(&random, 0, 3) == 0 ? 60.0f : 2.0f);
-  table->tanh(values, count);
+  check(table->tanh(values, count), out, context);
   out(context, values, count * sizeof *values);
 }
 
@@ -304,11 +339,12 @@ const kernel_case kernel_cases[] = {
     {"gelu_quantize", 60, gelu_quantize},
     {"layer_norm", 100, layer_norm},
     {"pack_keys", 40, pack_keys},
-    {"pack_values", 40, pack_values},
+    {"centre_columns, pack_values", 40, centre_and_pack_values},
     {"softmax_quantize", 100, softmax_quantize},
     {"multiply_transposed", 60, multiply_transposed},
     {"float_gemm", 60, float_gemm},
     {"softmax", 60, softmax},
+    {"not_finite", 60, not_finite},
     {"tanh", 40, hyperbolic_tangent},
     {"mean_rows", 40, mean_rows},
     {"entropy", 100, entropy},
