@@ -68,7 +68,9 @@ struct NotFiniteTests {
     let bytes = try SampleFile(config: awkwardConfigs[index].config, seed: 7).bytes
     var random = SplitMix(state: UInt64(index))
     let image = try OpenModel(bytes).image(seed: 1)
-    let extremes: [Float] = [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e30, .leastNonzeroMagnitude, -1e-39]
+    let extremes: [Float] = [
+      .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e30, .leastNonzeroMagnitude, Float(bitPattern: 0x8000_ffff),
+    ]
     for (number, place) in try places(in: bytes, &random).enumerated() where number % 3 == index % 3 {
       var edited = bytes
       let value = extremes[Int(random.next() % UInt64(extremes.count))]
