@@ -49,7 +49,8 @@ struct ChannelScalesTests {
     try pack(checkpoint: checkpoint, config: config, output: folder["plain.e3"])
     try pack(checkpoint: edited, config: config, output: folder["edited.e3"])
     let (plain, other) = (try folder.bytes("plain.e3"), try folder.bytes("edited.e3"))
-    for index in 0..<Int(plain.header.extent_count) where plain[extent: index].kind < UInt32(ExtentKind.labels.rawValue) {
+    for index in 0..<Int(plain.header.extent_count) where plain[extent: index].kind < UInt32(ExtentKind.labels.rawValue)
+    {
       #expect(plain[extent: index].checksum == other[extent: index].checksum, "kind \(plain[extent: index].kind)")
     }
   }

@@ -32,7 +32,8 @@ struct NotFiniteTests {
   }
 
   /// Places of one float in each extent that computation reads: of float extents a value, of panels a scale and a bias.
-  private func places(in bytes: [UInt8], _ random: inout SplitMix) throws -> [(name: String, extent: Int, offset: Int)] {
+  private func places(in bytes: [UInt8], _ random: inout SplitMix) throws -> [(name: String, extent: Int, offset: Int)]
+  {
     let shape = try ModelShape(validating: bytes.config)
     var places: [(name: String, extent: Int, offset: Int)] = []
     for index in 0..<Int(bytes.header.extent_count) {
@@ -99,7 +100,9 @@ struct NotFiniteTests {
       let value = values[Int(random.next() % UInt64(values.count))]
       edited.write(value, at: Int(extent.offset) + place.offset)
       let what = "\(awkwardConfigs[index].name): \(place.name) = \(value)"
-      #expect(try outcomeEverywhere(OpenModel(edited), image, what) == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)), "\(what)")
+      #expect(
+        try outcomeEverywhere(OpenModel(edited), image, what) == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)),
+        "\(what)")
     }
   }
 
@@ -112,7 +115,8 @@ struct NotFiniteTests {
     for channel in 0..<16 { bytes.write(value, at: Int(bytes[extent: index].offset) + panel + 4 * channel) }
     let model = try OpenModel(bytes)
     #expect(
-      try outcomeEverywhere(model, model.image(seed: 1), "scale \(value)") == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)))
+      try outcomeEverywhere(model, model.image(seed: 1), "scale \(value)")
+        == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)))
   }
 
   @Test("or an extreme one in the input gives one status or one answer on every tier")
