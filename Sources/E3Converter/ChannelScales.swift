@@ -21,10 +21,11 @@ struct ChannelScales {
       let ratio = (scale * scale + bias * bias) / squares[channel]
       return ratio.isNormal ? Self.binaryLogarithm(ratio) / 4 : nil
     }
-    let known = exponents.compactMap { $0 }
-    let mean = known.reduce(0, +) / Double(max(known.count, 1))
+    // The median: what a channel that stands out does not move.
+    let known = exponents.compactMap { $0 }.sorted()
+    let usual = known.isEmpty ? 0 : known[known.count / 2]
     factors = exponents.map { exponent in
-      let power = min(max(((exponent ?? mean) - mean).rounded(), -Self.limit), Self.limit)
+      let power = min(max(((exponent ?? usual) - usual).rounded(), -Self.limit), Self.limit)
       return abs(power) < 2 ? 1 : Float(sign: .plus, exponent: Int(power), significand: 1)
     }
   }
