@@ -93,6 +93,13 @@ class Architecture(unittest.TestCase):
         self.write("tools/shed/b.h", '#include "a.h"\n')
         self.assertEqual(self.check(), (1, ["tools/shed: its files form a circle: a.h -> b.h -> a.h"]))
 
+    def test_two_programs_in_one_folder_of_tools_may_define_what_the_other_calls(self):
+        self.write("tools/shed/a.c", "int open(void) { return close(); }\n")
+        self.write("tools/shed/b.c", "int close(void) { return open(); }\n")
+        self.assertEqual(self.check(), (0, []))
+        self.write("tools/shed/shed.h", "int open(void);\nint close(void);\n")
+        self.assertEqual(self.check()[0], 1)
+
     def test_a_wrong_import_in_this_project_fails(self):
         for name in ["Package.swift", "VERSION"]:
             if (ROOT / name).exists():
