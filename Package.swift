@@ -8,14 +8,17 @@ let board: [Target] = [
     name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
   .target(name: "CE3Threads", linkerSettings: [.linkedLibrary("pthread")]),
   .target(name: "CE3Files"),
-  .target(name: "CE3Board", dependencies: ["CE3Files", "CE3Threads"]),
+  .target(
+    name: "CE3Signature", cSettings: hasLibraries ? [] : [.define("CE3_NO_SIGNATURES")],
+    linkerSettings: hasLibraries ? [.linkedLibrary("sodium")] : []),
+  .target(name: "CE3Board", dependencies: ["CE3Files", "CE3Signature", "CE3Threads"]),
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
   .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
-    name: "CE3Pictures", cSettings: readsPictures ? [] : [.define("E3P_NO_JPEG_PNG")],
-    linkerSettings: readsPictures
+    name: "CE3Pictures", cSettings: hasLibraries ? [] : [.define("E3P_NO_JPEG_PNG")],
+    linkerSettings: hasLibraries
       ? [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
     name: "E3Commands",
@@ -35,7 +38,7 @@ let host: [Target] = [
   .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
   .target(
-    name: "E3Models", dependencies: ["CE3", "E3", "E3DataSets", "E3Format", "E3Host"], swiftSettings: tiesLifetimes),
+    name: "E3Models", dependencies: ["CE3", "CE3Signature", "E3", "E3DataSets", "E3Format", "E3Host"], swiftSettings: tiesLifetimes),
   .target(
     name: "E3Converter",
     dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
@@ -145,5 +148,6 @@ var kernelFlags: [CSetting] {
   return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
 }
 
-/// False for commands without JPEG and PNG, and without the libraries behind them (`tools/cross/build --no-pictures`).
-var readsPictures: Bool { Context.environment["E3_PICTURES"] != "none" }
+/// False for commands without JPEG, PNG and signatures, and without the libraries behind them
+/// (`tools/cross/build --no-pictures`).
+var hasLibraries: Bool { Context.environment["E3_PICTURES"] != "none" }

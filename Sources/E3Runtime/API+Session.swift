@@ -108,13 +108,14 @@ public func e3_session_preprocess(
   _ handle: OpaquePointer?, _ frame: UnsafePointer<e3_frame>?, _ values: UnsafeMutablePointer<Float>?, _ count: Int
 ) -> e3_status {
   status { () throws(E3Error) in
-    let session = try session(handle)
-    let shape = session.pointee.model.shape
-    guard let values else { throw .nullArgument }
-    guard count == shape.imageValues else { throw .tensorSize }
-    let destination = PatchMatrix(image: shape, values: values)
-    FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.space.filterTables).run(
-      lines: 0..<destination.lineCount, into: destination, kernels: session.kernels)
+    try withSession(handle) { (session) throws(E3Error) in
+      let shape = session.pointee.model.shape
+      guard let values else { throw .nullArgument }
+      guard count == shape.imageValues else { throw .tensorSize }
+      let destination = PatchMatrix(image: shape, values: values)
+      FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.space.filterTables).run(
+        lines: 0..<destination.lineCount, into: destination, kernels: session.kernels)
+    }
   }
 }
 

@@ -14,7 +14,7 @@ struct Convert: ParsableCommand {
       """,
     version: libraryVersion,
     subcommands: [
-      PackCommand.self, InspectCommand.self, VerifyCommand.self, ReferenceCommand.self, CompareCommand.self,
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, SignCommand.self, ReferenceCommand.self, CompareCommand.self,
       CalibrateCommand.self, RandomCommand.self,
     ])
 

@@ -267,7 +267,7 @@ struct MannersTests {
 
   @Test("--cpus names the CPU that cannot be used")
   func cpus() throws {
-    let bench = BuiltCommand(path: String(command.path.dropLast("run".count)) + "bench")
+    let bench = BuiltCommand("e3-bench")
     let outcome = try bench.run([model, "--cpus", "1000"])
     #expect(outcome.status == 1 && outcome.errors.contains("no thread can be bound to CPU 1000"))
   }

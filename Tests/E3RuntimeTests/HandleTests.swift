@@ -14,6 +14,8 @@ struct HandleTests {
     calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
     var scrub = e3_scrub()
     scrub.struct_size = UInt32(MemoryLayout<e3_scrub>.size)
+    var preprocessing = e3_preprocessing()
+    preprocessing.struct_size = UInt32(MemoryLayout<e3_preprocessing>.size)
     var text: UnsafePointer<CChar>?
     var (bytes, alignment) = (0, 0)
     var session: OpaquePointer?
@@ -21,7 +23,8 @@ struct HandleTests {
     defer { arena.deallocate() }
     return [
       e3_model_verify(handle), e3_model_get_info(handle, &info), e3_model_get_calibration(handle, &calibration),
-      e3_model_get_label(handle, 0, &text, &bytes), e3_model_scrub(handle, &scrub, 64),
+      e3_model_get_label(handle, 0, &text, &bytes), e3_model_get_provenance(handle, &text, &bytes),
+      e3_model_get_preprocessing(handle, &preprocessing), e3_model_scrub(handle, &scrub, 64),
       e3_session_query(handle, nil, &bytes, &alignment),
       e3_session_create(handle, nil, arena.baseAddress, arena.count, &session),
     ]

@@ -29,6 +29,7 @@ var helpText: StaticString {
                           once and stay), copy (it is read into memory and may then be written over) (map)
     --watch-model         let a model file that is renamed into the place of MODEL.e3 take over between two frames, once
                           it is verified and passes its self-test; else the old one stays (--load copy)
+    --trust KEY.pub       take only a model that is signed by this key of minisign's, in MODEL.e3.minisig
     --self-test           verify, then run the model's golden input and compare the answer with the stored bits
     --verify              compare every byte of the model file with its checksums
     --help, --version

@@ -46,8 +46,7 @@ struct ModelWatch {
   /// What both threads see.
   private struct Shared {
     let path: UnsafePointer<CChar>
-    let setup: SessionSetup
-    let deadline: UInt64
+    let options: Options
     /// The file that was last opened, and what stood there at the last look.
     var opened: ce3_stamp
     var seen: ce3_stamp
@@ -91,8 +90,7 @@ struct ModelWatch {
     self.slots = slots
     shared = memory.bindMemory(to: Shared.self, capacity: 1)
     shared.initialize(
-      to: Shared(
-        path: path, setup: options.session, deadline: options.deadline, opened: first, seen: first, slots: slots))
+      to: Shared(path: path, options: options, opened: first, seen: first, slots: slots))
     guard let thread = e3c_begin_watch({ ModelWatch.look($0) }, shared, Self.period) else {
       throw .report(path, "the thread that watches the model could not be started")
     }
@@ -139,7 +137,7 @@ extension ModelWatch {
 
   /// A model that is verified and passes its self-test, where the file has one.
   private static func prepare(_ shared: Shared) throws(Failure) -> ModelBox {
-    let model = try ModelBox(Model(shared.path, shared.setup, deadline: shared.deadline))
+    let model = try ModelBox(Model(of: shared.options, shared.path))
     do throws(Failure) {
       try model.value.verify(pausing: pause)
       let status = model.value.selfTest()

@@ -28,6 +28,8 @@ struct Options {
   var deadline: UInt64 = 0
   /// Whether a model file that is renamed into the place of MODEL takes over.
   var watchesModel = false
+  /// Public key with which MODEL must be signed; nil: it need not be.
+  var trust: UnsafePointer<CChar>?
   /// Path of the `.npy`.
   var tensor: UnsafePointer<CChar>?
   /// Position of MODEL in the arguments; the frames follow.
@@ -37,13 +39,13 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= alpha= max-pixels= frames= fps= tensor= deadline= load= \
-    watch-model self-test verify help version
+    watch-model trust= self-test verify help version
     """
   }
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, alpha, maxPixels, frames, fps, tensor, deadline, load
-    case watchModel, selfTest, verify, help, version
+    case watchModel, trust, selfTest, verify, help, version
   }
 
   /// Parses and checks the command line.
@@ -79,6 +81,7 @@ struct Options {
         session.load = try Self.loadMode(argument)
         isLoadChosen = true
       case .watchModel: watchesModel = true
+      case .trust: trust = argument
       case .selfTest: task = .selfTest
       case .verify: task = .verify
       case .help: task = .help

@@ -22,7 +22,7 @@ struct Run: ~Copyable {
 
   /// Loads the model.
   init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
-    let model = try ModelBox(Model(path, options.session, deadline: options.deadline))
+    let model = try ModelBox(Model(of: options, path))
     watch = options.watchesModel ? try ModelWatch(path, options, first: model.value.stamp) : nil
     self.model = model
     self.options = options

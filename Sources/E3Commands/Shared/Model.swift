@@ -30,13 +30,13 @@ struct Model: ~Copyable {
   private let deadline: UInt64
 
   /// Maps and validates the file and creates the session.
-  ///
-  /// - Parameter deadline: nanoseconds that a frame may take from the scene on; 0: any number.
-  init(_ path: UnsafePointer<CChar>, _ setup: SessionSetup, deadline: UInt64 = 0) throws(Failure) {
-    try self.init(path, MappedFile(model: path, setup.load), setup, deadline: deadline)
+  init(_ path: UnsafePointer<CChar>, _ setup: SessionSetup) throws(Failure) {
+    try self.init(path, MappedFile(model: path, setup.load), setup)
   }
 
   /// Validates a file that is already mapped and creates the session.
+  ///
+  /// - Parameter deadline: nanoseconds that a frame may take from the scene on; 0: any number.
   init(
     _ path: UnsafePointer<CChar>, _ file: consuming MappedFile, _ setup: SessionSetup, deadline: UInt64 = 0
   ) throws(Failure) {
