@@ -14,6 +14,15 @@ struct CompareTests {
     try #require(Goldens.cases.first { $0.name == name })
   }
 
+  @Test("every model of another library packs, and int8 gives its answers", arguments: Goldens.libraryModels)
+  func libraries(_ model: Goldens.LibraryModel) throws {
+    let folder = try TemporaryFolder()
+    try pack(checkpoint: model.folder, output: folder["model.e3"])
+    let comparison = try compare(
+      checkpoint: model.folder, config: nil, model: folder["model.e3"], tensor: model.inputs)
+    #expect(comparison.topAgreement == 1 && comparison.meanTotalVariation < 0.03, "\(comparison.meanTotalVariation)")
+  }
+
   @Test("a packed model is near its checkpoint")
   func near() throws {
     let folder = try TemporaryFolder()
