@@ -36,7 +36,9 @@ struct e3c_camera {
 
 int e3c_is_camera(const char *path) {
   struct stat status;
-  return stat(path, &status) == 0 && S_ISCHR(status.st_mode) && major(status.st_rdev) == VIDEO_MAJOR;
+  if (strcmp(path, "-") == 0) return 0;
+  if (stat(path, &status)) return errno == ENOENT || errno == ENODEV ? -1 : 0;
+  return S_ISCHR(status.st_mode) && major(status.st_rdev) == VIDEO_MAJOR;
 }
 
 static void end(e3c_camera *camera, const char *what, int error) {

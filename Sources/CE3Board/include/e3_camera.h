@@ -47,7 +47,7 @@ typedef struct e3c_camera_frame {
   uint32_t damaged;  /* frames since the last one that the driver marked as damaged, or that were too short */
 } e3c_camera_frame;
 
-/* 1 when the path names a Video4Linux device. */
+/* 1 when the path names a Video4Linux device, -1 when there is nothing, 0 for all else and for "-". */
 int e3c_is_camera(const char *path);
 
 /* Opens a camera, settles the format and size that `picture` asks for (and says there what they became) and starts

@@ -26,16 +26,23 @@ struct Camera: FrameSource, ~Copyable {
   init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest, _ pictures: e3p_settings) throws(Failure) {
     var what: UnsafePointer<CChar>?
     var error: Int32 = 0
+    let wanted = Self.deviceFormat(request.pixels)
+    guard request.pixels == nil || wanted != E3C_CAMERA_ANY
+    else { throw .report(path, "no camera is read in this pixel format") }
     var picture = e3c_camera_picture(
-      format: Self.deviceFormat(request.pixels), width: UInt32(request.size?.width ?? 0),
+      format: wanted, width: UInt32(request.size?.width ?? 0),
       height: UInt32(request.size?.height ?? 0), stride: 0)
     guard let device = e3c_camera_open(path, &picture, &what, &error) else { throw Self.report(path, what, error) }
     let pixels = Self.pixels(picture.format)
-    format =
-      pixels == .mjpeg
-      ? nil
-      : StreamFormat(
-        pixels: pixels, width: Int(picture.width), height: Int(picture.height), stride: Int(picture.stride))
+    if pixels == .mjpeg {
+      format = nil
+    } else {
+      var format = StreamFormat(pixels: pixels, width: Int(picture.width), height: Int(picture.height))
+      format.stride = Int(picture.stride)
+      format.range = request.range
+      if request.matrix != E3_MATRIX_DEFAULT { format.matrix = request.matrix }
+      self.format = format
+    }
     size = (picture.width, picture.height)
     decoder = PictureDecoder(pictures)
     self.path = path
@@ -98,24 +105,24 @@ struct Camera: FrameSource, ~Copyable {
     }
   }
 
-  private static func deviceFormat(_ pixels: StreamFormat.Pixels?) -> e3c_camera_format {
-    switch pixels {
-    case .rgb24: E3C_CAMERA_RGB24
-    case .gray8: E3C_CAMERA_GRAY8
-    case .yuyv: E3C_CAMERA_YUYV
-    case .nv12: E3C_CAMERA_NV12
-    case .mjpeg: E3C_CAMERA_MJPEG
-    case nil: E3C_CAMERA_ANY
+  private static func deviceFormat(_ pixels: StreamPixels?) -> e3c_camera_format {
+    switch pixels?.format {
+    case E3_PIXEL_RGB24: E3C_CAMERA_RGB24
+    case E3_PIXEL_GRAY8: E3C_CAMERA_GRAY8
+    case E3_PIXEL_YUYV: E3C_CAMERA_YUYV
+    case E3_PIXEL_NV12: E3C_CAMERA_NV12
+    case 0: E3C_CAMERA_MJPEG
+    default: E3C_CAMERA_ANY
     }
   }
 
-  private static func pixels(_ format: e3c_camera_format) -> StreamFormat.Pixels {
+  private static func pixels(_ format: e3c_camera_format) -> StreamPixels {
     switch format {
-    case E3C_CAMERA_RGB24: .rgb24
-    case E3C_CAMERA_GRAY8: .gray8
-    case E3C_CAMERA_NV12: .nv12
+    case E3C_CAMERA_RGB24: StreamPixels(format: E3_PIXEL_RGB24)
+    case E3C_CAMERA_GRAY8: StreamPixels(format: E3_PIXEL_GRAY8)
+    case E3C_CAMERA_NV12: StreamPixels(format: E3_PIXEL_NV12)
     case E3C_CAMERA_MJPEG: .mjpeg
-    default: .yuyv
+    default: StreamPixels(format: E3_PIXEL_YUYV)
     }
   }
 }
