@@ -38,7 +38,8 @@ let host: [Target] = [
   .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
   .target(
-    name: "E3Models", dependencies: ["CE3", "CE3Signature", "E3", "E3DataSets", "E3Format", "E3Host"], swiftSettings: tiesLifetimes),
+    name: "E3Models", dependencies: ["CE3", "CE3Signature", "E3", "E3DataSets", "E3Format", "E3Host"],
+    swiftSettings: tiesLifetimes),
   .target(
     name: "E3Converter",
     dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),

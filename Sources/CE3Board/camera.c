@@ -36,7 +36,9 @@ struct e3c_camera {
 
 int e3c_is_camera(const char *path) {
   struct stat status;
-  return stat(path, &status) == 0 && S_ISCHR(status.st_mode) && major(status.st_rdev) == VIDEO_MAJOR;
+  if (strcmp(path, "-") == 0) return 0;
+  if (stat(path, &status)) return errno == ENOENT || errno == ENODEV ? -1 : 0;
+  return S_ISCHR(status.st_mode) && major(status.st_rdev) == VIDEO_MAJOR;
 }
 
 static void end(e3c_camera *camera, const char *what, int error) {
@@ -49,29 +51,27 @@ static void end(e3c_camera *camera, const char *what, int error) {
 }
 
 /* When the frame was taken. Only a time of our own clock that has passed is believed. */
-static uint64_t capture_time(const struct v4l2_buffer *buffer, uint64_t now) {
+static uint64_t capture_time(const camera_buffer *buffer, uint64_t now) {
   if ((buffer->flags & V4L2_BUF_FLAG_TIMESTAMP_MASK) != V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC) return now;
   const uint64_t time = (uint64_t)buffer->timestamp.tv_sec * 1000000000u + (uint64_t)buffer->timestamp.tv_usec * 1000u;
   return time > 0 && time <= now ? time : now;
 }
 
 /* Makes a filled buffer the newest frame, unless it is damaged. Returns the buffer that is free now, or NONE. */
-static int32_t receive(e3c_camera *camera, const struct v4l2_buffer *buffer, uint64_t now, int *is_usable) {
-  const camera_device *device = &camera->device;
-  const size_t size = device->sizes[buffer->index];
-  *is_usable = !(buffer->flags & V4L2_BUF_FLAG_ERROR) && buffer->bytesused >= device->frame_bytes;
+static int32_t receive(e3c_camera *camera, const camera_buffer *buffer, uint64_t now) {
   int32_t free_buffer = (int32_t)buffer->index;
   pthread_mutex_lock(&camera->mutex);
-  if (*is_usable) {
+  if (buffer->is_whole) {
     free_buffer = camera->newest;
     camera->newest = (int32_t)buffer->index;
-    camera->frame = (e3c_camera_frame){device->buffers[buffer->index], buffer->bytesused < size ? buffer->bytesused : size,
-                                       capture_time(buffer, now), 0};
+    memcpy(camera->frame.planes, buffer->planes, sizeof buffer->planes);
+    memcpy(camera->frame.sizes, buffer->sizes, sizeof buffer->sizes);
+    camera->frame.captured = capture_time(buffer, now);
   } else if (camera->damaged < UINT32_MAX) {
     camera->damaged++;
   }
   pthread_mutex_unlock(&camera->mutex);
-  if (*is_usable) eventfd_write(camera->changed, 1);
+  if (buffer->is_whole) eventfd_write(camera->changed, 1);
   return free_buffer;
 }
 
@@ -106,12 +106,11 @@ static void *capture(void *context) {
       return NULL;
     }
     if (!waiting[0].revents) continue;
-    struct v4l2_buffer buffer;
+    camera_buffer buffer;
     const int taken = device_take(&camera->device, &buffer);
     if (taken == 1) {
-      int is_usable;
-      const int32_t free_buffer = receive(camera, &buffer, ce3_clock_ns(), &is_usable);
-      if (is_usable) {
+      const int32_t free_buffer = receive(camera, &buffer, ce3_clock_ns());
+      if (buffer.is_whole) {
         last = ce3_clock_ns();
         damaged = 0;
         lost = 0;

@@ -1,4 +1,5 @@
-/* camera_device.h - the V4L2 device behind a camera: what camera_device.c settles and camera.c streams. */
+/* camera_device.h - the V4L2 device behind a camera: what camera_formats.c understands, camera_device.c settles and camera.c
+ * streams. */
 #ifndef E3_CAMERA_DEVICE_H
 #define E3_CAMERA_DEVICE_H
 
@@ -11,19 +12,39 @@ enum { WANTED_BUFFERS = 4, MAX_BUFFERS = 32 };
 
 typedef struct camera_device {
   int descriptor;
-  uint32_t frame_bytes; /* least bytes of a usable frame: whole lines of a raw format, 1 for MJPEG */
+  enum v4l2_buf_type type; /* of its buffers: single-planar or multi-planar */
+  uint32_t plane_count;    /* mappings of a buffer */
+  uint64_t plane_bytes[E3C_CAMERA_PLANES]; /* least bytes of a usable frame: whole lines of a raw format, 1 for MJPEG */
   uint32_t buffer_count;
-  void *buffers[MAX_BUFFERS];
-  size_t sizes[MAX_BUFFERS];
+  void *buffers[MAX_BUFFERS][E3C_CAMERA_PLANES];
+  size_t sizes[MAX_BUFFERS][E3C_CAMERA_PLANES];
 } camera_device;
+
+/* A filled buffer. */
+typedef struct camera_buffer {
+  uint32_t index, flags;
+  struct timeval timestamp;
+  int is_whole; /* neither damaged nor too short */
+  const uint8_t *planes[E3C_CAMERA_PLANES];
+  size_t sizes[E3C_CAMERA_PLANES];
+} camera_buffer;
 
 /* All of them return 0, or -1 with what failed as e3c_camera_open has it; device_queue and device_take with errno. */
 int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const char **what, int *error);
 int device_queue(const camera_device *device, uint32_t index);
 
 /* Takes a filled buffer: 1; 0 when none is there yet; -1 on an error. */
-int device_take(const camera_device *device, struct v4l2_buffer *buffer);
+int device_take(const camera_device *device, camera_buffer *buffer);
 
 void device_close(camera_device *device);
+
+/* An ioctl that signals do not end. */
+int device_control(int descriptor, unsigned long request, void *argument);
+
+/* Puts down what failed; -1. */
+int device_fail(const char **what, const char *text, int *error, int code);
+
+/* Asks for the format and size of `picture`, or the first that is understood, and says there what they became. */
+int choose_format(camera_device *device, e3c_camera_picture *picture, const char **what, int *error);
 
 #endif

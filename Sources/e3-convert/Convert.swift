@@ -14,8 +14,8 @@ struct Convert: ParsableCommand {
       """,
     version: libraryVersion,
     subcommands: [
-      PackCommand.self, InspectCommand.self, VerifyCommand.self, SignCommand.self, ReferenceCommand.self, CompareCommand.self,
-      CalibrateCommand.self, RandomCommand.self,
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, SignCommand.self, ReferenceCommand.self,
+      CompareCommand.self, CalibrateCommand.self, RandomCommand.self,
     ])
 
   static func main() {

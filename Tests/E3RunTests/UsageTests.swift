@@ -45,7 +45,10 @@ struct UsageTests {
       (["m.e3", "-", "--size", "4x4"], "--size and --stride need --pixel-format"),
       (
         ["m.e3", "-", "--pixel-format", "bgr", "--size", "4x4"],
-        "--pixel-format takes rgb24, gray8, yuyv, nv12 or mjpeg, not 'bgr'"
+        """
+        --pixel-format takes rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16, yuyv, uyvy, \
+        yvyu, nv12, nv21, nv16, i420, yv12 or mjpeg, not 'bgr'
+        """
       ),
       (["m.e3", "-", "--pixel-format", "yuyv", "--size", "5x4"], "this pixel format needs an even --size"),
       (["m.e3", "-", "--pixel-format", "nv12", "--size", "4x5"], "this pixel format needs an even --size"),
@@ -54,6 +57,37 @@ struct UsageTests {
         "--stride is shorter than a line of pixels"
       ),
       (["m.e3", "-", "--pixel-format", "mjpeg", "--stride", "3"], "--stride is of no use with mjpeg"),
+      (["m.e3", "-", "--pixel-format", "mjpeg", "--plane-height", "3"], "--plane-height is of no use with mjpeg"),
+      (
+        ["m.e3", "-", "--pixel-format", "mjpeg", "--color-range", "full"],
+        "pictures say themselves what their colours are"
+      ),
+      (["m.e3", "-", "--pixel-format", "i420", "--stride", "97"], "this pixel format needs an even --stride"),
+      (
+        ["m.e3", "-", "--pixel-format", "nv21", "--plane-height", "5"],
+        "this pixel format needs an even --plane-height"
+      ),
+      (["m.e3", "-", "--pixel-format", "yv12", "--size", "4x5"], "this pixel format needs an even --size"),
+      (["m.e3", "-", "--pixel-format", "nv16", "--size", "5x4"], "this pixel format needs an even --size"),
+      (
+        ["m.e3", "-", "--pixel-format", "nv12", "--size", "4x8", "--plane-height", "6"],
+        "--plane-height is less than the lines of the frame"
+      ),
+      (["m.e3", "-", "--plane-height", "6"], "--plane-height needs --pixel-format"),
+      (["m.e3", "-", "--color-range", "pc"], "--color-range takes full or limited, not 'pc'"),
+      (["m.e3", "-", "--color-range", "full"], "--color-range and --color-matrix need --pixel-format, or a camera"),
+      (["m.e3", "-", "--color-matrix", "709"], "--color-matrix takes bt601, bt709 or bt2020, not '709'"),
+      (
+        ["m.e3", "-", "--pixel-format", "rgb24", "--color-matrix", "bt709"],
+        "--color-matrix is for formats with U and V"
+      ),
+      (["m.e3", "-", "--rotate", "45"], "--rotate takes 90, 180 or 270 degrees clockwise, not '45'"),
+      (["m.e3", "-", "--flip", "both"], "--flip takes horizontal or vertical, not 'both'"),
+      (
+        ["m.e3", "/dev/no-camera", "--size", "8x8", "--crop", "4,0,5,8"],
+        "--crop leaves the frame"
+      ),
+      (["m.e3", "--tensor", "t.npy", "--rotate", "90"], "--crop, --rotate and --flip are for frames"),
       (["m.e3", "f.png", "--tensor", "t.npy"], "no FRAME is taken here: 'f.png'"),
       (["m.e3", "f.png", "--self-test"], "no FRAME is taken here: 'f.png'"),
     ])
@@ -62,6 +96,26 @@ struct UsageTests {
     #expect(outcome.status == 2)
     #expect(outcome.output.isEmpty)
     #expect(outcome.errors == "e3-run: \(text); e3-run --help explains\n")
+  }
+
+  @Test(
+    "a rectangle is four numbers with commas between them",
+    arguments: ["4", "1,2,3", "1,2,3,", "1,2,3,4,5", "1,2,0,4", "1,2,3,0", "-1,2,3,4", "16385,0,1,1", "1;2;3;4"])
+  func rectangles(text: String) throws {
+    let outcome = try run(["m.e3", "f.png", "--crop", text])
+    #expect(outcome.status == 2)
+    let reason = "--crop takes X,Y,WIDTH,HEIGHT in pixels, up to 16384, not '\(text)'"
+    #expect(outcome.errors == "e3-run: \(reason); e3-run --help explains\n")
+  }
+
+  @Test("what is not there yet may be a camera: no mistake of the command line, but one to retry")
+  func notThereYet() throws {
+    let folder = try TemporaryFolder()
+    let path = folder["video9"]
+    for options in [["--size", "640x480"], ["--pixel-format", "yuyv"], ["--color-range", "full"]] {
+      let outcome = try run([folder.model(), path] + options)
+      #expect(outcome.errors == "e3-run: \(path): No such file or directory\n" && outcome.status == 1)
+    }
   }
 
   @Test(

@@ -4,10 +4,16 @@
  * Behaves as drivers do (buffers that the program maps and queues, a descriptor to poll, errors as errno), shows frames that
  * lie in files, and has faults on demand. The environment says what it is:
  *   FAKE_FRAMES   folder of frames 000, 001, ...; shown in a ring; the length of a file is what the driver says is used
- *   FAKE_FORMAT   fourcc
+ *   FAKE_FORMAT   fourcc, without spaces at its end
  *   FAKE_SIZE     WIDTHxHEIGHT
  *   FAKE_STRIDE   bytes of a line (0)
- *   FAKE_BUFFER   bytes of a buffer (1 MiB)
+ *   FAKE_BUFFER   bytes of a buffer, or of each of its planes (1 MiB)
+ *   FAKE_MPLANE   the multi-planar interface, with so many planes of memory: 1 or 2
+ *   FAKE_SPLIT    bytes of a frame that go to the first of two planes
+ *   FAKE_OFFSET   bytes before the data of each plane
+ *   FAKE_FIELD, FAKE_QUANTIZATION, FAKE_YCBCR_ENC, FAKE_COLORSPACE   what the driver says, as numbers
+ *   FAKE_META     a node that gives metadata
+ *   FAKE_SFMT_ERRNO, FAKE_REQBUFS_ERRNO, FAKE_STREAMON_ERRNO, FAKE_OPEN_ERRNO   with which the call fails
  *   FAKE_FPS      frames a second; a frame that finds no queued buffer is lost. 0 (default): the next frame comes when all
  *                 buffers are queued, so that none is lost and every run is the same
  *   FAKE_SCRIPT   a letter a frame, in a ring ("."): . good; e marked as damaged; l longer than its buffer; a announced, but
@@ -45,6 +51,7 @@ static struct {
   int memory;
   size_t buffer_bytes;
   struct v4l2_buffer buffers[BUFFERS];
+  uint32_t used[BUFFERS][2]; /* bytes in the planes of the multi-planar interface */
   where at[BUFFERS];
   uint64_t order[BUFFERS]; /* in which they were queued, or filled */
   uint64_t orders;
@@ -55,6 +62,22 @@ static const char *setting(const char *name, const char *otherwise) {
   const char *value = getenv(name);
   return value ? value : otherwise;
 }
+
+static uint32_t number_setting(const char *name, uint32_t otherwise) {
+  const char *value = getenv(name);
+  return value ? (uint32_t)strtoul(value, NULL, 0) : otherwise;
+}
+
+static uint32_t fourcc(void) {
+  const char *name = setting("FAKE_FORMAT", "YUYV");
+  uint32_t code = 0;
+  for (int i = 0; i < 4; i++) code |= (uint32_t)(uint8_t)(*name ? *name++ : ' ') << 8 * i;
+  return code;
+}
+
+/* Planes of memory of a buffer; 0: the single-planar interface. */
+static uint32_t multi_planes(void) { return number_setting("FAKE_MPLANE", 0); }
+static uint32_t memories(void) { return multi_planes() ? multi_planes() : 1; }
 
 /* open and close are those of fake_calls.c in this program; files and memory of this device's own do not pass there. */
 static int open_file(const char *path) { return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC); }
@@ -78,6 +101,13 @@ static void put(int index, where place) {
   camera.order[index] = camera.orders++;
 }
 
+static void store(const char *bytes, size_t count, int index, uint32_t plane) {
+  const size_t offset = multi_planes() ? number_setting("FAKE_OFFSET", 0) : 0;
+  const size_t at = ((size_t)index * memories() + plane) * camera.buffer_bytes + offset;
+  if (pwrite(camera.memory, bytes, count, (off_t)at) != (ssize_t)count) abort();
+  camera.used[index][plane] = (uint32_t)(count + offset);
+}
+
 static ssize_t load_frame(unsigned long number, int index) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%03lu", setting("FAKE_FRAMES", "."), number);
@@ -86,7 +116,11 @@ static ssize_t load_frame(unsigned long number, int index) {
   static char bytes[1 << 20];
   const ssize_t count = read(file, bytes, camera.buffer_bytes < sizeof bytes ? camera.buffer_bytes : sizeof bytes);
   end(file);
-  if (count < 0 || pwrite(camera.memory, bytes, (size_t)count, (off_t)((size_t)index * camera.buffer_bytes)) != count) abort();
+  if (count < 0) abort();
+  const size_t split = number_setting("FAKE_SPLIT", 0);
+  const size_t first = memories() > 1 && split < (size_t)count ? split : (size_t)count;
+  store(bytes, first, index, 0);
+  if (memories() > 1) store(bytes + first, (size_t)count - first, index, 1);
   return count;
 }
 
@@ -147,13 +181,14 @@ static void *device(void *context) {
 }
 
 int fake_open(void) {
+  if (number_setting("FAKE_OPEN_ERRNO", 0)) return fails((int)number_setting("FAKE_OPEN_ERRNO", 0));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return -1;
   camera.descriptor = ends[0];
   camera.bell = ends[1];
   camera.buffer_bytes = strtoul(setting("FAKE_BUFFER", "1048576"), NULL, 10);
   camera.memory = memfd_create("fake-camera", MFD_CLOEXEC);
-  if (camera.memory < 0 || ftruncate(camera.memory, (off_t)(BUFFERS * camera.buffer_bytes))) abort();
+  if (camera.memory < 0 || ftruncate(camera.memory, (off_t)(BUFFERS * memories() * camera.buffer_bytes))) abort();
   return camera.descriptor;
 }
 
@@ -185,13 +220,41 @@ static int dequeue(struct v4l2_buffer *buffer) {
   if (read(camera.descriptor, &byte, 1) != 1) abort();
   const int index = oldest(DONE);
   put(index, TAKEN);
+  struct v4l2_plane *planes = buffer->m.planes;
   *buffer = camera.buffers[index];
+  for (uint32_t i = 0; i < multi_planes(); i++) {
+    planes[i].bytesused = camera.used[index][i];
+    planes[i].data_offset = number_setting("FAKE_OFFSET", 0);
+  }
+  if (multi_planes()) buffer->m.planes = planes;
   if (camera.foreign) buffer->index = BUFFERS + 7;
   return 0;
 }
 
+static int set_format_mplane(struct v4l2_pix_format_mplane *pixels) {
+  unsigned width, height;
+  pixels->pixelformat = fourcc();
+  if (sscanf(setting("FAKE_SIZE", "64x48"), "%ux%u", &width, &height) != 2) abort();
+  pixels->width = width;
+  pixels->height = height;
+  pixels->num_planes = (uint8_t)multi_planes();
+  pixels->field = number_setting("FAKE_FIELD", V4L2_FIELD_NONE);
+  pixels->quantization = (uint8_t)number_setting("FAKE_QUANTIZATION", V4L2_QUANTIZATION_DEFAULT);
+  pixels->ycbcr_enc = (uint8_t)number_setting("FAKE_YCBCR_ENC", V4L2_YCBCR_ENC_DEFAULT);
+  pixels->colorspace = number_setting("FAKE_COLORSPACE", V4L2_COLORSPACE_DEFAULT);
+  for (uint32_t i = 0; i < multi_planes(); i++) {
+    pixels->plane_fmt[i].bytesperline = number_setting("FAKE_STRIDE", 0);
+    pixels->plane_fmt[i].sizeimage = (uint32_t)camera.buffer_bytes;
+  }
+  return 0;
+}
+
 static int set_format(struct v4l2_pix_format *pixels) {
-  memcpy(&pixels->pixelformat, setting("FAKE_FORMAT", "YUYV"), 4);
+  pixels->field = number_setting("FAKE_FIELD", V4L2_FIELD_NONE);
+  pixels->quantization = number_setting("FAKE_QUANTIZATION", V4L2_QUANTIZATION_DEFAULT);
+  pixels->ycbcr_enc = number_setting("FAKE_YCBCR_ENC", V4L2_YCBCR_ENC_DEFAULT);
+  pixels->colorspace = number_setting("FAKE_COLORSPACE", V4L2_COLORSPACE_DEFAULT);
+  pixels->pixelformat = fourcc();
   if (sscanf(setting("FAKE_SIZE", "64x48"), "%ux%u", &pixels->width, &pixels->height) != 2) abort();
   pixels->bytesperline = (uint32_t)strtoul(setting("FAKE_STRIDE", "0"), NULL, 10);
   pixels->sizeimage = (uint32_t)camera.buffer_bytes;
@@ -203,17 +266,38 @@ static int answer(unsigned long request, void *argument) {
   struct v4l2_buffer *buffer = argument;
   switch (request) {
     case VIDIOC_QUERYCAP:
-      ((struct v4l2_capability *)argument)->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
+      ((struct v4l2_capability *)argument)->capabilities =
+          V4L2_CAP_STREAMING | (number_setting("FAKE_META", 0) ? V4L2_CAP_META_CAPTURE
+                                : multi_planes()               ? V4L2_CAP_VIDEO_CAPTURE_MPLANE
+                                                               : V4L2_CAP_VIDEO_CAPTURE);
+      return 0;
+    case VIDIOC_ENUM_FMT:
+      if (((struct v4l2_fmtdesc *)argument)->index > 0) return fails(EINVAL);
+      ((struct v4l2_fmtdesc *)argument)->pixelformat = fourcc();
       return 0;
     case VIDIOC_S_FMT:
+      if (number_setting("FAKE_SFMT_ERRNO", 0)) return fails((int)number_setting("FAKE_SFMT_ERRNO", 0));
+      if (((struct v4l2_format *)argument)->type !=
+          (multi_planes() ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE : V4L2_BUF_TYPE_VIDEO_CAPTURE))
+        return fails(EINVAL);
+      if (multi_planes()) return set_format_mplane(&((struct v4l2_format *)argument)->fmt.pix_mp);
       return set_format(&((struct v4l2_format *)argument)->fmt.pix);
     case VIDIOC_REQBUFS:
+      if (number_setting("FAKE_REQBUFS_ERRNO", 0)) return fails((int)number_setting("FAKE_REQBUFS_ERRNO", 0));
       ((struct v4l2_requestbuffers *)argument)->count = BUFFERS;
       return 0;
     case VIDIOC_QUERYBUF:
       if (buffer->index >= BUFFERS) return fails(EINVAL);
-      buffer->length = (uint32_t)camera.buffer_bytes;
-      buffer->m.offset = (uint32_t)(buffer->index * camera.buffer_bytes);
+      if (multi_planes()) {
+        if (buffer->length < memories()) return fails(EINVAL);
+        for (uint32_t i = 0; i < memories(); i++) {
+          buffer->m.planes[i].length = (uint32_t)camera.buffer_bytes;
+          buffer->m.planes[i].m.mem_offset = (uint32_t)((buffer->index * memories() + i) * camera.buffer_bytes);
+        }
+      } else {
+        buffer->length = (uint32_t)camera.buffer_bytes;
+        buffer->m.offset = (uint32_t)(buffer->index * camera.buffer_bytes);
+      }
       camera.buffers[buffer->index] = *buffer;
       return 0;
     case VIDIOC_QBUF:
@@ -224,6 +308,7 @@ static int answer(unsigned long request, void *argument) {
     case VIDIOC_DQBUF:
       return dequeue(buffer);
     case VIDIOC_STREAMON:
+      if (number_setting("FAKE_STREAMON_ERRNO", 0)) return fails((int)number_setting("FAKE_STREAMON_ERRNO", 0));
       return stream_on();
     case VIDIOC_STREAMOFF:
       return stream_off();

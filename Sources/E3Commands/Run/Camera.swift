@@ -11,12 +11,14 @@ struct Camera: FrameSource, ~Copyable {
   static var isLive: Bool { true }
   static var toleratesDamage: Bool { true }
 
+  private static var mjpeg: UInt32 { UInt32(E3C_CAMERA_MJPEG) }
+
   private let path: UnsafePointer<CChar>
   private let device: OpaquePointer
   /// Size of the frames.
   private let size: (width: UInt32, height: UInt32)
   /// Nil for MJPEG.
-  private let format: StreamFormat?
+  private let layout: CameraLayout?
   private var decoder: PictureDecoder
   private var count: UInt64 = 0
   /// Since when no picture could be decoded; nil: the last one could.
@@ -26,16 +28,13 @@ struct Camera: FrameSource, ~Copyable {
   init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest, _ pictures: e3p_settings) throws(Failure) {
     var what: UnsafePointer<CChar>?
     var error: Int32 = 0
-    var picture = e3c_camera_picture(
-      format: Self.deviceFormat(request.pixels), width: UInt32(request.size?.width ?? 0),
-      height: UInt32(request.size?.height ?? 0), stride: 0)
+    var picture = e3c_camera_picture()
+    picture.format = request.pixels.map { $0 == .mjpeg ? Self.mjpeg : UInt32($0.format) } ?? UInt32(E3C_CAMERA_ANY)
+    (picture.width, picture.height) = (UInt32(request.size?.width ?? 0), UInt32(request.size?.height ?? 0))
+    (picture.stride, picture.plane_height) = (UInt32(request.stride), UInt32(request.planeHeight))
+    (picture.range, picture.matrix) = (UInt32(request.range), UInt32(request.matrix))
     guard let device = e3c_camera_open(path, &picture, &what, &error) else { throw Self.report(path, what, error) }
-    let pixels = Self.pixels(picture.format)
-    format =
-      pixels == .mjpeg
-      ? nil
-      : StreamFormat(
-        pixels: pixels, width: Int(picture.width), height: Int(picture.height), stride: Int(picture.stride))
+    layout = picture.format == Self.mjpeg ? nil : CameraLayout(picture)
     size = (picture.width, picture.height)
     decoder = PictureDecoder(pictures)
     self.path = path
@@ -51,13 +50,13 @@ struct Camera: FrameSource, ~Copyable {
     let state = e3c_camera_next(device, &frame, &what, &error)
     if frame.damaged > 0 { reportDamaged(frame.damaged) }
     if state == 0 { return .end }
-    guard state > 0, let start = frame.bytes else { throw Self.report(path, what, error) }
+    guard state > 0, let start = frame.planes.0 else { throw Self.report(path, what, error) }
     defer { count += 1 }
     let now = ce3_clock_ns()
-    guard let format else {
-      return try decode(UnsafeRawBufferPointer(start: start, count: frame.count), now - frame.captured, now, body)
+    guard let layout else {
+      return try decode(UnsafeRawBufferPointer(start: start, count: frame.sizes.0), now - frame.captured, now, body)
     }
-    body(SourceFrame(pixels: format.frame(start), capture: now - frame.captured))
+    body(SourceFrame(pixels: layout.frame(frame), capture: now - frame.captured))
     return .frame
   }
 
@@ -95,27 +94,6 @@ struct Camera: FrameSource, ~Copyable {
       errors.write(cString: what)
       if what != nil, error != 0 { errors.write(": ") }
       if error != 0 { errors.write(cString: e3c_error_text(error)) }
-    }
-  }
-
-  private static func deviceFormat(_ pixels: StreamFormat.Pixels?) -> e3c_camera_format {
-    switch pixels {
-    case .rgb24: E3C_CAMERA_RGB24
-    case .gray8: E3C_CAMERA_GRAY8
-    case .yuyv: E3C_CAMERA_YUYV
-    case .nv12: E3C_CAMERA_NV12
-    case .mjpeg: E3C_CAMERA_MJPEG
-    case nil: E3C_CAMERA_ANY
-    }
-  }
-
-  private static func pixels(_ format: e3c_camera_format) -> StreamFormat.Pixels {
-    switch format {
-    case E3C_CAMERA_RGB24: .rgb24
-    case E3C_CAMERA_GRAY8: .gray8
-    case E3C_CAMERA_NV12: .nv12
-    case E3C_CAMERA_MJPEG: .mjpeg
-    default: .yuyv
     }
   }
 }

@@ -14,9 +14,17 @@ var helpText: StaticString {
     --top K               classes to show (5; 1 for cameras and raw frames, which get one line each)
     --threads N           threads that compute, 1 to 64 (1); the answer is the same for any number
     --isa NAME            kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
-    --pixel-format NAME   read raw frames: rgb24, gray8, yuyv, nv12 or mjpeg
+    --pixel-format NAME   read raw frames: rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16,
+                          yuyv, uyvy, yvyu, nv12, nv21, nv16, i420, yv12; or mjpeg, JPEG pictures one after the other
     --size WxH            pixels of a raw frame; a camera is asked for this format and size
-    --stride BYTES        from one line of a raw frame to the next (lines are adjacent)
+    --stride BYTES        from one line of a raw frame to the next (lines are adjacent); of i420 and yv12 that of Y, and
+                          half of it for U and V
+    --plane-height LINES  lines that are stored of the first plane (those of the picture); the others in proportion
+    --color-range NAME    of raw frames: full (0 to 255) or limited (16 to 235) (limited for formats with U and V)
+    --color-matrix NAME   of U and V: bt601, bt709 or bt2020 (bt709 for frames of 720 lines and more, else bt601)
+    --crop X,Y,W,H        classify this rectangle of the frame
+    --rotate DEGREES      then turn it clockwise: 90, 180 or 270
+    --flip WAY            then mirror it: horizontal (left and right change places) or vertical
     --alpha WAY           what transparent pixels show: white, black (a ground of that colour) or ignore (their own
                           colour, as pipelines see it that drop the alpha channel) (white)
     --max-pixels N        of a picture; more are refused (67108864)

@@ -20,7 +20,7 @@ struct Options {
   var frameInterval: UInt64 = 0
   /// How pictures are decoded.
   var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_stop_asked)
-  /// Of raw frames, for cameras.
+  /// How frames lie, and what of them is looked at.
   var capture = CaptureRequest()
   /// Of raw streams; nil: FRAME is a picture or a camera.
   var stream: StreamFormat?
@@ -38,14 +38,16 @@ struct Options {
   /// Long options in the order of the cases of ``Name``.
   private static var names: StaticString {
     """
-    json top= threads= isa= size= pixel-format= stride= alpha= max-pixels= frames= fps= tensor= deadline= load= \
-    watch-model trust= self-test verify help version
+    json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
+    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= watch-model trust= \
+    self-test verify help version
     """
   }
 
   private enum Name: Int32 {
-    case json, top, threads, isa, size, pixelFormat, stride, alpha, maxPixels, frames, fps, tensor, deadline, load
-    case watchModel, trust, selfTest, verify, help, version
+    case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
+    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, watchModel, trust
+    case selfTest, verify, help, version
   }
 
   /// Parses and checks the command line.
@@ -59,10 +61,17 @@ struct Options {
       case .threads:
         session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
       case .isa: session.isa = try OptionValue.isa(argument)
-      case .size: capture.size = try Self.size(argument)
-      case .pixelFormat: capture.pixels = try Self.pixels(argument)
+      case .size: capture.size = try FrameOptions.size(argument)
+      case .pixelFormat: capture.pixels = try FrameOptions.pixels(argument)
       case .stride:
         capture.stride = try OptionValue.number(argument, 1...999_999_999, "--stride takes 1 to 999999999 bytes, not")
+      case .planeHeight:
+        capture.planeHeight = try OptionValue.number(argument, 1...65536, "--plane-height takes 1 to 65536 lines, not")
+      case .colorRange: capture.range = try FrameOptions.range(argument)
+      case .colorMatrix: capture.matrix = try FrameOptions.matrix(argument)
+      case .crop: capture.view.crop = try FrameOptions.crop(argument)
+      case .rotate: capture.view.rotation = try FrameOptions.rotation(argument)
+      case .flip: capture.view.flip = try FrameOptions.flip(argument)
       case .alpha: pictures.alpha = try Self.alpha(argument)
       case .maxPixels:
         pictures.max_pixels = UInt32(
@@ -107,11 +116,14 @@ struct Options {
     switch task {
     case .frames:
       guard !frames.isEmpty else { throw .usage("a FRAME is missing") }
+      try capture.validate()
       for index in frames {
+        // What is not there yet may be a camera.
         guard let frame = arguments[index], e3c_is_camera(frame) == 0 else { continue }
-        stream = try StreamFormat(capture)
+        stream = try capture.stream()
       }
     default:
+      guard capture.view.isWhole else { throw .usage("--crop, --rotate and --flip are for frames") }
       guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }
     }
   }
@@ -120,16 +132,6 @@ struct Options {
 // MARK: Arguments of options
 
 extension Options {
-  /// `WIDTHxHEIGHT`.
-  private static func size(_ argument: UnsafePointer<CChar>?) throws(Failure) -> (width: Int, height: Int) {
-    let sides = 1...Int(E3_MAX_FRAME_SIDE)
-    guard let argument, let width = CString.number(argument, until: UInt8(ascii: "x")), sides.contains(width.value),
-      argument[width.length] != 0, let height = CString.number(argument + width.length + 1),
-      sides.contains(height.value)
-    else { throw .usage("--size takes WIDTHxHEIGHT, sides from 1 to 16384, not", argument) }
-    return (width.value, height.value)
-  }
-
   /// Frames per second, `30` or `0.5`: nanoseconds from one frame to the next.
   private static func interval(_ argument: UnsafePointer<CChar>?) throws(Failure) -> UInt64 {
     if let argument {
@@ -164,16 +166,5 @@ extension Options {
       if CString.equal(argument, "ignore") { return E3P_ALPHA_IGNORE }
     }
     throw .usage("--alpha takes white, black or ignore, not", argument)
-  }
-
-  private static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamFormat.Pixels {
-    if let argument {
-      if CString.equal(argument, "rgb24") { return .rgb24 }
-      if CString.equal(argument, "gray8") { return .gray8 }
-      if CString.equal(argument, "yuyv") { return .yuyv }
-      if CString.equal(argument, "nv12") { return .nv12 }
-      if CString.equal(argument, "mjpeg") { return .mjpeg }
-    }
-    throw .usage("--pixel-format takes rgb24, gray8, yuyv, nv12 or mjpeg, not", argument)
   }
 }

@@ -112,7 +112,7 @@ struct Run: ~Copyable {
       guard let path = arguments[operand] else { continue }
       if isDone { return }
       do throws(Failure) {
-        if e3c_is_camera(path) != 0 {
+        if e3c_is_camera(path) > 0 {
           try answer(Camera(path, options.capture, options.pictures), path)
           continue
         }
@@ -146,7 +146,12 @@ struct Run: ~Copyable {
       pace.wait()
       if let watch, let next = watch.next() { takeOver(next, watch) }
       var outcome: Result<Answer, StatusError>?
-      switch try source.next({ outcome = model.value.classify($0) }) {
+      let step = try source.next { frame in
+        var frame = frame
+        options.capture.view.apply(to: &frame.pixels)
+        outcome = model.value.classify(frame)
+      }
+      switch step {
       case .end: return
       case .broken:
         if !Source.toleratesDamage { hasFailed = true }

@@ -1,72 +1,52 @@
 import CE3
 
-/// What the command line says about raw frames; a camera is asked for it.
-struct CaptureRequest {
-  var pixels: StreamFormat.Pixels?
-  var size: (width: Int, height: Int)?
-  /// 0: lines are adjacent.
-  var stride = 0
-}
-
-/// How the frames of a raw stream lie in its bytes.
+/// How the frames of a raw stream lie in its bytes: whole lines, plane after plane.
 struct StreamFormat {
-  enum Pixels {
-    case rgb24, gray8, yuyv, nv12
-    /// JPEG pictures one after the other.
-    case mjpeg
-  }
-
-  let pixels: Pixels
+  let pixels: StreamPixels
   /// Pixels; 0 for `mjpeg`, whose pictures say it themselves.
   let width: Int, height: Int
-  /// Bytes from one line to the next.
-  let stride: Int
+  /// Bytes from one line of the first plane to the next; even where U and V have a plane each.
+  var stride: Int
+  /// Lines of the first plane: `height` and those of padding; those of U and V are as many, or half as many.
+  var planeHeight: Int
+  /// One of `E3_RANGE_*`.
+  var range = E3_RANGE_DEFAULT
+  /// One of `E3_MATRIX_*`.
+  var matrix = E3_MATRIX_DEFAULT
 
-  init(pixels: Pixels, width: Int, height: Int, stride: Int) {
-    (self.pixels, self.width, self.height, self.stride) = (pixels, width, height, stride)
+  /// Lines of high definition.
+  static var highDefinition: Int { 720 }
+
+  /// Frames without padding, in the colours that are usual for their size.
+  init(pixels: StreamPixels, width: Int, height: Int) {
+    (self.pixels, self.width, self.height) = (pixels, width, height)
+    (stride, planeHeight) = (width * pixels.pixelBytes, height)
+    if pixels.hasChroma { matrix = height >= Self.highDefinition ? E3_MATRIX_BT709 : E3_MATRIX_BT601 }
   }
 
-  /// Nil when the command line names no pixel format.
-  init?(_ request: CaptureRequest) throws(Failure) {
-    let (size, stride) = (request.size, request.stride)
-    guard let pixels = request.pixels else {
-      guard size == nil, stride == 0 else { throw .usage("--size and --stride need --pixel-format") }
-      return nil
-    }
-    self.pixels = pixels
-    if pixels == .mjpeg {
-      guard stride == 0 else { throw .usage("--stride is of no use with mjpeg") }
-      (width, height, self.stride) = (0, 0, 0)
-      return
-    }
-    guard let size else { throw .usage("--pixel-format needs --size WxH") }
-    let odd = size.width % 2 != 0 || (pixels == .nv12 && size.height % 2 != 0)
-    guard !odd || pixels == .rgb24 || pixels == .gray8 else { throw .usage("this pixel format needs an even --size") }
-    (width, height) = (size.width, size.height)
-    let line = pixels == .rgb24 ? width * 3 : pixels == .yuyv ? width * 2 : width
-    guard stride == 0 || stride >= line else { throw .usage("--stride is shorter than a line of pixels") }
-    self.stride = stride == 0 ? line : stride
-  }
+  private var chromaPlanes: Int { pixels.chroma == nil ? 0 : pixels.chroma == .planes ? 2 : 1 }
+  private var chromaStride: Int { pixels.chroma == .planes ? stride / 2 : stride }
+  private var chromaBytes: Int { chromaStride * (planeHeight / pixels.chromaLines) }
 
-  /// Bytes of one frame: whole lines of `stride` bytes, for NV12 those of the luma and then of the chroma.
-  var frameBytes: Int { stride * height * (pixels == .nv12 ? 3 : 2) / 2 }
-
-  private var pixelFormat: Int {
-    switch pixels {
-    case .rgb24, .mjpeg: E3_PIXEL_RGB24
-    case .gray8: E3_PIXEL_GRAY8
-    case .yuyv: E3_PIXEL_YUYV
-    case .nv12: E3_PIXEL_NV12
-    }
-  }
+  /// Bytes of one frame.
+  var frameBytes: Int { stride * planeHeight + chromaPlanes * chromaBytes }
 
   /// The frame whose `frameBytes` bytes start at `bytes`.
   func frame(_ bytes: UnsafeRawPointer) -> e3_frame {
-    let luma = stride * height
-    var frame = e3_frame(format: pixelFormat, width: UInt32(width), height: UInt32(height))
-    frame.planes = (bytes, pixels == .nv12 ? bytes + luma : nil)
-    frame.strides = (stride, pixels == .nv12 ? stride : 0)
-    frame.sizes = (luma, frameBytes - luma)
+    var frame = e3_frame(format: pixels.format, width: UInt32(width), height: UInt32(height))
+    let first = stride * planeHeight
+    frame.planes.0 = bytes
+    (frame.strides.0, frame.sizes.0) = (stride, first)
+    if chromaPlanes > 0 {
+      frame.planes.1 = bytes + first
+      (frame.strides.1, frame.sizes.1) = (chromaStride, chromaBytes)
+    }
+    if chromaPlanes > 1 {
+      frame.third_plane = bytes + first + chromaBytes
+      (frame.third_stride, frame.third_size) = (chromaStride, chromaBytes)
+    }
+    frame.range = e3_color_range(range)
+    frame.matrix = e3_color_matrix(matrix)
     return frame
   }
 }
