@@ -202,6 +202,18 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
   }
 }
 
+#ifdef __OPTIMIZE__
+#define TILE_CALL tile
+#else
+/* Without optimisation, as in another package's debug build, every tile in the switch below would keep its own variables
+ * on the stack: one function for all of them. */
+static __attribute__((noinline)) void tile_any(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y,
+                                               size_t y_stride, const lookahead *soon, int asking, int rows) {
+  tile(g, row, panel, start, y, y_stride, soon, asking, rows);
+}
+#define TILE_CALL tile_any
+#endif
+
 /* The tile of a row count known only at run time. Tiles that share a panel have at least half as many rows as the
  * tallest, rounded up; those of a product with pairs may have a row less than that needs. */
 static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
@@ -211,13 +223,13 @@ static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, siz
 #define TILE(R) \
   case R: \
     if (asking == PAIRED && HAS_PAIRS && R >= PAIR_ROWS - 1) { \
-      tile(g, row, panel, start, y, y_stride, soon, PAIRED, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, PAIRED, R); \
     } else if (asking == SHARING && R >= (TILE_ROWS + 1) / 2) { \
-      tile(g, row, panel, start, y, y_stride, soon, SHARING, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, SHARING, R); \
     } else if (asking == ALONE_FAR && R >= FAR_ROWS) { \
-      tile(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R); \
     } else if (asking == ALONE && R < (HAS_PAIRS ? PAIR_ROWS : FAR_ROWS)) { \
-      tile(g, row, panel, start, y, y_stride, soon, ALONE, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE, R); \
     } \
     break;
     TILES
