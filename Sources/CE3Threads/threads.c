@@ -132,6 +132,17 @@ void ce3_team_look(ce3_team *team, uint64_t now) {
 
 uint32_t ce3_team_is_late(const ce3_team *team) { return team->late; }
 
+/* Without optimisation, as in a debug build of another package, the kernels need more stack than the arena has for a worker:
+ * there the C library's own stacks serve. */
+static int use_stack(pthread_attr_t *attributes, void *stack) {
+#ifdef __OPTIMIZE__
+  return pthread_attr_setstack(attributes, stack, CE3_WORKER_STACK_BYTES);
+#else
+  (void)stack;
+  return pthread_attr_setstacksize(attributes, 8 << 20);
+#endif
+}
+
 ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus) {
   pthread_once(&counting, count_forks);
   *team = (ce3_team){.count = count, .spin_rounds = MOST_ROUNDS, .forks = __atomic_load_n(&forks, __ATOMIC_RELAXED)};
@@ -153,8 +164,7 @@ ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, con
     pthread_t thread;
     pthread_attr_init(&attributes);
     char *stack = (char *)stacks + (size_t)(index - 1) * CE3_WORKER_STACK_BYTES;
-    if (pthread_attr_setstack(&attributes, stack, CE3_WORKER_STACK_BYTES) != 0 ||
-        pthread_create(&thread, &attributes, work, worker) != 0) {
+    if (use_stack(&attributes, stack) != 0 || pthread_create(&thread, &attributes, work, worker) != 0) {
       result = CE3_TEAM_START_FAILED;
     } else {
       worker->thread = (uint64_t)thread;
