@@ -163,7 +163,7 @@ typedef struct e3_scrub {
   uint32_t extent;     /* the extent that is read, of table order; after E3_ERROR_FILE_CHECKSUM, E3_ERROR_FILE_EXTENT: the
                           damaged one */
   uint64_t passes;     /* how often the whole file was read */
-  uint64_t opaque[8];
+  uint64_t opaque[8];  /* the library's own */
 } e3_scrub;
 
 /* Checks the next `bytes` of the model (rounded up to 64) against the stored checksums, and after the last ones starts anew: a
@@ -229,7 +229,8 @@ typedef struct e3_preprocessing {
   uint32_t crop_rounding;   /* of 3: half a pixel of the centre's offset is rounded 0: down, 1: to even */
   uint32_t normalized;      /* 0: v = low + (x / 255) * (high - low); 1: v = (x - mean[channel]) / deviation[channel] */
   float low, high;          /* 0 when normalized */
-  float mean[3], deviation[3]; /* of bytes 0 to 255; 0 unless normalized */
+  float mean[3];            /* of bytes 0 to 255; 0 unless normalized */
+  float deviation[3];       /* likewise */
 } e3_preprocessing;
 
 /* Fills `preprocessing`; set its struct_size before. */
@@ -353,10 +354,10 @@ typedef struct e3_frame {
   const void *third_plane;  /* I420, YV12 */
   size_t third_stride;      /* as strides */
   size_t third_size;        /* as sizes */
-  e3_color_range range;
-  e3_color_matrix matrix;
+  e3_color_range range;     /* one of E3_RANGE_* */
+  e3_color_matrix matrix;   /* one of E3_MATRIX_*; of formats with U and V */
   uint32_t crop_x, crop_y, crop_width, crop_height; /* the rectangle, in pixels, odd values allowed; all 0: the whole frame */
-  e3_transform transform;
+  e3_transform transform;   /* one of E3_TRANSFORM_*, after the rectangle */
   uint32_t reserved;        /* 0 */
 } e3_frame;
 
