@@ -38,6 +38,11 @@ public struct Preprocessing: Sendable {
   public var fit: Fit? { resize == .pillow ? Fit(rawValue: stored.fit) : nil }
   /// Pillow's number of the filter; nil unless it is resized as Pillow does.
   public var pillowFilter: Int? { resize == .pillow ? Int(stored.filter) : nil }
+  /// Whether half a pixel of the centre's offset is rounded to the even one, as torchvision and timm do, and not down; nil
+  /// unless it is resized as Pillow does.
+  public var roundsCropToEven: Bool? { resize == .pillow ? stored.crop_rounding != 0 : nil }
+  /// Whether the two passes go in the order of Pillow 13, and not across first; nil unless it is resized as Pillow does.
+  public var ordersPassesAsPillow13: Bool? { resize == .pillow ? stored.pass_order != 0 : nil }
   /// Whether a byte x becomes (x - mean) / deviation. Else it becomes low + (x / 255) * (high - low).
   public var isNormalized: Bool { stored.normalized != 0 }
   /// The value of a byte 0; 0 when values are normalised.

@@ -135,6 +135,7 @@ public func e3_model_get_preprocessing(
     filled.resize = config.resize
     (filled.resize_height, filled.resize_width) = (config.resize_height, config.resize_width)
     (filled.fit, filled.filter, filled.crop_rounding) = (config.resize_fit, config.resize_filter, config.resize_crop)
+    filled.pass_order = config.resize_order
     filled.normalized = config.value == UInt32(E3_FILE_VALUE_NORM.rawValue) ? 1 : 0
     (filled.low, filled.high) = (config.value_low, config.value_high)
     (filled.mean, filled.deviation) = (config.value_mean, config.value_deviation)

@@ -39,17 +39,20 @@ struct ModelTests {
     var file = SampleFile.full
     let plain = try openModel(file).preprocessing
     #expect(plain.resize == .stretch && plain.fit == nil && plain.pillowFilter == nil)
+    #expect(plain.roundsCropToEven == nil && plain.ordersPassesAsPillow13 == nil)
     #expect(!plain.isNormalized && plain.low == -1 && plain.high == 1)
     #expect(try openModel(file).provenance == file.provenance)
     (file.config.resize, file.config.resize_filter) = (UInt32(E3_FILE_RESIZE_PILLOW.rawValue), 3)
     file.config.resize_fit = UInt32(E3_FILE_FIT_COVER.rawValue)
     (file.config.resize_height, file.config.resize_width) = (8, 10)
+    file.config.resize_order = UInt32(E3_FILE_ORDER_PILLOW_13.rawValue)
     (file.config.value, file.config.value_low, file.config.value_high) = (UInt32(E3_FILE_VALUE_NORM.rawValue), 0, 0)
     (file.config.value_mean, file.config.value_deviation) = ((120, 110, 100), (50, 60, 70))
     file.provenance = nil
     let model = try openModel(file)
     let other = model.preprocessing
     #expect(other.resize == .pillow && other.fit == .cover && other.pillowFilter == 3)
+    #expect(other.roundsCropToEven == false && other.ordersPassesAsPillow13 == true)
     #expect(other.resizeHeight == 8 && other.resizeWidth == 10 && other.isNormalized)
     #expect(other.mean == (120, 110, 100) && other.deviation == (50, 60, 70))
     #expect(model.provenance.isEmpty)

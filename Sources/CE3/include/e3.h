@@ -227,6 +227,8 @@ typedef struct e3_preprocessing {
   uint32_t fit;             /* of 3: 0: exactly this size; 1: the shorter side; 2: covering it */
   uint32_t filter;          /* of 3: Pillow's number of the filter */
   uint32_t crop_rounding;   /* of 3: half a pixel of the centre's offset is rounded 0: down, 1: to even */
+  uint32_t pass_order;      /* of 3: 0: across, then down, as Pillow before 13; 1: as Pillow 13, which goes down first where the
+                               height loses more than twice the pixels that the width loses */
   uint32_t normalized;      /* 0: v = low + (x / 255) * (high - low); 1: v = (x - mean[channel]) / deviation[channel] */
   float low, high;          /* 0 when normalized */
   float mean[3];            /* of bytes 0 to 255; 0 unless normalized */

@@ -64,6 +64,7 @@ class Preprocessing(Structure):
         ("fit", c_uint32),
         ("filter", c_uint32),
         ("crop_rounding", c_uint32),
+        ("pass_order", c_uint32),
         ("normalized", c_uint32),
         ("low", c_float),
         ("high", c_float),

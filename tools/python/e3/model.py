@@ -40,6 +40,7 @@ class Preprocessing(NamedTuple):
     fit: str
     filter: int
     crop_rounding: str
+    pass_order: str
     low: Optional[float]
     high: Optional[float]
     mean: Optional[List[float]]
@@ -211,6 +212,7 @@ class Model:
             fit={0: "exact", 1: "shorter side", 2: "cover"}[stored.fit],
             filter=stored.filter,
             crop_rounding="half to even" if stored.crop_rounding else "down",
+            pass_order="pillow 13" if stored.pass_order else "across first",
             low=stored.low if ranged else None,
             high=stored.high if ranged else None,
             mean=None if ranged else list(stored.mean),
