@@ -137,24 +137,3 @@ private struct TorchReader {
     return true
   }
 }
-
-/// A view of a storage: each axis has its own distance between neighbours.
-private struct StridedTensor: TensorSource {
-  let shape, strides: [Int]
-  let elements: MappedElements
-
-  var elementType: ElementType { elements.elementType }
-
-  func read(_ range: Range<Int>, into values: UnsafeMutablePointer<Float>) throws(FileError) {
-    let base = elements.file.bytes.baseAddress! + elements.byteOffset
-    for flat in range {
-      var rest = flat
-      var position = 0
-      for axis in shape.indices.reversed() {
-        position += rest % shape[axis] * strides[axis]
-        rest /= shape[axis]
-      }
-      elementType.convert(base + position * elementType.size, count: 1, to: values + (flat - range.lowerBound))
-    }
-  }
-}
