@@ -36,6 +36,12 @@ public struct Checkpoint: Sendable {
   let otherNames: [String]
   /// Tensors that were left out, each with the reason.
   let passedOver: [(name: String, reason: String)]
+  /// What stands before the model's names, of those in `otherNames` and, for V-MoE's tree, `tensorNames`.
+  private let prefix: String
+  /// What the file calls the model's tensors, where other than here.
+  private let origins: [String: String]
+  /// Shapes in the file of tensors that cannot be the model's for that reason.
+  private let misfits: [String: [Int]]
   private let otherProblems: [String: String]
   private let sources: [String: any TensorSource]
 
@@ -56,15 +62,25 @@ public struct Checkpoint: Sendable {
     }
     let patterns = ignored.map(NamePattern.init)
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
-    var (tensors, rest) = Self.parameters(of: kept)
+    var (root, tensors, rest) = Self.parameters(of: kept)
+    let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
     if let (naming, prefix) = try Naming.find(in: tensors.keys, path: self.path) {
+      if let name = ignored.first(where: {
+        naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason($0) == nil
+      }) {
+        throw FileError(
+          file: self.path, tensor: name,
+          problem: "is in an encoder block: without it the model would be another one, so --ignore does not take it")
+      }
       let translated = try naming.translate(tensors, prefix: prefix, path: self.path)
+      (origins, self.prefix) = (translated.origins, translated.origins.isEmpty ? "" : prefix)
+      misfits = origins.filter { translated.tensors[$0.key] == nil }.compactMapValues { tensors[$0]?.shape }
       (tensors, self.naming, facts) = (translated.tensors, naming, translated.facts)
       rest.merge(translated.rest) { $1 }
     } else {
-      (naming, facts) = (nil, NamingFacts())
+      (naming, facts, prefix, origins, misfits) = (nil, NamingFacts(), "", [:], [:])
     }
-    var passedOver = stored.tensors.keys.filter { kept[$0] == nil }.map { (name: $0, reason: "--ignore") }
+    var passedOver = ignored.map { (name: $0, reason: "--ignore") }
     var others: [String] = []
     for (name, tensor) in rest.sorted(by: { $0.key < $1.key }) {
       if let reason = UnusedTensors.reason(name, shape: tensor.shape) {
@@ -89,14 +105,14 @@ public struct Checkpoint: Sendable {
   /// Where any name starts with `params/`, the parameters are below it, and the rest of a training state beside it.
   private static func parameters(
     of tensors: [String: any TensorSource]
-  ) -> (own: [String: any TensorSource], rest: [String: any TensorSource]) {
+  ) -> (root: String, own: [String: any TensorSource], rest: [String: any TensorSource]) {
     let prefix = "params/"
-    guard tensors.keys.contains(where: { $0.hasPrefix(prefix) }) else { return (tensors, [:]) }
+    guard tensors.keys.contains(where: { $0.hasPrefix(prefix) }) else { return ("", tensors, [:]) }
     var (own, rest): ([String: any TensorSource], [String: any TensorSource]) = ([:], [:])
     for (name, tensor) in tensors {
       if name.hasPrefix(prefix) { own[String(name.dropFirst(prefix.count))] = tensor } else { rest[name] = tensor }
     }
-    return (own, rest)
+    return (prefix, own, rest)
   }
 
   /// Shape of the tensor `name`; nil when there is none of that name.
@@ -104,6 +120,22 @@ public struct Checkpoint: Sendable {
 
   /// Why the tensor `name` cannot be read as weights; nil where it can, or where there is none of that name.
   func problem(with name: String) -> String? { sources[name]?.problem }
+
+  /// Whether the tensor `name`, of `tensorNames` or `otherNames`, is in an encoder block.
+  func isInBlock(_ name: String) -> Bool { naming?.isInBlock(name, prefix: prefix) ?? false }
+
+  /// An error about the tensor `name`, which it calls what the file calls it.
+  func fault(_ name: String, _ problem: String) -> FileError {
+    guard let origin = origins[name] else { return FileError(file: path, tensor: name, problem: problem) }
+    return FileError(file: path, tensor: origin, problem: "as \(name): \(problem)")
+  }
+
+  /// The tensor `name` is not there, or not in a shape that can be translated.
+  ///
+  /// - Parameter shape: what was expected, in the order of axes of V-MoE's tree.
+  func missing(_ name: String, expected shape: String) -> FileError {
+    fault(name, "\(misfits[name].map { "shape \($0) in the file" } ?? "missing"), expected shape \(shape)")
+  }
 
   /// Why a tensor that is none of the model's could not be read at all, with a colon behind; empty where it could.
   func otherProblem(with name: String) -> String { otherProblems[name].map { "\($0): " } ?? "" }
@@ -136,17 +168,17 @@ public struct Checkpoint: Sendable {
   }
 
   private func read(_ name: String, _ source: any TensorSource, _ range: Range<Int>) throws(FileError) -> [Float] {
-    if let problem = source.problem { throw FileError(file: path, tensor: name, problem: problem) }
+    if let problem = source.problem { throw fault(name, problem) }
     let values: [Float]
     do throws(FileError) {
       values = try source.values(range)
     } catch {
-      throw FileError(file: error.file.isEmpty ? path : error.file, tensor: name, problem: error.problem)
+      throw FileError(
+        file: error.file.isEmpty ? path : error.file, tensor: origins[name] ?? name, problem: error.problem)
     }
     if let index = firstNonFinite(values) {
-      throw FileError(
-        file: path, tensor: name,
-        problem: "value \(values[index]) at flat index \(range.lowerBound + index), expected finite weights")
+      throw fault(
+        name, "value \(values[index]) at flat index \(range.lowerBound + index), expected finite weights")
     }
     return values
   }

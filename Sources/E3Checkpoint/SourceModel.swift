@@ -75,17 +75,13 @@ public struct SourceModel: Sendable {
     for parameter in config.parameters {
       expected.insert(parameter.name)
       guard let found = checkpoint.shape(of: parameter.name) else {
-        throw FileError(
-          file: checkpoint.path, tensor: parameter.name,
-          problem: "missing, expected shape \(parameter.shape) for \(source)")
+        throw checkpoint.missing(parameter.name, expected: "\(parameter.shape) for \(source)")
       }
       guard accepts(found, for: parameter) else {
-        throw FileError(
-          file: checkpoint.path, tensor: parameter.name,
-          problem: "shape \(found), expected \(parameter.shape) for \(source)")
+        throw checkpoint.fault(parameter.name, "shape \(found), expected \(parameter.shape) for \(source)")
       }
       if let problem = checkpoint.problem(with: parameter.name) {
-        throw FileError(file: checkpoint.path, tensor: parameter.name, problem: problem)
+        throw checkpoint.fault(parameter.name, problem)
       }
     }
     let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
@@ -93,10 +89,13 @@ public struct SourceModel: Sendable {
     let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
     let others =
       extra.count > 1 ? ", and \(extra.count - 1) more (\(extra[1..<min(4, extra.count)].joined(separator: ", ")))" : ""
+    let next =
+      checkpoint.isInBlock(first)
+      ? "blocks with it are not computed here" : "--ignore '\(first)' leaves it out, if inference does not need it"
     throw FileError(
       file: checkpoint.path, tensor: first,
       problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "
-        + "--ignore '\(first)' leaves it out, if inference does not need it")
+        + next)
   }
 
   private func accepts(_ shape: [Int], for parameter: Parameter) -> Bool {

@@ -65,7 +65,8 @@ extension Preprocessing {
     } else if checkpoint.hasOtherRecipes, options.resize == nil || options.value == nil {
       note(
         "\(checkpoint.path): nothing says how the training prepared its images: they are stretched, and bytes become "
-          + "values of -1...1; --resize and --value-norm say otherwise")
+          + "values of -1...1; --resize and --value-norm say otherwise (of many timm models: --resize bicubic:248 "
+          + "--value-norm 0.485,0.456,0.406,0.229,0.224,0.225), or the config.json of timm or Hugging Face beside it")
     }
     resize = options.resize ?? resize
     value = options.value ?? value

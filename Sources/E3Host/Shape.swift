@@ -10,6 +10,13 @@ package func elementCount(of shape: some Sequence<Int>) -> Int? {
   return count
 }
 
+/// Whether arithmetic with the extents of `shape` stays inside `Int` also where one of them is 0: none is negative, and
+/// the product of the others is at most 2^56.
+package func isComputable(_ shape: some Sequence<Int>) -> Bool {
+  guard let count = elementCount(of: shape.map { $0 == 0 ? 1 : $0 }) else { return false }
+  return count <= 1 << 56
+}
+
 /// `a * b`, or nil when the product leaves `Int`.
 package func checkedProduct(_ a: Int, _ b: Int) -> Int? {
   let (product, overflow) = a.multipliedReportingOverflow(by: b)

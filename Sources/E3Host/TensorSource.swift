@@ -11,7 +11,9 @@ package protocol TensorSource: Sendable {
 
 extension TensorSource {
   package var problem: String? {
-    elementType.isWeight ? nil : "element type \(elementType.rawValue), expected float32, float16 or bfloat16"
+    if elementType.isWeight { return nil }
+    let next = elementType == .float64 ? ": save the model as float32, in PyTorch after model.float()" : ""
+    return "element type \(elementType.rawValue), expected float32, float16 or bfloat16\(next)"
   }
 
   /// All elements in C order as float32.

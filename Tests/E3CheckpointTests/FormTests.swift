@@ -170,11 +170,51 @@ import Testing
   func foreign() throws {
     for name in [
       "norm_pre.weight", "blocks.0.attn.q_norm.weight", "rope.freqs", "blocks.0.attn.relative_position_bias_table",
+      "blocks.0.attn.lambda_q1", "blocks.0.attn.sub_norm.weight",
     ] {
       let path = try adding([(name, "F32", [1], 4)])
       let message = try #require(problem(path, config: config, ignoring: ["*\(name)"]))
       #expect(message.contains("tensor \(name): belongs to ") && message.hasSuffix("which is not computed here"))
     }
+  }
+
+  @Test("no tensor of an encoder block can be left out, known or not")
+  func blockTensors() throws {
+    let name = "Encoder/encoderblock_0/gate"
+    let path = try adding([(name, "F32", [1], 4)])
+    let asked = try #require(problem(path, config: config))
+    #expect(asked.contains("tensor \(name): ") && asked.hasSuffix(": blocks with it are not computed here"), "\(asked)")
+    let ignored = try #require(problem(path, config: config, ignoring: ["*gate"]))
+    #expect(ignored.contains("tensor \(name): is in an encoder block"), "\(ignored)")
+    // Of blocks of another model nothing is asked.
+    let other = try adding([("teacher/\(name)", "F32", [1], 4)])
+    #expect(problem(other, config: config, ignoring: ["teacher/*"]) == nil)
+    for library in ["timm_vit_small_patch14_reg4_dinov2", "hf_ViTForImageClassification", "torchvision_vit"] {
+      let folder = "\(Self.library)/\(library)"
+      let model = try Checkpoint(path: folder)
+      let message = try #require(problem(folder, config: nil, ignoring: ["*mlp*", "*intermediate*"]))
+      #expect(message.contains("is in an encoder block: without it"), "\(model.naming?.rawValue ?? ""): \(message)")
+    }
+  }
+
+  @Test("errors name tensors as the file does")
+  func fileNames() throws {
+    let folder = "\(Self.library)/timm_vit_small_patch14_reg4_dinov2"
+    let missing = try #require(problem(folder, config: nil, ignoring: ["head.*"]))
+    #expect(missing.contains("tensor head.weight: as head/kernel: missing: a backbone without"), "\(missing)")
+    let norm = try #require(problem(folder, config: nil, ignoring: ["norm.bias"]))
+    #expect(norm.contains("tensor norm.bias: as Encoder/encoder_norm/bias: missing, expected shape [16]"), "\(norm)")
+  }
+
+  @Test("stacked blocks that make too many tensors, and a shape that no array has, are refused")
+  func unboundedStacks() throws {
+    let many = try adding(
+      [("Transformer/encoder_norm/scale", "F32", [8], 32)]
+        + (0..<40).map { ("Transformer/encoderblock/\($0)", "F32", [4096, 0], 0) })
+    let message = try #require(problem(many, config: config, ignoring: ["Encoder/*"]))
+    #expect(message.contains("more than 131072 tensors, each block's taken alone"), "\(message)")
+    let overflow = try adding([("mask", "BOOL", [4, 1 << 53, 1 << 9], 0)])
+    #expect(problem(overflow, config: config)?.contains("which no array has") == true)
   }
 
   @Test("an array of pickled objects is named, and left out by --ignore")

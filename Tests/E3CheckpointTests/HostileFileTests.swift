@@ -21,6 +21,13 @@ struct Victim: Sendable, CustomStringConvertible {
         for parameter in model.config.parameters { _ = try model.values(of: parameter.name) }
       }
     }
+    // Of another library: the folder, as its hub has it.
+    func library(_ folder: String, _ files: [String]) -> Victim {
+      Victim(files: (["model.safetensors"] + files).map { "\(Goldens.libraryDirectory)/\(folder)/\($0)" }) { path in
+        let model = try SourceModel(checkpoint: path, config: nil)
+        for parameter in model.config.parameters { _ = try model.values(of: parameter.name) }
+      }
+    }
     let shards = ["vmoe_first.data-00000-of-00002", "vmoe_first.data-00001-of-00002"]
     return [
       model("vmoe_first", "vmoe_first", files: ["vmoe_first.index"] + shards),
@@ -30,6 +37,8 @@ struct Victim: Sendable, CustomStringConvertible {
         let model = try SourceModel(checkpoint: "\(path)/bfloat16.pt", config: "\(path)/config.json")
         for parameter in model.config.parameters { _ = try model.values(of: parameter.name) }
       },
+      library("timm_vit_small_patch14_reg4_dinov2", ["config.json"]),
+      library("hf_Dinov2WithRegistersForImageClassification", ["config.json", "preprocessor_config.json"]),
       Victim(files: ["\(data)/vit_token/expected/logits.npy"]) { _ = try NumpyArray(path: "\($0)/logits.npy") },
     ]
   }()

@@ -45,6 +45,16 @@ import Testing
           mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]))
   }
 
+  @Test("the crop of a fast processor is that of transformers 5, and that is said")
+  func fastProcessor() throws {
+    let fast = try open(
+      "hf_Dinov2ForImageClassification", "preprocessor_config.json",
+      [(#""BitImageProcessor""#, #""BitImageProcessorFast""#)])
+    #expect(fast.preprocessing?.cropRounding == .down)
+    #expect(fast.notes.contains { $0.contains("rounded down, as transformers 5 does") }, "\(fast.notes)")
+    #expect(try !open("hf_Dinov2ForImageClassification").notes.contains { $0.contains("rounded") })
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(
@@ -96,6 +106,14 @@ import Testing
       (
         "hf_ViTForImageClassification", #""model_type": "vit""#, #""model_type": "beit""#,
         "model_type is \"beit\", expected one of"
+      ),
+      (
+        "hf_ViTForImageClassification", #""qkv_bias": true"#, #""qkv_bias": false"#,
+        "qkv_bias is false, but queries, keys and values have biases in"
+      ),
+      (
+        "hf_Dinov2ForImageClassification", #""num_attention_heads": 2"#, #""problem_type": null"#,
+        "hidden_size is 16, expected a multiple of num_attention_heads (not given), 12"
       ),
       (
         "hf_ViTForImageClassification", #""num_attention_heads": 2"#, #""num_attention_heads": 3"#,
@@ -179,6 +197,9 @@ import Testing
     let model = try SourceModel(checkpoint: path, config: config)
     let full = try open("timm_vit_small_patch14_reg4_dinov2")
     #expect(model.config == full.config && model.preprocessing == nil)
+    #expect(
+      model.notes.contains { $0.hasSuffix("nothing tells what the head reads: the class token is taken") },
+      "\(model.notes)")
     #expect(model.notes.contains { $0.contains("GELU with the error function and 1e-06 are taken") }, "\(model.notes)")
     #expect(full.notes == ["configuration: \(Self.folder)/timm_vit_small_patch14_reg4_dinov2/config.json"])
   }

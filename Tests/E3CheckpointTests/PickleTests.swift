@@ -11,7 +11,7 @@ private struct PickleText {
 
   static func raw(_ bytes: [UInt8]) -> PickleText { PickleText(bytes: [0x80, 2] + bytes) }
   static func text(_ text: String) -> PickleText {
-    raw([UInt8(ascii: "X"), UInt8(text.utf8.count), 0, 0, 0] + text.utf8)
+    raw([UInt8(ascii: "X")] + withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { Array($0) } + text.utf8)
   }
   static func global(_ module: String, _ name: String) -> PickleText {
     raw([UInt8(ascii: "c")] + module.utf8 + [0x0A] + name.utf8 + [0x0A])
@@ -115,6 +115,10 @@ private struct PickleText {
       (.tensor(offset: -1, shape: [1], strides: [1]), "leaves its storage"),
       (.tensor(size: 7), "24 bytes in its storage, expected 7 elements"),
       (.tensor(key: "1"), "its storage 1 is missing"),
+      // Neither the product of the extents nor that of an empty tensor's others may leave Int.
+      (.tensor(shape: [0, .max, .max, .max], strides: [1, 1, 1, 1]), "leaves its storage"),
+      (.tensor(shape: [-1], strides: [1], storage: "BoolStorage"), "shape [-1], which no array has"),
+      (.tensor(shape: [.max, .max, 2], strides: [1, 1, 1], storage: "BoolStorage"), "which no array has"),
       (.call(.global("torch._utils", "_rebuild_tensor_v2"), [.integer(1)]), "described in a way that is not known"),
       (.call(.global("torch._utils", "_rebuild_parameter"), [.integer(1)]), "in a way that is not known"),
     ])
@@ -144,6 +148,47 @@ private struct PickleText {
     let nested = PickleText.raw(
       [UInt8](repeating: UInt8(ascii: "N"), count: 1) + [UInt8](repeating: 0x85, count: 1 << 20))
     #expect(fault { _ = try open(.dictionary([("a", nested)])) }?.contains("nested too deep") == true)
+  }
+
+  @Test("keys that make a name too long, or tensors too many, are refused before the names are built")
+  func longNames() throws {
+    let long = String(repeating: "k", count: 300)
+    #expect(try open(.dictionary([(long, .tensor())])).tensorNames == [long])
+    let nested = PickleText.dictionary([(long, .dictionary([(long, .tensor())]))])
+    #expect(
+      fault { _ = try open(nested) }?.contains("keys that make a name of 601 bytes, expected at most 512") == true)
+    // Plain values need no name.
+    #expect(try open(.dictionary([(long + long, .integer(1)), ("a", .tensor())])).tensorNames == ["a"])
+    // One tensor, referred to by two bytes each time.
+    let many = PickleText.raw(
+      [UInt8(ascii: "]"), UInt8(ascii: "(")] + PickleText.tensor().bytes.dropFirst(2) + [UInt8(ascii: "q"), 0]
+        + [[UInt8]](repeating: [UInt8(ascii: "h"), 0], count: 1 << 17).joined() + [UInt8(ascii: "e")])
+    #expect(fault { _ = try open(.dictionary([("a", many)])) }?.contains("more than 131072 tensors") == true)
+  }
+
+  @Test(
+    "objects that grow item by item take time in proportion to their items", .timeLimit(.minutes(1)),
+    arguments: [
+      ("]", [UInt8(ascii: "N"), UInt8(ascii: "a")]), ("}", [UInt8(ascii: "N"), UInt8(ascii: "N"), UInt8(ascii: "s")]),
+    ])
+  func growth(_ start: String, _ item: [UInt8]) throws {
+    let items = [[UInt8]](repeating: item, count: 400_000).joined()
+    let checkpoint = try open(.dictionary([("a", .raw(Array(start.utf8) + items)), ("b", .tensor())]))
+    #expect(checkpoint.tensorNames == ["b"])
+  }
+
+  @Test("one list cannot become many dictionaries")
+  func repeatedList() throws {
+    let pair = PickleText.tuple([.text("k"), .integer(1)]).bytes.dropFirst(2)
+    let list = PickleText.raw(
+      [UInt8(ascii: "]"), UInt8(ascii: "q"), 0, UInt8(ascii: "(")]
+        + [[UInt8]](repeating: Array(pair), count: 1000).joined()
+        + [UInt8(ascii: "e"), UInt8(ascii: "0")])
+    let again =
+      PickleText.call(.global("collections", "OrderedDict"), [.raw([UInt8(ascii: "h"), 0])]) + .raw([UInt8(ascii: "0")])
+    let all = (0..<100).reduce(list) { sum, _ in sum + again } + .dictionary([("b", .tensor())])
+    #expect(fault { _ = try open(all) }?.contains("one list for too many dictionaries") == true)
+    #expect(try open(list + again + .dictionary([("b", .tensor())])).tensorNames == ["b"])
   }
 
   @Test("bad opcodes, an empty stack, a memo that was never written and a missing end are refused")

@@ -31,6 +31,8 @@ struct ConfigDocument {
   var layerNormEpsilon: Float?
   var positionEmbedding: ModelConfig.PositionEmbedding?
   var queryKeyNorm: Bool?
+  /// Whether queries, keys and values have biases.
+  var hasQueryBias: Bool?
   /// Nil when the file has no `encoder.moe`.
   var moe: MoE?
   var preprocessing: SourcePreprocessing?

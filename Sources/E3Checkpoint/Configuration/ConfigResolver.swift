@@ -34,6 +34,7 @@ struct ConfigResolver {
     let heads = try headCount(hidden: hidden, notes: &notes)
     let layerCount = try layerCount()
     let expertLayers = try expertLayers(layerCount: layerCount)
+    try requireQueryBias(facts)
     let classifier = try classifier(facts, notes: &notes)
     let prefix = try prefixTokens(classifier)
     let patch = Grid(height: patchHeight, width: patchWidth)
@@ -89,9 +90,9 @@ struct ConfigResolver {
     }
     let found = try evidence.extent(of: tensor, axes: axes, axis: axis)
     guard let given, given != found else { return found }
-    throw FileError(
-      file: evidence.checkpoint.path, tensor: tensor,
-      problem: "shape \(evidence.checkpoint.shape(of: tensor) ?? []), expected \(given) along axis \(axis) "
+    throw evidence.checkpoint.fault(
+      tensor,
+      "shape \(evidence.checkpoint.shape(of: tensor) ?? []), expected \(given) along axis \(axis) "
         + "(\(field) in \(document.file))")
   }
 
@@ -121,15 +122,22 @@ struct ConfigResolver {
     return count
   }
 
+  private func requireQueryBias(_ facts: NamingFacts) throws(FileError) {
+    guard let given = document.hasQueryBias, let found = facts.hasQueryBias, given != found else { return }
+    throw FileError(
+      file: document.file,
+      problem: "qkv_bias is \(given), but queries, keys and values have \(found ? "" : "no ")biases in "
+        + "\(evidence?.checkpoint.path ?? "the checkpoint")")
+  }
+
   private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {
     // Two heads on two tokens are no matter of configuration.
     if facts.classifier == .tokenPair { return .tokenPair }
     if let given = document.classifier { return given }
     if let found = facts.classifier {
-      if found == .patchMean, facts.finalNorm == .beforePooling, let evidence {
-        notes.append(
-          "\(evidence.checkpoint.path): nothing tells what the head reads: the mean of the patches is taken, "
-            + "as there is no class token")
+      if facts.isClassifierAssumed, let evidence {
+        let reads = found == .patchMean ? "mean of the patches" : "class token"
+        notes.append("\(evidence.checkpoint.path): nothing tells what the head reads: the \(reads) is taken")
       }
       return found
     }
@@ -209,9 +217,9 @@ struct ConfigResolver {
 
   private func classCount() throws(FileError) -> Int {
     if let evidence, !evidence.has(ParameterNames.head.kernel), document.isThere || evidence.layerCount > 0 {
-      throw FileError(
-        file: evidence.checkpoint.path, tensor: ParameterNames.head.kernel,
-        problem: "missing: a backbone without classification head cannot be packed; train a head on it first")
+      throw evidence.checkpoint.fault(
+        ParameterNames.head.kernel,
+        "missing: a backbone without classification head cannot be packed; train a head on it first")
     }
     return try agree(
       document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1

@@ -21,7 +21,12 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   let hidden = try root.size("hidden_size") ?? 768
   document.hiddenSize = hidden
   document.layerCount = try root.size("num_hidden_layers", maximum: ConfigDocument.layerLimit) ?? 12
-  document.headCount = try root.size("num_attention_heads") ?? 12
+  document.headCount = try root.size("num_attention_heads")
+  if document.headCount == nil {
+    document.headCount = 12
+    document.names.headCount = "num_attention_heads (not given)"
+  }
+  document.hasQueryBias = try root.bool("qkv_bias")
   if isDinov2 {
     document.names.mlpSize = "hidden_size times mlp_ratio"
     let ratio = try root.number("mlp_ratio") ?? 4
@@ -49,9 +54,10 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
       "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
-  if let file = try? MappedFile(path: "\(folder)preprocessor_config.json") {
+  if exists("\(folder)preprocessor_config.json") {
+    let file = try MappedFile(path: "\(folder)preprocessor_config.json")
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
-    let preprocessing = try huggingFacePreprocessing(object)
+    let preprocessing = try huggingFacePreprocessing(object, notes: &document.notes)
     document.preprocessing = preprocessing
     let crop = preprocessing.crop
     if document.imageSize != [crop.height, crop.width] {
@@ -73,12 +79,12 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
 private let modelFields: Set<String> = [
   "model_type", "architectures", "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers",
   "num_attention_heads", "intermediate_size", "mlp_ratio", "use_swiglu_ffn", "num_register_tokens", "hidden_act",
-  "layer_norm_eps", "id2label", "label2id", "num_labels",
+  "layer_norm_eps", "qkv_bias", "id2label", "label2id", "num_labels",
 ]
 
-/// Fields that change nothing at inference, or that the tensors tell (`qkv_bias`, `layerscale_value`).
+/// Fields that change nothing at inference, or that the tensors tell (`layerscale_value`).
 private let otherFields: Set<String> = [
-  "qkv_bias", "layerscale_value", "attention_probs_dropout_prob", "hidden_dropout_prob", "drop_path_rate",
+  "layerscale_value", "attention_probs_dropout_prob", "hidden_dropout_prob", "drop_path_rate",
   "initializer_range", "encoder_stride", "pooler_act", "pooler_output_size", "problem_type", "torch_dtype", "dtype",
   "transformers_version", "out_features", "out_indices", "stage_names", "apply_layernorm", "reshape_hidden_states",
   "use_mask_token", "finetuning_task", "return_dict", "output_attentions", "output_hidden_states", "use_cache",
@@ -119,7 +125,9 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
 /// The recipe of a `preprocessor_config.json`.
 ///
 /// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
-func huggingFacePreprocessing(_ root: ConfigObject) throws(FileError) -> SourcePreprocessing {
+private func huggingFacePreprocessing(
+  _ root: ConfigObject, notes: inout [String]
+) throws(FileError) -> SourcePreprocessing {
   try root.requireKnown([
     "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
     "image_mean", "image_std", "image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb",
@@ -184,8 +192,11 @@ func huggingFacePreprocessing(_ root: ConfigObject) throws(FileError) -> SourceP
   guard let mean, let deviation, deviation.allSatisfy({ $0 > 0 }) else {
     throw FileError(file: root.file, problem: "image_mean and image_std are missing or not above 0")
   }
-  // The fast processors are torchvision's.
+  if type.hasSuffix("Fast"), crops {
+    notes.append(
+      "\(root.file): the crop's offset is rounded down, as transformers 5 does; \(type) of transformers 4 rounded half "
+        + "a pixel to even")
+  }
   return SourcePreprocessing(
-    resize: resize, filter: filter, crop: crop, cropRounding: type.hasSuffix("Fast") ? .halfToEven : .down, mean: mean,
-    deviation: deviation)
+    resize: resize, filter: filter, crop: crop, cropRounding: .down, mean: mean, deviation: deviation)
 }

@@ -35,12 +35,10 @@ struct ShapeEvidence {
   ///   beyond what a model can have.
   func extent(of name: String, axes: [String], axis: Int) throws(FileError) -> Int {
     guard let shape = checkpoint.shape(of: name) else {
-      throw FileError(
-        file: checkpoint.path, tensor: name, problem: "missing, expected shape [\(axes.joined(separator: ", "))]")
+      throw checkpoint.missing(name, expected: "[\(axes.joined(separator: ", "))]")
     }
     guard shape.count == axes.count, (1...ConfigDocument.sizeLimit).contains(shape[axis]) else {
-      throw FileError(
-        file: checkpoint.path, tensor: name, problem: "shape \(shape), expected [\(axes.joined(separator: ", "))]")
+      throw checkpoint.fault(name, "shape \(shape), expected [\(axes.joined(separator: ", "))]")
     }
     return shape[axis]
   }

@@ -111,6 +111,7 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
   document.headCount = try arguments.size("num_heads") ?? document.headCount
   document.layerCount = try arguments.size("depth", maximum: ConfigDocument.layerLimit)
+  document.hasQueryBias = try arguments.bool("qkv_bias")
   document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
   document.hasClassToken = try arguments.bool("class_token") ?? document.hasClassToken
   try addPooling(try arguments.text("global_pool"), to: &document, arguments)

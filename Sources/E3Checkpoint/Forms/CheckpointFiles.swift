@@ -96,7 +96,8 @@ private func mode(_ path: String) -> mode_t? {
   return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
 }
 
-private func exists(_ path: String) -> Bool { mode(path) != nil }
+/// Whether there is anything at `path`.
+func exists(_ path: String) -> Bool { mode(path) != nil }
 private func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
 private func isFolder(_ path: String) -> Bool { mode(path) == S_IFDIR }
 

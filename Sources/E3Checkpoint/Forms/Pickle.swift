@@ -13,8 +13,10 @@ enum PickleValue: Hashable {
 
 enum PickleObject {
   case tuple([PickleValue])
-  case list([PickleValue])
-  case dictionary([(key: PickleValue, value: PickleValue)])
+  /// Number in ``Pickle/lists``.
+  case list(Int)
+  /// Number in ``Pickle/dictionaries``.
+  case dictionary(Int)
   /// A class or function by its name.
   case global(String)
   /// What a persistent number of the pickle stands for, as its tuple.
@@ -31,6 +33,9 @@ enum PickleObject {
 /// Source: https://github.com/python/cpython/blob/main/Lib/pickletools.py.
 struct Pickle {
   private(set) var objects: [PickleObject] = []
+  // What grows stands here alone, so that it grows in place.
+  private(set) var lists: [[PickleValue]] = []
+  private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
   private(set) var root = PickleValue.none
 
   private let bytes: UnsafeRawBufferPointer
@@ -39,6 +44,8 @@ struct Pickle {
   private var stack: [PickleValue] = []
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
+  /// Pairs of lists that became dictionaries.
+  private var copiedPairs = 0
 
   /// Longest pickle that is read. A state dictionary takes some 150 bytes a tensor.
   private static let sizeLimit = 32 << 20
@@ -61,9 +68,17 @@ struct Pickle {
     if case .tuple(let elements)? = object(value) { elements } else { nil }
   }
 
-  /// A tuple of whole numbers.
+  /// Whether `value` is a tensor or may lead to one.
+  func mayHoldTensors(_ value: PickleValue) -> Bool {
+    switch object(value) {
+    case .tuple?, .list?, .dictionary?, .built?: true
+    case .global?, .persistent?, .inert?, nil: false
+    }
+  }
+
+  /// A tuple of at most 8 whole numbers, the most axes that a tensor has.
   func integers(_ value: PickleValue) -> [Int]? {
-    guard let elements = tuple(value) else { return nil }
+    guard let elements = tuple(value), elements.count <= 8 else { return nil }
     let integers = elements.compactMap { if case .integer(let number) = $0 { number } else { nil as Int? } }
     return integers.count == elements.count ? integers : nil
   }
@@ -110,12 +125,12 @@ struct Pickle {
       let elements = try pop(Int(code) - 0x84)
       push(.tuple(elements))
     case UInt8(ascii: "t"): push(.tuple(try popMark()))
-    case UInt8(ascii: "]"): push(.list([]))
-    case UInt8(ascii: "l"): push(.list(try popMark()))
-    case UInt8(ascii: "}"): push(.dictionary([]))
+    case UInt8(ascii: "]"): pushList([])
+    case UInt8(ascii: "l"): pushList(try popMark())
+    case UInt8(ascii: "}"): pushDictionary()
     case UInt8(ascii: "d"):
       let values = try popMark()
-      push(.dictionary([]))
+      pushDictionary()
       try setItems(values)
     case 0x8F: push(.inert)  // EMPTY_SET
     case 0x90: _ = try popMark()  // ADDITEMS
@@ -160,6 +175,16 @@ struct Pickle {
     objects.append(object)
   }
 
+  private mutating func pushList(_ elements: [PickleValue]) {
+    push(.list(lists.count))
+    lists.append(elements)
+  }
+
+  private mutating func pushDictionary() {
+    push(.dictionary(dictionaries.count))
+    dictionaries.append([])
+  }
+
   private mutating func pushGlobal(module: String, name: String) throws(FileError) {
     let path = "\(module).\(name)"
     guard PickleNames.isKnown(path) else {
@@ -177,8 +202,12 @@ struct Pickle {
     if PickleNames.tensorBuilders.contains(name) { return push(.built(name, arguments)) }
     switch name {
     case "collections.OrderedDict", "collections.defaultdict":
-      push(.dictionary([]))
-      guard case .list(let pairs)? = arguments.first.flatMap(object) else { return }
+      pushDictionary()
+      guard case .list(let number)? = arguments.first.flatMap(object) else { return }
+      let pairs = lists[number]
+      copiedPairs += pairs.count
+      // Each pair takes a byte at least. Only one list for many dictionaries takes less.
+      guard copiedPairs <= bytes.count else { throw fault("one list for too many dictionaries") }
       for pair in pairs {
         guard let pair = tuple(pair), pair.count == 2 else { throw fault("a dictionary of other things than pairs") }
         try setItems(pair)
@@ -190,10 +219,7 @@ struct Pickle {
   private mutating func append(_ elements: [PickleValue]) throws(FileError) {
     guard case .object(let index) = try top() else { throw fault("no list to append to") }
     switch objects[index] {
-    case .list(var list):
-      objects[index] = .inert
-      list += elements
-      objects[index] = .list(list)
+    case .list(let number): lists[number] += elements
     case .inert: break
     default: throw fault("no list to append to")
     }
@@ -204,11 +230,8 @@ struct Pickle {
       throw fault("no dictionary to fill")
     }
     switch objects[index] {
-    case .dictionary(var members):
-      // Out of the array while it grows, so that it is not copied.
-      objects[index] = .inert
-      for i in stride(from: 0, to: items.count, by: 2) { members.append((items[i], items[i + 1])) }
-      objects[index] = .dictionary(members)
+    case .dictionary(let number):
+      for i in stride(from: 0, to: items.count, by: 2) { dictionaries[number].append((items[i], items[i + 1])) }
     case .inert: break
     default: throw fault("no dictionary to fill")
     }

@@ -5,20 +5,40 @@ struct StoredTensors {
   let form: Checkpoint.Form
   let tensors: [String: any TensorSource]
 
+  /// Most tensors of a checkpoint.
+  static let countLimit = 1 << 17
+  /// Longest name of a tensor in bytes.
+  static let nameLimit = 512
+
+  /// - Throws: what reading the files throws; too many tensors, a name that is too long, a shape that no array has.
   init(_ files: CheckpointFiles) throws(FileError) {
+    (form, tensors) = try Self.read(files)
+    guard tensors.count <= Self.countLimit else {
+      throw FileError(
+        file: files.weights, problem: "\(tensors.count) tensors, expected at most \(Self.countLimit)")
+    }
+    for (name, tensor) in tensors {
+      guard name.utf8.count <= Self.nameLimit else {
+        throw FileError(
+          file: files.weights, tensor: name,
+          problem: "a name of \(name.utf8.count) bytes, expected at most \(Self.nameLimit)")
+      }
+      guard isComputable(tensor.shape) else {
+        throw FileError(file: files.weights, tensor: name, problem: "shape \(tensor.shape), which no array has")
+      }
+    }
+  }
+
+  private static func read(_ files: CheckpointFiles) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource])
+  {
     let path = files.weights
     if files.isVMoE {
       let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
-      try Self.requireMsgpack("\(prefix).index")
-      (form, tensors) = (.vmoe, try readVMoE(prefix: prefix))
-      return
+      try requireMsgpack("\(prefix).index")
+      return (.vmoe, try readVMoE(prefix: prefix))
     }
     let file = try MappedFile(path: path)
-    if try FileKind(file) == .json {
-      (form, tensors) = try Self.parts(file)
-    } else {
-      (form, tensors) = try Self.whole(file)
-    }
+    return try FileKind(file) == .json ? try parts(file) : try whole(file)
   }
 
   /// Other formats have an `.index` as well.

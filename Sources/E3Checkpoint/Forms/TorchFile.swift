@@ -45,19 +45,37 @@ private struct TorchReader {
     visited += 1
     // A few objects that refer to each other many times over would be walked for ever.
     guard depth <= 16, visited <= 1 << 20 else { throw fault(name, "nested too deep") }
-    func path(_ key: String) -> String { name.isEmpty ? key : "\(name).\(key)" }
+    func below(_ key: String, _ value: PickleValue) throws(FileError) {
+      // Most of a training state is plain values: they need no name.
+      guard pickle.mayHoldTensors(value) else {
+        visited += 1
+        return
+      }
+      guard name.utf8.count + key.utf8.count < StoredTensors.nameLimit else {
+        throw FileError(
+          file: file.path,
+          problem: "keys that make a name of \(name.utf8.count + 1 + key.utf8.count) bytes, expected at most "
+            + "\(StoredTensors.nameLimit)")
+      }
+      try visit(value, name: name.isEmpty ? key : "\(name).\(key)", depth: depth + 1)
+    }
     switch pickle.object(value) {
-    case .dictionary(let members)?:
-      for (key, value) in members {
+    case .dictionary(let number)?:
+      for (key, value) in pickle.dictionaries[number] {
         switch key {
-        case .text(let text): try visit(value, name: path(text), depth: depth + 1)
-        case .integer(let number): try visit(value, name: path("\(number)"), depth: depth + 1)
+        case .text(let text): try below(text, value)
+        case .integer(let number): try below("\(number)", value)
         default: break
         }
       }
-    case .list(let elements)?, .tuple(let elements)?:
-      for (index, value) in elements.enumerated() { try visit(value, name: path("\(index)"), depth: depth + 1) }
+    case .list(let number)?:
+      for (index, value) in pickle.lists[number].enumerated() { try below("\(index)", value) }
+    case .tuple(let elements)?:
+      for (index, value) in elements.enumerated() { try below("\(index)", value) }
     case .built(let function, let arguments)?:
+      guard tensors.count < StoredTensors.countLimit else {
+        throw fault(name, "more than \(StoredTensors.countLimit) tensors")
+      }
       let tensor = try tensor(function, arguments, name: name)
       guard tensors.updateValue(tensor, forKey: name) == nil else { throw fault(name, "stored twice") }
     default: break
@@ -94,7 +112,7 @@ private struct TorchReader {
     else { throw fault(name, "described in a way that is not known") }
     // ('storage', class, key, device, elements)
     guard storage.count >= 5, storage[0] == .text("storage"), let storageClass = pickle.global(storage[1]),
-      case .text(let key) = storage[2], case .integer(let size) = storage[4]
+      case .text(let key) = storage[2], key.utf8.count <= 64, case .integer(let size) = storage[4]
     else { throw fault(name, "its storage is described in a way that is not known") }
     let typeName = typed ? pickle.global(arguments[6]) ?? "" : storageClass
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
@@ -107,7 +125,7 @@ private struct TorchReader {
     guard typed || checkedProduct(size, type.size) == member.size else {
       throw fault(name, "\(member.size) bytes in its storage, expected \(size) elements of \(type.rawValue)")
     }
-    guard shape.count == strides.count, shape.count <= 8, offset >= 0, strides.allSatisfy({ $0 >= 0 }),
+    guard shape.count == strides.count, isComputable(shape), offset >= 0, strides.allSatisfy({ $0 >= 0 }),
       let count = elementCount(of: shape), count <= available, let last = lastElement(shape, strides, from: offset),
       count == 0 || last < available
     else { throw fault(name, "shape \(shape) with strides \(strides) leaves its storage of \(available) elements") }

@@ -15,8 +15,13 @@ extension Naming {
         guard let count = tensor.shape.first, count <= ConfigDocument.layerLimit,
           let size = elementCount(of: tensor.shape.dropFirst())
         else { throw FileError(file: path, tensor: name, problem: "shape \(tensor.shape), expected [blocks, …]") }
+        guard tensors.count + count <= StoredTensors.countLimit else {
+          throw FileError(
+            file: path, tensor: name, problem: "more than \(StoredTensors.countLimit) tensors, each block's taken alone"
+          )
+        }
+        let rest = parts.dropFirst(2).joined(separator: "/")
         for index in 0..<count {
-          let rest = parts.dropFirst(2).joined(separator: "/")
           tensors["Transformer/encoderblock_\(index)/\(rest)"] = SlicedTensor(
             base: tensor, offset: index * size, shape: Array(tensor.shape.dropFirst()))
         }
@@ -50,6 +55,9 @@ private func renamed(_ tensors: [String: any TensorSource], path: String) throws
     guard parts.count >= 3, let number = suffix(of: parts[2], after: "LayerNorm_") else { continue }
     normNumbers["\(parts[0])/\(parts[1])", default: []].insert(number)
   }
+  let normOrders = normNumbers.mapValues { numbers in
+    Dictionary(uniqueKeysWithValues: numbers.sorted().enumerated().map { ($0.element, $0.offset) })
+  }
   var result: [String: any TensorSource] = [:]
   for (name, tensor) in tensors {
     var parts = name.split(separator: "/").map(String.init)
@@ -57,8 +65,7 @@ private func renamed(_ tensors: [String: any TensorSource], path: String) throws
       parts[0] = "Encoder"
       if parts.count >= 3 {
         if let number = suffix(of: parts[2], after: "LayerNorm_") {
-          let order = normNumbers["Transformer/\(parts[1])"]?.sorted() ?? []
-          parts[2] = "LayerNorm_\(order.firstIndex(of: number) ?? number)"
+          parts[2] = "LayerNorm_\(normOrders["Transformer/\(parts[1])"]?[number] ?? number)"
         } else if suffix(of: parts[2], after: "MultiHeadDotProductAttention_") != nil {
           parts[2] = "SelfAttention"
         } else if suffix(of: parts[2], after: "MlpBlock_") != nil {

@@ -20,6 +20,21 @@ public enum Naming: String, Sendable {
     }
   }
 
+  /// Whether `name` is that of a tensor in an encoder block of the model whose names begin with `prefix`.
+  func isInBlock(_ name: String, prefix: String) -> Bool {
+    name.hasPrefix(prefix) && blocks.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+  }
+
+  private var blocks: [String] {
+    switch self {
+    case .vmoe: ["Encoder/encoderblock"]
+    case .bigVision: ["Transformer/encoderblock"]
+    case .timm: ["blocks."]
+    case .huggingFace: ["encoder.layer.", "layers."]
+    case .torchvision: ["encoder.layers."]
+    }
+  }
+
   /// The model that a checkpoint holds: its naming, and what stands before all of its names.
   ///
   /// - Returns: nil where no name is known.
@@ -45,10 +60,9 @@ public enum Naming: String, Sendable {
 
   /// Turns the model's tensors into those of V-MoE's tree.
   ///
-  /// - Returns: the tensors under V-MoE's names, those that are none of the model's, and what the names say about it.
   func translate(
     _ stored: [String: any TensorSource], prefix: String, path: String
-  ) throws(FileError) -> (tensors: [String: any TensorSource], rest: [String: any TensorSource], facts: NamingFacts) {
+  ) throws(FileError) -> TranslatedTensors {
     let inner = innerPrefix(prefix)
     var own: [String: any TensorSource] = [:]
     var rest: [String: any TensorSource] = [:]
@@ -58,8 +72,8 @@ public enum Naming: String, Sendable {
     var facts = NamingFacts()
     let base = String(prefix.dropFirst(inner.count))
     switch self {
-    case .vmoe: return (own, rest, facts)
-    case .bigVision: return (try bigVisionNames(own, path: path), rest, facts)
+    case .vmoe: return TranslatedTensors(tensors: own, rest: rest)
+    case .bigVision: return TranslatedTensors(tensors: try bigVisionNames(own, path: path), rest: rest)
     case .timm, .huggingFace, .torchvision:
       var translation = Translation(own)
       facts.activation = .gelu
@@ -69,7 +83,8 @@ public enum Naming: String, Sendable {
       default: translateTorchvision(&translation, &facts)
       }
       rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
-      return (translation.tensors, rest, facts)
+      return TranslatedTensors(
+        tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { inner + $0 })
     }
   }
 
@@ -84,6 +99,16 @@ public enum Naming: String, Sendable {
   }
 }
 
+/// A model's tensors under V-MoE's names, and what else the names of a checkpoint say.
+struct TranslatedTensors {
+  var tensors: [String: any TensorSource]
+  /// Tensors that are none of the model's, as the file names them.
+  var rest: [String: any TensorSource]
+  var facts = NamingFacts()
+  /// By V-MoE's names: what the file calls the tensor, whether it is there or missed.
+  var origins: [String: String] = [:]
+}
+
 /// What a checkpoint's names say about the model beyond the shapes.
 struct NamingFacts {
   /// What libraries with these names compute unless a configuration says otherwise.
@@ -91,6 +116,10 @@ struct NamingFacts {
   var epsilon: Float = 1e-6
   /// Nil where the names leave it open.
   var classifier: ModelConfig.Classifier?
+  /// Whether the names allow another classifier than `classifier`.
+  var isClassifierAssumed = false
+  /// Whether queries, keys and values have biases; nil where the names leave it open.
+  var hasQueryBias: Bool?
   var finalNorm = ModelConfig.FinalNorm.beforePooling
   /// How the library brings positions to another image size.
   var positionResize = PositionResize.linear

@@ -18,12 +18,15 @@ extension Naming {
       t.linear(names.mlp.dense0, from: "\(path).mlp.fc1")
       t.linear(names.mlp.dense1, from: "\(path).mlp.fc2", factors: t.first(of: "\(path).ls2.gamma", "\(path).gamma_2"))
     }
+    facts.hasQueryBias = t.has("blocks.0.attn.qkv.bias")
     let pooledNorm = t.has("fc_norm.weight")
     t.norm(ParameterNames.encoderNorm, from: pooledNorm ? "fc_norm" : "norm")
     facts.finalNorm = pooledNorm ? .afterPooling : .beforePooling
     facts.classifier = pooledNorm ? .patchMean : t.has("cls_token") ? .token : .patchMean
+    facts.isClassifierAssumed = true
     if t.has("attn_pool.latent") {
       facts.classifier = .map
+      facts.isClassifierAssumed = false
       t.copy(ParameterNames.mapProbe, from: "attn_pool.latent")
       let attention = ParameterNames.mapAttention
       t.linear(attention.query, from: "attn_pool.q")
@@ -71,6 +74,9 @@ extension Naming {
       t.linear(
         names.mlp.dense1, from: isFlat ? "\(path).mlp.fc2" : "\(path).output.dense",
         factors: t.first(of: "\(path).layer_scale2.lambda1"))
+    }
+    facts.hasQueryBias = [".0.attention.q_proj.bias", ".0.attention.attention.query.bias"].contains {
+      t.has(layers + $0)
     }
     t.norm(ParameterNames.encoderNorm, from: "\(base)layernorm")
     facts.positionResize = t.has("\(embeddings).register_tokens") ? .bicubicAntialiased : .bicubic

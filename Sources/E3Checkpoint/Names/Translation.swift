@@ -6,6 +6,8 @@ struct Translation {
   private let stored: [String: any TensorSource]
   /// Under V-MoE's names.
   private(set) var tensors: [String: any TensorSource] = [:]
+  /// What the file calls each of V-MoE's tensors that was asked for, whether it is there or not.
+  private(set) var origins: [String: String] = [:]
   private var used: Set<String> = []
 
   init(_ stored: [String: any TensorSource]) { self.stored = stored }
@@ -32,7 +34,10 @@ struct Translation {
   }
 
   /// A vector or table that is taken as it is.
-  mutating func copy(_ name: String, from source: String?) { add(name, take(source)) }
+  mutating func copy(_ name: String, from source: String?) {
+    origins[name] = source
+    add(name, take(source))
+  }
 
   mutating func norm(_ names: NormNames, from source: String?) {
     guard let source else { return }
@@ -44,7 +49,10 @@ struct Translation {
   ///
   /// - Parameter factors: name of one factor for each output (LayerScale), which becomes part of matrix and bias.
   mutating func linear(_ names: LinearNames, from source: String?, factors: String? = nil) {
-    guard let source, let weight = take("\(source).weight"), weight.shape.count == 2 else { return }
+    guard let source else { return }
+    origins[names.kernel] = "\(source).weight"
+    origins[names.bias] = "\(source).bias"
+    guard let weight = take("\(source).weight"), weight.shape.count == 2 else { return }
     let bias = take("\(source).bias")
     linear(names, weight: weight, bias: bias, factors: take(factors))
   }
@@ -69,6 +77,10 @@ struct Translation {
 
   /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
   mutating func stacked(_ names: [LinearNames], weight: String, bias: String) {
+    for name in names {
+      origins[name.kernel] = weight
+      origins[name.bias] = bias
+    }
     guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else {
       return
     }
@@ -84,6 +96,8 @@ struct Translation {
 
   /// The patch embedding, a convolution `[H, channels, patch height, patch width]`.
   mutating func patchEmbedding(from source: String) {
+    origins[ParameterNames.embedding.kernel] = "\(source).weight"
+    origins[ParameterNames.embedding.bias] = "\(source).bias"
     guard let weight = take("\(source).weight"), weight.shape.count == 4 else { return }
     add(ParameterNames.embedding.kernel, PermutedTensor(weight, order: [2, 3, 1, 0]))
     add(ParameterNames.embedding.bias, take("\(source).bias") ?? ComputedTensor.zeros([weight.shape[0]]))
@@ -91,6 +105,8 @@ struct Translation {
 
   /// The head of a distilled model: the mean of two heads, one on each of two tokens, is one head on both.
   mutating func headPair(_ first: String, _ second: String) {
+    origins[ParameterNames.head.kernel] = "\(first).weight"
+    origins[ParameterNames.head.bias] = "\(first).bias"
     guard let a = take("\(first).weight"), let b = take("\(second).weight"), a.shape == b.shape, a.shape.count == 2,
       let biasA = take("\(first).bias"), let biasB = take("\(second).bias"), biasA.shape == biasB.shape
     else { return }

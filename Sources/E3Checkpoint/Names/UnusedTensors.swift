@@ -48,7 +48,8 @@ enum ForeignTensors {
     "rel_pos_bias": "relative positions", "rel_pos": "relative positions", "rope": "rotary positions",
     "rope_embed": "rotary positions", "freqs": "rotary positions", "weights_in": "MLPs with SwiGLU",
     "weights_out": "MLPs with SwiGLU", "w12": "MLPs with SwiGLU", "fc1_g": "MLPs with SwiGLU",
-    "fc1_x": "MLPs with SwiGLU", "conv_root": "a ResNet before the transformer",
+    "fc1_x": "MLPs with SwiGLU", "lambda_q1": "differential attention", "sub_norm": "a norm inside attention or MLP",
+    "conv_root": "a ResNet before the transformer",
     "gn_root": "a ResNet before the transformer",
   ]
 }
