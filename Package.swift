@@ -118,6 +118,12 @@ let tests: [Target] = [
     exclude: ["Preprocessing/Data"]),
 ]
 
+/// What libFuzzer feeds with damaged bytes; only `tools/fuzz/run` builds it.
+let isFuzzed = Context.environment["E3_FUZZ"] != nil
+let fuzzed: [Target] = [
+  .target(name: "E3Fuzz", dependencies: ["E3", "E3Checkpoint", "E3DataSets", "E3Host"], path: "tools/fuzz/readers")
+]
+
 let package = Package(
   name: "e3",
   products: [
@@ -126,12 +132,12 @@ let package = Package(
     .executable(name: "e3-run", targets: ["e3-run"]),
     .executable(name: "e3-bench", targets: ["e3-bench"]),
     .library(name: "E3", type: .static, targets: ["E3"]),
-  ],
+  ] + (isFuzzed ? [.library(name: "E3Fuzz", type: .static, targets: ["E3Fuzz"])] : []),
   dependencies: [
     // Exactly this version, so that the same sources give the same program everywhere. There is no other dependency.
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
   ],
-  targets: board + host + tests
+  targets: board + host + tests + (isFuzzed ? fuzzed : [])
 )
 
 /// `@c @implementation` functions against `e3.h`.

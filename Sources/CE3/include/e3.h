@@ -113,7 +113,7 @@ E3_API const char *e3_version_text(void);
 
 /* -------------------------------------------------------------------------------------------- instruction sets */
 
-/* Kernel tiers. Each gives the same bits; they differ in speed. */
+/* Kernel tiers. Each gives the same bits, of any model that e3_model_verify finds sound; they differ in speed. */
 typedef uint32_t e3_isa;
 enum {
   E3_ISA_AUTO = 0,         /* the fastest that this CPU has */
