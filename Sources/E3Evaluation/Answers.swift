@@ -141,6 +141,11 @@ public struct CalibratedAnswers: Sendable {
     predictionSets += other.predictionSets
   }
 
+  /// `[N]` largest tempered probabilities.
+  func confidences(classCount: Int) -> [Double] {
+    decisions.indices.map { Double(probabilities[$0 * classCount..<($0 + 1) * classCount].max() ?? 0) }
+  }
+
   /// Share of the images with a decision.
   public func share(of decision: Decision) -> Double {
     Double(decisions.count { $0 == decision }) / Double(max(decisions.count, 1))

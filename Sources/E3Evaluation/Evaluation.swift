@@ -47,19 +47,16 @@ public struct Evaluation: Sendable {
     }
     let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
     var report = Report(
-      models: self.models, dataSet: dataSet,
+      models: models, images: data,
       answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
       labels: labels, temperature: temperature)
-    report.folderMatching = data.folderMatching(modelLabels: models[0].labels)
-    report.fileBytes = models.reduce(0) { $0 + $1.fileBytes }
-    report.multiplyAccumulates = models.reduce(0) { $0 + $1.multiplyAccumulates }
     if let reference {
       let meter = progress("float: \(fileName(data.path))")
       report.setReference(
         try models[0].referenceAnswers(
           checkpoint: reference.checkpoint, config: reference.config, to: data, threads: threads,
           progress: { meter(Double($0) / Double(data.count)) }), checkpoint: reference.checkpoint,
-        temperature: models[0].mapped.file.calibration.map { Double($0.temperature) })
+        temperature: models[0].thresholds?.temperature)
     }
     for other in others {
       let found = try answers(of: models, to: other, meter: progress(fileName(other.path)))
@@ -70,7 +67,7 @@ public struct Evaluation: Sendable {
           checkpoint: reference.checkpoint, config: reference.config, to: other, threads: threads, keepsChoices: false,
           progress: { meter(Double($0) / Double(other.count)) })
       }
-      report.addOutOfDistribution(found, reference: floats, dataSet: other.path)
+      report.addOutOfDistribution(found, reference: floats, images: other)
     }
     if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
     return report

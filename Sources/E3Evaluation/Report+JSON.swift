@@ -6,7 +6,7 @@ extension Report {
   /// The object of `--json`, in one line; figures that are undefined are null.
   public var json: String {
     var members: [(String, JSONText)] = [
-      ("model", .text(models.joined(separator: "+"))), ("models", .array(models.map(JSONText.text))),
+      ("model", .text(models.map(\.path).joined(separator: "+"))), ("models", .array(models.map { .text($0.path) })),
       ("dataset", .text(dataSet)), ("count", .integer(count)),
     ]
     members += scores.json

@@ -4,29 +4,42 @@ import E3Metrics
 extension Report {
   /// Tables for people.
   public var text: String {
-    var parts = [header, "", scoreTable.text]
-    func add(_ title: String, _ table: TextTable) {
-      if !table.isEmpty { parts += ["", title, table.text] }
-    }
-    if let calibrated { add("decisions and prediction sets", decisionTable(calibrated)) }
-    add("wrong answers told from right ones by", Self.signalTable(misclassification, reference?.misclassification))
-    for other in outOfDistribution {
-      add(
-        "\(other.dataSet), \(grouped(other.count)) images, told from the data set by",
-        Self.signalTable(other.signals, other.reference))
-    }
-    add("corruptions: accuracy, NLL and ECE, means over the severities and the worst one", corruptionTable)
-    add("experts", routingTable)
-    return parts.joined(separator: "\n")
+    let parts = tables.flatMap { [""] + ($0.title.isEmpty ? [] : [$0.title]) + [$0.table.text] }
+    return ([header] + parts).joined(separator: "\n")
   }
 
-  private var header: String {
+  /// Every table that there are figures for, with its title; the first one has none.
+  var tables: [(kind: TableKind, title: String, table: TextTable)] {
+    var tables: [(kind: TableKind, title: String, table: TextTable)] = [(.scores, "", scoreTable)]
+    func add(_ kind: TableKind, _ title: String, _ table: TextTable) {
+      if !table.isEmpty { tables.append((kind, title, table)) }
+    }
+    if let calibrated { add(.decisions, "decisions and prediction sets", decisionTable(calibrated)) }
+    add(
+      .detection, "wrong answers told from right ones by",
+      Self.signalTable(misclassification, reference?.misclassification))
+    for other in outOfDistribution {
+      add(
+        .detection, "\(other.dataSet), \(grouped(other.count)) images, told from the data set by",
+        Self.signalTable(other.signals, other.reference))
+    }
+    add(
+      .corruptions, "corruptions: accuracy, NLL and ECE, means over the severities and the worst one", corruptionTable)
+    add(.experts, "experts", routingTable)
+    return tables
+  }
+
+  /// What a table is about.
+  enum TableKind { case scores, decisions, detection, corruptions, experts }
+
+  /// Two lines: the models and the data set.
+  var header: String {
     let members = self.members == 1 ? "1 member" : "\(self.members) members"
     let size = "\(decimals(Double(fileBytes) / 1e6, 2)) MB"
     let cost = "\(decimals(Double(multiplyAccumulates) / 1e6, 2)) MMAC an image"
     let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "
     let matching = folderMatching.map { ", folders are classes by \($0.rawValue)" } ?? ""
-    return "\(models.joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n"
+    return "\(models.map(\.path).joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n"
       + "\(dataSet): \(grouped(count)) images\(matching)"
   }
 
@@ -125,7 +138,7 @@ extension Report {
     return table
   }
 
-  private var routingTable: TextTable {
+  var routingTable: TextTable {
     var table = TextTable()
     guard let routing else { return table }
     table.add(["", "least used", "most used", "mean margin", "margin below 0.01"])

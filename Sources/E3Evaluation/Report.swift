@@ -16,7 +16,9 @@ public struct Report: Sendable {
     public let decisions: DecisionShares?
     /// Of the float path; nil unless it was asked for.
     public let reference: [SignalScore]?
+    let images: DataSet
     let answers: Answers
+    let referenceAnswers: Answers?
   }
 
   /// The float path on the same images.
@@ -49,14 +51,10 @@ public struct Report: Sendable {
     public let calibrated: CalibratedScores?
   }
 
-  /// Paths of the model files.
-  public let models: [String]
-  /// Bytes of all model files.
-  public internal(set) var fileBytes = 0
-  /// What one image costs all of them.
-  public internal(set) var multiplyAccumulates = 0
-  /// Path of the labelled images.
-  public let dataSet: String
+  /// The model files.
+  public let models: [EvaluatedModel]
+  /// The labelled images.
+  let images: DataSet
   /// N
   public let count: Int
   /// M, over all models.
@@ -79,8 +77,6 @@ public struct Report: Sendable {
   public internal(set) var outOfDistribution: [OutOfDistribution] = []
   /// Every corruption at every severity; empty unless they were asked for.
   public internal(set) var corrupted: [Corrupted] = []
-  /// How folders of classes were found among the model's classes; nil for a data set of another form.
-  public internal(set) var folderMatching: DataSet.FolderMatching?
   /// The float path; nil unless it was asked for.
   public internal(set) var reference: Reference?
 
@@ -88,12 +84,14 @@ public struct Report: Sendable {
   let labels: [Int]
 
   /// - Parameters:
-  ///   - answers: to at least one image.
+  ///   - answers: to the images, at least one.
   ///   - labels: true classes, one per image.
   ///   - temperature: to score the probabilities with as well.
-  init(models: [String], dataSet: String, answers: Answers, labels: [Int], temperature: Double? = nil) {
+  init(
+    models: [EvaluatedModel], images: DataSet, answers: Answers, labels: [Int], temperature: Double? = nil
+  ) {
     let predictions = answers.labelled(labels)
-    (self.models, self.dataSet, self.answers, self.labels) = (models, dataSet, answers, labels)
+    (self.models, self.images, self.answers, self.labels) = (models, images, answers, labels)
     count = answers.count
     members = answers.memberCount
     scores = Scores(predictions)
@@ -125,15 +123,16 @@ public struct Report: Sendable {
   /// Answers of the float path to the labelled images; kept for the detection of other data sets.
   private(set) var referenceAnswers: Answers?
 
-  mutating func addOutOfDistribution(_ found: Answers, reference: Answers?, dataSet: String) {
+  mutating func addOutOfDistribution(_ found: Answers, reference: Answers?, images: DataSet) {
     var floats: [SignalScore]?
     if let reference, let referenceAnswers {
       floats = SignalScore.scores(positives: reference, negatives: referenceAnswers)
     }
     outOfDistribution.append(
       OutOfDistribution(
-        dataSet: dataSet, count: found.count, signals: SignalScore.scores(positives: found, negatives: answers),
-        decisions: found.calibrated.map(DecisionShares.init), reference: floats, answers: found))
+        dataSet: images.path, count: found.count, signals: SignalScore.scores(positives: found, negatives: answers),
+        decisions: found.calibrated.map(DecisionShares.init), reference: floats, images: images, answers: found,
+        referenceAnswers: reference))
   }
 
   mutating func addCorrupted(_ found: Answers, _ corruption: Corruption, severity: Int) {
@@ -143,5 +142,41 @@ public struct Report: Sendable {
         calibrated: found.calibrated.flatMap {
           CalibratedScores($0, classCount: found.classCount, labels: labels)
         }))
+  }
+}
+
+// MARK: What was evaluated
+
+extension Report {
+  /// Path of the labelled images.
+  public var dataSet: String { images.path }
+  /// Bytes of all model files.
+  public var fileBytes: Int { models.reduce(0) { $0 + $1.fileBytes } }
+  /// What one image costs all of them.
+  public var multiplyAccumulates: Int { models.reduce(0) { $0 + $1.multiplyAccumulates } }
+  /// How folders of classes were found among the model's classes; nil for a data set of another form.
+  public var folderMatching: DataSet.FolderMatching? { images.folderMatching(modelLabels: models[0].labels) }
+
+  /// What the file decides by; nil where it is not calibrated, and for several models.
+  var thresholds: Thresholds? { models.count == 1 ? models[0].thresholds : nil }
+}
+
+/// What a calibrated file decides by.
+struct Thresholds: Sendable {
+  let temperature: Double
+  /// The probability from which on an answer is accepted.
+  let accept: Double
+  /// The relative distance above which an image is unknown; nil without class statistics.
+  let unknown: Double?
+}
+
+extension EvaluatedModel {
+  /// Nil for a file without a calibration.
+  var thresholds: Thresholds? {
+    mapped.file.calibration.map {
+      Thresholds(
+        temperature: Double($0.temperature), accept: Double($0.accept_threshold),
+        unknown: mapped.file.hasStatistics ? Double($0.unknown_threshold) : nil)
+    }
   }
 }

@@ -1,6 +1,7 @@
 /// Columns of text, the first one aligned to the left and the others to the right.
 package struct TextTable {
-  private var rows: [[String]] = []
+  /// The cells, row by row.
+  package private(set) var rows: [[String]] = []
 
   package init() {}
 

@@ -57,6 +57,14 @@ struct Eval: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Also write a page for a browser to this file: the figures, the worst mistakes and accepted foreign pictures as \
+      pictures, maps of the experts. It holds all that it shows and needs no network.
+      """, valueName: "out.html"))
+  var report: String?
+
   @Option(help: ArgumentHelp("Write diagrams to this folder, as SVG.", valueName: "dir"))
   var plots: String?
 
@@ -96,12 +104,17 @@ struct Eval: ParsableCommand {
     evaluation.limit = limit
     if reference != nil, evaluation.threads > 1 { setMatrixThreads(1) }
     if let plots { try Report.makePlotFolder(plots) }
+    let page = try report.map { (path) throws(FileError) in
+      try requireDistinct(output: path, from: paths + ood + [labels, reference, config].compactMap { $0 })
+      return try AtomicFile(path: path)
+    }
     let report = try evaluation.run { name in
       let meter = ProgressMeter(name)
       return meter.update
     }
     print(json ? report.json : report.text)
     if let plots { try report.writePlots(to: plots) }
+    if let page { try report.writePage(to: page) }
   }
 
   static func main() {

@@ -43,7 +43,7 @@ struct CalibratedTests {
     let data = try images(40)
     let labels = (0..<40).map { $0 % model.classCount }
     let answers = try model.answers(to: data, threads: 2)
-    let report = Report(models: [model.path], dataSet: "images", answers: answers, labels: labels)
+    let report = Report(models: [model], images: data, answers: answers, labels: labels)
     let calibrated = try #require(report.calibrated)
     // The mean before the temperature, tempered, is what the runtime answers.
     let again = answers.labelled(labels).tempered(by: 1.25)

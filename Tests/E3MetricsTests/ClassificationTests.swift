@@ -25,6 +25,31 @@ struct ClassificationTests {
     }
   }
 
+  @Test("the confusion matrix, recall and precision are those of scikit-learn")
+  func confusions() throws {
+    for expected in try Fixture().classification {
+      let (classes, matrix) = (expected.classes, ConfusionMatrix(expected.predictions))
+      for (place, count) in expected.confusion.enumerated() {
+        #expect(matrix[place / classes, place % classes] == count)
+      }
+      // scikit-learn says 0 where a class has no image.
+      #expect((0..<classes).map { matrix.recall(of: $0) ?? 0 } == expected.recall)
+      #expect((0..<classes).map { matrix.precision(of: $0) ?? 0 } == expected.precision)
+      let wrong = expected.predictions.isRight.count { !$0 }
+      #expect(matrix.confusions.reduce(0) { $0 + $1.count } == wrong)
+      #expect(matrix.confusions.map(\.count) == matrix.confusions.map(\.count).sorted(by: >))
+    }
+  }
+
+  @Test("the interval of a share is the Wilson interval that scipy computes, and none without a trial")
+  func intervals() throws {
+    for expected in try Fixture().wilson {
+      let interval = try #require(wilsonInterval(successes: expected.successes, count: expected.count))
+      #expect(agree(interval.lowerBound, expected.low) && agree(interval.upperBound, expected.high))
+    }
+    #expect(wilsonInterval(successes: 0, count: 0) == nil)
+  }
+
   @Test("the order of the images changes no figure, however many confidences are equal")
   func order() throws {
     let expected = try Fixture().classification[2]

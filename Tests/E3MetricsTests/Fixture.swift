@@ -10,6 +10,8 @@ struct Fixture: Decodable {
     let accuracy, nll, brier, ece: Double
     let adaptive_ece, aurc: Double?
     let misclassification: Figures
+    let confusion: [Int]
+    let recall, precision: [Double]
     let temperature, temperature_nll: Double
 
     var predictions: LabelledPredictions {
@@ -34,9 +36,14 @@ struct Fixture: Decodable {
     let quantiles: [Quantile]
   }
 
+  struct Wilson: Decodable {
+    let successes, count, low, high: Double
+  }
+
   let classification: [Classification]
   let detection: [Scores]
   let conformal: Conformal
+  let wilson: [Wilson]
 
   init() throws {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Data/metrics.json")

@@ -3,7 +3,7 @@ struct Figure {
   let name: String
   let panels: [Panel]
   /// Lines of the legend hold so many pixels.
-  private static let margin = (left: 66.0, top: 36.0, right: 22.0, bottom: 50.0)
+  fileprivate static let margin = (left: 66.0, top: 36.0, right: 22.0, bottom: 50.0)
   private static let legendLine = 19.0
 
   /// The figure as an SVG document.
@@ -55,4 +55,14 @@ struct Figure {
 
   /// Pixels of a legend's entry: sample, text at about 6.6 pixels a character, space.
   private func entryWidth(_ label: String) -> Double { 28 + 6.6 * Double(label.count) + 24 }
+}
+
+extension Panel {
+  /// The panel alone as a part of a page, without the legend.
+  var svg: String {
+    let margin = Figure.margin
+    var svg = SVG(width: width + margin.left + margin.right, height: height + margin.top + margin.bottom)
+    draw(into: &svg, left: margin.left, top: margin.top)
+    return svg.part(title: title)
+  }
 }

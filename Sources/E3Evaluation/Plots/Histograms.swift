@@ -15,6 +15,34 @@ extension Report {
       series.append(("\(fileName(other.dataSet)), AUROC \(decimals(auroc, 3))", values))
     }
     let axis = histogramAxis(signal, series.flatMap(\.values))
+    var panel = histogramPanel(signal.title, axis, series)
+    if signal == .relativeDistance, let threshold = thresholds?.unknown {
+      panel.addThreshold(threshold, Panel.Style(colour: .purple, label: "unknown above", width: 2.5))
+    }
+    return Figure(name: "histogram-\(signal.rawValue.replacing("_", with: "-"))", panels: [panel])
+  }
+
+  /// How the tempered confidence of a calibrated file is distributed over right and wrong answers and over the other
+  /// data sets, with the threshold from which on it is accepted; nil for a file without a calibration.
+  var calibratedConfidence: Figure? {
+    guard let calibrated = answers.calibrated, let thresholds else { return nil }
+    let confidences = calibrated.confidences(classCount: answers.classCount)
+    let isRight = answers.labelled(labels).isRight
+    var series = [
+      (title: "right answers", values: zip(confidences, isRight).filter(\.1).map(\.0)),
+      (title: "wrong answers", values: zip(confidences, isRight).filter { !$0.1 }.map(\.0)),
+    ]
+    for other in outOfDistribution {
+      guard let found = other.answers.calibrated else { continue }
+      series.append((fileName(other.dataSet), found.confidences(classCount: answers.classCount)))
+    }
+    let axis = Axis(title: "probability of the answer, calibrated", lower: 0, upper: 1)
+    var panel = histogramPanel("confidence and answers", axis, series.filter { !$0.values.isEmpty })
+    panel.addThreshold(thresholds.accept, Self.acceptStyle)
+    return Figure(name: "histogram-confidence", panels: [panel])
+  }
+
+  func histogramPanel(_ title: String, _ axis: Axis, _ series: [(title: String, values: [Double])]) -> Panel {
     let binCount = 40
     let edges = (0...binCount).map { index -> Double in
       let share = Double(index) / Double(binCount)
@@ -28,8 +56,7 @@ extension Report {
       return counts.map { $0 / Double(series.values.count) }
     }
     var panel = Panel(
-      title: signal.title, x: axis,
-      y: .covering(Array(heights.joined()), title: "share of images, %", from: 0, isShare: true))
+      title: title, x: axis, y: .covering(Array(heights.joined()), title: "share of images, %", from: 0, isShare: true))
     panel.width = 420
     for (index, (series, heights)) in zip(series, heights).enumerated() {
       let place = index % Palette.series.count
@@ -37,7 +64,7 @@ extension Report {
         edges: edges, heights: heights,
         Panel.Style(colour: Palette.series[place], dash: Palette.dashes[place], label: series.title))
     }
-    return Figure(name: "histogram-\(signal.rawValue.replacing("_", with: "-"))", panels: [panel])
+    return panel
   }
 
   private func histogramAxis(_ signal: Signal, _ values: [Double]) -> Axis {
@@ -48,7 +75,7 @@ extension Report {
     case .mutualInformation:
       // Most images have next to none: on a linear axis they would be one bar.
       return Axis(
-        title: "mutual information, nats (10⁻⁶ and less in the first bin)", lower: 1e-6, upper: 1, isLogarithmic: true)
+        title: "nats (first bin: 10⁻⁶ and less)", lower: 1e-6, upper: 1, isLogarithmic: true)
     case .disagreement: return Axis(title: "share of disagreeing pairs of members", lower: 0, upper: 1)
     case .distance, .relativeDistance:
       // The farthest of a thousand, so that single images do not press all others together.

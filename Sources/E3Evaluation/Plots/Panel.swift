@@ -15,6 +15,8 @@ struct Panel {
     case line([(x: Double, y: Double)], Style, hasPoints: Bool)
     case steps(edges: [Double], heights: [Double], Style)
     case bars([(lower: Double, upper: Double, height: Double)], Style)
+    case intervals([(x: Double, range: ClosedRange<Double>)], Style)
+    case threshold(Double, Style)
   }
 
   let title: String
@@ -41,11 +43,20 @@ struct Panel {
     marks.append(.bars(bars, style))
   }
 
+  /// Adds an upright bar with ends for the range of values at each place.
+  mutating func addIntervals(_ intervals: [(x: Double, range: ClosedRange<Double>)], _ style: Style) {
+    marks.append(.intervals(intervals, style))
+  }
+
+  /// Adds an upright line through the whole panel.
+  mutating func addThreshold(_ x: Double, _ style: Style) { marks.append(.threshold(x, style)) }
+
   /// What the legend lists, in the order in which it was added.
   var legend: [(style: Style, isFilled: Bool)] {
     marks.compactMap { mark in
       switch mark {
-      case .line(_, let style, _): style.label.isEmpty ? nil : (style, false)
+      case .line(_, let style, _), .intervals(_, let style), .threshold(_, let style):
+        style.label.isEmpty ? nil : (style, false)
       case .steps(_, _, let style), .bars(_, let style): style.label.isEmpty ? nil : (style, true)
       }
     }
@@ -79,6 +90,18 @@ struct Panel {
         let places = points.map { (px($0.x), py($0.y)) }
         svg.polyline(places, stroke: style.colour.rawValue, width: style.width, dash: style.dash)
         if hasPoints { for place in places { svg.circle(place, radius: 2.4, fill: style.colour.rawValue) } }
+      case .intervals(let intervals, let style):
+        for interval in intervals {
+          let (centre, low, high) = (px(interval.x), py(interval.range.lowerBound), py(interval.range.upperBound))
+          svg.line((centre, low), (centre, high), stroke: style.colour.rawValue, width: style.width)
+          for end in [low, high] {
+            svg.line((centre - 3, end), (centre + 3, end), stroke: style.colour.rawValue, width: style.width)
+          }
+        }
+      case .threshold(let value, let style):
+        svg.line(
+          (px(value), top), (px(value), top + height), stroke: style.colour.rawValue, width: style.width,
+          dash: style.dash)
       }
     }
     drawAxes(into: &svg, left: left, top: top)

@@ -26,6 +26,7 @@ extension Report {
   /// Every diagram that the report has figures for.
   var figures: [Figure] {
     var figures = [reliability, riskCoverage].compactMap { $0 }
+    if let confidence = calibratedConfidence { figures.append(confidence) }
     figures += Signal.allCases.compactMap(histogram)
     if !corrupted.isEmpty { figures.append(corruptionCurves) }
     return figures
@@ -55,14 +56,23 @@ extension Report {
         filled.map { (lower: $0.lower, upper: $0.upper, height: $0.accuracy) },
         Panel.Style(colour: .blue, label: "accuracy of the bin"))
       panel.addLine([(0, 0), (1, 1)], Panel.Style(colour: .ink, dash: "4 3", label: "perfect calibration", width: 1.2))
+      panel.addIntervals(
+        filled.compactMap { bin in
+          wilsonInterval(successes: bin.accuracy * bin.count, count: bin.count).map {
+            ((bin.lower + bin.upper) / 2, $0)
+          }
+        }, Panel.Style(colour: .ink, label: "95 % interval of the accuracy", width: 1))
       panel.addLine(
         filled.map { ($0.confidence, $0.accuracy) },
         Panel.Style(colour: .vermilion, label: "at the bin's mean confidence", width: 1.4), hasPoints: true)
+      if title == "calibrated", let threshold = thresholds?.accept { panel.addThreshold(threshold, Self.acceptStyle) }
       panels.append(panel)
     }
     if let last = versions.last { panels.append(confidenceHistogram(last.1)) }
     return Figure(name: "reliability", panels: panels)
   }
+
+  static let acceptStyle = Panel.Style(colour: .purple, label: "accepted from here on", width: 2.5)
 
   /// How many images have which confidence.
   private func confidenceHistogram(_ predictions: LabelledPredictions) -> Panel {

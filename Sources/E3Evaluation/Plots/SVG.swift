@@ -61,13 +61,18 @@ struct SVG {
     let turn = turned ? " transform=\"rotate(-90 \(n(place.0)) \(n(place.1)))\"" : ""
     elements.append(
       "<text x=\"\(n(place.0))\" y=\"\(n(place.1))\" text-anchor=\"\(anchor.rawValue)\""
-        + (isBold ? " font-weight=\"bold\"" : "") + turn + ">\(escaped(text))</text>")
+        + (isBold ? " font-weight=\"bold\"" : "") + turn + ">\(escapedMarkup(text))</text>")
   }
 
   /// The whole document.
-  var document: String {
+  var document: String { element(attributes: " xmlns=\"http://www.w3.org/2000/svg\"") }
+
+  /// The picture as a part of a page, which calls it `title`.
+  func part(title: String) -> String { element(attributes: " role=\"img\" aria-label=\"\(escapedMarkup(title))\"") }
+
+  private func element(attributes: String) -> String {
     """
-    <svg xmlns="http://www.w3.org/2000/svg" width="\(n(width))" height="\(n(height))" \
+    <svg\(attributes) width="\(n(width))" height="\(n(height))" \
     viewBox="0 0 \(n(width)) \(n(height))" font-family="Helvetica, Arial, 'Liberation Sans', sans-serif" \
     font-size="12" fill="\(Palette.ink.rawValue)">
     <rect width="100%" height="100%" fill="white"/>
@@ -86,22 +91,4 @@ struct SVG {
   }
 
   private func dashAttribute(_ dash: String) -> String { dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"" }
-
-  /// Text that cannot end an element: names of files come from outside. Characters that XML has no way to write are
-  /// replaced.
-  private func escaped(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default:
-        let isWritable = scalar.value >= 0x20 && scalar.value != 0x7F && scalar.value & 0xFFFE != 0xFFFE
-        result.unicodeScalars.append(isWritable ? scalar : "?")
-      }
-    }
-    return result
-  }
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.stats import binomtest
 from sklearn import metrics
 
 
@@ -73,6 +74,11 @@ def classification(generator, count, classes, total):
       "aupr": metrics.average_precision_score(~right, -confidence),
       "fpr95": fpr[np.argmax(tpr >= 0.95)],
     },
+    "confusion": metrics.confusion_matrix(labels, probabilities.argmax(1), labels=range(classes)).ravel().tolist(),
+    "recall": metrics.recall_score(
+      labels, probabilities.argmax(1), labels=range(classes), average=None, zero_division=0).tolist(),
+    "precision": metrics.precision_score(
+      labels, probabilities.argmax(1), labels=range(classes), average=None, zero_division=0).tolist(),
     "temperature": np.exp(best.x),
     "temperature_nll": best.fun,
   }
@@ -116,6 +122,11 @@ def main():
       for c in (0.5, 0.8, 0.9, 0.95)
     ],
   }
+  result["wilson"] = [
+    {"successes": k, "count": n, "low": interval.low, "high": interval.high}
+    for k, n in ((0, 1), (1, 1), (3, 10), (0, 40), (40, 40), (783, 1000), (9999, 10000))
+    for interval in [binomtest(k, n).proportion_ci(method="wilson")]
+  ]
   Path(__file__).with_name("metrics.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
 
 
