@@ -18,6 +18,7 @@ void e3k_gemm_avx2(const e3k_gemm *arguments);
 void e3k_gemm_avxvnni(const e3k_gemm *arguments);
 void e3k_gemm_avx512vnni(const e3k_gemm *arguments);
 void e3k_gemm_avx512vnni_pairs(const e3k_gemm *arguments);
+e3k_expand e3k_expand_avx2, e3k_expand_avxvnni, e3k_expand_avx512vnni;
 
 void e3k_prepare_lines_avx2(const e3k_prepare *prepare, uint32_t first, uint32_t last);
 void e3k_prepare_lines_avx512(const e3k_prepare *prepare, uint32_t first, uint32_t last);
