@@ -222,7 +222,7 @@ extension UnsafeMutablePointer<Session> {
   private func encoder(worker index: Int) -> Encoder {
     Encoder(
       model: pointee.model, shape: pointee.model.shape,
-      kernels: Kernels(table: pointee.kernels, notFinite: pointee.space.notFinite + index), space: pointee.space,
+      kernels: pointee.space.kernels(pointee.kernels, worker: index), space: pointee.space,
       worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
       profile: pointee.profile)
   }
