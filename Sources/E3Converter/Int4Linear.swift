@@ -18,7 +18,8 @@ struct Int4Grid: Equatable {
   init(
     fitting weights: UnsafeBufferPointer<Float>, scale: Float, importance: UnsafeBufferPointer<Float>? = nil
   ) {
-    precondition(!weights.isEmpty && weights.count <= Self.inputs && importance?.count ?? weights.count == weights.count)
+    precondition(
+      !weights.isEmpty && weights.count <= Self.inputs && importance?.count ?? weights.count == weights.count)
     var error = 0.0
     let byte = e3k_fit_grid(weights.baseAddress!, 1, weights.count, scale, importance?.baseAddress, &error)
     (multiplier, zero) = (byte & 15, byte >> 4)

@@ -114,10 +114,16 @@ struct ValidationTests {
   }
 
   @Test("an unknown encoding") func encoding() throws {
-    #expect(try edited { $0[extent: 3].encoding = 4 }.openError == .fileEncoding)
+    #expect(try edited { $0[extent: 3].encoding = 5 }.openError == .fileEncoding)
     #expect(try edited { $0[extent: 3].encoding = 0 }.openError == .fileEncoding)
     #expect(
       try edited { $0[extent: try #require($0.extentIndex(of: .labels))].encoding = 77 }.openError == .fileEncoding)
+  }
+
+  @Test("4 bits where 8 are, or in a layer that has no 4 bits") func int4Encoding() throws {
+    for kind in [ExtentKind.mlp, .expert, .queryKeyValue, .attentionOutput, .patchEmbedding, .preLogits, .router] {
+      #expect(try edited { $0[extent: try #require($0.extentIndex(of: kind))].encoding = 4 }.openError == .fileTable)
+    }
   }
 
   // promise: format-unknown
