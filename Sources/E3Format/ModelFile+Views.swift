@@ -105,7 +105,7 @@ extension ModelFile {
     var most = 0
     for index in 0..<extentCount where extents[index].encoding == UInt32(E3_FILE_ENCODING_INT4.rawValue) {
       let width = extents[index].kind == UInt32(E3_FILE_EXPERT.rawValue) ? shape.expertMLP : shape.mlp
-      most = max(most, shape.hidden, width)
+      most = max(most, max(shape.hidden, width))
     }
     return most
   }

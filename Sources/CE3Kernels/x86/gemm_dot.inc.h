@@ -11,7 +11,8 @@
  *                                0: a function `starts` after this file
  *     EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY)
  *                                a vector of weights from a vector of codes, which stand in the upper or lower 4 bits of
- *                                each byte; IN_MEMORY: there are no registers left for multiplier and offset
+ *                                each byte; IN_MEMORY: multiplier and offset are not in registers
+ *     SUMS_BESIDE_GRIDS          most sums of a tile that leave registers for both
  *     GROUPS                     groups of 4 inputs, each a cache line of int8 weights, that the inner loop unrolls: 2 or 4
  *     TILE_ROWS                  most rows of a tile
  *     TILES                      TILE(R) for 1 to TILE_ROWS
@@ -69,8 +70,10 @@ typedef enum asking {
 enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384,
        EXPAND_AHEAD = 2048 };
 
-/* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two. */
-enum { PAIR_ROWS = 8 };
+/* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two; 4-bit
+ * weights have less of it to wait for. */
+enum { PAIR_ROWS = 8, INT4_PAIR_ROWS = 4 };
+#define FEWEST_PAIR_ROWS(bits) ((bits) == 8 ? PAIR_ROWS : INT4_PAIR_ROWS)
 
 /* Lines that will be wanted soon: from `line` on, one every `step` bytes, and from `end` on those at `next`; of a pair
  * also the line `twin` bytes after each, if that is not 0. A tile that is SHARING asks wherever the number of groups
@@ -130,6 +133,9 @@ E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
   }
 }
 
+/* Whether a tile's sums leave no registers for its grids. */
+#define GRIDS_IN_MEMORY(R, vectors) ((R) * (vectors) > SUMS_BESIDE_GRIDS)
+
 /* What takes the codes of E3K_GRID_INPUTS inputs to weights: code * multiplier - offset. */
 typedef struct grids {
   vi multiplier[MAX_SUMS]; /* in both halves of each 32 bits */
@@ -182,7 +188,7 @@ E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w,
   E3K_UNROLL for (int v = 0; v < vectors; v++) {
     weights[v] = bits == 8 ? LOAD(vector(w + i * 64, panel_bytes, v))
                            : EXPAND(vector(w + i / 2 * 64, panel_bytes, v), i % 2, grids->multiplier[v],
-                                    grids->offset[v], vectors > VECTORS);
+                                    grids->offset[v], GRIDS_IN_MEMORY(R, vectors));
   }
   E3K_UNROLL for (int r = 0; r < R; r++) {
     vi inputs = BROADCAST(rows->third[r / 3] + r % 3 * stride + i * 4);
@@ -196,16 +202,16 @@ E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w,
   }
 }
 
-/* The grids of the group `done` of an input's groups, of which `left` remain: `current`, or those that follow. Of one
- * panel they stay in registers. Of two they are written to `read`, several before they are needed: a vector that has
- * just been stored is late when it is read. */
+/* The grids of the group `done` of an input's groups, of which `left` remain: `current`, or those that follow. In
+ * memory, which is `read`, several are written before they are needed: a vector that has just been stored is late when
+ * it is read. */
 enum { GRIDS_AHEAD = 8 };
 E3K_INLINE grids *grids_of(grids *read, grids *current, const uint8_t **next, size_t done, size_t left,
-                           size_t panel_bytes, const int vectors) {
+                           size_t panel_bytes, const int vectors, const int in_memory) {
   enum { GRID_GROUPS = E3K_GRID_INPUTS / 4 };
   if (done % GRID_GROUPS != 0) return current;
-  if (vectors > VECTORS && done % (GRIDS_AHEAD * GRID_GROUPS) != 0) return current + 1;
-  const size_t ahead = vectors > VECTORS ? (left + GRID_GROUPS - 1) / GRID_GROUPS : 1;
+  if (in_memory && done % (GRIDS_AHEAD * GRID_GROUPS) != 0) return current + 1;
+  const size_t ahead = in_memory ? (left + GRID_GROUPS - 1) / GRID_GROUPS : 1;
   for (size_t i = 0; i < (ahead < GRIDS_AHEAD ? ahead : GRIDS_AHEAD); i++) {
     read_grids(&read[i], *next, panel_bytes, vectors);
     *next += E3K_PANEL_CHANNELS;
@@ -257,7 +263,8 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
       __builtin_prefetch(soon.line, 0, 3);
       soon.line += 64;
     }
-    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors);
+    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                                     GRIDS_IN_MEMORY(R, vectors));
     E3K_UNROLL for (int i = 0; i < GROUPS; i++) {
       if (asking != SHARING && i < lines) __builtin_prefetch(line + i * soon.step, 0, 3);
       if (asking == ALONE_FAR && i < lines) __builtin_prefetch(far_line + i * 64, 0, 2);
@@ -267,7 +274,8 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
     move(&rows, GROUPS * 4, R);
   }
   if (groups > 0) {
-    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors);
+    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                                     GRIDS_IN_MEMORY(R, vectors));
     multiply(&rows, stride, w, panel_bytes, grids, &sums, 0, is_only, R, vectors, bits);
     multiply(&rows, stride, w, panel_bytes, grids, &sums, 1, is_only, R, vectors, bits);
   }
@@ -310,7 +318,7 @@ E3K_INLINE void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_
   switch (rows) {
 #define TILE(R) \
   case R: \
-    if (asking == PAIRED && HAS_PAIRS && R >= PAIR_ROWS - 1) { \
+    if (asking == PAIRED && HAS_PAIRS && R >= (bits == 8 ? PAIR_ROWS - 1 : INT4_PAIR_ROWS)) { \
       TILE_CALL(g, row, panel, start, y, y_stride, soon, PAIRED, R, bits); \
     } else if (asking == SHARING && bits == 8 && R >= (TILE_ROWS + 1) / 2) { \
       TILE_CALL(g, row, panel, start, y, y_stride, soon, SHARING, R, bits); \
@@ -426,7 +434,7 @@ E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const i
 /* The product of int8 panels, or of 4-bit panels with one tile of rows. */
 E3K_INLINE void multiply_all(const e3k_gemm *g, const int for_pairs, const int bits) {
   size_t paired = 0;
-  if (HAS_PAIRS && for_pairs && g->row_count >= PAIR_ROWS) {
+  if (HAS_PAIRS && for_pairs && g->row_count >= FEWEST_PAIR_ROWS(bits)) {
     paired = g->panel_count / 2 * 2;
     multiply_panels(g, 0, paired, 1, for_pairs, bits);
   }

@@ -28,8 +28,8 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #define VECTOR_BYTES 32
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
-#define EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY) \
-  ((vi)((vb)(((vh)LOAD(p) >> ((IS_UPPER) ? 4 : 0) & 0x0f0f) * (vh)(multiplier)) - (vb)(offset)))
+#define EXPAND E3K_EXPAND_AVX2
+#define SUMS_BESIDE_GRIDS 0
 #define ROWS_ARE_UNSIGNED 0
 #define SIGNED(IS_ONLY, rows, weights) ((IS_ONLY) ? _mm256_sign_epi8(rows, weights) : flipped(rows, weights))
 #define DOT(IS_ONLY, sums, rows, weights) \

@@ -29,6 +29,7 @@
     } \
     v_; \
   })
+#define SUMS_BESIDE_GRIDS 22
 #define ROWS_ARE_UNSIGNED 1
 #define GROUPS 4
 #define TILE_ROWS 14

@@ -13,8 +13,8 @@
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
 #define DOT(IS_ONLY, sums, rows, weights) \
   (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
-#define EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY) \
-  ((vi)((vb)(((vh)LOAD(p) >> ((IS_UPPER) ? 4 : 0) & 0x0f0f) * (vh)(multiplier)) - (vb)(offset)))
+#define EXPAND E3K_EXPAND_AVX2
+#define SUMS_BESIDE_GRIDS 2
 #define ROWS_ARE_UNSIGNED 1
 #define GROUPS 2
 #define TILE_ROWS 6
