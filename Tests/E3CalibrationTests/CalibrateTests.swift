@@ -68,7 +68,7 @@ struct CalibrateTests {
   @Test("keeps 4-bit weights as they are")
   func int4() throws {
     let model = try folder.packModel(weights: WeightBits(experts: .four, mlp: .four))
-    let held = try folder.world("held", model: model, count: 200, temperature: 2, seed: 5)
+    let held = try folder.world("held", model: model, count: 3000, temperature: 2, seed: 5)
     try calibrate(model: model, data: held, output: folder["out.e3"], options: CalibrationOptions())
     let (before, after) = (try MappedModel(path: model), try MappedModel(path: folder["out.e3"]))
     try after.file.verifyChecksums()
