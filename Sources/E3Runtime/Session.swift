@@ -115,6 +115,7 @@ struct Session {
     var arena = Arena(memory, count: needed)
     let parts = Parts(model, options: options, in: &arena)
     let model = try model.copyingTable(to: parts.table)
+    guard !arena.overflowed, model.mostInt4Inputs == parts.space.int4Inputs else { throw .fileChanged }
     parts.profile.initialize(to: Profile())
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches

@@ -25,6 +25,8 @@ struct Workspace {
   /// [threads][two panels]: what 4-bit weights are as int8; nil where the model has none.
   private let expanded: UnsafeMutablePointer<UInt8>?
   private let expandedBytes: Int
+  /// Most inputs of a layer that it has room for.
+  let int4Inputs: Int
 
   // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive
   // together.
@@ -77,7 +79,7 @@ struct Workspace {
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
     classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
     notFinite = arena.take(UInt32.self, options.threads)
-    let int4Inputs = model.mostInt4Inputs
+    int4Inputs = model.mostInt4Inputs
     expandedBytes = e3k_expanded_bytes(int4Inputs)
     expanded = int4Inputs == 0 ? nil : arena.take(UInt8.self, options.threads, times: expandedBytes)
     routing = RoutingTables(shape, in: &arena)
