@@ -54,6 +54,7 @@ static int map_all(int descriptor, int how, ce3_file *file) {
   void *bytes = mmap(NULL, file->size, protection, MAP_PRIVATE, descriptor, 0);
   if (bytes == MAP_FAILED) return errno;
   if (how & CE3_MAP_HUGE) madvise(bytes, file->size, MADV_HUGEPAGE);
+  if (how & CE3_MAP_LOOK) madvise(bytes, file->size, MADV_RANDOM);
   file->bytes = bytes;
   return 0;
 }
@@ -87,6 +88,12 @@ int ce3_map_file(const char *path, int how, ce3_file *file) {
   const int error = ce3_map_descriptor(descriptor, path, how, file);
   if (error || file->descriptor < 0) close(descriptor);
   return error;
+}
+
+void ce3_read_on(const ce3_file *file) {
+  if (!file->bytes) return;
+  madvise((void *)file->bytes, file->size, MADV_NORMAL);
+  madvise((void *)file->bytes, file->size, MADV_HUGEPAGE); /* a hint, as the other */
 }
 
 void ce3_unmap_file(const ce3_file *file) {

@@ -16,6 +16,11 @@
 #endif
 
 extern const e3k_table e3k_table_scalar;
+
+/* A table's `expand`, and the product of 4-bit panels by means of it and of the product of int8 panels: for products
+ * that use each weight often enough. */
+typedef void e3k_expand(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out);
+void e3k_gemm_expanding(const e3k_gemm *arguments, e3k_expand *expand, void (*gemm)(const e3k_gemm *));
 void e3k_prepare_lines_scalar(const e3k_prepare *prepare, uint32_t first, uint32_t last);
 
 /* The row kernels' members of a table, in a file that has a function for each and defines E3K_FLIP. */

@@ -107,16 +107,19 @@ private func write(
     let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
     sections.insert((.calibration, head), at: place)
     if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
-    let writer = try ModelFileWriter(
-      path: output, shape: file.shape, sections: sections.map { ($0.kind, $0.bytes.count) })
     let plan = ExtentPlan(file.shape)
+    func index(_ entry: ExtentPlan.Entry) -> Int {
+      file.tableIndex(ofPlanned: plan.index(of: entry.kind, block: entry.block, expert: entry.expert))
+    }
+    let writer = try ModelFileWriter(
+      path: output, shape: file.shape, sections: sections.map { ($0.kind, $0.bytes.count) },
+      encoding: { ExtentEncoding(rawValue: .init(file.extent(at: index($0)).encoding)) })
     for _ in 0..<writer.extentCount {
       let entry = try writer.beginExtent()
       if let section = sections.first(where: { $0.kind == entry.kind }) {
         try writer.write(section.bytes)
       } else {
-        let planned = plan.index(of: entry.kind, block: entry.block, expert: entry.expert)
-        try writer.write(file.bytes(at: file.tableIndex(ofPlanned: planned)))
+        try writer.write(file.bytes(at: index(entry)))
       }
     }
     try writer.seal()

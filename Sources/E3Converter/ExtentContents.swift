@@ -32,11 +32,12 @@ struct ExtentContents {
     case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
     case .norm1: try writeNorm(block.norm1, .norm1, entry.block, to: writer)
     case .mlp:
-      try writeMLP(block.mlp, width: shape.mlp, scales: channelScales(.norm1, entry.block), to: writer)
+      try writeMLP(entry, block.mlp, width: shape.mlp, scales: channelScales(.norm1, entry.block), to: writer)
     case .router: try writeRouter(block.router, scales: channelScales(.norm1, entry.block), to: writer)
     case .expert:
       try writeMLP(
-        block.experts, width: shape.expertMLP, at: entry.expert, scales: channelScales(.norm1, entry.block), to: writer)
+        entry, block.experts, width: shape.expertMLP, at: entry.expert, scales: channelScales(.norm1, entry.block),
+        to: writer)
     case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, .encoderNorm, 0, to: writer)
     case .mapQuery: try writer.write(try mapQuery())
     case .mapKeyValue:
@@ -47,7 +48,7 @@ struct ExtentContents {
     case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
     case .mapNorm: try writeNorm(ParameterNames.mapNorm, .mapNorm, 0, to: writer)
     case .mapMLP:
-      try writeMLP(ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), to: writer)
+      try writeMLP(entry, ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), to: writer)
     case .preLogits: try writeLinear(ParameterNames.preLogits, shape.pooledWidth, shape.representation, to: writer)
     case .head: try writeHead(to: writer)
     default: preconditionFailure("no extent of the plan")
@@ -66,10 +67,25 @@ struct ExtentContents {
   }
 
   private func writeMLP(
-    _ names: MLPNames, width: Int, at index: Int? = nil, scales: ChannelScales?, to writer: ModelFileWriter
+    _ entry: ExtentPlan.Entry, _ names: MLPNames, width: Int, at index: Int? = nil, scales: ChannelScales?,
+    to writer: ModelFileWriter
   ) throws(FileError) {
-    try writeLinear(names.dense0, shape.hidden, width, at: index, scales: scales, to: writer)
-    try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
+    guard entry.encoding == .int4 else {
+      try writeLinear(names.dense0, shape.hidden, width, at: index, scales: scales, to: writer)
+      try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
+      return
+    }
+    let weights = try values(names.dense0.kernel, at: index)
+    try writer.write(
+      Int4Linear(
+        rounding: scales?.multiplying(weights) ?? weights, inputs: shape.hidden, outputs: width,
+        bias: try values(names.dense0.bias, at: index)
+      ).panels())
+    try writer.write(
+      Int4Linear(
+        rounding: try values(names.dense1.kernel, at: index), inputs: width, outputs: shape.hidden,
+        bias: try values(names.dense1.bias, at: index)
+      ).panels())
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.

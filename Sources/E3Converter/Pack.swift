@@ -36,12 +36,13 @@ public func pack(
   if let texts = try labels(for: model, path: options.labels, classCount: shape.classCount, note: note) {
     sections.append((.labels, labelSection(texts)))
   }
-  sections.append((.provenance, Array(provenance(of: model).utf8)))
+  sections.append((.provenance, Array(provenance(of: model, weights: options.weights).utf8)))
   let pixels = golden.pixels
   sections.append((.golden, pixels + [UInt8](repeating: 0, count: golden.sectionLength - pixels.count)))
 
   let writer = try ModelFileWriter(
-    path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) })
+    path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
+    encoding: options.weights.encoding)
   var contents = ExtentContents(model: model, shape: shape)
   for index in 0..<writer.extentCount {
     let entry = try writer.beginExtent()

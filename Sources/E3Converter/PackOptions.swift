@@ -83,6 +83,28 @@ extension Checkpoint {
   }
 }
 
+/// Bits of the weights of a packed model: 8, or 4 for the experts or for the MLPs of dense blocks and of the pooling.
+public struct WeightBits: Equatable, Sendable {
+  public enum Width: Int, Sendable { case four = 4, eight = 8 }
+
+  public var experts: Width
+  public var mlp: Width
+
+  public init(experts: Width = .eight, mlp: Width = .eight) {
+    self.experts = experts
+    self.mlp = mlp
+  }
+
+  /// The encoding of an extent that the plan has in 8 bits.
+  func encoding(of entry: ExtentPlan.Entry) -> ExtentEncoding {
+    switch entry.kind {
+    case .expert: experts == .four ? .int4 : entry.encoding
+    case .mlp, .mapMLP: mlp == .four ? .int4 : entry.encoding
+    default: entry.encoding
+    }
+  }
+}
+
 /// What the caller of `pack` asks for beyond checkpoint and configuration.
 public struct PackOptions: Sendable {
   /// Image size, members and capacity.
@@ -94,14 +116,17 @@ public struct PackOptions: Sendable {
   /// Parts that differ from what the checkpoint's metadata say, or from ``Preprocessing/standard(for:)``.
   public var resize: Preprocessing.Resize?
   public var value: Preprocessing.Value?
+  /// Bits of the weights.
+  public var weights: WeightBits
 
   public init(
     model: ModelOptions = ModelOptions(), ignored: [String] = [], labels: String? = nil,
-    resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil
+    resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil, weights: WeightBits = WeightBits()
   ) {
     self.model = model
     self.ignored = ignored
     self.labels = labels
+    self.weights = weights
     self.resize = resize
     self.value = value
   }

@@ -5,7 +5,7 @@ import E3Models
 
 /// The provenance section: with which reading the weights became the model. The same weights give the same bytes,
 /// whatever the form and the names of their files: no times, no host, no paths.
-func provenance(of model: SourceModel) -> String {
+func provenance(of model: SourceModel, weights: WeightBits) -> String {
   let config = model.config
   var fields: [(String, JSONText)] = [
     ("tool", .text("e3-convert")),
@@ -17,6 +17,8 @@ func provenance(of model: SourceModel) -> String {
   if let experts = config.experts {
     fields.append(("bfloat16_dispatcher_ignored", .flag(experts.roundsToBFloat16)))
   }
+  if weights.experts == .four { fields.append(("expert_weights", .text("int4, rounded to nearest"))) }
+  if weights.mlp == .four { fields.append(("mlp_weights", .text("int4, rounded to nearest"))) }
   return JSONText.object(fields).description
 }
 

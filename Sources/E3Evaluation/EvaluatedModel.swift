@@ -20,6 +20,8 @@ public struct EvaluatedModel: Sendable {
   public var path: String { mapped.path }
   /// Size of the file.
   public var fileBytes: Int { mapped.bytes.count }
+  /// Whether MLPs or experts have 4-bit weights.
+  var hasInt4Weights: Bool { mapped.file.mostInt4Inputs > 0 }
   /// C
   public var classCount: Int { shape.classCount }
 

@@ -11,7 +11,8 @@ extension Report {
     ]
     members += scores.json
     members += [
-      ("file_bytes", .integer(fileBytes)), ("multiply_accumulates", .integer(multiplyAccumulates)),
+      ("file_bytes", .integer(fileBytes)), ("weights", .text(weights)),
+      ("multiply_accumulates", .integer(multiplyAccumulates)),
       ("members", .integer(self.members)), ("disagreement", .number(disagreement)),
     ]
     members.append(("fitted_temperature", .number(fittedTemperature)))

@@ -43,13 +43,13 @@ extension Report {
       + "\(dataSet): \(grouped(count)) images\(matching)"
   }
 
-  /// A column for int8, and where there are others for the float path, the difference and the calibrated file.
+  /// A column for the model, and where there are others for the float path, the difference and the calibrated file.
   private var scoreTable: TextTable {
     var table = TextTable()
     let float = reference?.scores
-    var titles = ["", "int8"]
+    var titles = ["", weights]
     if float != nil { titles += ["float", "difference"] }
-    if calibrated != nil { titles.append("int8, calibrated") }
+    if calibrated != nil { titles.append("\(weights), calibrated") }
     if reference?.calibratedScores != nil { titles += ["float, calibrated", "difference"] }
     if let tempered { titles.append("T = \(decimals(tempered.temperature, 3))") }
     if titles.count > 2 { table.add(titles) }

@@ -152,6 +152,8 @@ extension Report {
   public var dataSet: String { images.path }
   /// Bytes of all model files.
   public var fileBytes: Int { models.reduce(0) { $0 + $1.fileBytes } }
+  /// Their weights: "int8", or "int4" where MLPs or experts have 4 bits.
+  public var weights: String { models.contains(where: \.hasInt4Weights) ? "int4" : "int8" }
   /// What one image costs all of them.
   public var multiplyAccumulates: Int { models.reduce(0) { $0 + $1.multiplyAccumulates } }
   /// How folders of classes were found among the model's classes; nil for a data set of another form.

@@ -37,8 +37,18 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
   /// Number of those before the optional sections.
   public var floatCount: Int { floatBlockStart(shape.layerCount) + trailingFloatCount }
 
-  /// The entry at `index`, below ``count``. Cost: a binary search over the blocks.
-  public func entry(at index: Int) -> Entry {
+  /// The entry at `index`, below ``count``, of an MLP or expert with the weights of `encoding`, if that is int4. Cost: a
+  /// binary search over the blocks.
+  public func entry(at index: Int, encoding: ExtentEncoding = .int8) -> Entry {
+    let entry = plainEntry(at: index)
+    guard encoding == .int4, Self.mayBeInt4(entry.kind) else { return entry }
+    return make(entry.kind, block: entry.block, expert: entry.expert, encoding: .int4)
+  }
+
+  /// Whether the weights of an extent may have 4 bits.
+  public static func mayBeInt4(_ kind: ExtentKind) -> Bool { kind == .mlp || kind == .expert || kind == .mapMLP }
+
+  private func plainEntry(at index: Int) -> Entry {
     if index < floatCount {
       if index == 0 { return make(.positionEmbedding) }
       let afterBlocks = floatBlockStart(shape.layerCount)
@@ -161,14 +171,18 @@ extension ExtentPlan {
 // MARK: Sizes
 
 extension ExtentPlan {
-  private func make(_ kind: ExtentKind, block: Int = 0, expert: Int = 0) -> Entry {
+  private func make(
+    _ kind: ExtentKind, block: Int = 0, expert: Int = 0, encoding weights: ExtentEncoding = .int8
+  ) -> Entry {
     let encoding: ExtentEncoding
     let length: UInt64
     var alignment = UInt64(E3_FILE_EXTENT_ALIGNMENT)
     switch kind {
     case .mlp, .expert, .mapMLP:
-      encoding = .int8
-      length = LinearLayout(shape, kind, contract: false).length + LinearLayout(shape, kind, contract: true).length
+      encoding = weights
+      length =
+        LinearLayout(shape, kind, contract: false, encoding: weights).length
+        + LinearLayout(shape, kind, contract: true, encoding: weights).length
       alignment = UInt64(E3_FILE_PAGE_ALIGNMENT)
     case .patchEmbedding, .queryKeyValue, .attentionOutput, .mapKeyValue, .mapOutput, .preLogits:
       encoding = .int8

@@ -70,6 +70,7 @@ extension e3_file_encoding {
   public static var int8: Self { E3_FILE_ENCODING_INT8 }
   public static var float: Self { E3_FILE_ENCODING_FLOAT }
   public static var bytes: Self { E3_FILE_ENCODING_BYTES }
+  public static var int4: Self { E3_FILE_ENCODING_INT4 }
 
   /// The name that FORMAT.md and `e3-convert inspect` use.
   public var name: StaticString {
@@ -77,6 +78,7 @@ extension e3_file_encoding {
     case .int8: "int8"
     case .float: "float"
     case .bytes: "bytes"
+    case .int4: "int4"
     default: "unknown"
     }
   }

@@ -19,7 +19,7 @@ extension ModelFile {
         end = try place(extent, after: end, alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
         continue
       }
-      let expected = plan.entry(at: planned)
+      let expected = plan.entry(at: planned, encoding: ExtentEncoding(rawValue: .init(extent.encoding)))
       guard Self.isKnown(extent.encoding) else { throw .fileEncoding }
       guard extent.kind == UInt32(expected.kind.rawValue), extent.block == UInt32(expected.block),
         extent.index == UInt32(expected.expert), extent.encoding == UInt32(expected.encoding.rawValue),
@@ -31,7 +31,7 @@ extension ModelFile {
   }
 
   private static func isKnown(_ encoding: UInt32) -> Bool {
-    encoding >= UInt32(E3_FILE_ENCODING_INT8.rawValue) && encoding <= UInt32(E3_FILE_ENCODING_BYTES.rawValue)
+    encoding >= UInt32(E3_FILE_ENCODING_INT8.rawValue) && encoding <= UInt32(E3_FILE_ENCODING_INT4.rawValue)
   }
 
   /// Notes where an optional section is. Unknown ones below the ancillary kinds bear on the answers and are refused.

@@ -32,19 +32,21 @@ extension ModelFile {
       }
       return
     }
-    let entry = plan.entry(at: planned)
+    let encoding = ExtentEncoding(rawValue: .init(extent(at: index).encoding))
+    let entry = plan.entry(at: planned, encoding: encoding)
     // The table may have changed since it was validated; the weights are then those of another layer, or none.
     guard UInt64(bytes.count) == entry.length, let start = bytes.baseAddress else { throw .fileChanged }
-    guard entry.encoding == .int8 else {
+    guard entry.encoding != .float else {
       try verifyFloats(at: index)
       return
     }
     let kind = entry.kind
     switch kind {
     case .mlp, .expert, .mapMLP:
-      let expand = LinearLayout(shape, kind, contract: false)
+      let expand = LinearLayout(shape, kind, contract: false, encoding: encoding)
       try Self.verifyPanels(start, expand)
-      try Self.verifyPanels(start + Int(expand.length), LinearLayout(shape, kind, contract: true))
+      try Self.verifyPanels(
+        start + Int(expand.length), LinearLayout(shape, kind, contract: true, encoding: encoding))
     default:
       try Self.verifyPanels(start, LinearLayout(shape, kind))
     }
@@ -71,7 +73,7 @@ extension ModelFile {
   private static func verifyPanel(
     _ panel: UnsafeRawPointer, _ layout: LinearLayout, firstOutput: Int
   ) throws(E3Error) {
-    let scales = panel + layout.paddedInputs * 16
+    let scales = panel + layout.panelBytes - LinearLayout.tailBytes
     var isReal = SIMD16<Int32>(repeating: 0)
     for channel in 0..<16 {
       let scale = (scales + 4 * channel).load(as: Float.self)
@@ -84,10 +86,11 @@ extension ModelFile {
     }
     var sums = SIMD16<Int32>(repeating: 0)
     var foreign = SIMD16<Int32>(repeating: 0)  // non-zero where there must be zeros, or a weight of -128
+    if layout.isInt4 { try verifyGrids(panel, layout) }
     for group in 0..<(layout.paddedInputs / 4) {
-      let words = (panel + 64 * group).load(as: SIMD16<Int32>.self)
+      let group4 = InputGroup(panel, layout, group)
       for j in 0..<4 {
-        let weights = (words &<< Int32(24 - 8 * j)) &>> 24
+        let weights = group4.weights(j)
         sums &+= weights
         let allowed = layout.isRealInput(4 * group + j) ? isReal : SIMD16<Int32>(repeating: 0)
         foreign |= weights & ~allowed
@@ -97,6 +100,44 @@ extension ModelFile {
     guard foreign == SIMD16<Int32>(repeating: 0) else { throw .fileValues }
     let compensation = (scales + 128).load(as: SIMD16<Int32>.self)
     guard compensation == sums &* 128 else { throw .fileValues }
+  }
+
+  /// No code of a grid gives a weight outside of -127...127, and what follows the grids is zero.
+  private static func verifyGrids(_ panel: UnsafeRawPointer, _ layout: LinearLayout) throws(E3Error) {
+    let grids = UnsafeRawBufferPointer(start: panel, count: layout.gridBytes)
+    let used = layout.gridCount * Int(E3_FILE_PANEL_CHANNELS)
+    for index in 0..<used {
+      let (multiplier, zero) = (Int(grids[index] & 15), Int(grids[index] >> 4))
+      guard multiplier * max(zero, 15 - zero) <= 127 else { throw .fileValues }
+    }
+    guard grids.isZero(from: used, to: grids.count) else { throw .fileValues }
+  }
+}
+
+/// The weights of four inputs and the 16 outputs of a panel.
+private struct InputGroup {
+  /// Four bytes of each output, or four bytes with the codes in their upper or lower four bits.
+  let words: SIMD16<Int32>
+  let multiplier, zero: SIMD16<Int32>
+  /// Bits below the codes in their bytes; -1 for int8.
+  let shift: Int32
+
+  init(_ panel: UnsafeRawPointer, _ layout: LinearLayout, _ group: Int) {
+    guard layout.isInt4 else {
+      (words, multiplier, zero, shift) = ((panel + 64 * group).load(as: SIMD16<Int32>.self), .zero, .zero, -1)
+      return
+    }
+    words = (panel + layout.gridBytes + 64 * (group / 2)).load(as: SIMD16<Int32>.self)
+    let place = 4 * group / Int(E3_FILE_GRID_INPUTS) * Int(E3_FILE_PANEL_CHANNELS)
+    let grids = SIMD16<Int32>(truncatingIfNeeded: (panel + place).load(as: SIMD16<UInt8>.self))
+    (multiplier, zero) = (grids & 15, grids &>> 4)
+    shift = group % 2 == 0 ? 0 : 4
+  }
+
+  /// Those of input `j`.
+  func weights(_ j: Int) -> SIMD16<Int32> {
+    guard shift >= 0 else { return (words &<< Int32(24 - 8 * j)) &>> 24 }
+    return multiplier &* ((words &>> Int32(8 * j + Int(shift))) & 15 &- zero)
   }
 }
 

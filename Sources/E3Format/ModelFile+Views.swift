@@ -12,6 +12,8 @@ public struct LinearView: BitwiseCopyable {
   public let panelCount: Int
   /// Bytes from one panel to the next.
   public let panelBytes: Int
+  /// Whether the weights have 4 bits, and not 8.
+  public let isInt4: Bool
 
   /// The panel that output `column`, a multiple of 16, begins.
   public func panel(ofColumn column: Int) -> UnsafePointer<UInt8> { panels + column / 16 * panelBytes }
@@ -22,6 +24,7 @@ public struct LinearView: BitwiseCopyable {
     outputs = layout.outputs
     panelCount = layout.panelCount
     panelBytes = layout.panelBytes
+    isInt4 = layout.isInt4
   }
 }
 
@@ -88,12 +91,23 @@ extension ModelFile {
 
   private func mlpView(_ kind: ExtentKind, block: Int = 0, expert: Int = 0) -> MLPView {
     let index = tableIndex(ofPlanned: plan.index(of: kind, block: block, expert: expert))
-    let expand = LinearLayout(shape, kind, contract: false)
+    let encoding = ExtentEncoding(rawValue: .init(extents[index].encoding))
+    let expand = LinearLayout(shape, kind, contract: false, encoding: encoding)
     let start = base + Int(extents[index].offset)
     return MLPView(
       expand: LinearView(start, expand),
-      contract: LinearView(start + Int(expand.length), LinearLayout(shape, kind, contract: true)),
+      contract: LinearView(start + Int(expand.length), LinearLayout(shape, kind, contract: true, encoding: encoding)),
       bytes: bytes(at: index))
+  }
+
+  /// Most inputs of a layer with 4-bit weights; 0 without. Cost: reads the table.
+  public var mostInt4Inputs: Int {
+    var most = 0
+    for index in 0..<extentCount where extents[index].encoding == UInt32(E3_FILE_ENCODING_INT4.rawValue) {
+      let width = extents[index].kind == UInt32(E3_FILE_EXPERT.rawValue) ? shape.expertMLP : shape.mlp
+      most = max(most, max(shape.hidden, width))
+    }
+    return most
   }
 
   private func start(_ kind: ExtentKind, block: Int) -> UnsafeRawPointer {

@@ -8,6 +8,7 @@ package final class ModelFileWriter {
   package let shape: ModelShape
   private let plan: ExtentPlan
   private let sections: [(kind: ExtentKind, length: Int)]
+  private let encoding: (ExtentPlan.Entry) -> ExtentEncoding
   private let file: AtomicFile
   private var table: [e3_file_extent] = []
   /// Checksum of the extent being written; nil between extents.
@@ -15,9 +16,15 @@ package final class ModelFileWriter {
   private var remaining = 0
 
   /// Starts a file of `shape`; `sections` are the optional ones, in ascending kind.
-  package init(path: String, shape: ModelShape, sections: [(kind: ExtentKind, length: Int)]) throws(FileError) {
+  ///
+  /// - Parameter encoding: which MLPs and experts have int4 weights.
+  package init(
+    path: String, shape: ModelShape, sections: [(kind: ExtentKind, length: Int)],
+    encoding: @escaping (ExtentPlan.Entry) -> ExtentEncoding = { $0.encoding }
+  ) throws(FileError) {
     self.shape = shape
     self.sections = sections
+    self.encoding = encoding
     plan = ExtentPlan(shape)
     file = try AtomicFile(path: path)
     try pad(to: Int(ExtentPlan.tableEnd(extentCount: extentCount)))
@@ -46,7 +53,10 @@ package final class ModelFileWriter {
   private func entry(ofTable index: Int) -> ExtentPlan.Entry {
     let place = index - plan.floatCount
     if place < 0 { return plan.entry(at: index) }
-    guard place < sections.count else { return plan.entry(at: index - sections.count) }
+    guard place < sections.count else {
+      let planned = index - sections.count
+      return plan.entry(at: planned, encoding: encoding(plan.entry(at: planned)))
+    }
     return ExtentPlan.section(sections[place].kind, length: sections[place].length)
   }
 

@@ -6,6 +6,8 @@ struct Kernels {
   let table: UnsafePointer<e3k_table>
   /// Becomes 1 where a kernel met a number that is not finite, and stays it. Each worker has its own.
   let notFinite: UnsafeMutablePointer<UInt32>
+  /// Room for the int8 panels of 4-bit weights; nil where the model has none. Each worker has its own.
+  let expanded: UnsafeMutablePointer<UInt8>?
 
   /// Takes what a kernel says about its numbers.
   private func note(_ isFinite: Int32) {
@@ -21,7 +23,7 @@ struct Kernels {
   ) {
     product(
       input, layer.panels + panels.lowerBound * layer.panelBytes, inputs: layer.inputs, panelCount: panels.count,
-      epilogue: epilogue, into: output.columns(from: panels.lowerBound * 16), next: next)
+      epilogue: epilogue, into: output.columns(from: panels.lowerBound * 16), next: next, isInt4: layer.isInt4)
   }
 
   /// residual[rows[i]] += gates[i] * (input[i] · layer), for the panels in `panels` only.
@@ -44,13 +46,15 @@ struct Kernels {
     arguments.gates = gates
     arguments.next = next
     arguments.epilogue = E3K_ADD_GATED
+    arguments.weights = layer.isInt4 ? E3K_INT4 : E3K_INT8
+    arguments.scratch = expanded
     table.pointee.gemm(&arguments)
   }
 
   /// The same product over panels that were packed at run time (keys, values).
   func product(
     _ input: QuantizedRows, _ panels: UnsafePointer<UInt8>, inputs: Int, panelCount: Int, epilogue: e3k_epilogue,
-    into output: FloatRows, next: UnsafePointer<UInt8>? = nil
+    into output: FloatRows, next: UnsafePointer<UInt8>? = nil, isInt4: Bool = false
   ) {
     guard input.count > 0, panelCount > 0 else { return }
     var arguments = e3k_gemm()
@@ -65,6 +69,8 @@ struct Kernels {
     arguments.out_stride = output.stride
     arguments.next = next
     arguments.epilogue = epilogue
+    arguments.weights = isInt4 ? E3K_INT4 : E3K_INT8
+    arguments.scratch = expanded
     table.pointee.gemm(&arguments)
   }
 

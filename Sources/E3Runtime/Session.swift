@@ -115,6 +115,7 @@ struct Session {
     var arena = Arena(memory, count: needed)
     let parts = Parts(model, options: options, in: &arena)
     let model = try model.copyingTable(to: parts.table)
+    guard !arena.overflowed, model.mostInt4Inputs == parts.space.int4Inputs else { throw .fileChanged }
     parts.profile.initialize(to: Profile())
     // Quantisation reads whole padded rows, and no frame ever writes their padding.
     let patches = parts.space.patches
@@ -222,7 +223,7 @@ extension UnsafeMutablePointer<Session> {
   private func encoder(worker index: Int) -> Encoder {
     Encoder(
       model: pointee.model, shape: pointee.model.shape,
-      kernels: Kernels(table: pointee.kernels, notFinite: pointee.space.notFinite + index), space: pointee.space,
+      kernels: pointee.space.kernels(pointee.kernels, worker: index), space: pointee.space,
       worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
       profile: pointee.profile)
   }

@@ -1,3 +1,4 @@
+import CE3Kernels
 import CE3Threads
 import E3Format
 
@@ -21,6 +22,11 @@ struct Workspace {
 
   /// [threads]: 1 where a worker met a number that is not finite in this frame.
   let notFinite: UnsafeMutablePointer<UInt32>
+  /// [threads][two panels]: what 4-bit weights are as int8; nil where the model has none.
+  private let expanded: UnsafeMutablePointer<UInt8>?
+  private let expandedBytes: Int
+  /// Most inputs of a layer that it has room for.
+  let int4Inputs: Int
 
   // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive
   // together.
@@ -73,6 +79,9 @@ struct Workspace {
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
     classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
     notFinite = arena.take(UInt32.self, options.threads)
+    int4Inputs = model.mostInt4Inputs
+    expandedBytes = e3k_expanded_bytes(int4Inputs)
+    expanded = int4Inputs == 0 ? nil : arena.take(UInt8.self, options.threads, times: expandedBytes)
     routing = RoutingTables(shape, in: &arena)
     pooled = arena.takeRows(members, width: shape.pooledWidth)
     representation = arena.takeRows(members, width: shape.representation)
@@ -94,6 +103,13 @@ struct Workspace {
     hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.widestMLP)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
     assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
+  }
+}
+
+extension Workspace {
+  /// The kernels of a worker.
+  func kernels(_ table: UnsafePointer<e3k_table>, worker: Int) -> Kernels {
+    Kernels(table: table, notFinite: notFinite + worker, expanded: expanded.map { $0 + worker * expandedBytes })
   }
 }
 

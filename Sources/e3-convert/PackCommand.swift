@@ -22,17 +22,50 @@ struct PackCommand: ParsableCommand {
 
   @OptionGroup var preprocessing: PreprocessingArguments
 
+  @Option(
+    help: ArgumentHelp(
+      "Bits of the weights: of experts and of the other MLPs 4 or 8, of attention 8.",
+      valueName: "experts=B,mlp=B,attention=8"))
+  var weights = WeightArgument(bits: WeightBits())
+
   func run() throws {
     let options = PackOptions(
       model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
       resize: preprocessing.resize?.resize,
-      value: preprocessing.value)
+      value: preprocessing.value, weights: weights.bits)
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: output, options: options, note: printNote,
       progress: meter.update)
   }
+}
+
+/// `experts=4,mlp=8,attention=8`: any of the three, each once; 8 where nothing is said.
+struct WeightArgument: ExpressibleByArgument {
+  let bits: WeightBits
+
+  init(bits: WeightBits) { self.bits = bits }
+
+  init?(argument: String) {
+    var bits = WeightBits()
+    var seen: Set<Substring> = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let words = part.split(separator: "=", omittingEmptySubsequences: false)
+      guard words.count == 2, seen.insert(words[0]).inserted,
+        let width = Int(words[1]).flatMap(WeightBits.Width.init), String(width.rawValue) == words[1]
+      else { return nil }
+      switch words[0] {
+      case "experts": bits.experts = width
+      case "mlp": bits.mlp = width
+      case "attention" where width == .eight: break
+      default: return nil
+      }
+    }
+    self.bits = bits
+  }
+
+  var defaultValueDescription: String { "experts=8,mlp=8,attention=8" }
 }
 
 /// Prints what a command took for granted, on stderr.

@@ -1,4 +1,5 @@
 import E3
+import E3Converter
 import E3Format
 import E3TestSupport
 import Testing
@@ -62,6 +63,17 @@ struct CalibrateTests {
     #expect(bound(0.95, 2000).contains(Double(fresh.known) / 2000), "\(fresh)")
     #expect(bound(0.8, 2000).contains(Double(fresh.accepted) / Double(fresh.known)), "\(fresh)")
     #expect(fresh.empty == 0)
+  }
+
+  @Test("keeps 4-bit weights as they are")
+  func int4() throws {
+    let model = try folder.packModel(weights: WeightBits(experts: .four, mlp: .four))
+    let held = try folder.world("held", model: model, count: 3000, temperature: 2, seed: 5)
+    try calibrate(model: model, data: held, output: folder["out.e3"], options: CalibrationOptions())
+    let (before, after) = (try MappedModel(path: model), try MappedModel(path: folder["out.e3"]))
+    try after.file.verifyChecksums()
+    #expect(after.file.mostInt4Inputs > 0 && after.file.mostInt4Inputs == before.file.mostInt4Inputs)
+    #expect(after.file.modelHash == before.file.modelHash)
   }
 
   @Test("the thresholds hold exactly, in the runtime's bits, for the images that they were fitted on")

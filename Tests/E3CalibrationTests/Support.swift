@@ -8,10 +8,12 @@ import Foundation
 
 extension TemporaryFolder {
   /// Packs the sample model with random weights; returns its path.
-  func packModel() throws -> String {
+  func packModel(weights: WeightBits = WeightBits()) throws -> String {
     let config = try write(sampleConfig, to: "config.json")
     try writeRandomWeights(config: config, output: self["random.safetensors"], seed: 3)
-    try pack(checkpoint: self["random.safetensors"], config: config, output: self["model.e3"])
+    try pack(
+      checkpoint: self["random.safetensors"], config: config, output: self["model.e3"],
+      options: PackOptions(weights: weights))
     return self["model.e3"]
   }
 

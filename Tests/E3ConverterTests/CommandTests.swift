@@ -40,6 +40,27 @@ struct CommandTests {
     #expect(object?["images"] as? Int == 2)
   }
 
+  @Test("4-bit weights are asked for by name, and what cannot have them is refused")
+  func weights() throws {
+    let (plain, model) = (folder["plain.e3"], folder["model.e3"])
+    #expect(try run("pack", checkpoint, "--config", config, "-o", plain).status == 0)
+    let same = try run(
+      "pack", checkpoint, "--config", config, "-o", model, "--weights", "attention=8,mlp=8,experts=8")
+    #expect(try same.status == 0 && folder.bytes("model.e3") == folder.bytes("plain.e3"))
+    for bits in ["experts=4", "mlp=4,experts=4", "attention=8,mlp=4"] {
+      let packed = try run("pack", checkpoint, "--config", config, "-o", model, "--weights", bits)
+      #expect(packed.status == 0 && packed.errors.isEmpty, "\(packed.errors)")
+      #expect(try run("verify", model).status == 0)
+      #expect(try folder.bytes("model.e3") != folder.bytes("plain.e3"))
+    }
+    for bits in ["attention=4", "experts=5", "experts", "experts=4,experts=4", "experts=04", "=4", "", "router=4", "4"]
+    {
+      let refused = try run("pack", checkpoint, "--config", config, "-o", folder["no.e3"], "--weights", bits)
+      #expect(refused.status == 2 && refused.errors.contains("--weights"), "\(bits): \(refused.errors)")
+    }
+    #expect(!folder.names.contains("no.e3"))
+  }
+
   @Test("means and deviations are taken in both units, and pack says which; implausible ones are refused")
   func units() throws {
     let (one, two) = (folder["one.e3"], folder["two.e3"])

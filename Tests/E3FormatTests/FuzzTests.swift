@@ -85,7 +85,7 @@ struct FuzzTests {
   // promise: format-safe, open-enough
   @Test("random damage to header, configuration and table is refused or harmless", arguments: 0..<8)
   func tableDamage(seed: UInt64) throws {
-    let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes
+    let original = try [SampleFile.full, .map, .calibrated, .int4][Int(seed) % 4].bytes
     let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
     var random = SplitMix(state: seed)
     for _ in 0..<400 {
@@ -109,7 +109,7 @@ struct FuzzTests {
   // promise: format-safe, open-enough
   @Test("random damage anywhere else is found by a checksum or a rule", arguments: 0..<8)
   func contentDamage(seed: UInt64) throws {
-    let original = try [SampleFile.full, .map, .calibrated][Int(seed) % 3].bytes
+    let original = try [SampleFile.full, .map, .calibrated, .int4][Int(seed) % 4].bytes
     let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
     var random = SplitMix(state: seed + 100)
     for _ in 0..<25 {

@@ -114,10 +114,25 @@ struct ValidationTests {
   }
 
   @Test("an unknown encoding") func encoding() throws {
-    #expect(try edited { $0[extent: 3].encoding = 4 }.openError == .fileEncoding)
+    #expect(try edited { $0[extent: 3].encoding = 5 }.openError == .fileEncoding)
     #expect(try edited { $0[extent: 3].encoding = 0 }.openError == .fileEncoding)
     #expect(
       try edited { $0[extent: try #require($0.extentIndex(of: .labels))].encoding = 77 }.openError == .fileEncoding)
+  }
+
+  // promise: format-int4
+  @Test("4 bits in a layer that has 8, and a length of 8 bits") func int4Encoding() throws {
+    for kind in [ExtentKind.queryKeyValue, .attentionOutput, .patchEmbedding, .preLogits, .router] {
+      #expect(try edited { $0[extent: try #require($0.extentIndex(of: kind))].encoding = 4 }.openError == .fileTable)
+    }
+    var wide = SampleFile.config
+    (wide.mlp_size, wide.expert_mlp_size) = (100, 100)
+    for kind in [ExtentKind.mlp, .expert] {
+      var bytes = try SampleFile(config: wide).bytes
+      bytes[extent: try #require(bytes.extentIndex(of: kind))].encoding = 4
+      bytes.reseal()
+      #expect(bytes.openError == .fileTable)
+    }
   }
 
   // promise: format-unknown

@@ -5,8 +5,10 @@ import Testing
 /// What only a full verification finds: damage to weights, and weights that break the rules of int8 panels.
 @Suite("Verification")
 struct VerifyTests {
-  private func verified(_ edit: (inout [UInt8]) throws -> Void) throws -> E3Error? {
-    var bytes = try SampleFile.full.bytes
+  private func verified(
+    _ file: SampleFile = .full, _ edit: (inout [UInt8]) throws -> Void
+  ) throws -> E3Error? {
+    var bytes = try file.bytes
     try edit(&bytes)
     #expect(bytes.openError == nil, "opening does not look at int8 weights")
     return bytes.verifyError
@@ -61,6 +63,39 @@ struct VerifyTests {
   @Test("a compensation that is not 128 times the sum of the weights") func compensation() throws {
     #expect(try verified { try $0.write(Int32(3), in: .patchEmbedding, at: 40 * 16 + 128) } == .fileValues)
     #expect(try verified { try $0.write(Int32(1), in: .expert, at: 8 * 16 + 128 + 60) } == .fileValues)
+  }
+
+  @Test("a file with 4-bit weights is good") func int4() throws {
+    #expect(try verified(.int4) { _ in } == nil)
+    #expect(try SampleFile.int4.bytes.count < SampleFile.full.bytes.count + 4096)
+  }
+
+  // An expert's first layer: 6 inputs, padded to 8: 64 bytes of grids, 64 of codes, 192 of scales, biases, compensations.
+  // promise: format-int4
+  @Test("a grid of which a code stands for more than 127, whether or not a weight has that code")
+  func int4Grid() throws {
+    for (multiplier, zero) in [(15, 6), (15, 9), (9, 0), (9, 15), (10, 2)] {
+      let grid = UInt8(multiplier + 16 * zero)
+      #expect(try verified(.int4) { try $0.write(grid, in: .expert, at: 7) } == .fileValues, "\(multiplier), \(zero)")
+    }
+  }
+
+  // promise: format-int4
+  @Test("4-bit weights of inputs and outputs that are not there, bytes after the grids, a wrong compensation")
+  func int4Padding() throws {
+    // The second layer has 7 inputs and 6 outputs.
+    let contract = 64 + 64 + 192
+    for (place, byte): (Int, UInt8) in [(16, 1), (63, 1)] {
+      #expect(try verified(.int4) { try $0.write(byte, in: .expert, at: place) } == .fileValues)
+    }
+    // Output 6, which is not there: a multiplier of 1 and codes of 3.
+    #expect(
+      try verified(.int4) {
+        try $0.write(UInt8(1), in: .expert, at: contract + 6)
+        try $0.write(UInt32(0x3333_3333), in: .expert, at: contract + 64 + 24)
+      } == .fileValues)
+    #expect(try verified(.int4) { try $0.write(Int32(7), in: .expert, at: 64 + 64 + 128) } == .fileValues)
+    #expect(try verified(.int4) { try $0.write(Float.nan, in: .expert, at: 64 + 64) } == .fileValues)
   }
 
   @Test("a broken second layer of an expert") func contractLayer() throws {

@@ -24,6 +24,27 @@ struct BitEqualityTests {
     }
   }
 
+  // promise: int4-bits
+  @Test(
+    "as with the int8 weights that 4-bit ones stand for, on every instruction set and for 1 to 4 threads",
+    arguments: awkwardConfigs.indices)
+  func int4(index: Int) throws {
+    var file = SampleFile(config: awkwardConfigs[index].config)
+    file.weights = .expanded
+    let expanded = try OpenModel(file.bytes)
+    let definition = try OpenSession(expanded, sessionOptions(isa: E3_ISA_SCALAR)).answer(expanded.image(seed: 1))
+    file.weights = .int4
+    let model = try OpenModel(file.bytes)
+    for isa in Self.tiers {
+      for threads in 1...4 {
+        let session = try OpenSession(model, sessionOptions(threads: threads, isa: isa))
+        let answer = try session.answer(model.image(seed: 1))
+        #expect(answer == definition, "\(awkwardConfigs[index].name), tier \(isa), \(threads) threads")
+        #expect(session.isGuardIntact)
+      }
+    }
+  }
+
   @Test("whatever the session ran before", arguments: awkwardConfigs.indices)
   func noMemoryOfEarlierImages(index: Int) throws {
     let model = try OpenModel(awkwardConfigs[index].config, isCalibrated: true)

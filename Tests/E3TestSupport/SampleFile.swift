@@ -12,6 +12,14 @@ package struct SampleFile {
   /// Section 68, random numbers in the right places.
   package var hasStatistics = false
   package var seed: UInt64 = 7
+  /// Weights of MLPs and experts.
+  package var weights = Weights.int8
+
+  package enum Weights {
+    case int8, int4
+    /// The weights of `int4`, as int8 panels.
+    case expanded
+  }
 
   package init(
     config: e3_file_config, labels: [String]? = nil, provenance: String? = nil, golden: Bool = false, seed: UInt64 = 7
@@ -37,6 +45,13 @@ package struct SampleFile {
 
   package static var full: SampleFile {
     SampleFile(config: config, labels: ["cat", "Čeština", ""], provenance: "{\"tool\":\"test\"}", golden: true)
+  }
+
+  /// The same with 4-bit weights.
+  package static var int4: SampleFile {
+    var file = full
+    file.weights = .int4
+    return file
   }
 
   /// The same, calibrated, with statistics.
@@ -81,11 +96,11 @@ package struct SampleFile {
       let plan = ExtentPlan(try ModelShape(validating: config))
       var random = SplitMix(state: seed)
       var contents: [(e3_file_extent, [UInt8], UInt64)] = (0..<plan.count).map { index in
-        let entry = plan.entry(at: index)
+        let entry = plan.entry(at: index, encoding: weights == .int4 ? .int4 : .int8)
         let extent = e3_file_extent(
           kind: UInt32(entry.kind.rawValue), block: UInt32(entry.block), index: UInt32(entry.expert),
           encoding: UInt32(entry.encoding.rawValue), offset: 0, length: entry.length, checksum: 0)
-        return (extent, Self.content(entry, plan.shape, &random), entry.alignment)
+        return (extent, content(entry, plan.shape, &random), entry.alignment)
       }
       var sections = optionalSections(plan.shape)
       if var calibration {
@@ -156,18 +171,19 @@ package struct SampleFile {
 // MARK: Extents
 
 extension SampleFile {
-  private static func content(_ entry: ExtentPlan.Entry, _ shape: ModelShape, _ random: inout SplitMix) -> [UInt8] {
+  private func content(_ entry: ExtentPlan.Entry, _ shape: ModelShape, _ random: inout SplitMix) -> [UInt8] {
     switch entry.kind {
     case .mlp, .expert, .mapMLP:
-      return panels(LinearLayout(shape, entry.kind), &random)
-        + panels(LinearLayout(shape, entry.kind, contract: true), &random)
-    case .router: return floatPanels(entry, inputs: shape.hidden, outputs: shape.expertsPerMember, &random)
-    case .head: return floatPanels(entry, inputs: shape.representation, outputs: shape.classCount, &random)
+      let layers = [false, true].map { LinearLayout(shape, entry.kind, contract: $0) }
+      guard weights != .int8 else { return layers.flatMap { Self.panels($0, &random) } }
+      return layers.flatMap { Self.int4Panels($0, asInt8: weights == .expanded, &random) }
+    case .router: return Self.floatPanels(entry, inputs: shape.hidden, outputs: shape.expertsPerMember, &random)
+    case .head: return Self.floatPanels(entry, inputs: shape.representation, outputs: shape.classCount, &random)
     case .queryKeyNorm, .mapQuery, .mapKeyNorm:
-      return floats(entry, period: shape.headSizePadded, used: shape.headSize, &random)
+      return Self.floats(entry, period: shape.headSizePadded, used: shape.headSize, &random)
     case _ where entry.encoding == .float:
-      return floats(entry, period: shape.hiddenPadded, used: shape.hidden, &random)
-    default: return panels(LinearLayout(shape, entry.kind), &random)
+      return Self.floats(entry, period: shape.hiddenPadded, used: shape.hidden, &random)
+    default: return Self.panels(LinearLayout(shape, entry.kind), &random)
     }
   }
 
@@ -186,6 +202,37 @@ extension SampleFile {
       let isBias = entry.kind == .head && index >= padded * inputs
       let output = isBias ? index - padded * inputs : index / (16 * inputs) % (padded / 16) * 16 + index % 16
       return raw(output < outputs ? random.float : 0)
+    }
+  }
+
+  /// Random grids and codes of a layer all of whose inputs and outputs are real, or the int8 weights that they stand for.
+  private static func int4Panels(_ layout: LinearLayout, asInt8: Bool, _ random: inout SplitMix) -> [UInt8] {
+    let inputs = layout.paddedInputs
+    let gridCount = (inputs + 31) / 32
+    return (0..<layout.panelCount).flatMap { panel -> [UInt8] in
+      var grids = [UInt8](repeating: 0, count: (gridCount * 16 + 63) / 64 * 64)
+      var codes = [UInt8](repeating: 0, count: inputs * 8)
+      var weights = [UInt8](repeating: 0, count: inputs * 16)
+      var sums = [Int32](repeating: 0, count: 16)
+      for channel in 0..<16 where panel * 16 + channel < layout.outputs {
+        for group in 0..<gridCount {
+          let zero = Int(random.next() % 16)
+          let multiplier = Int(random.next() % UInt64(min(15, 127 / max(zero, 15 - zero)) + 1))
+          grids[group * 16 + channel] = UInt8(multiplier + 16 * zero)
+          for input in 32 * group..<min(32 * group + 32, inputs) {
+            let code = input < layout.inputs ? Int(random.next() % 16) : zero
+            let weight = multiplier * (code - zero)
+            codes[input / 8 * 64 + channel * 4 + input % 4] |= UInt8(input % 8 < 4 ? code : 16 * code)
+            weights[input / 4 * 64 + channel * 4 + input % 4] = UInt8(truncatingIfNeeded: weight)
+            sums[channel] += Int32(weight)
+          }
+        }
+      }
+      let unit = 1.5 / (127 * Float(layout.inputs).squareRoot())
+      let isReal = (0..<16).map { panel * 16 + $0 < layout.outputs }
+      let scales = isReal.flatMap { raw($0 ? (0.5 + abs(random.float)) * unit : 0) }
+      let biases = isReal.flatMap { raw($0 ? random.float : 0) }
+      return (asInt8 ? weights : grids + codes) + scales + biases + sums.flatMap { raw($0 * 128) }
     }
   }
 

@@ -25,7 +25,8 @@ enum {
   E3_FILE_PANEL_CHANNELS = 16,      /* outputs of a panel */
   E3_FILE_PANEL_GROUP = 4,          /* inputs side by side */
   E3_FILE_PANEL_INPUT_MULTIPLE = 8, /* inputs are padded to it */
-  E3_FILE_PANEL_TAIL_BYTES = 192    /* scales, biases, compensations */
+  E3_FILE_PANEL_TAIL_BYTES = 192,   /* scales, biases, compensations */
+  E3_FILE_GRID_INPUTS = 32          /* inputs that share a grid of 4-bit weights */
 };
 
 typedef struct e3_file_header {
@@ -136,7 +137,8 @@ typedef struct e3_file_config {
 typedef enum e3_file_encoding {
   E3_FILE_ENCODING_INT8 = 1,  /* linear layers as packed panels (e3_kernels.h) */
   E3_FILE_ENCODING_FLOAT = 2, /* float32 */
-  E3_FILE_ENCODING_BYTES = 3  /* structured or text */
+  E3_FILE_ENCODING_BYTES = 3, /* structured or text */
+  E3_FILE_ENCODING_INT4 = 4   /* linear layers as packed panels of 4-bit weights; MLPs and experts only */
 } e3_file_encoding;
 
 /* Kinds of extents. H, T, A, D, F, E, M, K, R, C as in FORMAT.md; X16 is X rounded up to 16, and all padding is zero.

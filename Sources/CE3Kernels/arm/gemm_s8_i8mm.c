@@ -146,6 +146,10 @@ static void multiply_block(const e3k_gemm *g, size_t first_row, size_t row_count
 }
 
 void e3k_gemm_i8mm(const e3k_gemm *g) {
+  if (g->weights == E3K_INT4) {
+    e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_i8mm);
+    return;
+  }
   if (g->row_count <= MAX_SDOT_ROWS) {
     e3k_gemm_dotprod(g);
     return;

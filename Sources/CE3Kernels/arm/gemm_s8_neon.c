@@ -184,6 +184,12 @@ static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4};
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};
 #endif
 
-void e3k_gemm_neon(const e3k_gemm *g) { e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 2); }
+void e3k_gemm_neon(const e3k_gemm *g) {
+  if (g->weights == E3K_INT4) {
+    e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_neon);
+  } else {
+    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 2);
+  }
+}
 
 #endif

@@ -11,6 +11,7 @@
 
 #if E3K_ARM
 void e3k_gemm_neon(const e3k_gemm *arguments);
+e3k_expand e3k_expand_neon;
 void e3k_prepare_lines_neon(const e3k_prepare *prepare, uint32_t first, uint32_t last);
 extern const e3k_table e3k_table_neon;
 

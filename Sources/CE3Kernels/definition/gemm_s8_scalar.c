@@ -22,6 +22,10 @@ static void finish(const e3k_gemm *g, size_t row, size_t column, float y) {
 }
 
 void e3k_gemm_scalar(const e3k_gemm *g) {
+  if (g->weights == E3K_INT4) {
+    e3k_gemm_expanding(g, e3k_expand_scalar, e3k_gemm_scalar);
+    return;
+  }
   for (size_t p = 0; p < g->panel_count; p++) {
     const uint8_t *panel = g->panels + p * e3k_panel_bytes(g->inputs);
     const int8_t *weights = (const int8_t *)panel;

@@ -33,5 +33,6 @@ static inline float e3k_float(uint32_t bits) {
 static inline int8_t e3k_round_to_int8(float x) { return (int8_t)(uint8_t)e3k_bits(x + E3K_ROUND); }
 
 void e3k_gemm_scalar(const e3k_gemm *arguments);
+void e3k_expand_scalar(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out);
 
 #endif

@@ -47,13 +47,27 @@ extern "C" {
  *     float  bias[16]
  *     int32  compensation[16]        128 * sum over k of weights
  * which is Kp*16 + 192 bytes, a multiple of 64. Channels past N hold zeros throughout.
+ *
+ * In 4 bits a weight is multiplier * (code - zero), the same int8 number for the same inputs and outputs as above, with
+ * a code of 0..15; multiplier and zero, each 0..15, belong to 32 consecutive inputs of an output. A panel is
+ *     uint8  grids[ceil(Kp/32)][16]  multiplier + 16 * zero; then zeros up to a multiple of 64 bytes
+ *     uint8  codes[Kp/8][16][4]      codes[g][c][j] = code of group 2g + 16 * code of group 2g + 1, place [c][j] as above
+ *     scale, bias, compensation      as above, of the weights
+ * The bytes of a valid panel give weights in -127..127; of any others the weight is the low byte, two's complement.
  */
 enum {
   E3K_PANEL_CHANNELS = E3_FILE_PANEL_CHANNELS,
   E3K_PANEL_GROUP = E3_FILE_PANEL_GROUP,
   E3K_PANEL_INPUT_MULTIPLE = E3_FILE_PANEL_INPUT_MULTIPLE,
-  E3K_PANEL_TAIL_BYTES = E3_FILE_PANEL_TAIL_BYTES
+  E3K_PANEL_TAIL_BYTES = E3_FILE_PANEL_TAIL_BYTES,
+  E3K_GRID_INPUTS = E3_FILE_GRID_INPUTS
 };
+
+/* What panels hold. */
+typedef enum e3k_weights {
+  E3K_INT8 = 0,
+  E3K_INT4 = 1
+} e3k_weights;
 
 /* Form of the GELU. */
 typedef enum e3k_gelu_form {
@@ -88,6 +102,8 @@ typedef struct e3k_gemm {
   const float *gates;       /* E3K_ADD_GATED only: [row_count] */
   const uint8_t *next;      /* panels that will be multiplied after these: prefetched; null: none. A hint, never read */
   e3k_epilogue epilogue;
+  e3k_weights weights;
+  uint8_t *scratch;         /* E3K_INT4 only: e3k_expanded_bytes(inputs), 64-byte aligned */
 } e3k_gemm;
 
 /* Shapes of the pieces in which a tier computes its matrix product. They give the same bits and differ in speed. */
@@ -105,8 +121,12 @@ typedef struct e3k_table {
   /* Byte that quantised activations are exclusive-ored with: 0, or 0x80 where the tier multiplies unsigned by signed. */
   uint8_t activation_flip;
 
-  /* Int8 matrix product over packed panels. Exact in the integer part; epilogue as above. */
+  /* Int8 matrix product over packed panels. Exact in the integer part; epilogue as above. Of 4-bit panels it is the
+   * product of what `expand` makes of them. */
   void (*gemm)(const e3k_gemm *arguments);
+
+  /* `panel_count` 4-bit panels as int8 panels. */
+  void (*expand)(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out);
 
   /* Quantises `count` rows of `width` floats (a multiple of 16) from the smallest of their values and 0, l, to the largest, h:
    * m = h / 2 + l / 2, a = max(h - m, m - l), q = round((x - m) * (127 / a)). The row's range is (a / 127) * multiplier and
@@ -206,6 +226,15 @@ const e3k_table *e3k_select_tiles(uint32_t isa, e3k_tiles tiles);
 void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
                      uint8_t *panels);
 
+/* The byte of the grid for `count` (at most E3K_GRID_INPUTS) weights of an output, `stride` floats apart: of all grids
+ * whose weights stay in -127..127 the one that leaves the least sum of importance * (weight - scale * level)^2, rounding to
+ * nearest; of equal ones the smallest multiplier. `importance` may be null: 1. `error` receives that sum. */
+uint8_t e3k_fit_grid(const float *weights, size_t stride, size_t count, float scale, const float *importance,
+                     double *error);
+
+/* The scale of an output of 4-bit panels with the grids that fit best: of candidates below and above max|w| / 127. */
+float e3k_fit_int4_scale(const float *weights, size_t stride, size_t inputs, const float *importance);
+
 static inline size_t e3k_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 /* `bytes` rounded up to an odd number of cache lines of 64 bytes: how far apart rows should lie. A power of two apart they
  * would share few sets of a cache, where the lines of one tile's rows then drive each other out. */
@@ -213,6 +242,17 @@ static inline size_t e3k_odd_lines(size_t bytes) { return e3k_round_up(bytes, 64
 static inline size_t e3k_panel_bytes(size_t inputs) {
   return e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE) * E3K_PANEL_CHANNELS + E3K_PANEL_TAIL_BYTES;
 }
+/* Bytes of the grids of a 4-bit panel, and of the panel. */
+static inline size_t e3k_grid_bytes(size_t inputs) {
+  return e3k_round_up(e3k_round_up(inputs, E3K_GRID_INPUTS) / E3K_GRID_INPUTS * E3K_PANEL_CHANNELS, 64);
+}
+static inline size_t e3k_int4_panel_bytes(size_t inputs) {
+  return e3k_grid_bytes(inputs) + e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE) * E3K_PANEL_CHANNELS / 2 +
+         E3K_PANEL_TAIL_BYTES;
+}
+/* Scratch of a product of 4-bit panels. */
+enum { E3K_EXPANDED_PANELS = 2 };
+static inline size_t e3k_expanded_bytes(size_t inputs) { return E3K_EXPANDED_PANELS * e3k_panel_bytes(inputs); }
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,11 @@
  *                                the only tile of a product
  *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes;
  *                                0: a function `starts` after this file
- *     GROUPS                     groups of 4 inputs, each a cache line of weights, that the inner loop unrolls: 2 or 4
+ *     EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY)
+ *                                a vector of weights from a vector of codes, which stand in the upper or lower 4 bits of
+ *                                each byte; IN_MEMORY: multiplier and offset are not in registers
+ *     SUMS_BESIDE_GRIDS          most sums of a tile that leave registers for both
+ *     GROUPS                     groups of 4 inputs, each a cache line of int8 weights, that the inner loop unrolls: 2 or 4
  *     TILE_ROWS                  most rows of a tile
  *     TILES                      TILE(R) for 1 to TILE_ROWS
  *     HAS_PAIRS                  1: there are tiles of two panels, too
@@ -23,13 +27,23 @@
  * vectors of products; panels are used in the order in which they lie, which is what processors' own prefetching
  * follows best. Two panels: R + 2 loads for 2 R vectors, for cores that multiply as many vectors in a cycle as they
  * load.
+ *
+ * Weights of 4 bits (`bits` is 4) that only one tile needs are expanded in its registers: a mask, sometimes a shift, a
+ * multiplication of 16 bits and a subtraction give 64 of them. Two codes times a multiplier are below 256 each, so
+ * neither disturbs the other. For several tiles a pair of panels is expanded once, as int8 panels.
  */
+#include <string.h>
+
 #include "tiers.h"
 
 enum { VECTORS = 64 / VECTOR_BYTES, LANES = VECTOR_BYTES / 4, MAX_SUMS = (1 + HAS_PAIRS) * VECTORS };
 
 typedef float vf __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t vi __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint16_t vh __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint8_t vb __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint8_t grid_memory __attribute__((vector_size(VECTOR_BYTES / 4), aligned(1), may_alias));
 typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
@@ -53,10 +67,13 @@ typedef enum asking {
    * else for those NEAR bytes ahead in both. */
   PAIRED
 } asking;
-enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384 };
+enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384,
+       EXPAND_AHEAD = 2048 };
 
-/* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two. */
-enum { PAIR_ROWS = 8 };
+/* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two; 4-bit
+ * weights have less of it to wait for. */
+enum { PAIR_ROWS = 8, INT4_PAIR_ROWS = 4 };
+#define FEWEST_PAIR_ROWS(bits) ((bits) == 8 ? PAIR_ROWS : INT4_PAIR_ROWS)
 
 /* Lines that will be wanted soon: from `line` on, one every `step` bytes, and from `end` on those at `next`; of a pair
  * also the line `twin` bytes after each, if that is not 0. A tile that is SHARING asks wherever the number of groups
@@ -67,24 +84,24 @@ typedef struct lookahead {
   size_t step, twin, mask;
 } lookahead;
 
-/* The next GROUPS lines. */
-E3K_INLINE const uint8_t *advance(lookahead *a) {
+/* The next `lines` lines. */
+E3K_INLINE const uint8_t *advance(lookahead *a, const int lines) {
   if (a->line >= a->end) {
     a->line = a->next + (a->line - a->end);
     a->end = (const uint8_t *)UINTPTR_MAX;
   }
   const uint8_t *line = a->line;
-  a->line += GROUPS * a->step;
+  a->line += lines * a->step;
   return line;
 }
 
 /* The starts of the sums for a panel. */
-static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start);
+static void starts(const uint8_t *panel, size_t panel_bytes, int is_only, vi *start);
 
 #if ROWS_ARE_UNSIGNED
-static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) {
+static void starts(const uint8_t *panel, size_t panel_bytes, int is_only, vi *start) {
   (void)is_only;
-  const vi_memory *compensation = (const vi_memory *)(panel + inputs * E3K_PANEL_CHANNELS + 128);
+  const vi_memory *compensation = (const vi_memory *)(panel + panel_bytes - 64);
   E3K_UNROLL for (int v = 0; v < VECTORS; v++) start[v] = -compensation[v];
 }
 #endif
@@ -116,12 +133,73 @@ E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
   }
 }
 
+/* Whether a tile's sums leave no registers for its grids. */
+#define GRIDS_IN_MEMORY(R, vectors) ((R) * (vectors) > SUMS_BESIDE_GRIDS)
+
+/* What takes the codes of E3K_GRID_INPUTS inputs to weights: code * multiplier - offset. */
+typedef struct grids {
+  vi multiplier[MAX_SUMS]; /* in both halves of each 32 bits */
+  vi offset[MAX_SUMS];     /* in each byte: multiplier * zero */
+} grids;
+
+/* The grids at `at`, of each vector of channels. */
+E3K_INLINE void read_grids(grids *grids, const uint8_t *at, size_t panel_bytes, const int vectors) {
+  E3K_UNROLL for (int v = 0; v < vectors; v++) {
+    const grid_memory *bytes = (const grid_memory *)(at + v / VECTORS * panel_bytes + v % VECTORS * LANES);
+    const vu four = __builtin_convertvector(*bytes, vu) * 0x01010101u;
+    const vh multiplier = (vh)(four & 0x000f000fu), zero = (vh)(four >> 4 & 0x0f0f0f0fu);
+    grids->multiplier[v] = (vi)multiplier;
+    grids->offset[v] = (vi)(multiplier * zero);
+  }
+}
+
+/* The codes of 8 inputs, a cache line, as two of weights. */
+E3K_INLINE void expand_line(const uint8_t *codes, const grids *grids, uint8_t *out) {
+  E3K_UNROLL for (int i = 0; i < 2; i++) {
+    E3K_UNROLL for (int v = 0; v < VECTORS; v++) {
+      *(vi_memory *)(out + i * 64 + v * VECTOR_BYTES) =
+          EXPAND(codes + v * VECTOR_BYTES, i, grids->multiplier[v], grids->offset[v], 0);
+    }
+  }
+  __builtin_prefetch(codes + EXPAND_AHEAD, 0, 3);
+}
+
+/* 4-bit panels as int8 panels. */
+static void expand(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out) {
+  enum { LINES = E3K_GRID_INPUTS / 8 };
+  const size_t panel_bytes = e3k_int4_panel_bytes(inputs);
+  for (size_t p = 0; p < panel_count; p++) {
+    const uint8_t *grid = panels + p * panel_bytes, *codes = grid + e3k_grid_bytes(inputs);
+    grids grids;
+    for (size_t lines = inputs / 8; lines > 0;) {
+      read_grids(&grids, grid, panel_bytes, VECTORS);
+      grid += E3K_PANEL_CHANNELS;
+      const size_t count = lines < LINES ? lines : LINES;
+      if (count == LINES) {
+        E3K_UNROLL for (int i = 0; i < LINES; i++) expand_line(codes + i * 64, &grids, out + i * 128);
+      } else {
+        for (size_t i = 0; i < count; i++) expand_line(codes + i * 64, &grids, out + i * 128);
+      }
+      lines -= count;
+      codes += count * 64;
+      out += count * 128;
+    }
+    memcpy(out, codes, E3K_PANEL_TAIL_BYTES);
+    out += E3K_PANEL_TAIL_BYTES;
+  }
+}
+
 /* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
-E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, tile_sums *sums,
-                         const int i, const int is_only, const int R, const int vectors) {
+E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes,
+                         const grids *grids, tile_sums *sums, const int i, const int is_only, const int R,
+                         const int vectors, const int bits) {
   (void)is_only; /* most tiers multiply all tiles alike */
   vi weights[MAX_SUMS];
-  E3K_UNROLL for (int v = 0; v < vectors; v++) weights[v] = LOAD(vector(w + i * 64, panel_bytes, v));
+  E3K_UNROLL for (int v = 0; v < vectors; v++) {
+    weights[v] = bits == 8 ? LOAD(vector(w + i * 64, panel_bytes, v))
+                           : EXPAND(vector(w + i / 2 * 64, panel_bytes, v), i % 2, grids->multiplier[v],
+                                    grids->offset[v], GRIDS_IN_MEMORY(R, vectors));
+  }
   E3K_UNROLL for (int r = 0; r < R; r++) {
     vi inputs = BROADCAST(rows->third[r / 3] + r % 3 * stride + i * 4);
     E3K_UNROLL for (int v = 0; v < vectors; v++) {
@@ -134,12 +212,35 @@ E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w,
   }
 }
 
+/* The grids of the group `done` of an input's groups, of which `left` remain: `current`, or those that follow. In
+ * memory, which is `read`, several are written before they are needed: a vector that has just been stored is late when
+ * it is read. */
+enum { GRIDS_AHEAD = 8 };
+E3K_INLINE grids *grids_of(grids *read, grids *current, const uint8_t **next, size_t done, size_t left,
+                           size_t panel_bytes, const int vectors, const int in_memory) {
+  enum { GRID_GROUPS = E3K_GRID_INPUTS / 4 };
+  if (done % GRID_GROUPS != 0) return current;
+  if (in_memory && done % (GRIDS_AHEAD * GRID_GROUPS) != 0) return current + 1;
+  const size_t ahead = in_memory ? (left + GRID_GROUPS - 1) / GRID_GROUPS : 1;
+  for (size_t i = 0; i < (ahead < GRIDS_AHEAD ? ahead : GRIDS_AHEAD); i++) {
+    read_grids(&read[i], *next, panel_bytes, vectors);
+    *next += E3K_PANEL_CHANNELS;
+  }
+  return read;
+}
+
+E3K_INLINE size_t bytes_of_panel(const e3k_gemm *g, const int bits) {
+  return bits == 8 ? e3k_panel_bytes(g->inputs) : e3k_int4_panel_bytes(g->inputs);
+}
+
 /* y[r][n] for R rows and a panel or two. */
 E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
-                 const lookahead *wanted, const asking asking, const int R) {
+                 const lookahead *wanted, const asking asking, const int R, const int bits) {
   const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS, is_only = asking == ALONE || asking == ALONE_FAR;
-  const uint8_t *w = panel;
-  const size_t stride = g->row_stride, panel_bytes = e3k_panel_bytes(g->inputs);
+  const int lines = bits * GROUPS / 8; /* of weights in a step */
+  const size_t stride = g->row_stride, panel_bytes = bytes_of_panel(g, bits);
+  const uint8_t *w = bits == 8 ? panel : panel + e3k_grid_bytes(g->inputs), *next_grids = panel;
+  grids read[GRIDS_AHEAD], *grids = read;
   tile_rows rows;
   E3K_UNROLL for (int i = 0; 3 * i < R; i++) rows.third[i] = g->rows + (row + 3 * i) * stride;
   move(&rows, 0, R);
@@ -155,14 +256,15 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
       sums.odd[r][v] = (vi){0};
     }
   }
-  size_t groups = g->inputs / 4;
+  const size_t all_groups = g->inputs / 4;
+  size_t groups = all_groups;
   for (; groups >= GROUPS; groups -= GROUPS) {
     const uint8_t *line = 0, *far_line = 0;
     if (asking != SHARING) {
-      line = advance(&soon);
-      if (asking == ALONE_FAR) far_line = advance(&far);
+      line = advance(&soon, lines);
+      if (asking == ALONE_FAR) far_line = advance(&far, lines);
       if (asking == PAIRED && soon.twin != 0) {
-        E3K_UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(line + i * soon.step + soon.twin, 0, 3);
+        E3K_UNROLL for (int i = 0; i < lines; i++) __builtin_prefetch(line + i * soon.step + soon.twin, 0, 3);
       }
     } else if (soon.mask == 0) {
       E3K_UNROLL for (int i = 0; i < GROUPS; i++) __builtin_prefetch(soon.line + i * 64, 0, 2);
@@ -171,20 +273,24 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
       __builtin_prefetch(soon.line, 0, 3);
       soon.line += 64;
     }
+    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                                     GRIDS_IN_MEMORY(R, vectors));
     E3K_UNROLL for (int i = 0; i < GROUPS; i++) {
-      if (asking != SHARING) __builtin_prefetch(line + i * soon.step, 0, 3);
-      if (asking == ALONE_FAR) __builtin_prefetch(far_line + i * 64, 0, 2);
-      multiply(&rows, stride, w, panel_bytes, &sums, i, is_only, R, vectors);
+      if (asking != SHARING && i < lines) __builtin_prefetch(line + i * soon.step, 0, 3);
+      if (asking == ALONE_FAR && i < lines) __builtin_prefetch(far_line + i * 64, 0, 2);
+      multiply(&rows, stride, w, panel_bytes, grids, &sums, i, is_only, R, vectors, bits);
     }
-    w += GROUPS * 64;
+    w += lines * 64;
     move(&rows, GROUPS * 4, R);
   }
   if (groups > 0) {
-    multiply(&rows, stride, w, panel_bytes, &sums, 0, is_only, R, vectors);
-    multiply(&rows, stride, w, panel_bytes, &sums, 1, is_only, R, vectors);
+    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                                     GRIDS_IN_MEMORY(R, vectors));
+    multiply(&rows, stride, w, panel_bytes, grids, &sums, 0, is_only, R, vectors, bits);
+    multiply(&rows, stride, w, panel_bytes, grids, &sums, 1, is_only, R, vectors, bits);
   }
 
-  const uint8_t *tail = panel + g->inputs * E3K_PANEL_CHANNELS;
+  const uint8_t *tail = panel + panel_bytes - E3K_PANEL_TAIL_BYTES;
   const e3k_range *ranges = g->ranges + row;
   vf scale[MAX_SUMS], bias[MAX_SUMS], total[MAX_SUMS];
   E3K_UNROLL for (int v = 0; v < vectors; v++) {
@@ -208,33 +314,46 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
 /* Without optimisation, as in another package's debug build, every tile in the switch below would keep its own variables
  * on the stack: one function for all of them. */
 static __attribute__((noinline)) void tile_any(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y,
-                                               size_t y_stride, const lookahead *soon, int asking, int rows) {
-  tile(g, row, panel, start, y, y_stride, soon, asking, rows);
+                                               size_t y_stride, const lookahead *soon, int asking, int rows, int bits) {
+  tile(g, row, panel, start, y, y_stride, soon, asking, rows, bits);
 }
 #define TILE_CALL tile_any
 #endif
 
 /* The tile of a row count known only at run time. Tiles that share a panel have at least half as many rows as the
  * tallest, rounded up; those of a product with pairs may have a row less than that needs. */
-static __attribute__((noinline)) void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
-                                              const vi *start, float *y, size_t y_stride, const lookahead *soon) {
+E3K_INLINE void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel, const vi *start, float *y,
+                        size_t y_stride, const lookahead *soon, const int bits) {
   const asking asking = soon->asking;
   switch (rows) {
 #define TILE(R) \
   case R: \
-    if (asking == PAIRED && HAS_PAIRS && R >= PAIR_ROWS - 1) { \
-      TILE_CALL(g, row, panel, start, y, y_stride, soon, PAIRED, R); \
-    } else if (asking == SHARING && R >= (TILE_ROWS + 1) / 2) { \
-      TILE_CALL(g, row, panel, start, y, y_stride, soon, SHARING, R); \
+    if (asking == PAIRED && HAS_PAIRS && R >= (bits == 8 ? PAIR_ROWS - 1 : INT4_PAIR_ROWS)) { \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, PAIRED, R, bits); \
+    } else if (asking == SHARING && bits == 8 && R >= (TILE_ROWS + 1) / 2) { \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, SHARING, R, bits); \
     } else if (asking == ALONE_FAR && R >= FAR_ROWS) { \
-      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R, bits); \
     } else if (asking == ALONE && R < (HAS_PAIRS ? PAIR_ROWS : FAR_ROWS)) { \
-      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE, R); \
+      TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE, R, bits); \
     } \
     break;
     TILES
 #undef TILE
   }
+}
+
+typedef void tile_kernel(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel, const vi *start, float *y,
+                         size_t y_stride, const lookahead *soon);
+
+static __attribute__((noinline)) void tile_of_int8(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
+                                                   const vi *start, float *y, size_t y_stride, const lookahead *soon) {
+  tile_of(g, row, rows, panel, start, y, y_stride, soon, 8);
+}
+
+static __attribute__((noinline)) void tile_of_int4(const e3k_gemm *g, size_t row, size_t rows, const uint8_t *panel,
+                                                   const vi *start, float *y, size_t y_stride, const lookahead *soon) {
+  tile_of(g, row, rows, panel, start, y, y_stride, soon, 4);
 }
 
 /* Adds a finished tile `y` [rows][width] to the output. */
@@ -258,8 +377,7 @@ static void prefetch_output(const e3k_gemm *g, size_t row, size_t rows, size_t c
 }
 
 /* What the tiles of a product ask for, panel after panel or pair after pair: all but `line`, and what depends on it. */
-static lookahead asked_for(const e3k_gemm *g, size_t tiles, int is_pair, int for_pairs) {
-  const size_t panel_bytes = e3k_panel_bytes(g->inputs);
+static lookahead asked_for(const e3k_gemm *g, size_t panel_bytes, size_t tiles, int is_pair, int for_pairs) {
   lookahead soon = {SHARING, 0, (const uint8_t *)UINTPTR_MAX, 0, 64, 0, 0};
   if (is_pair) {
     soon.asking = PAIRED;
@@ -283,12 +401,14 @@ static lookahead asked_for(const e3k_gemm *g, size_t tiles, int is_pair, int for
 }
 
 /* The panels from `p` on and before `end`, one or two at a time. */
-E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int is_pair, const int for_pairs) {
-  const size_t panel_bytes = e3k_panel_bytes(g->inputs), count = is_pair ? 2 : 1, width = count * E3K_PANEL_CHANNELS;
+E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const int is_pair, const int for_pairs,
+                                const int bits) {
+  tile_kernel *const tile_of = bits == 8 ? tile_of_int8 : tile_of_int4;
+  const size_t panel_bytes = bytes_of_panel(g, bits), count = is_pair ? 2 : 1, width = count * E3K_PANEL_CHANNELS;
   const size_t tiles = (g->row_count + TILE_ROWS - 1) / TILE_ROWS; /* of equal height, or one row less */
   const size_t part = tiles > 1 ? count * panel_bytes / tiles : 0;
   const size_t near = for_pairs && !is_pair ? NEAR_OF_PAIRS : NEAR;
-  lookahead soon = asked_for(g, tiles, is_pair, for_pairs);
+  lookahead soon = asked_for(g, panel_bytes, tiles, is_pair, for_pairs);
   float scratch[TILE_ROWS * MAX_SUMS * LANES] __attribute__((aligned(64)));
 
   for (; p < end; p += count) {
@@ -304,7 +424,7 @@ E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const i
       soon.line = panel + near;
     }
     vi start[MAX_SUMS];
-    for (size_t i = 0; i < count; i++) starts(panel + i * panel_bytes, g->inputs, tiles == 1, start + i * VECTORS);
+    for (size_t i = 0; i < count; i++) starts(panel + i * panel_bytes, panel_bytes, tiles == 1, start + i * VECTORS);
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);
@@ -321,12 +441,24 @@ E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const i
   }
 }
 
-/* The product on a core that multiplies one vector in a cycle, or (`for_pairs`) as many as it loads. */
-E3K_INLINE void gemm(const e3k_gemm *g, const int for_pairs) {
+/* The product of int8 panels, or of 4-bit panels with one tile of rows. */
+E3K_INLINE void multiply_all(const e3k_gemm *g, const int for_pairs, const int bits) {
   size_t paired = 0;
-  if (HAS_PAIRS && for_pairs && g->row_count >= PAIR_ROWS) {
+  if (HAS_PAIRS && for_pairs && g->row_count >= FEWEST_PAIR_ROWS(bits)) {
     paired = g->panel_count / 2 * 2;
-    multiply_panels(g, 0, paired, 1, for_pairs);
+    multiply_panels(g, 0, paired, 1, for_pairs, bits);
   }
-  multiply_panels(g, paired, g->panel_count, 0, for_pairs);
+  multiply_panels(g, paired, g->panel_count, 0, for_pairs, bits);
+}
+
+/* The product on a core that multiplies one vector in a cycle, or (`for_pairs`) as many as it loads. `self` is the
+ * function that calls this one. */
+E3K_INLINE void gemm(const e3k_gemm *g, const int for_pairs, void (*self)(const e3k_gemm *)) {
+  if (g->weights == E3K_INT8) {
+    multiply_all(g, for_pairs, 8);
+  } else if (g->row_count <= TILE_ROWS) {
+    multiply_all(g, for_pairs, 4);
+  } else {
+    e3k_gemm_expanding(g, expand, self);
+  }
 }

@@ -28,6 +28,8 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #define VECTOR_BYTES 32
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
+#define EXPAND E3K_EXPAND_AVX2
+#define SUMS_BESIDE_GRIDS 0
 #define ROWS_ARE_UNSIGNED 0
 #define SIGNED(IS_ONLY, rows, weights) ((IS_ONLY) ? _mm256_sign_epi8(rows, weights) : flipped(rows, weights))
 #define DOT(IS_ONLY, sums, rows, weights) \
@@ -39,12 +41,12 @@ static inline __attribute__((always_inline)) __m256i flipped(__m256i x, __m256i 
 #include "gemm_dot.inc.h"
 
 /* Where rows are flipped, the sum of |w| over the negative weights of each channel. */
-static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) {
+static void starts(const uint8_t *panel, size_t panel_bytes, int is_only, vi *start) {
   const __m256i zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1), wide_ones = _mm256_set1_epi16(1);
   for (size_t v = 0; v < VECTORS; v++) {
     const uint8_t *w = panel + v * VECTOR_BYTES;
     __m256i sums = zero;
-    for (size_t i = 0; !is_only && i < inputs; i += 4, w += 64) {
+    for (size_t i = 0; !is_only && i + E3K_PANEL_TAIL_BYTES < panel_bytes; i += 64, w += 64) {
       __m256i pairs = _mm256_maddubs_epi16(ones, _mm256_min_epi8((__m256i)LOAD(w), zero));
       sums = _mm256_sub_epi32(sums, _mm256_madd_epi16(pairs, wide_ones));
     }
@@ -52,7 +54,11 @@ static void starts(const uint8_t *panel, size_t inputs, int is_only, vi *start) 
   }
 }
 
-void e3k_gemm_avx2(const e3k_gemm *arguments) { gemm(arguments, 0); }
+void e3k_gemm_avx2(const e3k_gemm *arguments) { gemm(arguments, 0, e3k_gemm_avx2); }
+
+void e3k_expand_avx2(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out) {
+  expand(panels, panel_count, inputs, out);
+}
 
 #pragma clang attribute pop
 #endif

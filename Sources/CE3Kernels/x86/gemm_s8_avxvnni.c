@@ -13,6 +13,8 @@
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
 #define DOT(IS_ONLY, sums, rows, weights) \
   (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
+#define EXPAND E3K_EXPAND_AVX2
+#define SUMS_BESIDE_GRIDS 2
 #define ROWS_ARE_UNSIGNED 1
 #define GROUPS 2
 #define TILE_ROWS 6
@@ -20,7 +22,11 @@
 #define HAS_PAIRS 0
 #include "gemm_dot.inc.h"
 
-void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments, 0); }
+void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments, 0, e3k_gemm_avxvnni); }
+
+void e3k_expand_avxvnni(const uint8_t *panels, size_t panel_count, size_t inputs, uint8_t *out) {
+  expand(panels, panel_count, inputs, out);
+}
 
 #pragma clang attribute pop
 #endif

@@ -33,6 +33,7 @@ private var benchHelpText: StaticString {
     --cpus A,B,...    bind thread i to the i-th CPU
     --isa NAME        kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
     --tiles KIND      with --kernels, how the product is cut: single or pairs (of panels; what suits this CPU)
+    --weights BITS    with --kernels, bits of the weights: 4 or 8 (8)
     --seconds N       time to spend on the repeats (5)
     --first-frame     answer one frame and exit: what the cold start measures
     --help, --version

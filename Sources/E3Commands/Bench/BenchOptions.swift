@@ -12,6 +12,8 @@ struct BenchOptions {
   var json = false
   var session = SessionSetup()
   var tiles = E3K_TILES_AUTO
+  /// Of the products of `--kernels`.
+  var weights = E3K_INT8
   var seconds = 5
   /// MODEL as it was typed.
   var path: UnsafePointer<CChar>?
@@ -19,10 +21,12 @@ struct BenchOptions {
   var cpuList: UnsafePointer<CChar>?
   private var cpus = e3_session_options().cpus
 
-  private static var names: StaticString { "json threads= cpus= isa= tiles= seconds= kernels first-frame help version" }
+  private static var names: StaticString {
+    "json threads= cpus= isa= tiles= weights= seconds= kernels first-frame help version"
+  }
 
   private enum Name: Int32 {
-    case json, threads, cpus, isa, tiles, seconds, kernels, firstFrame, help, version
+    case json, threads, cpus, isa, tiles, weights, seconds, kernels, firstFrame, help, version
   }
 
   /// Parses and checks the command line.
@@ -36,6 +40,7 @@ struct BenchOptions {
       case .cpus: cpuList = argument
       case .isa: session.isa = try OptionValue.isa(argument)
       case .tiles: tiles = try Self.tiles(argument)
+      case .weights: weights = try Self.weights(argument)
       case .seconds: seconds = try OptionValue.number(argument, 1...3600, "--seconds takes 1 to 3600, not")
       case .kernels: task = .kernels
       case .firstFrame: task = .firstFrame
@@ -46,6 +51,7 @@ struct BenchOptions {
     }
     if cpuList != nil { try parseCPUs() }
     guard tiles == E3K_TILES_AUTO || task == .kernels else { throw .usage("--tiles needs --kernels") }
+    guard weights == E3K_INT8 || task == .kernels else { throw .usage("--weights needs --kernels") }
     let operand = Int(e3c_first_operand())
     let expected = task == .kernels ? 0 : 1
     guard Int(count) - operand >= expected else { throw .usage("a MODEL.e3 is missing") }
@@ -57,6 +63,12 @@ struct BenchOptions {
     if let argument, CString.equal(argument, "single") { return E3K_TILES_SINGLE }
     if let argument, CString.equal(argument, "pairs") { return E3K_TILES_PAIRS }
     throw .usage("--tiles takes single or pairs, not", argument)
+  }
+
+  private static func weights(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3k_weights {
+    if let argument, CString.equal(argument, "8") { return E3K_INT8 }
+    if let argument, CString.equal(argument, "4") { return E3K_INT4 }
+    throw .usage("--weights takes 4 or 8, not", argument)
   }
 
   /// One number for each thread, commas between them.

@@ -3,7 +3,7 @@ import CE3Board
 import CE3Kernels
 import CE3Threads
 
-/// Measures the int8 matrix product on the shapes that the models have, against what the core can do at best.
+/// Measures the matrix product on the shapes that the models have, against what the core can do at best.
 ///
 /// Hot: the weights were used just before; the fastest repeat. Cold: each repeat multiplies with other weights, from
 /// more memory than the caches hold, and takes turns with a loop that only reads as many bytes; the medians of both, as
@@ -22,6 +22,7 @@ struct KernelBench: ~Copyable {
   private let ranges: Memory
   private let output: Memory
   private let samples: Memory
+  private let scratch: Memory
 
   /// Repeats that are kept.
   private static var sampleLimit: Int { 1 << 16 }
@@ -33,7 +34,7 @@ struct KernelBench: ~Copyable {
     guard let pool = Memory(count: Self.poolBytes), let rows = Memory(count: Self.rowLimit * 4096),
       let ranges = Memory(count: MemoryLayout<e3k_range>.stride * Self.rowLimit),
       let output = Memory(count: 4 * Self.rowLimit * Self.largestOutput),
-      let samples = Memory(count: 8 * Self.sampleLimit)
+      let samples = Memory(count: 8 * Self.sampleLimit), let scratch = Memory(count: e3k_expanded_bytes(4096))
     else { throw .report(nil, "out of memory") }
     self.options = options
     self.table = table
@@ -42,6 +43,7 @@ struct KernelBench: ~Copyable {
     self.ranges = ranges
     self.output = output
     self.samples = samples
+    self.scratch = scratch
     fill()
   }
 
@@ -53,12 +55,14 @@ struct KernelBench: ~Copyable {
       out.raw("{\"isa\":\"")
       out.stream.write(cString: table.pointee.name)
       out.raw(table.pointee.tiles == E3K_TILES_PAIRS ? "\",\"tiles\":\"pairs\"" : "\",\"tiles\":\"single\"")
+      out.number("weight_bits", options.weights == E3K_INT4 ? 4 : 8, decimals: 0)
       out.number("peak_gmac_per_s", peak.gmacPerSecond, decimals: 2)
       out.number("read_gb_per_s", bandwidth.gigabytesPerSecond, decimals: 2)
       out.key("shapes")
     } else {
       out.stream.write(cString: table.pointee.name)
-      out.raw(table.pointee.tiles == E3K_TILES_PAIRS ? ", tiles of two panels: peak " : ": peak ")
+      out.raw(table.pointee.tiles == E3K_TILES_PAIRS ? ", tiles of two panels" : "")
+      out.raw(options.weights == E3K_INT4 ? ", 4-bit weights: peak " : ": peak ")
       out.stream.write(peak.gmacPerSecond, decimals: 1)
       out.raw(" GMAC/s, reads ")
       out.stream.write(bandwidth.gigabytesPerSecond, decimals: 1)
@@ -72,7 +76,8 @@ struct KernelBench: ~Copyable {
     ]
     for row in rowCounts.indices {
       for layer in layers.indices {
-        let shape = Shape(rows: rowCounts[row], inputs: layers[layer].inputs, outputs: layers[layer].outputs)
+        let shape = Shape(
+          rows: rowCounts[row], inputs: layers[layer].inputs, outputs: layers[layer].outputs, weights: options.weights)
         let times = Times(hot: hot(shape), cold: cold(shape))
         if options.json {
           out.raw(isFirst ? "[" : ",")
@@ -99,19 +104,19 @@ struct KernelBench: ~Copyable {
       repeating: e3k_range(scale: 0.01, middle: 0.01), count: Self.rowLimit)
   }
 
-  /// Gives every panel of `inputs` inputs scales and biases such as models have: random bytes hold subnormal floats,
+  /// Gives every panel of a layer scales and biases such as models have: random bytes hold subnormal floats,
   /// whose arithmetic is slow.
-  private func setScales(inputs: Int) {
-    let panelBytes = e3k_panel_bytes(inputs)
-    for panel in 0..<pool.count / panelBytes {
-      let tail = (pool.start + panel * panelBytes + inputs * 16).assumingMemoryBound(to: Float.self)
+  private func setScales(_ shape: Shape) {
+    for panel in 0..<pool.count / shape.panelBytes {
+      let end = pool.start + (panel + 1) * shape.panelBytes
+      let tail = (end - Int(E3K_PANEL_TAIL_BYTES)).assumingMemoryBound(to: Float.self)
       for channel in 0..<32 { tail[channel] = channel < 16 ? 1e-3 : 0.1 }
     }
   }
 
   /// Seconds of a product whose weights are in the caches, at best.
   private func hot(_ shape: Shape) -> Double {
-    setScales(inputs: shape.inputs)
+    setScales(shape)
     let times = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
     var repeats = 0
     let end = deadline()
@@ -124,7 +129,7 @@ struct KernelBench: ~Copyable {
 
   /// Median seconds of a product whose weights come from memory, and of reading as many bytes.
   private func cold(_ shape: Shape) -> (product: Double, reading: Double) {
-    setScales(inputs: shape.inputs)
+    setScales(shape)
     let limit = Self.sampleLimit / 2
     let products = samples.start.bindMemory(to: UInt64.self, capacity: Self.sampleLimit)
     let readings = products + limit
@@ -166,6 +171,8 @@ struct KernelBench: ~Copyable {
     arguments.out = output.start.assumingMemoryBound(to: Float.self)
     arguments.out_stride = e3k_odd_lines(4 * shape.outputs) / 4
     arguments.epilogue = E3K_STORE
+    arguments.weights = shape.weights
+    arguments.scratch = scratch.start.assumingMemoryBound(to: UInt8.self)
     let start = ce3_clock_ns()
     table.pointee.gemm(&arguments)
     return ce3_clock_ns() - start
@@ -186,9 +193,11 @@ struct KernelBench: ~Copyable {
     let rows: Int
     let inputs: Int
     let outputs: Int
+    let weights: e3k_weights
 
     private var gmac: Double { Double(rows * inputs * outputs) / 1e9 }
-    var weightBytes: Int { e3k_panel_bytes(inputs) * (outputs / 16) }
+    var panelBytes: Int { weights == E3K_INT4 ? e3k_int4_panel_bytes(inputs) : e3k_panel_bytes(inputs) }
+    var weightBytes: Int { panelBytes * (outputs / 16) }
 
     func writeJSON(_ out: JSONStream, _ times: Times, peak: Peak) {
       out.open("rows")

@@ -5,6 +5,7 @@ extension Model {
   init(of options: Options, _ path: UnsafePointer<CChar>) throws(Failure) {
     let file = try MappedFile(model: path, options.session.load)
     if let key = options.trust {
+      file.readOn()
       var name = InlineArray<4200, CChar>(repeating: 0)
       var span = name.mutableSpan
       let failed: Failure? = span.withUnsafeMutableBufferPointer { name in

@@ -41,10 +41,10 @@ struct MappedFile: ~Copyable {
     try self.init(path, how: writable ? CE3_MAP_COPY : CE3_MAP_READ)
   }
 
-  /// Maps or reads a model file, which is watched from then on.
+  /// Maps or reads a model file, which is watched from then on. Of a mapped one single pages are read until ``readOn()``.
   init(model path: UnsafePointer<CChar>, _ mode: LoadMode) throws(Failure) {
     switch mode {
-    case .map: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_WATCH)
+    case .map: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_WATCH + CE3_MAP_LOOK)
     case .lock: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_WATCH + CE3_MAP_LOCK)
     case .copy: try self.init(path, how: CE3_MAP_MODEL + CE3_MAP_MEMORY)
     }
@@ -52,7 +52,7 @@ struct MappedFile: ~Copyable {
 
   private init(_ path: UnsafePointer<CChar>, how: Int) throws(Failure) {
     var file = ce3_file()
-    let error = ce3_map_file(path, Int32(how + CE3_MAP_HUGE), &file)
+    let error = ce3_map_file(path, Int32(how & CE3_MAP_LOOK != 0 ? how : how + CE3_MAP_HUGE), &file)
     if error == CE3_NOT_A_FILE { throw .report(path, "not a regular file") }
     if error == CE3_FILE_CHANGED { throw .report(path, "the file was changed while it was read") }
     if error == CE3_NOT_LOCKED {
@@ -64,6 +64,9 @@ struct MappedFile: ~Copyable {
   }
 
   deinit { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
+
+  /// From now on pages are read ahead, in large pieces.
+  func readOn() { withUnsafePointer(to: file) { ce3_read_on($0) } }
 
   /// - Throws: when the file was written to since it was mapped.
   func requireUnchanged() throws(Failure) {

@@ -75,6 +75,7 @@ struct Model: ~Copyable {
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }
+    file.readOn()
     var isa = e3_isa(E3_ISA_AUTO)
     try Self.check(nil, e3_session_get_isa(session, &isa))
     self.path = path

@@ -77,7 +77,7 @@ nonisolated(unsafe) let allKernels: [Kernels] = {
   let notFinite = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
   notFinite.initialize(to: 0)
   return (UInt32(E3_ISA_SCALAR)...UInt32(E3_ISA_I8MM)).compactMap { isa in
-    e3k_select(isa).map { Kernels(table: $0, notFinite: notFinite) }
+    e3k_select(isa).map { Kernels(table: $0, notFinite: notFinite, expanded: nil) }
   }
 }()
 

@@ -56,6 +56,42 @@ static void unflip(const e3k_table *table, uint8_t *bytes, size_t stride, size_t
   }
 }
 
+/* The numbers after the weights of a panel whose weights of each channel have these sums. */
+static void random_tail(random_stream *random, const int32_t *sums, void *tail) {
+  float *scale = tail, *bias = scale + E3K_PANEL_CHANNELS;
+  int32_t *compensation = (int32_t *)(void *)(bias + E3K_PANEL_CHANNELS);
+  for (size_t c = 0; c < E3K_PANEL_CHANNELS; c++) {
+    scale[c] = random_float(random, 0.02f);
+    bias[c] = random_float(random, 1.0f);
+    compensation[c] = 128 * sums[c];
+  }
+}
+
+/* A valid grid of 4-bit weights. */
+static uint8_t random_grid(random_stream *random) {
+  for (;;) {
+    const size_t multiplier = random_size(random, 0, 15), zero = random_size(random, 0, 15);
+    if (multiplier * (zero > 7 ? zero : 15 - zero) <= 127) return (uint8_t)(multiplier + 16 * zero);
+  }
+}
+
+static const uint8_t *random_int4_panels(random_stream *random, size_t panel_count, size_t inputs) {
+  uint8_t *panels = guarded(panel_count * e3k_int4_panel_bytes(inputs));
+  for (size_t p = 0; p < panel_count; p++) {
+    uint8_t *grids = panels + p * e3k_int4_panel_bytes(inputs), *codes = grids + e3k_grid_bytes(inputs);
+    int32_t sums[E3K_PANEL_CHANNELS] = {0};
+    for (size_t i = 0; i < e3k_round_up(inputs, E3K_GRID_INPUTS) / 2; i++) grids[i] = random_grid(random);
+    for (size_t i = 0; i < inputs * E3K_PANEL_CHANNELS / 2; i++) {
+      const size_t channel = i / E3K_PANEL_GROUP % E3K_PANEL_CHANNELS;
+      const int grid = grids[i / 64 * 8 / E3K_GRID_INPUTS * E3K_PANEL_CHANNELS + channel];
+      codes[i] = (uint8_t)random_size(random, 0, 255);
+      sums[channel] += grid % 16 * (codes[i] % 16 + codes[i] / 16 - 2 * (grid / 16));
+    }
+    random_tail(random, sums, codes + inputs * E3K_PANEL_CHANNELS / 2);
+  }
+  return panels;
+}
+
 static void random_product(random_stream *random, const e3k_table *table, e3k_gemm *g) {
   uint8_t *rows = guarded(g->row_count * g->row_stride);
   for (size_t r = 0; r < g->row_count; r++) {
@@ -63,27 +99,26 @@ static void random_product(random_stream *random, const e3k_table *table, e3k_ge
       rows[r * g->row_stride + k] = (uint8_t)random_int8(random) ^ table->activation_flip;
     }
   }
+  g->rows = rows;
+  if (g->weights == E3K_INT4) {
+    g->panels = random_int4_panels(random, g->panel_count, g->inputs);
+    g->scratch = guarded(e3k_expanded_bytes(g->inputs));
+    return;
+  }
   uint8_t *panels = guarded(g->panel_count * e3k_panel_bytes(g->inputs));
   for (size_t p = 0; p < g->panel_count; p++) {
     int8_t *weights = (int8_t *)(panels + p * e3k_panel_bytes(g->inputs));
-    float *scale = (float *)(void *)(weights + g->inputs * E3K_PANEL_CHANNELS), *bias = scale + E3K_PANEL_CHANNELS;
-    int32_t *compensation = (int32_t *)(void *)(bias + E3K_PANEL_CHANNELS);
     int32_t sums[E3K_PANEL_CHANNELS] = {0};
     for (size_t i = 0; i < g->inputs * E3K_PANEL_CHANNELS; i++) {
       weights[i] = random_int8(random);
       sums[i / E3K_PANEL_GROUP % E3K_PANEL_CHANNELS] += weights[i];
     }
-    for (size_t c = 0; c < E3K_PANEL_CHANNELS; c++) {
-      scale[c] = random_float(random, 0.02f);
-      bias[c] = random_float(random, 1.0f);
-      compensation[c] = 128 * sums[c];
-    }
+    random_tail(random, sums, weights + g->inputs * E3K_PANEL_CHANNELS);
   }
-  g->rows = rows;
   g->panels = panels;
 }
 
-static void gemm(const e3k_table *table, uint64_t seed, record *out, void *context) {
+static void product(const e3k_table *table, uint64_t seed, e3k_weights weights, record *out, void *context) {
   random_stream random = {seed};
   const size_t extra_inputs = random_size(&random, 0, 15) == 0 ? 2048 : 0;
   e3k_gemm g = {
@@ -91,6 +126,7 @@ static void gemm(const e3k_table *table, uint64_t seed, record *out, void *conte
       .inputs = 8 * random_size(&random, 1, random_size(&random, 0, 3) == 0 ? 80 : 12) + extra_inputs,
       .panel_count = random_size(&random, 1, 4),
       .epilogue = (e3k_epilogue)random_size(&random, E3K_STORE, E3K_ADD_GATED),
+      .weights = weights,
   };
   g.row_stride = byte_stride(&random, g.inputs);
   g.out_stride = float_stride(&random, g.panel_count * E3K_PANEL_CHANNELS);
@@ -104,6 +140,25 @@ static void gemm(const e3k_table *table, uint64_t seed, record *out, void *conte
   g.next = random_size(&random, 0, 1) == 0 ? g.panels : 0;
   table->gemm(&g);
   out(context, g.out, g.row_count * g.out_stride * sizeof *g.out);
+}
+
+static void gemm(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  product(table, seed, E3K_INT8, out, context);
+}
+
+static void gemm_int4(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  product(table, seed, E3K_INT4, out, context);
+}
+
+/* Any bytes, valid or not. */
+static void expand(const e3k_table *table, uint64_t seed, record *out, void *context) {
+  random_stream random = {seed};
+  const size_t inputs = 8 * random_size(&random, 1, 40), count = random_size(&random, 1, 5);
+  uint8_t *panels = guarded(count * e3k_int4_panel_bytes(inputs));
+  for (size_t i = 0; i < count * e3k_int4_panel_bytes(inputs); i++) panels[i] = (uint8_t)random_size(&random, 0, 255);
+  uint8_t *expanded = guarded(count * e3k_panel_bytes(inputs));
+  table->expand(panels, count, inputs, expanded);
+  out(context, expanded, count * e3k_panel_bytes(inputs));
 }
 
 static void quantize_rows(const e3k_table *table, uint64_t seed, record *out, void *context) {
@@ -334,6 +389,8 @@ static void squared_distances(const e3k_table *table, uint64_t seed, record *out
 
 const kernel_case kernel_cases[] = {
     {"gemm", 300, gemm},
+    {"gemm of 4-bit weights", 300, gemm_int4},
+    {"expand", 60, expand},
     {"quantize_rows", 60, quantize_rows},
     {"quantize_patch", 60, quantize_patch},
     {"gelu_quantize", 60, gelu_quantize},
