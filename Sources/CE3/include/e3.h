@@ -275,7 +275,8 @@ typedef struct e3_session_options {
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
- * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. For arenas of
+ * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. Networks of one file
+ * use it in turn: it is that of the largest, and room for what the others answer. For arenas of
  * several megabytes or more, back the memory with huge pages; inference is faster. */
 E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
 
