@@ -184,7 +184,9 @@ struct NetworkTests {
     }
   }
 
-  @Test("every flipped bit of the header, and one of each byte of configurations and table, is found", arguments: [false, true])
+  @Test(
+    "every flipped bit of the header, and one of each byte of configurations and table, is found",
+    arguments: [false, true])
   func everyBit(shares: Bool) throws {
     let bytes = try (shares ? SampleFile.twins : .ensemble).bytes
     let end = Int(ExtentPlan.tableEnd(extentCount: Int(bytes.header.extent_count), networks: 3))
