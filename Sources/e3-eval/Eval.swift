@@ -111,7 +111,7 @@ struct Eval: ParsableCommand {
     if !reference.isEmpty, evaluation.threads > 1 { setMatrixThreads(1) }
     if let plots { try Report.makePlotFolder(plots) }
     let page = try report.map { (path) throws(FileError) in
-      try requireDistinct(output: path, from: paths + ood + [labels, reference, config].compactMap { $0 })
+      try requireDistinct(output: path, from: paths + ood + reference + config + [labels].compactMap { $0 })
       return try AtomicFile(path: path)
     }
     let report = try evaluation.run { name in
