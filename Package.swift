@@ -62,7 +62,7 @@ let host: [Target] = [
   .executableTarget(
     name: "e3-eval",
     dependencies: [
-      "E3DataSets", "E3Evaluation", "E3Host", "E3Models", "E3Reference",
+      "E3Checkpoint", "E3DataSets", "E3Evaluation", "E3Host", "E3Models", "E3Reference",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
     ]),
 ]

@@ -100,6 +100,48 @@ public struct Model: @unchecked Sendable {
   }
 }
 
+/// One network of a model file.
+public struct Network: Sendable {
+  private let info: e3_model_info
+
+  init(_ info: e3_model_info) { self.info = info }
+
+  /// The number of its members; those of an answer are the members of the networks, one network after the other.
+  public var memberCount: Int { Int(info.members) }
+  /// The number of experts of a MoE layer over its members; 0 for a dense network.
+  public var expertCount: Int { Int(info.experts) }
+  /// The number of experts that a token is sent to.
+  public var selectedExperts: Int { Int(info.selected_experts) }
+  /// Number of encoder blocks.
+  public var layerCount: Int { Int(info.layers) }
+  /// Width of a token.
+  public var hiddenSize: Int { Int(info.hidden_size) }
+  /// Number of attention heads.
+  public var headCount: Int { Int(info.heads) }
+  /// Width of the MLP's hidden layer, and of an expert's.
+  public var mlpSize: Int { Int(info.mlp_size) }
+  /// Width of the vector that the head reads.
+  public var representationSize: Int { Int(info.representation_size) }
+  /// Tokens of one image, class token included.
+  public var tokenCount: Int { Int(info.tokens) }
+  /// Multiply-accumulates of one frame in this network.
+  public var multiplyAccumulates: UInt64 { info.multiply_accumulates }
+}
+
+extension Model {
+  /// One network of the file.
+  ///
+  /// - Parameter index: below ``networkCount``.
+  /// - Throws: `indexRange`, `fileChanged`.
+  public func network(_ index: Int) throws(E3Error) -> Network {
+    guard let number = UInt32(exactly: index) else { throw .indexRange }
+    var info = e3_model_info()
+    info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
+    try E3Error.check(withUnsafePointer(to: handle) { e3_model_get_network_info($0, number, &info) })
+    return Network(info)
+  }
+}
+
 // MARK: What the model is
 
 extension Model {
@@ -117,7 +159,10 @@ extension Model {
   public var highestValue: Float { info.value_high }
   /// C, the number of classes.
   public var classCount: Int { Int(info.classes) }
-  /// M, the number of members of the ensemble; 1 for V-MoE and ViT.
+  /// N, the number of networks of the file; several are a deep ensemble, whose members count alike. What a model says of
+  /// its experts, blocks and sizes is then the first network's; ``network(_:)`` describes each.
+  public var networkCount: Int { Int(info.networks) }
+  /// M, the number of members of the ensemble, over all networks; 1 for one V-MoE or ViT.
   public var memberCount: Int { Int(info.members) }
   /// E, the number of experts of a MoE layer over all members; 0 for a dense model.
   public var expertCount: Int { Int(info.experts) }

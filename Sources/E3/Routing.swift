@@ -9,9 +9,11 @@ public struct Routing: ~Copyable, ~Escapable {
   @_lifetime(immortal)
   init(_ routing: e3_routing) { self.routing = routing }
 
-  /// The encoder block, from 0.
+  /// The network of the file, from 0.
+  public var network: Int { Int(routing.network) }
+  /// The encoder block of it, from 0.
   public var block: Int { Int(routing.block) }
-  /// M, the number of members.
+  /// M, the number of the network's members.
   public var memberCount: Int { Int(routing.members) }
   /// Tokens of each member that are routed: all, or only the first in a last block of which nothing else is read.
   public var tokenCount: Int { Int(routing.tokens) }

@@ -42,7 +42,7 @@ public func calibrate(
     let seen = try Observations(
       of: source, model: model, keepsRepresentations: true, threads: options.threads
     ) { progress("statistics", Double($0) / Double(source.count)) }
-    section = try ClassStatistics(seen, shape: shape, path: source.data.path)
+    section = try ClassStatistics(seen, networks: model.networks.map(\.shape), path: source.data.path)
     observed = seen
     observed?.representations = []
   }
@@ -84,7 +84,7 @@ public func calibrate(
   try watch.requireUnchanged()
   try writer.commit()
   var summary = CalibrationSummary(
-    calibration, before: held, after: thresholds.tempered, representation: shape.representation)
+    calibration, before: held, after: thresholds.tempered, representation: model.representationSize)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
   return summary
 }
@@ -94,8 +94,7 @@ private func write(
   _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, to output: String
 ) throws(FileError) -> ModelFileWriter {
   let file = model.file
-  let kept = (0..<file.extentCount).filter { index in
-    guard file.plannedIndex(ofTable: index) == nil else { return false }
+  let kept = file.sections.filter { index in
     let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
     return kind != .calibration && kind != .statistics
   }
@@ -107,19 +106,22 @@ private func write(
     let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
     sections.insert((.calibration, head), at: place)
     if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
-    let plan = ExtentPlan(file.shape)
-    func index(_ entry: ExtentPlan.Entry) -> Int {
-      file.tableIndex(ofPlanned: plan.index(of: entry.kind, block: entry.block, expert: entry.expert))
-    }
     let writer = try ModelFileWriter(
-      path: output, shape: file.shape, sections: sections.map { ($0.kind, $0.bytes.count) },
-      encoding: { ExtentEncoding(rawValue: .init(file.extent(at: index($0)).encoding)) })
+      path: output, shapes: model.networks.map(\.shape), sections: sections.map { ($0.kind, $0.bytes.count) },
+      encoding: { network, entry in
+        let view = model.networks[network]
+        let planned = ExtentPlan(view.shape).index(of: entry.kind, block: entry.block, expert: entry.expert)
+        return ExtentEncoding(rawValue: .init(view.extent(at: view.tableIndex(ofPlanned: planned)).encoding))
+      })
     for _ in 0..<writer.extentCount {
-      let entry = try writer.beginExtent()
-      if let section = sections.first(where: { $0.kind == entry.kind }) {
+      let extent = try writer.beginExtent()
+      let entry = extent.entry
+      if let network = extent.network {
+        let view = model.networks[network]
+        let planned = ExtentPlan(view.shape).index(of: entry.kind, block: entry.block, expert: entry.expert)
+        try writer.write(view.bytes(at: view.tableIndex(ofPlanned: planned)))
+      } else if let section = sections.first(where: { $0.kind == entry.kind }) {
         try writer.write(section.bytes)
-      } else {
-        try writer.write(file.bytes(at: index(entry)))
       }
     }
     try writer.seal()

@@ -8,25 +8,30 @@ struct ClassStatistics {
 
   /// Fits Gaussians to the representations of `observations`.
   ///
-  /// - Parameter path: The data set, in errors.
+  /// - Parameters:
+  ///   - networks: The networks whose members they are of.
+  ///   - path: The data set, in errors.
   /// - Throws: too few images for the covariance, a class with fewer than two, representations that do not vary.
-  init(_ observations: Observations, shape: ModelShape, path: String) throws(FileError) {
+  init(_ observations: Observations, networks: [ModelShape], path: String) throws(FileError) {
+    let classCount = networks[0].classCount
     func fault(_ problem: String) -> FileError { FileError(file: path, problem: problem) }
-    var counts = [Int](repeating: 0, count: shape.classCount)
+    var counts = [Int](repeating: 0, count: classCount)
     for label in observations.classes { counts[label] += 1 }
     if let index = counts.firstIndex(where: { $0 < 2 }) {
       throw fault(
         "class \(index) has \(counts[index]) images for the class statistics, expected 2 or more (--no-distance leaves "
           + "them out)")
     }
-    let (size, classCount) = (shape.representation, shape.classCount)
+    let size = networks.map(\.representation).max() ?? 0
     guard observations.count >= size + classCount else {
       throw fault(
         "\(observations.count) images for the class statistics, expected \(size + classCount) or more: the representation "
           + "has \(size) values, the model \(classCount) classes (--no-distance leaves them out)")
     }
-    for member in 0..<shape.memberCount {
-      guard let part = Self.fit(observations, member: member, shape: shape) else {
+    let members = networks.flatMap { [ModelShape](repeating: $0, count: $0.memberCount) }
+    for (member, shape) in members.enumerated() {
+      let place = (first: member * size, stride: members.count * size)
+      guard let part = Self.fit(observations, place, shape: shape) else {
         throw fault("the representations of member \(member) do not vary")
       }
       values += part
@@ -34,12 +39,15 @@ struct ClassStatistics {
     guard values.allSatisfy(\.isFinite) else { throw fault("the class statistics do not fit floats") }
   }
 
-  private static func fit(_ observations: Observations, member: Int, shape: ModelShape) -> [Float]? {
+  /// - Parameter place: Of the member's representation in those of the first image, and floats to that of the next image.
+  private static func fit(
+    _ observations: Observations, _ place: (first: Int, stride: Int), shape: ModelShape
+  ) -> [Float]? {
     let (size, padded, classCount) = (shape.representation, shape.representationPadded, shape.classCount)
     return observations.representations.withUnsafeBufferPointer { all -> [Float]? in
       guard let base = all.baseAddress else { return nil }
-      nonisolated(unsafe) let start = base + member * size
-      let stride = shape.memberCount * size
+      nonisolated(unsafe) let start = base + place.first
+      let stride = place.stride
       let row: @Sendable (Int) -> UnsafePointer<Float> = { start + $0 * stride }
       let classes = observations.classes
       let one = [Int](repeating: 0, count: classes.count)

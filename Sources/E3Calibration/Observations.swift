@@ -2,6 +2,7 @@ import E3
 import E3DataSets
 import E3Format
 import E3Host
+import E3Metrics
 import E3Models
 
 /// What the int8 runtime gave for some images.
@@ -10,7 +11,8 @@ struct Observations: Sendable {
   var classes: [Int] = []
   /// `[N][C]` mean of the members' probabilities, the runtime's bits before a temperature.
   var probabilities: [Float] = []
-  /// `[N][M][R]` what the head reads; empty unless asked for.
+  /// `[N][M][R]` what the head reads; empty unless asked for. R is the largest of the networks', and zeros follow those of
+  /// the others.
   var representations: [Float] = []
   /// `[N]`; NaN without statistics.
   var relativeDistances: [Float] = []
@@ -40,7 +42,7 @@ struct Observations: Sendable {
           let image = try images.data.image(at: index)
           let answer = try session.run(image, name: images.data.name(ofImage: index))
           part.append(
-            answer, model.file.shape, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
+            answer, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
         }
         return part
       })
@@ -56,20 +58,13 @@ struct Observations: Sendable {
   private init() {}
 
   private mutating func append(
-    _ answer: borrowing Answer, _ shape: ModelShape, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
+    _ answer: borrowing Answer, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
   ) {
     classes.append(label)
-    // The operations of the runtime's mean, so that the bits are those that a temperature will find there.
-    let reciprocal = 1 / Float(shape.memberCount)
-    for index in 0..<shape.classCount {
-      var sum = answer.memberProbabilities[index]
-      for member in 1..<max(shape.memberCount, 1) {
-        sum += answer.memberProbabilities[member * shape.classCount + index]
-      }
-      probabilities.append(sum * reciprocal)
-    }
+    // The bits that a temperature will find in the runtime.
+    probabilities += memberMean(Array(copying: answer.memberProbabilities)[...], classCount: answer.classCount)
     if keepsRepresentations {
-      for member in 0..<shape.memberCount {
+      for member in 0..<answer.memberCount {
         representations += Array(copying: answer.representation(ofMember: member))
       }
     }

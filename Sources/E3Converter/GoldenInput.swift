@@ -2,7 +2,10 @@ import E3Format
 
 /// The image that every packed model is tested with: the pattern depends on the image size alone.
 struct GoldenInput {
+  /// Of the first network; the image is that of all.
   let shape: ModelShape
+  /// Of all networks.
+  let memberCount: Int
 
   /// `[height][width][channels]`. A gradient along each axis in a different channel, so that orientation and channel
   /// order show, with hashed noise of 64 levels on top, so that no two patches are alike.
@@ -38,7 +41,7 @@ struct GoldenInput {
   }
 
   /// Length of the section: the pixels padded to a multiple of 64, then `[M][C]` logits.
-  var sectionLength: Int { logitsOffset + 4 * shape.memberCount * shape.classCount }
+  var sectionLength: Int { logitsOffset + 4 * memberCount * shape.classCount }
 
   /// Where the logits start in the section.
   var logitsOffset: Int { (shape.imageValues + 63) / 64 * 64 }

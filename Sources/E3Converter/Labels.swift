@@ -22,13 +22,31 @@ func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
   return lines
 }
 
-/// The labels of a model: those of the label file, else those of the checkpoint's metadata where they can be used.
+/// The labels of a file: those of the label file, else those of the checkpoints' metadata where they can be used.
 ///
-/// - Throws: a label file that cannot be used. Metadata that cannot are left out with a note: nobody chose them.
+/// - Throws: a label file that cannot be used; metadata of several networks that name the classes differently. Metadata
+///   that cannot be used are left out with a note: nobody chose them.
 func labels(
-  for model: SourceModel, path: String?, classCount: Int, note: (String) -> Void
+  for models: [SourceModel], path: String?, classCount: Int, note: (String) -> Void
 ) throws(FileError) -> [String]? {
   if let path { return try readLabels(path: path, classCount: classCount) }
+  var found: (labels: [String], path: String)?
+  for model in models {
+    guard let labels = labels(of: model, classCount: classCount, note: note) else { continue }
+    let path = model.configPath ?? model.checkpoint.path
+    guard let first = found else {
+      found = (labels, path)
+      continue
+    }
+    guard first.labels == labels else {
+      throw FileError(file: path, problem: "other labels of the classes than \(first.path): give --labels")
+    }
+  }
+  return found?.labels
+}
+
+/// The labels of a checkpoint's metadata; nil where there are none that can be used.
+private func labels(of model: SourceModel, classCount: Int, note: (String) -> Void) -> [String]? {
   guard let labels = model.labels else { return nil }
   let problem =
     labels.count == classCount

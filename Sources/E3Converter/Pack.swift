@@ -3,60 +3,102 @@ import E3Format
 import E3Host
 import E3Models
 
-/// Packs a checkpoint as a model file.
+/// Packs a checkpoint as a model file, or several as the networks of a deep ensemble.
 ///
 /// Tensors are read, quantised and written one at a time: memory stays under twice the largest tensor plus a constant.
-/// The packed model is run once on a fixed image, whose answer becomes the file's golden section.
-/// The output appears under its name only when it is complete; the same input always gives the same bytes.
+/// What networks have in common is stored once. The packed model is run once on a fixed image, whose answer becomes the
+/// file's golden section. The output appears under its name only when it is complete; the same input always gives the
+/// same bytes.
 ///
 /// - Parameters:
-///   - path: The checkpoint, of any form that `Checkpoint` reads, or its folder.
-///   - givenConfig: The configuration; nil: the one beside the checkpoint, or what the shapes tell.
+///   - sources: The networks, at least one; their members are numbered in this order.
 ///   - output: The `.e3` file.
+///   - options: Of all networks. Labels are those of the label file, else of the first checkpoint that has some.
 ///   - note: Is told what was taken for granted or passed over, line by line.
 ///   - progress: Is told the share of the file that is written, 0 to 1.
 /// - Throws: a checkpoint, configuration, label file or output that cannot be used; a checkpoint or configuration that
-///   was written to meanwhile.
+///   was written to meanwhile; networks of other classes, images or preprocessing than the first.
 public func pack(
-  checkpoint path: String, config givenConfig: String? = nil, output: String, options: PackOptions = PackOptions(),
-  note: (String) -> Void = { _ in }, progress: (Double) -> Void = { _ in }
+  _ sources: [CheckpointSource], output: String, options: PackOptions = PackOptions(),
+  note: (String) -> Void = { _ in },
+  progress: (Double) -> Void = { _ in }
 ) throws(FileError) {
+  precondition(!sources.isEmpty, "no checkpoint")
   let watch = FileWatch()
-  let model = try watch.during { () throws(FileError) in
-    try SourceModel(checkpoint: path, config: givenConfig, options: options.model, ignoring: options.ignored)
+  let models = try watch.during { () throws(FileError) in
+    try sources.map { (source) throws(FileError) in
+      try SourceModel(
+        checkpoint: source.checkpoint, config: source.config, options: options.model, ignoring: options.ignored)
+    }
   }
-  try requireDistinct(
-    output: output, from: [path, model.checkpoint.path] + [model.configPath, options.labels].compactMap { $0 })
-  for line in model.notes { note(line) }
-  let preprocessing = try Preprocessing(of: model, options: options, note: note)
-  let shape = try ModelShape(model.config, preprocessing, file: model.configPath ?? model.checkpoint.path)
+  let inputs = zip(sources, models).flatMap { [$0.checkpoint, $1.checkpoint.path] + [$1.configPath].compactMap { $0 } }
+  try requireDistinct(output: output, from: inputs + [options.labels].compactMap { $0 })
+  for line in models.flatMap(\.notes) { note(line) }
+  let shapes = try models.map { (model) throws(FileError) in
+    try ModelShape(
+      model.config, Preprocessing(of: model, options: options, note: note),
+      file: model.configPath ?? model.checkpoint.path)
+  }
+  try requireOneEnsemble(shapes, of: models)
 
-  let golden = GoldenInput(shape: shape)
+  let golden = GoldenInput(shape: shapes[0], memberCount: shapes.reduce(0) { $0 + $1.memberCount })
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
-  if let texts = try labels(for: model, path: options.labels, classCount: shape.classCount, note: note) {
+  if let texts = try labels(for: models, path: options.labels, classCount: shapes[0].classCount, note: note) {
     sections.append((.labels, labelSection(texts)))
   }
-  sections.append((.provenance, Array(provenance(of: model, weights: options.weights).utf8)))
+  sections.append((.provenance, Array(provenance(of: models, weights: options.weights).utf8)))
   let pixels = golden.pixels
   sections.append((.golden, pixels + [UInt8](repeating: 0, count: golden.sectionLength - pixels.count)))
 
   let writer = try ModelFileWriter(
-    path: output, shape: shape, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
-    encoding: options.weights.encoding)
-  var contents = ExtentContents(model: model, shape: shape)
+    path: output, shapes: shapes, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
+    encoding: { _, entry in options.weights.encoding(of: entry) })
+  var contents = zip(models, shapes).map { ExtentContents(model: $0, shape: $1) }
   for index in 0..<writer.extentCount {
-    let entry = try writer.beginExtent()
-    if let section = sections.first(where: { $0.kind == entry.kind }) {
+    let extent = try writer.beginExtent()
+    if let network = extent.network {
+      try contents[network].write(extent.entry, to: writer)
+    } else if let section = sections.first(where: { $0.kind == extent.entry.kind }) {
       try writer.write(section.content)
-    } else {
-      try contents.write(entry, to: writer)
     }
     progress(Double(index + 1) / Double(writer.extentCount))
   }
   try writer.seal()
-  try addGoldenLogits(of: golden, to: writer, path: path)
+  try addGoldenLogits(of: golden, to: writer, path: sources[0].checkpoint)
   try watch.requireUnchanged()
   try writer.commit()
+}
+
+/// Packs one checkpoint: ``pack(_:output:options:note:progress:)``.
+public func pack(
+  checkpoint: String, config: String? = nil, output: String, options: PackOptions = PackOptions(),
+  note: (String) -> Void = { _ in }, progress: (Double) -> Void = { _ in }
+) throws(FileError) {
+  try pack(
+    [CheckpointSource(checkpoint: checkpoint, config: config)], output: output, options: options, note: note,
+    progress: progress)
+}
+
+/// Networks of one file see the same image and know the same classes.
+private func requireOneEnsemble(_ shapes: [ModelShape], of models: [SourceModel]) throws(FileError) {
+  guard shapes.count <= Int(E3_FILE_MAX_NETWORKS) else {
+    throw FileError(
+      file: models[0].checkpoint.path, problem: "\(shapes.count) networks, expected at most \(E3_FILE_MAX_NETWORKS)")
+  }
+  for (shape, model) in zip(shapes, models).dropFirst() {
+    guard let difference = shapes[0].difference(from: shape.config) else { continue }
+    throw FileError(
+      file: model.configPath ?? model.checkpoint.path,
+      problem:
+        "another \(difference) than \(models[0].checkpoint.path): the networks of an ensemble see the same image "
+        + "and know the same classes")
+  }
+  let logits = shapes.reduce(0) { $0 + $1.memberCount } * shapes[0].classCount
+  guard logits <= Int(ModelLimits.memberClasses) else {
+    throw FileError(
+      file: models[0].checkpoint.path,
+      problem: "the networks have \(logits) logits together, expected at most \(ModelLimits.memberClasses)")
+  }
 }
 
 /// Runs the sealed file on the golden image, stores the logits and lets the runtime confirm them.

@@ -5,11 +5,18 @@ import E3Models
 
 /// The provenance section: with which reading the weights became the model. The same weights give the same bytes,
 /// whatever the form and the names of their files: no times, no host, no paths.
-func provenance(of model: SourceModel, weights: WeightBits) -> String {
+///
+/// - Parameter models: one for each network; of several there is an array, `networks`.
+func provenance(of models: [SourceModel], weights: WeightBits) -> String {
+  let tool: [(String, JSONText)] = [("tool", .text("e3-convert")), ("version", .text(libraryVersion))]
+  let networks = models.map { networkProvenance(of: $0, weights: weights) }
+  let rest = networks.count == 1 ? networks[0] : [("networks", .array(networks.map(JSONText.object)))]
+  return JSONText.object(tool + rest).description
+}
+
+private func networkProvenance(of model: SourceModel, weights: WeightBits) -> [(String, JSONText)] {
   let config = model.config
   var fields: [(String, JSONText)] = [
-    ("tool", .text("e3-convert")),
-    ("version", .text(libraryVersion)),
     ("naming", .text(model.checkpoint.naming?.rawValue ?? "none")),
     ("tensors", .integer(config.parameters.count)),
     ("position_embedding", .text(positionEmbeddingName(config.positionEmbedding))),
@@ -19,7 +26,7 @@ func provenance(of model: SourceModel, weights: WeightBits) -> String {
   }
   if weights.experts == .four { fields.append(("expert_weights", .text("int4, rounded to nearest"))) }
   if weights.mlp == .four { fields.append(("mlp_weights", .text("int4, rounded to nearest"))) }
-  return JSONText.object(fields).description
+  return fields
 }
 
 private func positionEmbeddingName(_ embedding: ModelConfig.PositionEmbedding) -> String {

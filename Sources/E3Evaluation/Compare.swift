@@ -49,44 +49,60 @@ public struct Comparison: Sendable {
   }
 }
 
-/// Runs the float reference on a checkpoint and the int8 runtime on the file packed from it, and compares the answers.
+/// Runs the float reference on checkpoints and the int8 runtime on the file packed from them, and compares the answers.
 ///
 /// Image size, members and capacity are those of the model file.
 ///
 /// - Parameters:
+///   - checkpoints: One for each network of the file.
 ///   - tensor: A `.npy` file of prepared images, `[N, height, width, channels]`.
 ///   - progress: Is told the share of the work that is done, 0 to 1.
-/// - Throws: a file that cannot be used; a model file of another shape than the checkpoint.
+/// - Throws: a file that cannot be used; a model file of other shapes than the checkpoints.
 public func compare(
-  checkpoint: String, config: String?, ignoring ignored: [String] = [], model path: String, tensor: String,
+  _ checkpoints: [CheckpointSource], ignoring ignored: [String] = [], model path: String, tensor: String,
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> Comparison {
   let packed = try MappedModel(path: path)
-  let shape = packed.file.shape
-  let source = try SourceModel(
-    checkpoint: checkpoint, config: config, options: shape.modelOptions, ignoring: ignored)
-  try requirePacked(packed, from: source)
-  let images = try ImageTensor(path: tensor, for: source.config)
+  let shapes = packed.networks.map(\.shape)
+  let references = try referenceModels(of: packed, checkpoints, ignoring: ignored)
+  let images = try ImageTensor(path: tensor, for: references[0].config)
   var session = try ModelSession(packed, recordsRouting: true)
-  var routing = RoutingStatistics(shape, keepsChoices: true)
+  var routing = RoutingStatistics(shapes, keepsChoices: true)
   var found: [Prediction] = []
   for image in 0..<images.count {
     found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
     for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(try session.routing(layer: layer), layer: layer) }
     progress(Double(image + 1) / Double(images.count) / 2)
   }
-  var collectors: [RoutingCollector] = []
-  let expected = try ReferenceModel(source).predict(images) { count in
-    collectors.append(
-      RoutingCollector(shape: shape, images: count, statistics: RoutingStatistics(shape, keepsChoices: true)))
-    return collectors.last
+  var floats = RoutingStatistics(shapes, keepsChoices: true)
+  // `[images][M]`, network after network.
+  var logits = [[[Float]]](repeating: [], count: images.count)
+  for (network, reference) in references.enumerated() {
+    var collectors: [RoutingCollector] = []
+    let expected = try reference.predict(images) { count in
+      collectors.append(
+        RoutingCollector(
+          shape: shapes[network], images: count, network: network,
+          statistics: RoutingStatistics(shapes, keepsChoices: true)))
+      return collectors.last
+    }
+    for (image, prediction) in expected.enumerated() { logits[image] += prediction.memberLogits }
+    for collector in collectors { if let more = collector.statistics { floats?.append(contentsOf: more) } }
+    progress(0.5 + Double(network + 1) / Double(references.count) / 2)
   }
-  var comparison = Comparison(reference: expected, int8: found)
-  if let routing, var floats = collectors.first?.statistics {
-    for more in collectors.dropFirst().compactMap(\.statistics) { floats.append(contentsOf: more) }
-    comparison.flippedChoices = routing.flippedShare(against: floats)
-  }
+  var comparison = Comparison(reference: logits.map { Prediction(memberLogits: $0) }, int8: found)
+  if let routing, let floats { comparison.flippedChoices = routing.flippedShare(against: floats) }
   return comparison
+}
+
+/// Compares a file of one network: ``compare(_:ignoring:model:tensor:progress:)``.
+public func compare(
+  checkpoint: String, config: String?, ignoring ignored: [String] = [], model path: String, tensor: String,
+  progress: (Double) -> Void = { _ in }
+) throws(FileError) -> Comparison {
+  try compare(
+    [CheckpointSource(checkpoint: checkpoint, config: config)], ignoring: ignored, model: path, tensor: tensor,
+    progress: progress)
 }
 
 extension ModelShape {

@@ -11,19 +11,21 @@ public struct EvaluatedModel: Sendable {
   /// Whether the file carries a calibration.
   public var isCalibrated: Bool { mapped.file.calibration != nil }
   /// Of one image, with typical routing.
-  public var multiplyAccumulates: Int { Int(clamping: shape.multiplyAccumulates) }
+  public var multiplyAccumulates: Int { Int(clamping: mapped.multiplyAccumulates) }
   /// Texts of the classes; empty where the file has none.
   public let labels: [String]
 
-  var shape: ModelShape { mapped.file.shape }
+  /// M, over all networks.
+  var memberCount: Int { mapped.file.memberCount }
+  private var shapes: [ModelShape] { mapped.networks.map(\.shape) }
   /// Path as it was given.
   public var path: String { mapped.path }
   /// Size of the file.
   public var fileBytes: Int { mapped.bytes.count }
   /// Whether MLPs or experts have 4-bit weights.
-  var hasInt4Weights: Bool { mapped.file.mostInt4Inputs > 0 }
+  var hasInt4Weights: Bool { mapped.networks.contains { $0.mostInt4Inputs > 0 } }
   /// C
-  public var classCount: Int { shape.classCount }
+  public var classCount: Int { mapped.file.shape.classCount }
 
   /// Opens and validates the file at `path`.
   public init(path: String) throws(FileError) {
@@ -42,9 +44,9 @@ public struct EvaluatedModel: Sendable {
     change: (@Sendable (DataSetImage, Int) throws(FileError) -> DataSetImage)? = nil,
     progress: (Int) -> Void = { _ in }
   ) throws(FileError) -> Answers {
-    let statistics = RoutingStatistics(shape, keepsChoices: keepsChoices)
+    let statistics = RoutingStatistics(shapes, keepsChoices: keepsChoices)
     let empty = Answers(
-      classCount: classCount, memberCount: shape.memberCount, isCalibrated: isCalibrated, routing: statistics)
+      classCount: classCount, memberCount: memberCount, isCalibrated: isCalibrated, routing: statistics)
     let mapped = mapped
     let parts = try parallelMap(
       count: data.count, chunk: 64, threads: threads, progress: progress,
@@ -66,22 +68,21 @@ public struct EvaluatedModel: Sendable {
     return parts.reduce(into: empty) { $0.append(contentsOf: $1) }
   }
 
-  /// The answers of `checkpoint`'s float32 forward pass to what this model's network sees of the images of `data`.
+  /// The answers of the checkpoints' float32 forward passes to what this model's networks see of the images of `data`.
   ///
   /// With several threads each of them multiplies matrices: a program then calls ``setMatrixThreads(_:)`` with 1 first.
   ///
+  /// - Parameter checkpoints: one for each network.
   /// - Throws: a checkpoint that is not this model's; weights that cannot be used.
   public func referenceAnswers(
-    checkpoint: String, config: String?, to data: DataSet, threads: Int, keepsChoices: Bool = true,
+    _ checkpoints: [CheckpointSource], to data: DataSet, threads: Int, keepsChoices: Bool = true,
     progress: (Int) -> Void = { _ in }
   ) throws(FileError) -> Answers {
-    let source = try SourceModel(checkpoint: checkpoint, config: config, options: shape.modelOptions)
-    try requirePacked(mapped, from: source)
-    let reference = ReferenceModel(source)
-    let shape = shape
+    let references = try referenceModels(of: mapped, checkpoints)
+    let shapes = shapes
     let empty = Answers(
-      classCount: classCount, memberCount: shape.memberCount, isCalibrated: false,
-      routing: RoutingStatistics(shape, keepsChoices: keepsChoices))
+      classCount: classCount, memberCount: memberCount, isCalibrated: false,
+      routing: RoutingStatistics(shapes, keepsChoices: keepsChoices))
     let mapped = mapped
     let parts = try parallelMap(
       count: data.count, chunk: 32, threads: threads, progress: progress,
@@ -91,18 +92,29 @@ public struct EvaluatedModel: Sendable {
         for index in range {
           values += try session.prepared(data.image(at: index), name: data.name(ofImage: index))
         }
-        let collector = RoutingCollector(shape: shape, images: range.count, statistics: empty.routing)
-        let logits = try reference.logits(values[...], count: range.count, observer: collector)
-        guard logits.values.allSatisfy(\.isFinite) else {
-          throw FileError(file: checkpoint, problem: "logits are not finite: the weights are unusable")
-        }
         var part = empty
-        part.routing = collector.statistics
-        for row in stride(from: 0, to: logits.rows, by: shape.memberCount) {
-          let prediction = Prediction(memberLogits: (row..<row + shape.memberCount).map { Array(logits[$0]) })
+        // `[images][M]`, network after network.
+        var logits = [[[Float]]](repeating: [], count: range.count)
+        var representations = [[ArraySlice<Float>]](repeating: [], count: range.count)
+        for (network, reference) in references.enumerated() {
+          let shape = shapes[network]
+          let collector = RoutingCollector(
+            shape: shape, images: range.count, network: network, statistics: part.routing)
+          let found = try reference.logits(values[...], count: range.count, observer: collector)
+          guard found.values.allSatisfy(\.isFinite) else {
+            throw FileError(
+              file: checkpoints[network].checkpoint, problem: "logits are not finite: the weights are unusable")
+          }
+          part.routing = collector.statistics
+          for row in 0..<found.rows {
+            logits[row / shape.memberCount].append(Array(found[row]))
+            representations[row / shape.memberCount].append(collector.representations[row])
+          }
+        }
+        for (logits, representations) in zip(logits, representations) {
           part.append(
-            members: prediction.memberProbabilities.flatMap { $0 }[...],
-            distances: mapped.file.distances(of: (row..<row + shape.memberCount).map { collector.representations[$0] }))
+            members: Prediction(memberLogits: logits).memberProbabilities.flatMap { $0 }[...],
+            distances: mapped.distances(of: representations))
         }
         return part
       })

@@ -1,9 +1,10 @@
+import E3Checkpoint
 import E3DataSets
 import E3Host
 
 /// What is to be measured.
 public struct Evaluation: Sendable {
-  /// Model files; several are one deep ensemble.
+  /// Model files; several are one deep ensemble, as the networks of one file are.
   public var models: [String]
   /// Path of the labelled images.
   public var dataSet: String
@@ -15,8 +16,8 @@ public struct Evaluation: Sendable {
   public var outOfDistribution: [String] = []
   /// Whether every corruption is measured, at every severity.
   public var evaluatesCorruptions = false
-  /// Checkpoint and configuration of the float path.
-  public var reference: (checkpoint: String, config: String?)?
+  /// The float path: a checkpoint for each network of the model file; empty: none.
+  public var reference: [CheckpointSource] = []
   /// Scores the probabilities with this temperature as well; nil: only with that of a calibrated file.
   public var temperature: Double?
   /// Images that are worked on at the same time.
@@ -48,23 +49,23 @@ public struct Evaluation: Sendable {
     let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
     var report = Report(
       models: models, images: data,
-      answers: try answers(of: models, to: data, keepsChoices: reference != nil, meter: progress(fileName(data.path))),
+      answers: try answers(
+        of: models, to: data, keepsChoices: !reference.isEmpty, meter: progress(fileName(data.path))),
       labels: labels, temperature: temperature)
-    if let reference {
+    if !reference.isEmpty {
       let meter = progress("float: \(fileName(data.path))")
       report.setReference(
         try models[0].referenceAnswers(
-          checkpoint: reference.checkpoint, config: reference.config, to: data, threads: threads,
-          progress: { meter(Double($0) / Double(data.count)) }), checkpoint: reference.checkpoint,
-        temperature: models[0].thresholds?.temperature)
+          reference, to: data, threads: threads, progress: { meter(Double($0) / Double(data.count)) }),
+        checkpoints: reference.map(\.checkpoint), temperature: models[0].thresholds?.temperature)
     }
     for other in others {
       let found = try answers(of: models, to: other, meter: progress(fileName(other.path)))
       var floats: Answers?
-      if let reference {
+      if !reference.isEmpty {
         let meter = progress("float: \(fileName(other.path))")
         floats = try models[0].referenceAnswers(
-          checkpoint: reference.checkpoint, config: reference.config, to: other, threads: threads, keepsChoices: false,
+          reference, to: other, threads: threads, keepsChoices: false,
           progress: { meter(Double($0) / Double(other.count)) })
       }
       report.addOutOfDistribution(found, reference: floats, images: other)
@@ -102,9 +103,9 @@ public struct Evaluation: Sendable {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")
       }
     }
-    guard reference == nil || opened.count == 1 else {
+    guard reference.isEmpty || opened.count == 1 else {
       throw FileError(
-        file: opened[1].path, problem: "a reference is compared with one model, not with an ensemble of several")
+        file: opened[1].path, problem: "a reference is compared with one model file, not with several")
     }
     return opened
   }

@@ -33,7 +33,7 @@ extension Report {
   }
 
   private func referenceJSON(_ reference: Reference) -> [(String, JSONText)] {
-    [("checkpoint", .text(reference.checkpoint))] + reference.scores.json + [
+    [("checkpoint", .text(reference.checkpoints.joined(separator: "+")))] + reference.scores.json + [
       ("disagreement", .number(reference.disagreement)),
       ("calibrated", reference.calibratedScores.map { .object($0.json) } ?? .null),
       ("top1_agreement", .number(reference.topAgreement)),
@@ -100,7 +100,8 @@ extension Report.Corrupted {
 extension RoutingStatistics.Layer {
   fileprivate var json: JSONText {
     .object([
-      ("block", .integer(block)), ("usage", .array(usage.map(JSONText.number))), ("mean_margin", .number(meanMargin)),
+      ("network", .integer(network)), ("block", .integer(block)), ("usage", .array(usage.map(JSONText.number))),
+      ("mean_margin", .number(meanMargin)),
       ("margin_below_0.01", .number(closeShare)),
     ])
   }

@@ -141,10 +141,12 @@ extension Report {
   var routingTable: TextTable {
     var table = TextTable()
     guard let routing else { return table }
+    let networks = (routing.layers.map(\.network).max() ?? 0) + 1
     table.add(["", "least used", "most used", "mean margin", "margin below 0.01"])
     for layer in routing.layers {
       table.add([
-        "block \(layer.block)", percent(layer.usage.min(), 1), percent(layer.usage.max(), 1),
+        (networks > 1 ? "network \(layer.network), " : "") + "block \(layer.block)", percent(layer.usage.min(), 1),
+        percent(layer.usage.max(), 1),
         decimals(layer.meanMargin, 3), percent(layer.closeShare, 1),
       ])
     }

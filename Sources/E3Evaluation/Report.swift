@@ -23,8 +23,8 @@ public struct Report: Sendable {
 
   /// The float path on the same images.
   public struct Reference: Sendable {
-    /// Path as it was given.
-    public let checkpoint: String
+    /// Paths as they were given, one for each network.
+    public let checkpoints: [String]
     /// Of the untempered probabilities.
     public let scores: Scores
     /// With the temperature of a calibrated file; nil for others.
@@ -106,13 +106,13 @@ public struct Report: Sendable {
   }
 
   /// - Parameter temperature: of the model file; nil where it is not calibrated.
-  mutating func setReference(_ found: Answers, checkpoint: String, temperature: Double?) {
+  mutating func setReference(_ found: Answers, checkpoints: [String], temperature: Double?) {
     let predictions = found.labelled(labels)
     let mine = answers.labelled(labels).predictions
     var flipped: Double?
     if let routing = answers.routing, let floats = found.routing { flipped = routing.flippedShare(against: floats) }
     reference = Reference(
-      checkpoint: checkpoint, scores: Scores(predictions),
+      checkpoints: checkpoints, scores: Scores(predictions),
       calibratedScores: temperature.map { Scores(predictions.tempered(by: $0)) }, disagreement: found.meanDisagreement,
       misclassification: SignalScore.misclassification(found, isRight: predictions.isRight),
       topAgreement: Double(zip(mine, predictions.predictions).count { $0 == $1 }) / Double(count),

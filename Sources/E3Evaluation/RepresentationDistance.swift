@@ -1,23 +1,25 @@
 import E3Format
+import E3Models
 
-extension ModelFile {
+extension MappedModel {
   /// The Mahalanobis distances of one image's representations from the training data, by the statistics in the file and
   /// as `e3.h` defines them, in float64: for representations that the runtime did not compute.
   ///
-  /// - Parameter representations: `[M][R]`, what the head reads of each member.
+  /// - Parameter representations: `[M][R]`, what the head reads of each member of all networks.
   /// - Returns: nil where the file has no statistics.
   func distances(of representations: [ArraySlice<Float>]) -> (distance: Double, relative: Double)? {
-    guard hasStatistics else { return nil }
-    let width = shape.representationPadded
+    guard file.hasStatistics else { return nil }
     var (squares, relative) = (0.0, 0.0)
-    for (member, representation) in representations.enumerated() {
-      let statistics = statistics(member: member)
+    let members = networks.flatMap { view in (0..<view.shape.memberCount).map { (view, $0) } }
+    for ((view, member), representation) in zip(members, representations) {
+      let statistics = view.statistics(member: member)
+      let width = view.shape.representationPadded
       var centred = zip(representation, UnsafeBufferPointer(start: statistics.centre, count: width))
         .map { Double($0) - Double($1) }
       centred += [Double](repeating: 0, count: width - centred.count)
       let whitened = statistics.classes.whiten(centred)
       let nearest =
-        (0..<shape.classCount).map { index -> Double in
+        (0..<view.shape.classCount).map { index -> Double in
           let mean = UnsafeBufferPointer(start: statistics.classMeans + index * width, count: width)
           return zip(whitened, mean).reduce(0) { $0 + ($1.0 - Double($1.1)) * ($1.0 - Double($1.1)) }
         }.min() ?? 0

@@ -4,22 +4,20 @@ import E3Host
 import E3Models
 import E3Reference
 
-/// Makes sure that a model file is compared with the checkpoint that it was packed from, by their shapes and their
+/// Makes sure that a network of a model file is compared with the checkpoint that it was packed from, by their shapes and their
 /// heads: every head is trained, and the file holds it in float. What rounding to bfloat16 changes is granted, so that
 /// a model may also be compared with the float32 weights behind the checkpoint.
 ///
 /// - Throws: a model file of another shape than the checkpoint, or with another head.
-func requirePacked(_ model: MappedModel, from source: SourceModel) throws(FileError) {
-  let (shape, checkpoint) = (model.file.shape, source.checkpoint.path)
+func requirePacked(_ model: MappedModel, network: Int = 0, from source: SourceModel) throws(FileError) {
+  let (view, checkpoint) = (model.networks[network], source.checkpoint.path)
+  let shape = view.shape
   try requireEqual(shape, source.config, path: model.path, checkpoint: checkpoint)
   let (weights, bias) = (
     try source.values(of: ParameterNames.head.kernel), try source.values(of: ParameterNames.head.bias)
   )
-  guard
-    let index = (0..<model.file.extentCount).first(where: { model.file.extent(at: $0).kind == ExtentKind.head.rawValue }
-    )
-  else { throw FileError(file: model.path, problem: "no head") }
-  let isSame = model.file.bytes(at: index).withMemoryRebound(to: Float.self) { stored in
+  let head = view.bytes(at: view.tableIndex(ofPlanned: ExtentPlan(shape).index(of: .head)))
+  let isSame = head.withMemoryRebound(to: Float.self) { stored in
     func equals(_ a: Float, _ b: Float) -> Bool { abs(a - b) <= max(abs(a), abs(b)) / 256 }
     let (inputs, classes) = (shape.representation, shape.classCount)
     let panels = (0..<inputs * classes).allSatisfy { place in
@@ -32,6 +30,27 @@ func requirePacked(_ model: MappedModel, from source: SourceModel) throws(FileEr
   guard isSame else {
     throw FileError(file: model.path, problem: "was not packed from \(checkpoint): the heads differ")
   }
+}
+
+/// The float path of each network of `model`, from the checkpoints that it was packed from.
+///
+/// - Throws: another number of checkpoints than networks; one that is not the network's.
+func referenceModels(
+  of model: MappedModel, _ checkpoints: [CheckpointSource], ignoring ignored: [String] = []
+) throws(FileError) -> [ReferenceModel] {
+  guard checkpoints.count == model.networks.count else {
+    throw FileError(
+      file: model.path,
+      problem: "\(model.networks.count) networks, but \(checkpoints.count) checkpoints to compare them with")
+  }
+  var references: [ReferenceModel] = []
+  for (view, checkpoint) in zip(model.networks, checkpoints) {
+    let source = try SourceModel(
+      checkpoint: checkpoint.checkpoint, config: checkpoint.config, options: view.shape.modelOptions, ignoring: ignored)
+    try requirePacked(model, network: view.network, from: source)
+    references.append(ReferenceModel(source))
+  }
+  return references
 }
 
 /// - Throws: a model file of another shape than the checkpoint that it is compared with.

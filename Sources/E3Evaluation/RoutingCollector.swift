@@ -6,13 +6,15 @@ import E3Reference
 final class RoutingCollector: ForwardObserver {
   private let shape: ModelShape
   private let images: Int
+  private let network: Int
   /// What was observed, after what it was given.
   private(set) var statistics: RoutingStatistics?
   /// `[N*M][R]`: what the head read.
   private(set) var representations = Matrix(rows: 0, columns: 0, values: [])
 
-  init(shape: ModelShape, images: Int, statistics: RoutingStatistics?) {
-    (self.shape, self.images, self.statistics) = (shape, images, statistics)
+  /// - Parameter network: Whose float path it is.
+  init(shape: ModelShape, images: Int, network: Int, statistics: RoutingStatistics?) {
+    (self.shape, self.images, self.network, self.statistics) = (shape, images, network, statistics)
   }
 
   func observe(_ name: Intermediate, _ values: Matrix) {
@@ -20,7 +22,9 @@ final class RoutingCollector: ForwardObserver {
   }
 
   func observe(_ routing: Routing, block: Int) {
-    let layer = shape.moeBlocks(before: block)
+    guard
+      let layer = statistics?.layers.firstIndex(where: { $0.network == network && $0.block == block })
+    else { return }
     let perMember = routing.gates.columns
     let sequence = routing.gates.rows / (images * shape.memberCount)
     // Only the first token counts where the runtime routes no other.

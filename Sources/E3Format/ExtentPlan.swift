@@ -1,10 +1,10 @@
 import CE3
 
-/// The extents that a model of a given shape consists of, in file order: FORMAT.md, section "Extents".
+/// The extents that a network of a given shape consists of, in file order: FORMAT.md, section "Extents".
 ///
-/// A file's table lists first the floats, then the optional sections, then the linear layers: so what is read before
-/// the first answer lies together. Writer and validator share this plan, which numbers the extents without the
-/// sections.
+/// A file's table lists first the floats of all networks, then the optional sections, then their linear layers: so what
+/// is read before the first answer lies together. Writer and validator share this plan, which numbers the extents of
+/// one network without the sections.
 public struct ExtentPlan: BitwiseCopyable, Sendable {
   public let shape: ModelShape
 
@@ -100,9 +100,27 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Offset of the first extent: the first aligned position after header, configuration and `extentCount` entries.
-  public static func tableEnd(extentCount: Int) -> UInt64 {
-    UInt64(MemoryLayout<e3_file_header>.size + MemoryLayout<e3_file_config>.size)
+  /// The index of the extent that `entry`, of another network, would be here; nil when this network has none. Cost:
+  /// constant.
+  func index(ofCounterpart entry: Entry) -> Int? {
+    guard entry.block < shape.layerCount else { return nil }
+    let exists =
+      switch entry.kind {
+      case .queryKeyNorm: shape.hasQueryKeyNorm
+      case .mlp: !shape.isMoE(entry.block)
+      case .router: shape.isMoE(entry.block)
+      case .expert: shape.isMoE(entry.block) && entry.expert < shape.expertCount
+      case .mapQuery, .mapKeyValue, .mapOutput, .mapNorm, .mapMLP: shape.classifier == .map
+      case .mapKeyNorm: shape.classifier == .map && shape.hasQueryKeyNorm
+      case .preLogits: shape.hasPreLogits
+      default: true
+      }
+    return exists ? index(of: entry.kind, block: entry.block, expert: entry.expert) : nil
+  }
+
+  /// End of header, `networks` configurations and `extentCount` entries.
+  public static func tableEnd(extentCount: Int, networks: Int = 1) -> UInt64 {
+    UInt64(MemoryLayout<e3_file_header>.size) + UInt64(networks) * UInt64(MemoryLayout<e3_file_config>.size)
       + UInt64(extentCount) * UInt64(MemoryLayout<e3_file_extent>.size)
   }
 

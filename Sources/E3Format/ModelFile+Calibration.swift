@@ -12,13 +12,13 @@ extension ModelFile {
   /// Whether the file carries the statistics that distances need.
   public var hasStatistics: Bool { statisticsIndex >= 0 }
 
-  /// The statistics of `member`. The file must have them.
+  /// The statistics of `member` of this network. The file must have them.
   public func statistics(member: Int) -> StatisticsView {
     precondition(hasStatistics && member >= 0 && member < shape.memberCount, "no such statistics")
     let layout = CalibrationLayout(shape)
     let whitening = Int(layout.whiteningFloats)
     let centre =
-      (base + Int(extents[statisticsIndex].offset)).assumingMemoryBound(to: Float.self)
+      (base + Int(extents[statisticsIndex].offset + statisticsOffset)).assumingMemoryBound(to: Float.self)
       + member * Int(layout.memberFloats)
     let classes = centre + shape.representationPadded
     return StatisticsView(
@@ -26,14 +26,24 @@ extension ModelFile {
       classMeans: classes + 2 * whitening)
   }
 
-  /// XXH64 of the configuration and of the checksums of the required extents: what a calibration was fitted with.
+  /// XXH64 of the configurations and of the checksums of the required extents: what a calibration was fitted with.
   public var modelHash: UInt64 {
     var hash = XXH64()
-    withUnsafeBytes(of: shape.config) { hash.update($0) }
-    for index in 0..<plan.count {
-      withUnsafeBytes(of: extents[tableIndex(ofPlanned: index)].checksum) { hash.update($0) }
+    for index in 0..<networkCount { withUnsafeBytes(of: configs[index]) { hash.update($0) } }
+    for index in 0..<extentCount where !sections.contains(index) {
+      withUnsafeBytes(of: extents[index].checksum) { hash.update($0) }
     }
     return hash.digest
+  }
+
+  /// Bytes of the statistics section: of the members of all networks. `self` is the view of the first.
+  ///
+  /// - Throws: `fileChanged`.
+  func statisticsBytes() throws(E3Error) -> UInt64 {
+    // With the limits of the format the statistics of a network are below 2^55 bytes.
+    var total: UInt64 = 0
+    try forEachNetwork { (view) throws(E3Error) in total += CalibrationLayout(view.shape).statisticsBytes }
+    return total
   }
 }
 
@@ -49,9 +59,7 @@ extension ModelFile {
     guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes else { throw .fileTable }
     guard isValid(calibration) else { throw .fileValues }
     guard calibration.model_hash == modelHash else { throw .fileCalibration }
-    if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != CalibrationLayout(shape).statisticsBytes {
-      throw .fileTable
-    }
+    if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != (try statisticsBytes()) { throw .fileTable }
   }
 
   /// A NaN is in no range.
@@ -74,9 +82,11 @@ extension ModelFile {
 
   private func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }
 
-  /// Finite values, and zeros in all padding and above the diagonals.
+  /// Finite values, and zeros in all padding and above the diagonals, for the members of this network.
   func verifyStatistics() throws(E3Error) {
-    guard bytes(at: statisticsIndex).allFinite else { throw .fileValues }
+    let mine = UnsafeRawBufferPointer(
+      start: statistics(member: 0).centre, count: Int(CalibrationLayout(shape).statisticsBytes))
+    guard mine.allFinite else { throw .fileValues }
     let rowBytes = 4 * shape.representationPadded
     let usedBytes = 4 * shape.representation
     for member in 0..<shape.memberCount {

@@ -4,7 +4,7 @@ import CE3
 public struct GoldenView {
   /// [image height][image width][channels] bytes of an image of the model's own size.
   public let pixels: UnsafePointer<UInt8>
-  /// [M][C].
+  /// [M][C], of the members of all networks.
   public let logits: UnsafePointer<Float>
 }
 
@@ -36,7 +36,7 @@ extension ModelFile {
 
   private func validateGolden() throws(E3Error) {
     let section = bytes(at: goldenIndex)
-    guard section.count == goldenPixelBytes + 4 * shape.memberCount * shape.classCount else { throw .fileTable }
+    guard section.count == goldenPixelBytes + 4 * memberCount * shape.classCount else { throw .fileTable }
     guard section.isZero(from: shape.imageValues, to: goldenPixelBytes),
       UnsafeRawBufferPointer(rebasing: section[goldenPixelBytes...]).allFinite
     else { throw .fileValues }

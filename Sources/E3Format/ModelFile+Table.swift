@@ -5,29 +5,49 @@ extension ModelFile {
   static var firstOptionalKind: UInt32 { 64 }
   static var firstAncillaryKind: UInt32 { 128 }
 
-  /// Compares the table with the plan, and lays out every extent within the file.
+  /// Compares the table with the plans, and lays out every extent within the file.
   mutating func validateTable(newer: Bool) throws(E3Error) {
-    guard extentCount >= plan.count else { throw .fileTable }
-    var end = ExtentPlan.tableEnd(extentCount: extentCount)
+    let first = self
+    var end = ExtentPlan.tableEnd(extentCount: extentCount, networks: networkCount)
+    try forEachNetwork { (view) throws(E3Error) in
+      end = try view.validate(planned: 0..<view.plan.floatCount, first: first, after: end)
+    }
     var previous = Self.firstOptionalKind - 1
-    for index in 0..<extentCount {
+    for index in sections {
       let extent = extents[index]
-      guard let planned = plannedIndex(ofTable: index) else {
-        guard extent.kind > previous else { throw .fileTable }
-        previous = extent.kind
-        try register(extent, at: index, newer: newer)
-        end = try place(extent, after: end, alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
-        continue
-      }
-      let expected = plan.entry(at: planned, encoding: ExtentEncoding(rawValue: .init(extent.encoding)))
+      guard extent.kind > previous else { throw .fileTable }
+      previous = extent.kind
+      try register(extent, at: index, newer: newer)
+      end = try place(extent, after: end, alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
+    }
+    try forEachNetwork { (view) throws(E3Error) in
+      end = try view.validate(planned: view.plan.floatCount..<view.plan.count, first: first, after: end)
+    }
+    guard end == UInt64(size) else { throw .fileExtent }
+  }
+
+  /// The part of ``validateTable(newer:)`` for some extents of this network; returns the end of the last.
+  ///
+  /// - Parameter first: The view of the first network.
+  private func validate(
+    planned: Range<Int>, first: ModelFile, after start: UInt64
+  ) throws(E3Error) -> UInt64 {
+    var end = start
+    for index in planned {
+      let extent = extents[tableIndex(ofPlanned: index)]
+      let expected = plan.entry(at: index, encoding: ExtentEncoding(rawValue: .init(extent.encoding)))
       guard Self.isKnown(extent.encoding) else { throw .fileEncoding }
       guard extent.kind == UInt32(expected.kind.rawValue), extent.block == UInt32(expected.block),
         extent.index == UInt32(expected.expert), extent.encoding == UInt32(expected.encoding.rawValue),
         extent.length == expected.length
       else { throw .fileTable }
+      if network > 0, extent.offset < end {
+        guard try first.isShared(extent, expected, before: network) else { throw .fileExtent }
+        continue
+      }
       end = try place(extent, after: end, alignment: expected.alignment)
     }
-    guard end == UInt64(size) else { throw .fileExtent }
+    return end
   }
 
   private static func isKnown(_ encoding: UInt32) -> Bool {

@@ -1,13 +1,12 @@
 import CE3
 
 extension ModelFile {
-  /// Checks that the floats of the planned extent at `index` of the table are finite and their padding is zero.
-  func verifyFloats(at index: Int) throws(E3Error) {
-    let values = bytes(at: index)
+  /// Checks that the floats of an extent of this network are finite and their padding is zero.
+  func verifyFloats(_ values: UnsafeRawBufferPointer, _ kind: ExtentKind) throws(E3Error) {
     guard values.allFinite else { throw .fileValues }
     let width: Int
     let used: Int
-    switch ExtentKind(rawValue: .init(extents[index].kind)) {
+    switch kind {
     case .queryKeyNorm, .mapQuery, .mapKeyNorm: (width, used) = (shape.headSizePadded, shape.headSize)
     case .router:
       try validatePanels(values, inputs: shape.hidden, outputs: shape.expertsPerMember, count: shape.memberCount)

@@ -1,7 +1,8 @@
 import CE3
 
 extension ModelFile {
-  /// Reads every byte: checksums, rules of floats and int8 weights, zero padding between extents.
+  /// Reads every byte: checksums, rules of floats and int8 weights, zero padding between extents. The view is of the
+  /// first network.
   ///
   /// - Throws: `fileChanged` (header, configuration or table are not those that were validated), `fileChecksum`,
   ///   `fileValues`, `fileExtent` (a gap that is not zero).
@@ -14,53 +15,61 @@ extension ModelFile {
   ///
   /// - Throws: `fileChanged`.
   func verifyTable() throws(E3Error) {
-    let table = UnsafeRawBufferPointer(start: base, count: Int(ExtentPlan.tableEnd(extentCount: extentCount)))
+    let table = UnsafeRawBufferPointer(start: base, count: Int(tableEnd))
     guard FileHeader.checksum(table) == checksum, base.load(as: e3_file_header.self).checksum == checksum
     else { throw .fileChanged }
   }
 
   /// The part of ``verifyChecksums()`` for one extent and the gap before it.
   public func verify(at index: Int) throws(E3Error) {
-    let gap = gap(before: index)
+    let gap = try gap(before: index)
     guard gap.isZero(from: 0, to: gap.count) else { throw .fileExtent }
     let bytes = bytes(at: index)
     guard XXH64.hash(bytes) == extent(at: index).checksum else { throw .fileChecksum }
-    guard let planned = plannedIndex(ofTable: index) else {
+    guard let owner = try network(ofTable: index), let planned = owner.plannedIndex(ofTable: index) else {
       if index == statisticsIndex {
-        guard UInt64(bytes.count) == CalibrationLayout(shape).statisticsBytes else { throw .fileChanged }
-        try verifyStatistics()
+        guard UInt64(bytes.count) == (try statisticsBytes()) else { throw .fileChanged }
+        try forEachNetwork { (view) throws(E3Error) in try view.verifyStatistics() }
       }
       return
     }
     let encoding = ExtentEncoding(rawValue: .init(extent(at: index).encoding))
-    let entry = plan.entry(at: planned, encoding: encoding)
+    try owner.verify(bytes, as: owner.plan.entry(at: planned, encoding: encoding))
+  }
+
+  /// The rules of the values of one of this network's extents.
+  private func verify(_ bytes: UnsafeRawBufferPointer, as entry: ExtentPlan.Entry) throws(E3Error) {
     // The table may have changed since it was validated; the weights are then those of another layer, or none.
     guard UInt64(bytes.count) == entry.length, let start = bytes.baseAddress else { throw .fileChanged }
     guard entry.encoding != .float else {
-      try verifyFloats(at: index)
+      try verifyFloats(bytes, entry.kind)
       return
     }
     let kind = entry.kind
     switch kind {
     case .mlp, .expert, .mapMLP:
-      let expand = LinearLayout(shape, kind, contract: false, encoding: encoding)
+      let expand = LinearLayout(shape, kind, contract: false, encoding: entry.encoding)
       try Self.verifyPanels(start, expand)
       try Self.verifyPanels(
-        start + Int(expand.length), LinearLayout(shape, kind, contract: true, encoding: encoding))
+        start + Int(expand.length), LinearLayout(shape, kind, contract: true, encoding: entry.encoding))
     default:
       try Self.verifyPanels(start, LinearLayout(shape, kind))
     }
   }
 
-  /// The bytes between the extent at `index` and what stands before it.
-  func gap(before index: Int) -> UnsafeRawBufferPointer {
+  /// The bytes between the extent at `index` and what stands before it; none where it is shared.
+  func gap(before index: Int) throws(E3Error) -> UnsafeRawBufferPointer {
     let file = UnsafeRawBufferPointer(start: base, count: size)
-    let start =
-      index == 0
-      ? Int(ExtentPlan.tableEnd(extentCount: extentCount)) : file.offset(ofEnd: bytes(at: index - 1))
+    if try isShared(index) { return UnsafeRawBufferPointer(rebasing: file[0..<0]) }
+    var previous = index - 1
+    while previous >= 0, try isShared(previous) { previous -= 1 }
+    let start = previous < 0 ? Int(tableEnd) : file.offset(ofEnd: bytes(at: previous))
     let end = file.offset(ofStart: bytes(at: index))
     return UnsafeRawBufferPointer(rebasing: file[min(start, end)..<end])
   }
+
+  /// End of header, configurations and table.
+  private var tableEnd: UInt64 { ExtentPlan.tableEnd(extentCount: extentCount, networks: networkCount) }
 
   /// Weights in -127...127, scales finite and not negative, biases finite, compensation equal to its definition, and
   /// zeros wherever the matrix has no real input or output.

@@ -100,10 +100,12 @@ extension ModelFile {
       bytes: bytes(at: index))
   }
 
-  /// Most inputs of a layer with 4-bit weights; 0 without. Cost: reads the table.
+  /// Most inputs of a layer of this network with 4-bit weights; 0 without. Cost: reads the table.
   public var mostInt4Inputs: Int {
     var most = 0
-    for index in 0..<extentCount where extents[index].encoding == UInt32(E3_FILE_ENCODING_INT4.rawValue) {
+    for planned in plan.floatCount..<plan.count {
+      let index = tableIndex(ofPlanned: planned)
+      guard extents[index].encoding == UInt32(E3_FILE_ENCODING_INT4.rawValue) else { continue }
       let width = extents[index].kind == UInt32(E3_FILE_EXPERT.rawValue) ? shape.expertMLP : shape.mlp
       most = max(most, max(shape.hidden, width))
     }

@@ -1,23 +1,41 @@
 import CE3
 
-/// A validated view of the bytes of a model file, used in place.
+/// A validated view of the bytes of a model file, used in place: of one of its networks, and of what they share.
 ///
 /// A value of a few hundred bytes that can be copied freely; it refers to the file's bytes, which must stay mapped,
 /// unchanged and at the same address. Every accessor is constant-time and cannot fail: what could is checked once,
-/// here. Where bytes change all the same, ``copyingTable(to:)`` keeps the accessors inside of them.
+/// here. Where bytes change all the same, ``copyingTable(to:configs:)`` keeps the accessors inside of them.
 public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   /// Start of the file; 64-byte aligned.
   let base: UnsafeRawPointer
   /// Bytes of the file as its header says; the mapping may be longer.
   public let size: Int
-  /// The dimensions that everything else follows from.
-  public let shape: ModelShape
+  /// Dimensions of the network. Image, preprocessing and classes are those of all networks.
+  public internal(set) var shape: ModelShape
   /// Entries of the table, optional sections included.
   public let extentCount: Int
-  /// The table: the file's, or a copy that nobody changes.
+  /// The table and the configurations: the file's, or copies that nobody changes.
   private(set) var extents: UnsafePointer<e3_file_extent>
-  /// Of header, configuration and table, as the header says.
+  private(set) var configs: UnsafePointer<e3_file_config>
+  /// Of header, configurations and table, as the header says.
   public let checksum: UInt64
+
+  /// N: networks of the file; more than one are a deep ensemble.
+  public let networkCount: Int
+  /// M: members of all networks.
+  public internal(set) var memberCount = 0
+  /// Entries of the table before the optional sections, and those with them.
+  var (sectionsStart, sectionsEnd) = (0, 0)
+  /// Which of the networks this view is of.
+  public internal(set) var network = 0
+  /// Table indices of the network's first float and of its first linear layer.
+  var firstFloat = 0
+  var firstLinear = 0
+  /// Members of the networks before this one.
+  public internal(set) var firstMember = 0
+  /// Bytes of the statistics before those of this network.
+  var statisticsOffset: UInt64 = 0
+
   /// Table index of an optional section, or -1.
   var labelsIndex = -1
   var provenanceIndex = -1
@@ -25,9 +43,9 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   var calibrationIndex = -1
   var statisticsIndex = -1
 
-  /// Validates everything but the int8 weights and the checksums of extents.
+  /// Validates everything but the int8 weights and the checksums of extents. The view is of the first network.
   ///
-  /// Cost: reads header, configuration, table and the optional sections but the statistics; no weights are touched.
+  /// Cost: reads header, configurations, table and the optional sections but the statistics; no weights are touched.
   /// - Parameter bytes: The file, 64-byte aligned. Bytes past the file's own size are ignored, so that a model can be
   ///   used from a larger flash partition.
   /// - Throws: `nullArgument`, `fileAlignment`, `fileMagic`, `fileTruncated`, `fileVersion`, `fileNumerics`,
@@ -39,13 +57,17 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     base = start
     size = Int(header.file_size)
     extentCount = Int(header.extent_count)
-    extents = (start + Int(ExtentPlan.tableEnd(extentCount: 0))).assumingMemoryBound(to: e3_file_extent.self)
+    networkCount = Int(header.network_count)
+    configs = (start + MemoryLayout<e3_file_header>.size).assumingMemoryBound(to: e3_file_config.self)
+    extents = (start + Int(ExtentPlan.tableEnd(extentCount: 0, networks: networkCount)))
+      .assumingMemoryBound(to: e3_file_extent.self)
     checksum = header.checksum
-    let config = (start + MemoryLayout<e3_file_header>.size).load(as: e3_file_config.self)
-    guard ModelShape.problem(in: config) == nil else {
+    let first = configs[0]
+    guard ModelShape.problem(in: first) == nil else {
       throw header.isNewer ? .fileVersion : .fileConfig
     }
-    shape = try ModelShape(validating: config)
+    shape = try ModelShape(validating: first)
+    try validateNetworks(newer: header.isNewer)
     try validateTable(newer: header.isNewer)
     try validateOptionalSections()
   }
@@ -63,42 +85,42 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     return UnsafeRawBufferPointer(start: base + offset, count: Int(min(extent.length, UInt64(size - offset))))
   }
 
-  /// The same model with its table copied to `copy`, room for ``extentCount`` entries that live as long as the result:
-  /// bytes that change from now on lead no accessor outside of the file.
+  /// The same model with table and configurations copied to `table`, room for ``extentCount`` entries, and `configs`,
+  /// room for ``networkCount``, that live as long as the result: bytes that change from now on lead no accessor outside
+  /// of the file.
   ///
-  /// - Throws: `fileChanged` when the table is no longer the one that was validated.
-  public func copyingTable(to copy: UnsafeMutablePointer<e3_file_extent>) throws(E3Error) -> ModelFile {
-    copy.update(from: extents, count: extentCount)
-    guard tableChecksum(of: copy) == checksum else { throw .fileChanged }
+  /// - Throws: `fileChanged` when they are no longer those that were validated.
+  public func copyingTable(
+    to table: UnsafeMutablePointer<e3_file_extent>, configs: UnsafeMutablePointer<e3_file_config>
+  ) throws(E3Error) -> ModelFile {
+    table.update(from: extents, count: extentCount)
+    configs.update(from: self.configs, count: networkCount)
+    // The first configuration is a copy already.
+    if network == 0 { configs[0] = shape.config }
+    guard tableChecksum(of: table, configs) == checksum else { throw .fileChanged }
     var copied = self
-    copied.extents = UnsafePointer(copy)
+    copied.extents = UnsafePointer(table)
+    copied.configs = UnsafePointer(configs)
     return copied
   }
 
-  /// The checksum that a header has with the file's configuration, as it was validated, and `table`.
-  func tableChecksum(of table: UnsafePointer<e3_file_extent>) -> UInt64 {
+  /// The checksum that a header has with these configurations and this table.
+  private func tableChecksum(
+    of table: UnsafePointer<e3_file_extent>, _ configs: UnsafePointer<e3_file_config>
+  ) -> UInt64 {
     var header = base.load(as: e3_file_header.self)
     header.checksum = 0
     var hash = XXH64()
     withUnsafeBytes(of: header) { hash.update($0) }
-    withUnsafeBytes(of: shape.config) { hash.update($0) }
+    hash.update(UnsafeRawBufferPointer(start: configs, count: networkCount * MemoryLayout<e3_file_config>.stride))
     hash.update(UnsafeRawBufferPointer(start: table, count: extentCount * MemoryLayout<e3_file_extent>.stride))
     return hash.digest
   }
 
   var plan: ExtentPlan { ExtentPlan(shape) }
 
-  /// Place in the table of the extent that the plan numbers `index`: the sections stand after the floats.
-  public func tableIndex(ofPlanned index: Int) -> Int {
-    index < plan.floatCount ? index : index + extentCount - plan.count
-  }
-
-  /// Number in the plan of the extent at `index` of the table; nil for an optional section.
-  public func plannedIndex(ofTable index: Int) -> Int? {
-    let (floats, sections) = (plan.floatCount, extentCount - plan.count)
-    if index < floats { return index }
-    return index < floats + sections ? nil : index - sections
-  }
+  /// The optional sections, by their places in the table: between the floats and the linear layers of all networks.
+  public var sections: Range<Int> { sectionsStart..<sectionsEnd }
 }
 
 extension e3_file_header {

@@ -74,6 +74,18 @@ public struct StageCosts: BitwiseCopyable, Sendable {
   public internal(set) var experts = MACCount()
   public internal(set) var head = MACCount()
 
+  public init() {}
+
+  /// Adds what another network costs.
+  public mutating func add(_ other: StageCosts) {
+    embedding.add(other.embedding.value, 1, 1)
+    attention.add(other.attention.value, 1, 1)
+    mlp.add(other.mlp.value, 1, 1)
+    routing.add(other.routing.value, 1, 1)
+    experts.add(other.experts.value, 1, 1)
+    head.add(other.head.value, 1, 1)
+  }
+
   /// Of all stages, saturating.
   public var total: UInt64 {
     var sum = MACCount()

@@ -113,6 +113,14 @@ public final class AtomicFile {
     try bytes.withUnsafeBytes { buffer in Result { () throws(FileError) in try store(buffer, at: offset) } }.get()
   }
 
+  /// Takes back what was written after the first `size` bytes.
+  public func truncate(to size: Int) throws(FileError) {
+    precondition(size >= 0 && size <= self.size, "takes back what was not written")
+    try flush()
+    guard ftruncate(descriptor, size) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
+    self.size = size
+  }
+
   /// Maps the bytes written so far, read-only, and passes them to `body`; they are valid during the call.
   public func withMappedBytes<R>(
     _ body: (UnsafeRawBufferPointer) throws(FileError) -> R

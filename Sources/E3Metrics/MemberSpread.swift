@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Source: Depeweg et al. 2018, "Decomposition of Uncertainty in Bayesian Deep Learning".
 public struct MemberSpread: Sendable {
-  /// `[C]` mean of the members' probabilities.
+  /// `[C]` mean of the members' probabilities, in the runtime's bits: ``memberMean(_:classCount:)``.
   public let probabilities: [Float]
   /// Entropy of the mean.
   public let totalEntropy: Double
@@ -30,12 +30,28 @@ public struct MemberSpread: Sendable {
       expected += entropy(row.lazy.map(Double.init)) / Double(count)
       tops.append(topClass(of: row))
     }
-    probabilities = mean.map(Float.init)
+    probabilities = memberMean(members, classCount: classCount)
     totalEntropy = entropy(mean)
     expectedEntropy = expected
     var differing = 0
     for first in tops.indices { differing += tops[..<first].count { $0 != tops[first] } }
     disagreement = count > 1 ? Double(differing) / Double(count * (count - 1) / 2) : 0
+  }
+}
+
+/// `[C]` the mean of the rows `[M][C]`, by the operations of the runtime in their order: in float32 the sum of all members,
+/// first to last, times 1/M.
+///
+/// - Precondition: one row or more of `classCount` values.
+public func memberMean(_ members: ArraySlice<Float>, classCount: Int) -> [Float] {
+  precondition(classCount > 0 && !members.isEmpty && members.count.isMultiple(of: classCount))
+  let reciprocal = 1 / Float(members.count / classCount)
+  return (0..<classCount).map { index in
+    var sum = members[members.startIndex + index]
+    for place in stride(from: members.startIndex + classCount + index, to: members.endIndex, by: classCount) {
+      sum += members[place]
+    }
+    return sum * reciprocal
   }
 }
 

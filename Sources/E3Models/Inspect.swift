@@ -8,33 +8,45 @@ public func inspectionJSON(of model: MappedModel) -> String {
   return JSONText.object([
     ("file", .text(fileName(model.path))),
     ("size", .integer(file.size)),
-    ("multiply_accumulates", .integer(Int(clamping: shape.multiplyAccumulates))),
+    ("multiply_accumulates", .integer(Int(clamping: model.multiplyAccumulates))),
+    ("members", .integer(file.memberCount)),
     ("config", .object(configFields(shape))),
-    ("shapes", .object(shapeFields(shape).map { ($0.0, .integer($0.1)) })),
+    ("shapes", shapesJSON(shape)),
+    (
+      "networks",
+      .array(
+        model.networks.map { .object([("config", .object(configFields($0.shape))), ("shapes", shapesJSON($0.shape))]) })
+    ),
     ("labels", file.labelCount == 0 ? .null : .array(model.labels.map(JSONText.text))),
     ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
     ("calibration", file.calibration.map(calibrationJSON) ?? .null),
-    ("extents", .array((0..<file.extentCount).map { extentJSON(file.extent(at: $0)) })),
+    ("extents", .array((0..<file.extentCount).map { extentJSON(model, $0) })),
   ]).description
 }
 
 /// What a model file holds, as a table for people.
 public func inspectionText(of model: MappedModel) -> String {
   let file = model.file
-  let shape = file.shape
-  var lines = ["\(model.path): \(file.size) bytes, \(gmac(shape)) GMAC per frame"]
-  lines += ["", "configuration"]
-  lines += configFields(shape).map { "  \(padded($0.0, 20)) \(plain($0.1))" }
-  lines += ["", "shapes"]
-  lines += shapeFields(shape).map { "  \(padded($0.0, 20)) \($0.1)" }
+  let isEnsemble = model.networks.count > 1
+  var lines = ["\(model.path): \(file.size) bytes, \(gmac(model.multiplyAccumulates)) GMAC per frame"]
+  if isEnsemble {
+    lines[0] += ", deep ensemble of \(model.networks.count) networks with \(file.memberCount) members"
+  }
+  for view in model.networks {
+    let name = isEnsemble ? " of network \(view.network)" : ""
+    lines += ["", "configuration\(name)"]
+    lines += configFields(view.shape).map { "  \(padded($0.0, 20)) \(plain($0.1))" }
+    lines += ["", "shapes\(name)"]
+    lines += shapeFields(view.shape).map { "  \(padded($0.0, 20)) \($0.1)" }
+  }
   lines += ["", "labels"]
   lines += file.labelCount == 0 ? ["  none"] : model.labels.prefix(10).enumerated().map { "  \($0.0): \($0.1)" }
   if file.labelCount > 10 { lines.append("  … \(file.labelCount) in all") }
   lines += ["", "provenance", "  " + (file.provenance.flatMap(compactJSONObject) ?? "none")]
   lines += [
     "", "self-test",
-    file.golden == nil ? "  none" : "  golden image with \(shape.memberCount) x \(shape.classCount) logits",
+    file.golden == nil ? "  none" : "  golden image with \(file.memberCount) x \(file.shape.classCount) logits",
   ]
   lines += ["", "calibration", file.calibration.map(calibrationText) ?? "  none"]
   lines += ["", "extents"]
@@ -46,14 +58,16 @@ public func inspectionText(of model: MappedModel) -> String {
         + [
           leading("\(extent.offset)", 10), leading("\(extent.length)", 11),
           padded(ExtentEncoding(rawValue: .init(extent.encoding)).name.string, 8), hexadecimal(extent.checksum),
-          extentName(extent),
+          model.extentName(index) + (model.isShared(index) ? ", stored with an earlier network's" : ""),
         ].joined(separator: "  "))
   }
   return lines.joined(separator: "\n")
 }
 
-private func extentJSON(_ extent: e3_file_extent) -> JSONText {
-  .object([
+private func extentJSON(_ model: MappedModel, _ index: Int) -> JSONText {
+  let extent = model.file.extent(at: index)
+  return .object([
+    ("network", model.network(ofTable: index).map(JSONText.integer) ?? .null),
     ("kind", .text(ExtentKind(rawValue: .init(extent.kind)).name.string)),
     ("block", .integer(Int(extent.block))),
     ("index", .integer(Int(extent.index))),
@@ -61,7 +75,12 @@ private func extentJSON(_ extent: e3_file_extent) -> JSONText {
     ("offset", .integer(Int(extent.offset))),
     ("length", .integer(Int(extent.length))),
     ("checksum", .text(hexadecimal(extent.checksum))),
+    ("shared", .flag(model.isShared(index))),
   ])
+}
+
+private func shapesJSON(_ shape: ModelShape) -> JSONText {
+  .object(shapeFields(shape).map { ($0.0, .integer($0.1)) })
 }
 
 private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
@@ -191,8 +210,8 @@ private func name(_ method: ResizeMethod) -> String {
   }
 }
 
-private func gmac(_ shape: ModelShape) -> String {
-  let thousandths = (shape.multiplyAccumulates / 1_000_000).description
+private func gmac(_ multiplyAccumulates: UInt64) -> String {
+  let thousandths = (multiplyAccumulates / 1_000_000).description
   let digits = String(repeating: "0", count: max(0, 4 - thousandths.count)) + thousandths
   return "\(digits.dropLast(3)).\(digits.suffix(3))"
 }

@@ -11,6 +11,8 @@ public final class MappedModel: @unchecked Sendable {
   public let path: String
   /// The validated view; valid as long as this object lives.
   public let file: ModelFile
+  /// A view of each network; the first is ``file``.
+  public let networks: [ModelFile]
   /// The mapped file.
   public let bytes: UnsafeRawBufferPointer
   /// Keeps the bytes mapped; nil when somebody else does.
@@ -35,6 +37,9 @@ public final class MappedModel: @unchecked Sendable {
     (self.bytes, self.path, self.mapping) = (bytes, path, mapping)
     do throws(E3Error) {
       file = try ModelFile(validating: bytes)
+      var networks: [ModelFile] = []
+      try file.forEachNetwork { networks.append($0) }
+      self.networks = networks
     } catch {
       throw FileError(file: path, problem: error.description + Self.detail(bytes, error))
     }
@@ -51,16 +56,42 @@ public final class MappedModel: @unchecked Sendable {
       let header = bytes.loadUnaligned(as: e3_file_header.self)
       return
         ": \(header.version_major).\(header.version_minor), expected \(E3_FILE_VERSION_MAJOR).\(E3_FILE_VERSION_MINOR)"
-    case .fileConfig:
-      let config = bytes.loadUnaligned(
-        fromByteOffset: MemoryLayout<e3_file_header>.size, as: e3_file_config.self)
-      return ModelShape.problem(in: config).map { ": \($0)" } ?? ""
+    case .fileConfig: return configProblem(bytes).map { ": \($0)" } ?? ""
     default: return ""
     }
+  }
+
+  /// The first rule that a configuration breaks.
+  private static func configProblem(_ bytes: UnsafeRawBufferPointer) -> String? {
+    let count = Int(bytes.loadUnaligned(as: e3_file_header.self).network_count)
+    let configs = (0..<count).map { index in
+      bytes.loadUnaligned(
+        fromByteOffset: MemoryLayout<e3_file_header>.size + index * MemoryLayout<e3_file_config>.size,
+        as: e3_file_config.self)
+    }
+    for (index, config) in configs.enumerated() {
+      let name = count == 1 ? "" : "network \(index), "
+      if let problem = ModelShape.problem(in: config) { return "\(name)\(problem)" }
+      if let first = try? ModelShape(validating: configs[0]), let difference = first.difference(from: config) {
+        return "\(name)another \(difference) than the first network"
+      }
+    }
+    return "the members have more than 16777216 logits"
   }
 }
 
 extension MappedModel {
+  /// R, of several networks the largest.
+  package var representationSize: Int { networks.map(\.shape.representation).max() ?? 0 }
+
+  /// Of one frame, in all networks; saturating.
+  package var multiplyAccumulates: UInt64 {
+    networks.reduce(0) { sum, view in
+      let (total, isLarge) = sum.addingReportingOverflow(view.shape.multiplyAccumulates)
+      return isLarge ? .max : total
+    }
+  }
+
   /// The texts of the classes, in their order; empty where the file has none.
   package var labels: [String] {
     (0..<file.labelCount).map { index in file.label(index).map { String(decoding: $0, as: UTF8.self) } ?? "" }

@@ -5,6 +5,10 @@ import E3Format
 public struct RoutingStatistics: Sendable {
   /// One MoE layer.
   public struct Layer: Sendable {
+    /// The network of the file, from 0.
+    public let network: Int
+    /// M of the network.
+    public let memberCount: Int
     /// Encoder block, from 0.
     public let block: Int
     /// `[E]` how often each expert was chosen.
@@ -19,8 +23,8 @@ public struct RoutingStatistics: Sendable {
     /// K
     fileprivate let selected: Int
 
-    fileprivate init(block: Int, experts: Int, selected: Int) {
-      (self.block, self.selected) = (block, selected)
+    fileprivate init(network: Int, members: Int, block: Int, experts: Int, selected: Int) {
+      (self.network, memberCount, self.block, self.selected) = (network, members, block, selected)
       uses = [Int](repeating: 0, count: experts)
     }
 
@@ -63,17 +67,21 @@ public struct RoutingStatistics: Sendable {
     }
   }
 
-  /// The MoE layers, first to last.
+  /// The MoE layers of all networks, first to last.
   public private(set) var layers: [Layer]
   /// Whether every choice is kept, to compare it with another run's.
   let keepsChoices: Bool
 
-  /// - Returns: nil for a dense model.
-  package init?(_ shape: ModelShape, keepsChoices: Bool) {
-    guard shape.moeBlockCount > 0 else { return nil }
+  /// - Returns: nil where no network has experts.
+  package init?(_ networks: [ModelShape], keepsChoices: Bool) {
+    guard networks.contains(where: { $0.moeBlockCount > 0 }) else { return nil }
     self.keepsChoices = keepsChoices
-    layers = (0..<shape.layerCount).filter(shape.isMoE).map { block in
-      Layer(block: block, experts: shape.expertCount, selected: shape.selectedExperts)
+    layers = networks.enumerated().flatMap { network, shape in
+      (0..<shape.layerCount).filter(shape.isMoE).map { block in
+        Layer(
+          network: network, members: shape.memberCount, block: block, experts: shape.expertCount,
+          selected: shape.selectedExperts)
+      }
     }
   }
 

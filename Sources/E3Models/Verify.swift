@@ -19,7 +19,7 @@ public func verify(
     do throws(E3Error) {
       try model.file.verify(at: index)
     } catch {
-      throw FileError(file: path, tensor: extentName(model.file.extent(at: index)), problem: error.description)
+      throw FileError(file: path, tensor: model.extentName(index), problem: error.description)
     }
     progress(Double(index + 1) / Double(model.file.extentCount))
   }
@@ -33,11 +33,22 @@ package func selfTest(_ model: MappedModel) throws(FileError) {
   try session.selfTest()
 }
 
-/// Name of an extent in messages: `expert, block 5, index 3`.
-package func extentName(_ extent: e3_file_extent) -> String {
-  let kind = ExtentKind(rawValue: .init(extent.kind))
-  var name = kind.name.string
-  if (16..<32).contains(kind.rawValue) { name += ", block \(extent.block)" }
-  if kind == .expert { name += ", index \(extent.index)" }
-  return name
+extension MappedModel {
+  /// Name of the extent at `index` of the table: `expert, block 5, index 3`; in a file of several networks also which of
+  /// them it is of.
+  package func extentName(_ index: Int) -> String {
+    let extent = file.extent(at: index)
+    let kind = ExtentKind(rawValue: .init(extent.kind))
+    var name = kind.name.string
+    if networks.count > 1, let network = network(ofTable: index) { name += ", network \(network)" }
+    if (16..<32).contains(kind.rawValue) { name += ", block \(extent.block)" }
+    if kind == .expert { name += ", index \(extent.index)" }
+    return name
+  }
+
+  /// Which network the extent at `index` of the table is of; nil for an optional section.
+  package func network(ofTable index: Int) -> Int? { networks.firstIndex { $0.plannedIndex(ofTable: index) != nil } }
+
+  /// Whether the extent at `index` of the table is stored with an earlier network's.
+  package func isShared(_ index: Int) -> Bool { (try? file.isShared(index)) ?? false }
 }

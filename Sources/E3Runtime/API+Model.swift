@@ -65,27 +65,57 @@ public func e3_model_get_info(
 ) -> e3_status {
   status { () throws(E3Error) in
     let file = try model(handle)
-    let shape = file.shape
-    var filled = e3_model_info()
-    filled.image_height = UInt32(shape.imageHeight)
-    filled.image_width = UInt32(shape.imageWidth)
-    filled.channels = UInt32(shape.channels)
-    filled.classes = UInt32(shape.classCount)
-    filled.members = UInt32(shape.memberCount)
-    filled.experts = UInt32(shape.expertCount)
-    filled.selected_experts = UInt32(shape.selectedExperts)
-    filled.layers = UInt32(shape.layerCount)
-    filled.hidden_size = UInt32(shape.hidden)
-    filled.heads = UInt32(shape.headCount)
-    filled.mlp_size = UInt32(shape.mlp)
-    filled.representation_size = UInt32(shape.representation)
-    filled.tokens = UInt32(shape.tokenCount)
-    filled.labels = UInt32(file.labelCount)
-    filled.calibrated = file.calibration == nil ? 0 : 1
-    filled.multiply_accumulates = shape.multiplyAccumulates
-    (filled.value_low, filled.value_high) = shape.valueBounds
+    var filled = modelInfo(file)
+    (filled.members, filled.multiply_accumulates, filled.networks) = (
+      UInt32(file.memberCount), 0, UInt32(file.networkCount)
+    )
+    try file.forEachNetwork { (view) throws(E3Error) in
+      filled.representation_size = max(filled.representation_size, UInt32(view.shape.representation))
+      let (sum, isLarge) = filled.multiply_accumulates.addingReportingOverflow(view.shape.multiplyAccumulates)
+      filled.multiply_accumulates = isLarge ? .max : sum
+    }
     try fill(info, with: filled, firstSize: Int(E3_MODEL_INFO_FIRST_SIZE))
   }
+}
+
+@c @implementation
+public func e3_model_get_network_info(
+  _ handle: UnsafePointer<e3_model>?, _ network: UInt32, _ info: UnsafeMutablePointer<e3_model_info>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    let file = try model(handle)
+    guard network < UInt32(file.networkCount) else { throw .indexRange }
+    var filled = e3_model_info()
+    try file.forEachNetwork { (view) throws(E3Error) in
+      if view.network == Int(network) { filled = modelInfo(view) }
+    }
+    try fill(info, with: filled, firstSize: Int(E3_MODEL_INFO_FIRST_SIZE))
+  }
+}
+
+/// What a network is.
+private func modelInfo(_ file: ModelFile) -> e3_model_info {
+  let shape = file.shape
+  var filled = e3_model_info()
+  filled.image_height = UInt32(shape.imageHeight)
+  filled.image_width = UInt32(shape.imageWidth)
+  filled.channels = UInt32(shape.channels)
+  filled.classes = UInt32(shape.classCount)
+  filled.members = UInt32(shape.memberCount)
+  filled.experts = UInt32(shape.expertCount)
+  filled.selected_experts = UInt32(shape.selectedExperts)
+  filled.layers = UInt32(shape.layerCount)
+  filled.hidden_size = UInt32(shape.hidden)
+  filled.heads = UInt32(shape.headCount)
+  filled.mlp_size = UInt32(shape.mlp)
+  filled.representation_size = UInt32(shape.representation)
+  filled.tokens = UInt32(shape.tokenCount)
+  filled.labels = UInt32(file.labelCount)
+  filled.calibrated = file.calibration == nil ? 0 : 1
+  filled.multiply_accumulates = shape.multiplyAccumulates
+  (filled.value_low, filled.value_high) = shape.valueBounds
+  filled.networks = 1
+  return filled
 }
 
 @c @implementation

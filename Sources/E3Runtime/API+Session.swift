@@ -113,7 +113,7 @@ public func e3_session_preprocess(
       guard let values else { throw .nullArgument }
       guard count == shape.imageValues else { throw .tensorSize }
       let destination = PatchMatrix(image: shape, values: values)
-      FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.space.filterTables).run(
+      FramePreparation(of: try Frame(validating: frame), shape: shape, tables: session.pointee.answer.filterTables).run(
         lines: 0..<destination.lineCount, into: destination, kernels: session.kernels)
     }
   }
@@ -156,7 +156,7 @@ public func e3_session_get_routing(
 ) -> e3_status {
   status { () throws(E3Error) in
     try withSession(handle) { (session) throws(E3Error) in
-      try fill(routing, with: session.pointee.space.routingRecord.layer(layer, of: session.pointee.model.shape))
+      try fill(routing, with: session.routing(layer: layer), firstSize: Int(E3_ROUTING_FIRST_SIZE))
     }
   }
 }

@@ -2,12 +2,12 @@ import CE3
 import CE3Kernels
 import E3Format
 
-extension Encoder {
+extension Prediction {
   /// probabilities = probabilities^(1/T), normalised: softmax(log(p) / T).
   func temper(_ probabilities: UnsafeMutablePointer<Float>, by temperature: Float) {
-    kernels.table.pointee.scaled_log(probabilities, shape.classCountPadded, 1 / temperature)
+    kernels.table.pointee.scaled_log(probabilities, model.shape.classCountPadded, 1 / temperature)
     kernels.softmax(
-      FloatRows(start: probabilities, stride: shape.classCountPadded, count: 1), width: shape.classCount)
+      FloatRows(start: probabilities, stride: model.shape.classCountPadded, count: 1), width: model.shape.classCount)
   }
 
   /// What a calibrated file says to do with the answer.
@@ -21,7 +21,7 @@ extension Encoder {
     _ probabilities: UnsafePointer<Float>, top: Int, threshold: Float, into set: UnsafeMutablePointer<UInt32>
   ) -> Int {
     var count = 0
-    for index in 0..<shape.classCount where index == top || probabilities[index] >= threshold {
+    for index in 0..<model.shape.classCount where index == top || probabilities[index] >= threshold {
       set[count] = UInt32(index)
       count += 1
     }

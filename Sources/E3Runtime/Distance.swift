@@ -14,18 +14,18 @@ struct DistanceBuffers {
   /// [R16] zeros: the background's mean.
   let zeros: UnsafeMutablePointer<Float>
 
-  init(_ shape: ModelShape, in arena: inout Arena) {
+  init(_ shape: ModelShape, zeros: UnsafeMutablePointer<Float>, in arena: inout Arena) {
+    self.zeros = zeros
     centred = arena.takeRows(shape.memberCount, width: shape.representation)
     whitened = arena.takeRows(shape.memberCount, times: 2, width: shape.representation)
     squares = arena.takeRows(shape.memberCount, width: shape.classCount)
     backgroundSquares = arena.take(Float.self, shape.memberCount)
-    zeros = arena.take(Float.self, shape.representationPadded)
   }
 }
 
 extension Encoder {
   /// The vectors that the head reads, one for each member.
-  var representations: FloatRows { shape.hasPreLogits ? space.representation : space.pooled }
+  var representations: FloatRows { space.representation }
 
   /// space.distance = squared Mahalanobis distances of the representations, from each class and from the background.
   func measureDistances(_ buffers: DistanceBuffers) {
@@ -67,17 +67,27 @@ extension Encoder {
     worker.barrier()
   }
 
-  /// The members' distances as one, and relative to the background; see `e3_result`. Infinite where a float overflowed.
-  func combineDistances(_ buffers: DistanceBuffers) -> (distance: Float, relative: Float) {
-    var (sum, relative): (Float, Float) = (0, 0)
+  /// Keeps what ``AnswerSpace/combineDistances(members:)`` reads of this network's members.
+  func keepDistances(_ buffers: DistanceBuffers, in answer: AnswerSpace) {
     for member in 0..<shape.memberCount {
       let squares = buffers.squares.row(member)
       var nearest = Float.infinity
       for index in 0..<shape.classCount where squares[index] < nearest { nearest = squares[index] }
-      sum += nearest
-      relative += nearest - buffers.backgroundSquares[member]
+      answer.nearest[model.firstMember + member] = nearest
+      answer.relative[model.firstMember + member] = nearest - buffers.backgroundSquares[member]
     }
-    let count = Float(shape.memberCount)
+  }
+}
+
+extension AnswerSpace {
+  /// The members' distances as one, and relative to the background; see `e3_result`. Infinite where a float overflowed.
+  func combineDistances(members: Int) -> (distance: Float, relative: Float) {
+    var (sum, relative): (Float, Float) = (0, 0)
+    for member in 0..<members {
+      sum += nearest[member]
+      relative += self.relative[member]
+    }
+    let count = Float(members)
     // Infinity less infinity is a NaN, and the bits of a NaN differ from CPU to CPU. Infinite says the same: unknown.
     let mean = relative / count
     return ((sum / count).squareRoot(), mean.isFinite ? mean : .infinity)

@@ -3,30 +3,47 @@ import CE3Kernels
 import E3Format
 
 extension Encoder {
-  /// From `space.logits` to the answer: the members' probabilities, their mean, and how much they differ.
+  /// From this network's logits to the parts of the answer that are its members' own: their probabilities, classes and
+  /// distances.
   ///
   /// - Throws: `resultNotFinite` when the weights gave a NaN or an infinity, here or anywhere on the way.
-  func predict() throws(E3Error) -> e3_result {
-    let buffers = space.result
+  func keepMembers(in answer: AnswerSpace) throws(E3Error) {
+    let buffers = answer.result
     let logits = space.logits
     let (members, classes) = (shape.memberCount, shape.classCount)
-    for index in 0..<worker.count where space.notFinite[index] != 0 { throw .resultNotFinite }
+    for index in 0..<worker.count where answer.notFinite[index] != 0 { throw .resultNotFinite }
     for member in 0..<members {
       for index in 0..<classes where !logits.row(member)[index].isFinite { throw .resultNotFinite }
-      (buffers.memberLogits + member * classes).copy(from: logits.row(member), count: classes)
+      (buffers.memberLogits + (model.firstMember + member) * classes).copy(from: logits.row(member), count: classes)
     }
     kernels.softmax(logits.rows(0..<members), width: classes)
-
-    var expected: Float = 0
     for member in 0..<members {
       let probabilities = logits.row(member)
-      (buffers.memberProbabilities + member * classes).copy(from: probabilities, count: classes)
-      buffers.memberEntropies[member] = kernels.table.pointee.entropy(probabilities, classes)
-      buffers.memberClasses[member] = UInt32(largest(probabilities, count: classes))
-      expected += buffers.memberEntropies[member]
+      let place = model.firstMember + member
+      (buffers.memberProbabilities + place * classes).copy(from: probabilities, count: classes)
+      buffers.memberEntropies[place] = kernels.table.pointee.entropy(probabilities, classes)
+      buffers.memberClasses[place] = UInt32(largest(probabilities, count: classes))
     }
+    if let distance = space.distance { keepDistances(distance, in: answer) }
+  }
+}
+
+/// The answer of a file: of the members of all its networks, which count alike.
+struct Prediction {
+  let model: ModelFile
+  let kernels: Kernels
+  let answer: AnswerSpace
+
+  /// What the members' parts say together: the mean of their probabilities, how much they differ, and what to do.
+  func predict() -> e3_result {
+    let buffers = answer.result
+    let (members, classes) = (model.memberCount, model.shape.classCount)
+    var expected: Float = 0
+    for member in 0..<members { expected += buffers.memberEntropies[member] }
     expected /= Float(members)
-    kernels.table.pointee.mean_rows(logits.start, logits.stride, members, shape.classCountPadded, buffers.probabilities)
+    let logits = answer.logits
+    kernels.table.pointee.mean_rows(
+      logits.start, logits.stride, members, model.shape.classCountPadded, buffers.probabilities)
 
     let total = kernels.table.pointee.entropy(buffers.probabilities, classes)
     let calibration = model.calibration
@@ -46,8 +63,8 @@ extension Encoder {
     result.mutual_information = max(total - expected, 0)
     result.disagreement = disagreement(buffers.memberClasses, count: members)
     (result.distance, result.relative_distance) = (.nan, .nan)
-    if let distance = space.distance {
-      (result.distance, result.relative_distance) = combineDistances(distance)
+    if model.hasStatistics {
+      (result.distance, result.relative_distance) = answer.combineDistances(members: members)
     }
     result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
     if let calibration, let set = buffers.predictionSet {
@@ -57,16 +74,9 @@ extension Encoder {
         collectPredictionSet(
           buffers.probabilities, top: top, threshold: calibration.set_threshold, into: set))
     }
-    result.representation_stride = UInt32(representations.stride)
-    result.representations = UnsafePointer(representations.start)
+    result.representation_stride = UInt32(answer.representations.stride)
+    result.representations = UnsafePointer(answer.representations.start)
     return result
-  }
-
-  /// Index of the largest of `count` values, the lowest on a tie.
-  private func largest(_ values: UnsafePointer<Float>, count: Int) -> Int {
-    var best = 0
-    for index in 1..<max(count, 1) where values[index] > values[best] { best = index }
-    return best
   }
 
   /// Share of the member pairs whose top classes differ.
@@ -78,4 +88,11 @@ extension Encoder {
     }
     return Float(differing) / Float(count * (count - 1) / 2)
   }
+}
+
+/// Index of the largest of `count` values, the lowest on a tie.
+private func largest(_ values: UnsafePointer<Float>, count: Int) -> Int {
+  var best = 0
+  for index in 1..<max(count, 1) where values[index] > values[best] { best = index }
+  return best
 }

@@ -42,14 +42,10 @@ struct RoutingRecord {
       .copy(from: chosen, count: shape.selectedExperts)
   }
 
-  /// The record of the MoE layer `index`, counted from the first one.
-  ///
-  /// - Throws: `noRouting`, `indexRange`.
-  func layer(_ index: UInt32, of shape: ModelShape) throws(E3Error) -> e3_routing {
-    guard isEnabled else { throw .noRouting }
-    guard index < UInt32(shape.moeBlockCount) else { throw .indexRange }
+  /// The record of the MoE layer `index` of a network, counted from its first one.
+  func layer(_ index: Int, of shape: ModelShape) -> e3_routing {
     var block = 0
-    while !shape.isMoE(block) || shape.moeBlocks(before: block) != Int(index) { block += 1 }
+    while !shape.isMoE(block) || shape.moeBlocks(before: block) != index { block += 1 }
     var routing = e3_routing()
     routing.block = UInt32(block)
     routing.members = UInt32(shape.memberCount)
@@ -67,5 +63,26 @@ struct RoutingRecord {
 
   private func experts(ofBlock block: Int, _ shape: ModelShape) -> UnsafeMutablePointer<UInt32> {
     experts + shape.moeBlocks(before: block) * shape.memberCount * shape.tokenCount * shape.selectedExperts
+  }
+}
+
+extension UnsafeMutablePointer<Session> {
+  /// The record of the MoE layer `index`, counted over the networks one after the other.
+  ///
+  /// - Throws: `noRouting`, `indexRange`.
+  func routing(layer index: UInt32) throws(E3Error) -> e3_routing {
+    var (left, hasRecords) = (UInt64(index), false)
+    for place in 0..<pointee.model.networkCount {
+      let (shape, record) = (pointee.networks[place].model.shape, pointee.networks[place].space.routingRecord)
+      guard record.isEnabled else { continue }
+      hasRecords = true
+      if left < UInt64(shape.moeBlockCount) {
+        var routing = record.layer(Int(left), of: shape)
+        routing.network = UInt32(place)
+        return routing
+      }
+      left -= UInt64(shape.moeBlockCount)
+    }
+    throw hasRecords ? .indexRange : .noRouting
   }
 }

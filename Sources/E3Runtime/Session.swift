@@ -41,6 +41,12 @@ struct SessionOptions {
   }
 }
 
+/// One network of a session.
+struct Network {
+  let model: ModelFile
+  let space: Workspace
+}
+
 /// A session as it stands at the start of its arena.
 struct Session {
   /// Alignment of an arena: worker stacks start on a page.
@@ -50,11 +56,18 @@ struct Session {
   static let mark: UInt64 = 0x6e6f_6973_7345_3345
 
   var mark: UInt64
+  /// The view of the first network.
   let model: ModelFile
   let kernels: UnsafePointer<e3k_table>
-  let space: Workspace
+  /// [N]: the networks, which take turns.
+  let networks: UnsafeMutablePointer<Network>
+  /// Whether all of them cut the image into the same patches.
+  let hasEqualPatches: Bool
+  let answer: AnswerSpace
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
+  /// The network that the team runs, and what it begins with.
+  var current = 0
   var input = Input.patches
 
   static func mark(at address: UnsafeMutablePointer<Session>) -> UInt64 { mark ^ UInt64(UInt(bitPattern: address)) }
@@ -69,15 +82,16 @@ struct Session {
     case patchesQuantized
   }
 
-  /// The parts of an arena, in order.
+  /// The parts of an arena before its buffers, in order: their sizes follow from the options and the header.
   struct Parts {
     let session: UnsafeMutablePointer<Session>
     let profile: UnsafeMutablePointer<Profile>
     let team: UnsafeMutablePointer<ce3_team>
     let stacks: UnsafeMutablePointer<UInt8>
-    /// A copy of the file's table, which nobody changes.
+    let networks: UnsafeMutablePointer<Network>
+    /// Copies of the file's configurations and table, which nobody changes.
+    let configs: UnsafeMutablePointer<e3_file_config>
     let table: UnsafeMutablePointer<e3_file_extent>
-    let space: Workspace
 
     init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
       session = arena.take(Session.self, 1)
@@ -86,17 +100,49 @@ struct Session {
       stacks = arena.take(
         UInt8.self, options.threads - 1, times: Int(CE3_WORKER_STACK_BYTES),
         alignment: Int(CE3_STACK_ALIGNMENT))
+      networks = arena.take(Network.self, model.networkCount)
+      configs = arena.take(e3_file_config.self, model.networkCount)
       table = arena.take(e3_file_extent.self, model.extentCount)
-      space = Workspace(model, options: options, in: &arena)
     }
+  }
+
+  /// Lays out the buffers, which are the rest of an arena: what the answer is made of, the records of all routers, and
+  /// the networks' workspaces one over the other.
+  ///
+  /// - Parameter place: Is given each network.
+  /// - Throws: `fileChanged`.
+  private static func layBuffers(
+    of model: ModelFile, options: SessionOptions, in arena: inout Arena, place: (Network) -> Void
+  ) throws(E3Error) -> AnswerSpace {
+    var representation = 0
+    try model.forEachNetwork { (view) throws(E3Error) in
+      representation = max(representation, view.shape.representation)
+    }
+    let answer = AnswerSpace(model, representation: representation, options: options, in: &arena)
+    var nextRecord = arena.used
+    try model.forEachNetwork { (view) throws(E3Error) in
+      _ = RoutingRecord(view.shape, isEnabled: options.recordsRouting, in: &arena)
+    }
+    let workspaces = arena.used
+    try model.forEachNetwork { (view) throws(E3Error) in
+      arena.rewind(to: nextRecord)
+      let record = RoutingRecord(view.shape, isEnabled: options.recordsRouting, in: &arena)
+      nextRecord = arena.used
+      arena.rewind(to: workspaces)
+      place(
+        Network(
+          model: view, space: Workspace(view, options: options, answer: answer, record: record, in: &arena)))
+    }
+    return answer
   }
 
   /// Exact arena size for a model and options.
   ///
-  /// - Throws: `modelTooLarge`.
+  /// - Throws: `modelTooLarge`, `fileChanged`.
   static func arenaBytes(_ model: ModelFile, options: SessionOptions) throws(E3Error) -> Int {
     var arena = Arena()
     _ = Parts(model, options: options, in: &arena)
+    _ = try layBuffers(of: model, options: options, in: &arena) { _ in }
     guard !arena.overflowed else { throw .modelTooLarge }
     return arena.bytes
   }
@@ -108,21 +154,24 @@ struct Session {
   static func create(
     _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
   ) throws(E3Error) -> UnsafeMutablePointer<Session> {
-    let needed = try arenaBytes(model, options: options)
+    let asked = try arenaBytes(model, options: options)
     guard Int(bitPattern: memory) % arenaAlignment == 0 else { throw .arenaAlignment }
-    guard count >= needed else { throw .arenaTooSmall }
+    guard count >= asked else { throw .arenaTooSmall }
     let kernels = try options.kernelTable()
-    var arena = Arena(memory, count: needed)
+    var arena = Arena(memory, count: asked)
     let parts = Parts(model, options: options, in: &arena)
-    let model = try model.copyingTable(to: parts.table)
-    guard !arena.overflowed, model.mostInt4Inputs == parts.space.int4Inputs else { throw .fileChanged }
+    let model = try model.copyingTable(to: parts.table, configs: parts.configs)
+    // What was asked for may have been the size of other configurations, which stood in the file meanwhile.
+    guard try arenaBytes(model, options: options) == asked else { throw .fileChanged }
     parts.profile.initialize(to: Profile())
-    // Quantisation reads whole padded rows, and no frame ever writes their padding.
-    let patches = parts.space.patches
-    patches.start.update(repeating: 0, count: patches.count * patches.stride)
-    parts.space.filterTables?.clear()
-    parts.space.routingRecord.clear(model.shape)
-    parts.space.distance?.zeros.update(repeating: 0, count: model.shape.representationPadded)
+    var hasEqualPatches = true
+    let answer = try layBuffers(of: model, options: options, in: &arena) { network in
+      (parts.networks + network.model.network).initialize(to: network)
+      network.space.routingRecord.clear(network.model.shape)
+      hasEqualPatches = hasEqualPatches && network.model.shape.hasPatches(of: model.shape)
+    }
+    answer.clear()
+    parts.networks[0].clearPatches()
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,
@@ -133,10 +182,25 @@ struct Session {
     }
     parts.session.initialize(
       to: Session(
-        mark: mark(at: parts.session), model: model, kernels: kernels, space: parts.space, profile: parts.profile,
-        team: parts.team))
+        mark: mark(at: parts.session), model: model, kernels: kernels, networks: parts.networks,
+        hasEqualPatches: hasEqualPatches, answer: answer, profile: parts.profile, team: parts.team))
     return parts.session
   }
+}
+
+extension Network {
+  /// Quantisation reads whole padded rows, and no frame ever writes their padding.
+  func clearPatches() { space.patches.start.update(repeating: 0, count: space.patches.count * space.patches.stride) }
+
+  /// The first layer's input in the arena.
+  var patchMatrix: PatchMatrix {
+    PatchMatrix(shape: model.shape, rows: space.patches.start, rowStride: space.patches.stride)
+  }
+}
+
+extension ModelShape {
+  /// Whether this network and one of `other` shape, of the same file, cut the image into the same patches.
+  func hasPatches(of other: ModelShape) -> Bool { patchHeight == other.patchHeight && patchWidth == other.patchWidth }
 }
 
 extension UnsafeMutablePointer<Session> {
@@ -145,10 +209,10 @@ extension UnsafeMutablePointer<Session> {
   /// - Throws: what `Frame` says, `resultNotFinite`.
   func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
-    pointee.input = .frame(
-      FramePreparation(
-        of: try Frame(validating: frame), shape: pointee.model.shape, tables: pointee.space.filterTables))
-    return try runTeam()
+    let frame = try Frame(validating: frame)
+    return try runNetworks { (network) throws(E3Error) in
+      .frame(FramePreparation(of: frame, shape: network.model.shape, tables: pointee.answer.filterTables))
+    }
   }
 
   /// Classifies one prepared image of `count` values.
@@ -156,23 +220,26 @@ extension UnsafeMutablePointer<Session> {
   /// - Throws: `tensorSize`, `tensorNotFinite`, `resultNotFinite`.
   func run(tensor values: UnsafePointer<Float>, count: Int) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
-    let shape = pointee.model.shape
-    guard count == shape.imageValues else { throw .tensorSize }
+    guard count == pointee.model.shape.imageValues else { throw .tensorSize }
+    return try runNetworks { (network) throws(E3Error) in try place(values, in: network) }
+  }
+
+  /// Places a prepared image where the first layer of `network` reads it.
+  private func place(_ values: UnsafePointer<Float>, in network: Network) throws(E3Error) -> Session.Input {
+    let shape = network.model.shape
     if shape.patchesTileImage {
-      pointee.input = .patchesQuantized
-      guard kernels.quantizePatches(values, shape: shape, into: pointee.space.patchesQuantized) else {
+      guard kernels.quantizePatches(values, shape: shape, into: network.space.patchesQuantized) else {
         throw .tensorNotFinite
       }
-      return try runTeam()
+      return .patchesQuantized
     }
-    pointee.input = .patches
-    let patches = patchMatrix
+    let patches = network.patchMatrix
     let lineValues = shape.imageWidth * shape.channels
     for line in 0..<shape.imageHeight {
       guard allFinite(values + line * lineValues, count: lineValues) else { throw .tensorNotFinite }
       if line < patches.lineCount { patches.place(values, shape: shape, lines: line..<line + 1) }
     }
-    return try runTeam()
+    return .patches
   }
 
   /// Runs the golden input and compares the bits of the member logits.
@@ -181,35 +248,52 @@ extension UnsafeMutablePointer<Session> {
   func selfTest() throws(E3Error) {
     pointee.profile.pointee = Profile()
     guard let golden = pointee.model.golden else { throw .noGolden }
-    pointee.input = .frame(FramePreparation(goldenPixels: golden.pixels, shape: pointee.model.shape))
-    let result = try runTeam()
+    let result = try runNetworks { (network) throws(E3Error) in
+      .frame(FramePreparation(goldenPixels: golden.pixels, shape: network.model.shape))
+    }
     for index in 0..<Int(result.members) * Int(result.classes)
     where result.member_logits[index].bitPattern != golden.logits[index].bitPattern {
       throw .goldenMismatch
     }
   }
 
-  /// The first layer's input in the arena.
-  private var patchMatrix: PatchMatrix {
-    PatchMatrix(
-      shape: pointee.model.shape, rows: pointee.space.patches.start, rowStride: pointee.space.patches.stride)
+  /// Runs one network after the other. The quantised patches of one serve the next where they are the same: each
+  /// workspace has them in the same place.
+  ///
+  /// - Parameter prepare: Makes the input of a network.
+  private func runNetworks(
+    _ prepare: (Network) throws(E3Error) -> Session.Input
+  ) throws(E3Error) -> e3_result {
+    for index in 0..<pointee.model.networkCount {
+      let network = pointee.networks[index]
+      if index == 0 || !pointee.hasEqualPatches {
+        if !pointee.hasEqualPatches { network.clearPatches() }
+        pointee.input = try prepare(network)
+      } else {
+        pointee.input = .patchesQuantized
+      }
+      pointee.current = index
+      try runTeam()
+      try encoder(worker: 0).keepMembers(in: pointee.answer)
+    }
+    return Prediction(model: pointee.model, kernels: kernels, answer: pointee.answer).predict()
   }
 
-  private func runTeam() throws(E3Error) -> e3_result {
-    pointee.space.notFinite.update(repeating: 0, count: Int(pointee.team.pointee.count))
+  private func runTeam() throws(E3Error) {
+    pointee.answer.notFinite.update(repeating: 0, count: Int(pointee.team.pointee.count))
     let team = pointee.team
     ce3_team_look(team, pointee.profile.pointee.last)
     if ce3_team_is_late(team) == 0 { ce3_team_run(team, enterTeam, self) }
     guard ce3_team_is_late(team) == 0 else { throw .deadline }
-    return try encoder(worker: 0).predict()
   }
 
   /// What one worker of the team does for a frame.
   fileprivate func runWorker(index: Int) {
     let encoder = encoder(worker: index)
     if case .frame(let preparation) = pointee.input {
+      let patches = pointee.networks[pointee.current].patchMatrix
       preparation.run(
-        lines: encoder.worker.share(of: patchMatrix.lineCount), into: patchMatrix, kernels: encoder.kernels)
+        lines: encoder.worker.share(of: patches.lineCount), into: patches, kernels: encoder.kernels)
       encoder.worker.barrier()
     }
     if case .patchesQuantized = pointee.input {} else { encoder.quantizePatches() }
@@ -221,9 +305,11 @@ extension UnsafeMutablePointer<Session> {
   var kernels: Kernels { encoder(worker: 0).kernels }
 
   private func encoder(worker index: Int) -> Encoder {
-    Encoder(
-      model: pointee.model, shape: pointee.model.shape,
-      kernels: pointee.space.kernels(pointee.kernels, worker: index), space: pointee.space,
+    let network = pointee.networks[pointee.current]
+    return Encoder(
+      model: network.model, shape: network.model.shape,
+      kernels: network.space.kernels(pointee.kernels, notFinite: pointee.answer.notFinite, worker: index),
+      space: network.space,
       worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
       profile: pointee.profile)
   }

@@ -2,14 +2,13 @@ import CE3Kernels
 import CE3Threads
 import E3Format
 
-/// Every buffer of an inference, in the arena. Letters as in ``ModelShape``; rows of the token sequence are ordered
-/// member-major: row m*T + t is token t of member m (before the first MoE MLP there is one sequence, rows 0..<T).
+/// Every buffer of one network's inference, in the arena. Letters as in ``ModelShape``; rows of the token sequence are
+/// ordered member-major: row m*T + t is token t of member m (before the first MoE MLP there is one sequence, rows
+/// 0..<T). The networks of a file take turns, and their workspaces share their memory; ``AnswerSpace`` has what stays.
 struct Workspace {
   /// [P][patch values], float: the picture cut into patches.
   let patches: FloatRows
   let patchesQuantized: QuantizedRows
-  /// Nil where the recipe is not Pillow's.
-  let filterTables: FilterTables?
 
   /// [M*T][H]: the residual stream.
   let residual: FloatRows
@@ -20,13 +19,9 @@ struct Workspace {
   /// [M][H]: the class tokens alone, in the last block; or the pooled vectors.
   let classQuantized: QuantizedRows
 
-  /// [threads]: 1 where a worker met a number that is not finite in this frame.
-  let notFinite: UnsafeMutablePointer<UInt32>
-  /// [threads][two panels]: what 4-bit weights are as int8; nil where the model has none.
+  /// [threads][two panels]: what 4-bit weights are as int8; nil where the network has none.
   private let expanded: UnsafeMutablePointer<UInt8>?
   private let expandedBytes: Int
-  /// Most inputs of a layer that it has room for.
-  let int4Inputs: Int
 
   // Attention, of all tokens and of the first alone. Both share their memory with the MLP: they are never alive
   // together.
@@ -45,12 +40,11 @@ struct Workspace {
   let routing: RoutingTables
 
   // Head.
-  /// The pooled vectors, [M][H or 2 H], and what the head reads, [M][R].
+  /// The pooled vectors, [M][H or 2 H], and what the head reads, [M][R]: the same rows without a `pre_logits` layer.
   let pooled: FloatRows
   let representation: FloatRows
   /// [M][C], padded rows: logits, then probabilities.
   let logits: FloatRows
-  let result: ResultBuffers
   let routingRecord: RoutingRecord
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
@@ -64,7 +58,13 @@ struct Workspace {
     return wide ? most : min(all, most)
   }
 
-  init(_ model: ModelFile, options: SessionOptions, in arena: inout Arena) {
+  /// - Parameters:
+  ///   - model: The network.
+  ///   - answer: What its answer goes to.
+  ///   - record: Of its routers.
+  init(
+    _ model: ModelFile, options: SessionOptions, answer: AnswerSpace, record: RoutingRecord, in arena: inout Arena
+  ) {
     let shape = model.shape
     let members = shape.memberCount
     let tokens = shape.tokenCount
@@ -73,22 +73,20 @@ struct Workspace {
 
     patches = arena.takeRows(shape.patchCount, width: shape.patchInputs)
     patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchInputs)
-    filterTables = shape.resizeMethod == .pillow ? FilterTables(shape, in: &arena) : nil
     residual = arena.takeRows(members, times: tokens, width: shape.hidden)
     normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
     quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
     classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
-    notFinite = arena.take(UInt32.self, options.threads)
-    int4Inputs = model.mostInt4Inputs
+    let int4Inputs = model.mostInt4Inputs
     expandedBytes = e3k_expanded_bytes(int4Inputs)
     expanded = int4Inputs == 0 ? nil : arena.take(UInt8.self, options.threads, times: expandedBytes)
     routing = RoutingTables(shape, in: &arena)
-    pooled = arena.takeRows(members, width: shape.pooledWidth)
-    representation = arena.takeRows(members, width: shape.representation)
-    logits = arena.takeRows(members, width: shape.classCount)
-    result = ResultBuffers(model, in: &arena)
-    routingRecord = RoutingRecord(shape, isEnabled: options.recordsRouting, in: &arena)
-    distance = model.hasStatistics ? DistanceBuffers(shape, in: &arena) : nil
+    let mine = model.firstMember..<model.firstMember + members
+    representation = answer.representations.rows(mine)
+    pooled = shape.hasPreLogits ? arena.takeRows(members, width: shape.pooledWidth) : representation
+    logits = answer.logits.rows(mine)
+    routingRecord = record
+    distance = model.hasStatistics ? DistanceBuffers(shape, zeros: answer.zeros.start, in: &arena) : nil
 
     let shared = arena.used
     queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)
@@ -108,33 +106,11 @@ struct Workspace {
 
 extension Workspace {
   /// The kernels of a worker.
-  func kernels(_ table: UnsafePointer<e3k_table>, worker: Int) -> Kernels {
+  ///
+  /// - Parameter notFinite: [threads]: 1 where a worker met a number that is not finite in this frame.
+  func kernels(
+    _ table: UnsafePointer<e3k_table>, notFinite: UnsafeMutablePointer<UInt32>, worker: Int
+  ) -> Kernels {
     Kernels(table: table, notFinite: notFinite + worker, expanded: expanded.map { $0 + worker * expandedBytes })
-  }
-}
-
-/// What the answer points into.
-struct ResultBuffers {
-  /// [M][C]
-  let memberLogits: UnsafeMutablePointer<Float>
-  /// [M][C]
-  let memberProbabilities: UnsafeMutablePointer<Float>
-  /// [C], padded with zeros to a multiple of 16
-  let probabilities: UnsafeMutablePointer<Float>
-  /// [M]: entropy of each member's probabilities
-  let memberEntropies: UnsafeMutablePointer<Float>
-  /// [M]: most probable class of each member
-  let memberClasses: UnsafeMutablePointer<UInt32>
-  /// [C]: the prediction set; nil where the file is not calibrated
-  let predictionSet: UnsafeMutablePointer<UInt32>?
-
-  init(_ model: ModelFile, in arena: inout Arena) {
-    let shape = model.shape
-    memberLogits = arena.take(Float.self, shape.memberCount, times: shape.classCount)
-    memberProbabilities = arena.take(Float.self, shape.memberCount, times: shape.classCount)
-    probabilities = arena.take(Float.self, shape.classCountPadded)
-    memberEntropies = arena.take(Float.self, shape.memberCount)
-    memberClasses = arena.take(UInt32.self, shape.memberCount)
-    predictionSet = model.calibration == nil ? nil : arena.take(UInt32.self, shape.classCount)
   }
 }

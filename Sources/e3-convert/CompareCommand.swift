@@ -1,4 +1,5 @@
 import ArgumentParser
+import E3Checkpoint
 import E3Evaluation
 import E3Host
 
@@ -6,16 +7,17 @@ struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Compare a packed model with the checkpoint's float32 forward pass.",
+    usage: "e3-convert compare CHECKPOINT … MODEL.e3 --tensor <tensor> [options]",
     discussion: "Image size, members and capacity are those of the model file.")
 
-  @Argument(help: "Checkpoint, or its folder, that the model was packed from.", completion: .file())
-  var checkpoint: String
+  @Argument(
+    help: ArgumentHelp(
+      "Checkpoint, or its folder, that the model was packed from, one for each network; then the model file.",
+      valueName: "CHECKPOINT … MODEL.e3"), completion: .file())
+  var paths: [String]
 
-  @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
-  var model: String
-
-  @Option(help: "Its configuration, as for pack.", completion: .file(extensions: ["json"]))
-  var config: String?
+  @Option(help: "Their configuration, as for pack.", completion: .file(extensions: ["json"]))
+  var config: [String] = []
 
   @Option(help: ArgumentHelp("Tensors to leave out, as for pack.", valueName: "pattern"))
   var ignore: [String] = []
@@ -26,10 +28,22 @@ struct CompareCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  private var sources: [CheckpointSource] {
+    get throws { try checkpointSources(Array(paths.dropLast()), configs: config) }
+  }
+
+  func validate() throws {
+    guard paths.count >= 2 else {
+      throw ValidationError("give a checkpoint and the model file that was packed from it")
+    }
+    _ = try sources
+  }
+
   func run() throws {
+    let model = paths[paths.count - 1]
     let meter = ProgressMeter("comparing \(model)")
     let comparison = try compare(
-      checkpoint: checkpoint, config: config, ignoring: ignore, model: model, tensor: tensor, progress: meter.update)
+      try sources, ignoring: ignore, model: model, tensor: tensor, progress: meter.update)
     print(json ? comparison.json.description : comparison.text)
   }
 }

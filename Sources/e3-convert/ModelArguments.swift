@@ -3,19 +3,8 @@ import E3Checkpoint
 import E3Converter
 import E3DataSets
 
-/// The arguments that say which model is meant: shared by the commands that read a checkpoint.
-struct ModelArguments: ParsableArguments {
-  @Argument(help: "Checkpoint of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or its folder.")
-  var checkpoint: String
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
-      tell.
-      """, valueName: "config.json"))
-  var config: String?
-
+/// The arguments that say how a checkpoint is read: shared by the commands that do.
+struct ModelReading: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Leave out tensors of such names, with * for any text; may be given several times.", valueName: "pattern"))
@@ -43,6 +32,17 @@ struct ModelArguments: ParsableArguments {
       imageSize: imageSize.map { (height: $0.height, width: $0.width) }, ensembleSize: ensembleSize,
       capacity: capacity ?? defaultCapacity)
   }
+}
+
+/// Checkpoints with their configurations.
+///
+/// - Throws: another number of configurations than none, one, or one for each.
+func checkpointSources(_ checkpoints: [String], configs: [String]) throws -> [CheckpointSource] {
+  guard let sources = CheckpointSource.all(checkpoints, configs: configs) else {
+    throw ValidationError(
+      "--config is given \(configs.count) times, expected once or once for each of \(checkpoints.count) checkpoints")
+  }
+  return sources
 }
 
 extension ModelOptions.CapacityMode: ExpressibleByArgument {}

@@ -5,10 +5,27 @@ import E3Host
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pack",
-    abstract: "Pack a checkpoint as a model file.",
-    discussion: "The file appears under its name only when it is complete; the same input always gives the same bytes.")
+    abstract: "Pack a checkpoint as a model file, or several as a deep ensemble in one file.",
+    discussion: """
+      The file appears under its name only when it is complete; the same input always gives the same bytes. The networks of \
+      an ensemble may be of any kind; they know the same classes and prepare images alike. The answer is that of all their \
+      members, and what they have in common is stored once.
+      """)
 
-  @OptionGroup var model: ModelArguments
+  @Argument(
+    help:
+      "Checkpoints of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or their folders: the networks.")
+  var checkpoints: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
+      tell. Of several checkpoints one for all, or one for each.
+      """, valueName: "config.json"))
+  var config: [String] = []
+
+  @OptionGroup var model: ModelReading
 
   @Option(
     name: .shortAndLong, help: ArgumentHelp("Model file to write.", valueName: "model.e3"),
@@ -28,6 +45,10 @@ struct PackCommand: ParsableCommand {
       valueName: "experts=B,mlp=B,attention=8"))
   var weights = WeightArgument(bits: WeightBits())
 
+  func validate() throws {
+    _ = try checkpointSources(checkpoints, configs: config)
+  }
+
   func run() throws {
     let options = PackOptions(
       model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
@@ -36,7 +57,7 @@ struct PackCommand: ParsableCommand {
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(
-      checkpoint: model.checkpoint, config: model.config, output: output, options: options, note: printNote,
+      checkpointSources(checkpoints, configs: config), output: output, options: options, note: printNote,
       progress: meter.update)
   }
 }

@@ -13,7 +13,18 @@ struct ReferenceCommand: ParsableCommand {
       model that was packed without --capacity.
       """)
 
-  @OptionGroup var model: ModelArguments
+  @Argument(help: "Checkpoint of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or its folder.")
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
+      tell.
+      """, valueName: "config.json"))
+  var config: String?
+
+  @OptionGroup var model: ModelReading
 
   @Option(help: ArgumentHelp("Float array [N,H,W,channels] in the model's value range.", valueName: "in.npy"))
   var tensor: String
@@ -23,7 +34,7 @@ struct ReferenceCommand: ParsableCommand {
 
   func run() throws {
     let source = try SourceModel(
-      checkpoint: model.checkpoint, config: model.config, options: model.options(capacity: .reference),
+      checkpoint: checkpoint, config: config, options: model.options(capacity: .reference),
       ignoring: model.ignore)
     for line in source.notes { printNote(line) }
     let reference = ReferenceModel(source)

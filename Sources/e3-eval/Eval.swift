@@ -1,4 +1,5 @@
 import ArgumentParser
+import E3Checkpoint
 import E3DataSets
 import E3Evaluation
 import E3Host
@@ -45,14 +46,16 @@ struct Eval: ParsableCommand {
   var temperature: Double?
 
   @Option(
-    help: ArgumentHelp("Also run this checkpoint in float32 and show what int8 costs.", valueName: "checkpoint"))
-  var reference: String?
+    help: ArgumentHelp(
+      "Also run this checkpoint in float32 and show what int8 costs; given once for each network of the file.",
+      valueName: "checkpoint"))
+  var reference: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Configuration of the reference; the one beside it when left out.",
+      "Configuration of the reference, for all or for each; the one beside it when left out.",
       valueName: "config.json"))
-  var config: String?
+  var config: [String] = []
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -88,7 +91,10 @@ struct Eval: ParsableCommand {
       throw ValidationError("--temperature takes 0.01 to 100")
     }
     guard skip >= 0 else { throw ValidationError("--skip takes 0 or more") }
-    guard config == nil || reference != nil else { throw ValidationError("--config belongs to --reference") }
+    guard config.isEmpty || !reference.isEmpty else { throw ValidationError("--config belongs to --reference") }
+    guard CheckpointSource.all(reference, configs: config) != nil else {
+      throw ValidationError("--config is given \(config.count) times, expected once or once for each --reference")
+    }
   }
 
   func run() throws {
@@ -96,16 +102,16 @@ struct Eval: ParsableCommand {
     evaluation.labels = labels
     evaluation.outOfDistribution = ood
     evaluation.evaluatesCorruptions = corruptions
-    evaluation.reference = reference.map { ($0, config) }
+    evaluation.reference = CheckpointSource.all(reference, configs: config) ?? []
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     evaluation.temperature = temperature
     evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit
-    if reference != nil, evaluation.threads > 1 { setMatrixThreads(1) }
+    if !reference.isEmpty, evaluation.threads > 1 { setMatrixThreads(1) }
     if let plots { try Report.makePlotFolder(plots) }
     let page = try report.map { (path) throws(FileError) in
-      try requireDistinct(output: path, from: paths + ood + [labels, reference, config].compactMap { $0 })
+      try requireDistinct(output: path, from: paths + ood + reference + config + [labels].compactMap { $0 })
       return try AtomicFile(path: path)
     }
     let report = try evaluation.run { name in

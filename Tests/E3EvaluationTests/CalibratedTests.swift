@@ -18,10 +18,11 @@ struct CalibratedTests {
   }
 
   private func images(_ count: Int) throws -> DataSet {
-    let (height, width, channels) = (model.shape.imageHeight, model.shape.imageWidth, model.shape.channels)
+    let shape = model.mapped.file.shape
+    let (height, width, channels) = (shape.imageHeight, shape.imageWidth, shape.channels)
     return try DataSet(
       path: folder.write(
-        npy([count, height, width, channels], noise(count * model.shape.imageValues)), to: "images.npy"))
+        npy([count, height, width, channels], noise(count * shape.imageValues)), to: "images.npy"))
   }
 
   @Test("the distances that the float path is given are the runtime's formula")
@@ -32,7 +33,7 @@ struct CalibratedTests {
       let answer = StoredAnswer(try session.run(data.image(at: index), name: "image"))
       let (distance, relative) = (try #require(answer.distance), try #require(answer.relativeDistance))
       let rows = answer.representations.map { $0[...] }
-      let exact = try #require(model.mapped.file.distances(of: rows))
+      let exact = try #require(model.mapped.distances(of: rows))
       #expect(abs(Double(distance) - exact.distance) < 1e-4 * exact.distance)
       #expect(abs(Double(relative) - exact.relative) < 1e-3 * abs(exact.relative) + 1e-3)
     }

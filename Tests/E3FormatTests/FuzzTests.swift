@@ -7,12 +7,13 @@ import Testing
 struct FuzzTests {
   /// The codes that opening or verifying a file may give.
   private static let fileErrors = 33...46
+  private static let files = [SampleFile.full, .map, .calibrated, .ensemble, .twins, .int4]
 
   /// Opens the bytes; when they are valid, reads everything through every accessor.
   private func exercise(_ raw: UnsafeRawBufferPointer) -> E3Error? {
     do throws(E3Error) {
       let file = try ModelFile(validating: raw)
-      readEverything(file)
+      try readEverything(file)
       try file.verifyChecksums()
       return nil
     } catch {
@@ -20,7 +21,7 @@ struct FuzzTests {
     }
   }
 
-  private func readEverything(_ file: ModelFile) {
+  private func readEverything(_ file: ModelFile) throws(E3Error) {
     var hash = XXH64()
     func read(_ view: LinearView) {
       hash.update(UnsafeRawBufferPointer(start: view.panels, count: view.panelCount * view.panelBytes))
@@ -29,33 +30,37 @@ struct FuzzTests {
       hash.update(UnsafeRawBufferPointer(start: view.panels, count: view.panelCount * view.inputs * 64))
       if let bias = view.bias { hash.update(UnsafeRawBufferPointer(start: bias, count: view.panelCount * 64)) }
     }
-    read(file.linear(.patchEmbedding))
-    for block in 0..<file.shape.layerCount {
-      read(file.linear(.queryKeyValue, block: block))
-      read(file.linear(.attentionOutput, block: block))
-      if file.shape.isMoE(block) {
-        for member in 0..<file.shape.memberCount { read(file.router(block: block, member: member)) }
-        for expert in 0..<file.shape.expertCount {
-          read(file.expert(block: block, index: expert).expand)
-          read(file.expert(block: block, index: expert).contract)
+    try file.forEachNetwork { file in
+      read(file.linear(.patchEmbedding))
+      for block in 0..<file.shape.layerCount {
+        read(file.linear(.queryKeyValue, block: block))
+        read(file.linear(.attentionOutput, block: block))
+        if file.shape.isMoE(block) {
+          for member in 0..<file.shape.memberCount { read(file.router(block: block, member: member)) }
+          for expert in 0..<file.shape.expertCount {
+            read(file.expert(block: block, index: expert).expand)
+            read(file.expert(block: block, index: expert).contract)
+          }
+        } else {
+          read(file.mlp(block: block).expand)
+          read(file.mlp(block: block).contract)
         }
-      } else {
-        read(file.mlp(block: block).expand)
-        read(file.mlp(block: block).contract)
       }
+      read(file.head)
     }
-    read(file.head)
     for index in 0..<file.labelCount { if let label = file.label(index) { hash.update(label) } }
     if let golden = file.golden {
       hash.update(UnsafeRawBufferPointer(start: golden.pixels, count: file.shape.imageValues))
       hash.update(
-        UnsafeRawBufferPointer(start: golden.logits, count: 4 * file.shape.memberCount * file.shape.classCount))
+        UnsafeRawBufferPointer(start: golden.logits, count: 4 * file.memberCount * file.shape.classCount))
     }
     if file.hasStatistics {
-      for member in 0..<file.shape.memberCount {
-        let layout = CalibrationLayout(file.shape)
-        let floats = Int(layout.memberFloats)
-        hash.update(UnsafeRawBufferPointer(start: file.statistics(member: member).centre, count: 4 * floats))
+      try file.forEachNetwork { file in
+        for member in 0..<file.shape.memberCount {
+          let layout = CalibrationLayout(file.shape)
+          let floats = Int(layout.memberFloats)
+          hash.update(UnsafeRawBufferPointer(start: file.statistics(member: member).centre, count: 4 * floats))
+        }
       }
     }
     withExtendedLifetime(hash) {}
@@ -83,10 +88,12 @@ struct FuzzTests {
   }
 
   // promise: format-safe, open-enough
-  @Test("random damage to header, configuration and table is refused or harmless", arguments: 0..<8)
+  @Test("random damage to header, configuration and table is refused or harmless", arguments: 0..<12)
   func tableDamage(seed: UInt64) throws {
-    let original = try [SampleFile.full, .map, .calibrated, .int4][Int(seed) % 4].bytes
-    let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
+    let original = try Self.files[Int(seed) % Self.files.count].bytes
+    let tableEnd = Int(
+      ExtentPlan.tableEnd(
+        extentCount: Int(original.header.extent_count), networks: Int(original.header.network_count)))
     var random = SplitMix(state: seed)
     for _ in 0..<400 {
       var bytes = original
@@ -107,10 +114,12 @@ struct FuzzTests {
   }
 
   // promise: format-safe, open-enough
-  @Test("random damage anywhere else is found by a checksum or a rule", arguments: 0..<8)
+  @Test("random damage anywhere else is found by a checksum or a rule", arguments: 0..<12)
   func contentDamage(seed: UInt64) throws {
-    let original = try [SampleFile.full, .map, .calibrated, .int4][Int(seed) % 4].bytes
-    let tableEnd = Int(ExtentPlan.tableEnd(extentCount: Int(original.header.extent_count)))
+    let original = try Self.files[Int(seed) % Self.files.count].bytes
+    let tableEnd = Int(
+      ExtentPlan.tableEnd(
+        extentCount: Int(original.header.extent_count), networks: Int(original.header.network_count)))
     var random = SplitMix(state: seed + 100)
     for _ in 0..<25 {
       var bytes = original

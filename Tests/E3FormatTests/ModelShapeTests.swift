@@ -79,7 +79,7 @@ struct ModelShapeTests {
 
   @Test("a model view fits the 512 bytes of e3_model")
   func size() {
-    #expect(MemoryLayout<ModelFile>.size <= 384)
+    #expect(MemoryLayout<ModelFile>.size <= 448)
     #expect(MemoryLayout<ModelFile>.alignment <= 8)
   }
 

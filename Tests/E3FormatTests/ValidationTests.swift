@@ -47,13 +47,6 @@ struct ValidationTests {
     #expect(try edited { $0.header.numerics = 3 }.openError == .fileNumerics)
   }
 
-  @Test("several networks, which a later minor version may have") func networks() throws {
-    #expect(try edited { $0.header.network_count = 2 }.openError == .fileHeader)
-    #expect(try edited { $0.header.network_count = 0 }.openError == .fileHeader)
-    let later = try edited { ($0.header.network_count, $0.header.version_minor) = (2, 1) }
-    #expect(later.openError == .fileVersion)
-  }
-
   // promise: format-minor
   @Test("a later minor version that uses nothing new is read") func minorVersion() throws {
     #expect(try edited { $0.header.version_minor = 9 }.openError == nil)

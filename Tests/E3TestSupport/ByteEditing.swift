@@ -3,7 +3,9 @@ import E3Format
 /// Edits of a file's bytes, and the checks that tests make on the result.
 extension [UInt8] {
   package static var configOffset: Int { MemoryLayout<e3_file_header>.size }
-  package static var tableOffset: Int { configOffset + MemoryLayout<e3_file_config>.size }
+  package var tableOffset: Int { Self.configOffset + networkCount * MemoryLayout<e3_file_config>.size }
+  /// As the header says, as far as it can be.
+  private var networkCount: Int { Swift.min(Int(header.network_count), Int(E3_FILE_MAX_NETWORKS)) }
 
   package var header: e3_file_header {
     get { read(at: 0) }
@@ -15,9 +17,14 @@ extension [UInt8] {
     set { write(newValue, at: Self.configOffset) }
   }
 
+  package subscript(config network: Int) -> e3_file_config {
+    get { read(at: Self.configOffset + network * MemoryLayout<e3_file_config>.size) }
+    set { write(newValue, at: Self.configOffset + network * MemoryLayout<e3_file_config>.size) }
+  }
+
   package subscript(extent index: Int) -> e3_file_extent {
-    get { read(at: Self.tableOffset + index * MemoryLayout<e3_file_extent>.size) }
-    set { write(newValue, at: Self.tableOffset + index * MemoryLayout<e3_file_extent>.size) }
+    get { read(at: tableOffset + index * MemoryLayout<e3_file_extent>.size) }
+    set { write(newValue, at: tableOffset + index * MemoryLayout<e3_file_extent>.size) }
   }
 
   package func read<T: BitwiseCopyable>(at offset: Int) -> T {
@@ -49,7 +56,7 @@ extension [UInt8] {
 
   /// Mends the checksum over header, configuration and table.
   package mutating func reseal() {
-    let end = Int(ExtentPlan.tableEnd(extentCount: Int(header.extent_count)))
+    let end = Int(ExtentPlan.tableEnd(extentCount: Int(header.extent_count), networks: networkCount))
     guard end <= count else { return }
     header.checksum = self[..<end].withUnsafeBytes { FileHeader.checksum($0) }
   }

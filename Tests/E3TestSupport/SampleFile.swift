@@ -20,6 +20,10 @@ package struct SampleFile {
     /// The weights of `int4`, as int8 panels.
     case expanded
   }
+  /// The networks after the first.
+  package var others: [Network] = []
+  /// Whether equal extents of networks are stored once.
+  package var shares = false
 
   package init(
     config: e3_file_config, labels: [String]? = nil, provenance: String? = nil, golden: Bool = false, seed: UInt64 = 7
@@ -90,58 +94,111 @@ package struct SampleFile {
     return SampleFile(config: config)
   }
 
+  /// A deep ensemble: the model of ``full``, a dense one and V-MoE with other sizes.
+  package static var ensemble: SampleFile {
+    var file = full
+    var dense = config
+    (dense.member_count, dense.expert_count, dense.selected_experts) = (1, 0, 0)
+    (dense.moe_layers.0, dense.expert_mlp_size, dense.representation_size) = (0, 0, 0)
+    (dense.patch_height, dense.patch_width) = (2, 3)
+    var sparse = config
+    (sparse.member_count, sparse.hidden_size, sparse.representation_size) = (1, 18, 21)
+    sparse.moe_layers.0 = 0b01
+    file.others = [Network(dense, seed: 8), Network(sparse, seed: 9)]
+    return file
+  }
+
+  /// The model of ``full`` twice, and a deeper one that begins as it does; what they have in common is stored once.
+  package static var twins: SampleFile {
+    var file = full
+    var deeper = config
+    deeper.layer_count = 3
+    file.others = [Network(config, seed: file.seed), Network(deeper, seed: file.seed)]
+    file.shares = true
+    return file
+  }
+
+  /// One network of a file.
+  package struct Network {
+    package var config: e3_file_config
+    package var seed: UInt64
+
+    package init(_ config: e3_file_config, seed: UInt64) { (self.config, self.seed) = (config, seed) }
+  }
+
+  /// The networks: the first, and ``others``.
+  package var networks: [Network] { [Network(config, seed: seed)] + others }
+
+  /// An extent on its way into the file.
+  private struct Piece {
+    var extent: e3_file_extent
+    let content: [UInt8]
+    let alignment: UInt64
+  }
+
   /// The bytes of a valid file.
   package var bytes: [UInt8] {
     get throws {
-      let plan = ExtentPlan(try ModelShape(validating: config))
-      var random = SplitMix(state: seed)
-      var contents: [(e3_file_extent, [UInt8], UInt64)] = (0..<plan.count).map { index in
-        let entry = plan.entry(at: index, encoding: weights == .int4 ? .int4 : .int8)
-        let extent = e3_file_extent(
-          kind: UInt32(entry.kind.rawValue), block: UInt32(entry.block), index: UInt32(entry.expert),
-          encoding: UInt32(entry.encoding.rawValue), offset: 0, length: entry.length, checksum: 0)
-        return (extent, content(entry, plan.shape, &random), entry.alignment)
+      var (floats, linears): ([Piece], [Piece]) = ([], [])
+      var statistics: [UInt8] = []
+      for network in networks {
+        let plan = ExtentPlan(try ModelShape(validating: network.config))
+        var random = SplitMix(state: network.seed)
+        for index in 0..<plan.count {
+          let entry = plan.entry(at: index, encoding: weights == .int4 ? .int4 : .int8)
+          let extent = e3_file_extent(
+            kind: UInt32(entry.kind.rawValue), block: UInt32(entry.block), index: UInt32(entry.expert),
+            encoding: UInt32(entry.encoding.rawValue), offset: 0, length: entry.length, checksum: 0)
+          let piece = Piece(
+            extent: extent, content: content(entry, plan.shape, &random), alignment: entry.alignment)
+          if index < plan.floatCount { floats.append(piece) } else { linears.append(piece) }
+        }
+        if hasStatistics { statistics += Self.statistics(plan.shape, &random) }
       }
-      var sections = optionalSections(plan.shape)
+      var sections = optionalSections(try ModelShape(validating: config))
       if var calibration {
-        calibration.model_hash = Self.modelHash(config, contents.map(\.1))
+        calibration.model_hash = Self.modelHash(networks.map(\.config), (floats + linears).map(\.content))
         sections.append((.calibration, Self.raw(calibration)))
       }
-      if hasStatistics { sections.append((.statistics, Self.statistics(plan.shape, &random))) }
-      var optional: [(e3_file_extent, [UInt8], UInt64)] = []
-      for (kind, content) in sections {
+      if hasStatistics { sections.append((.statistics, statistics)) }
+      let optional = sections.map { kind, content in
         let encoding = kind == .statistics ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
           kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(encoding.rawValue),
           offset: 0, length: UInt64(content.count), checksum: 0)
-        optional.append((extent, content, 64))
+        return Piece(extent: extent, content: content, alignment: 64)
       }
-      contents.insert(contentsOf: optional, at: plan.floatCount)
-      return Self.assemble(config, contents)
+      return assemble(floats + optional + linears)
     }
   }
 
-  private static func assemble(
-    _ config: e3_file_config, _ contents: [(e3_file_extent, [UInt8], UInt64)]
-  ) -> [UInt8] {
+  private func assemble(_ pieces: [Piece]) -> [UInt8] {
     var body: [UInt8] = []
     var table: [e3_file_extent] = []
-    let tableEnd = ExtentPlan.tableEnd(extentCount: contents.count)
-    for (extent, content, alignment) in contents {
-      var extent = extent
-      extent.offset = ExtentPlan.aligned(tableEnd + UInt64(body.count), to: alignment)
-      extent.checksum = content.withUnsafeBytes { XXH64.hash($0) }
-      body += [UInt8](repeating: 0, count: Int(extent.offset - tableEnd) - body.count) + content
+    let tableEnd = ExtentPlan.tableEnd(extentCount: pieces.count, networks: networks.count)
+    for (index, piece) in pieces.enumerated() {
+      var extent = piece.extent
+      extent.checksum = piece.content.withUnsafeBytes { XXH64.hash($0) }
+      let twin = pieces[..<index].indices.first { other in
+        pieces[other].content == piece.content && pieces[other].extent.kind == extent.kind
+          && pieces[other].extent.block == extent.block && pieces[other].extent.index == extent.index
+      }
+      if let twin, shares {
+        extent.offset = table[twin].offset
+      } else {
+        extent.offset = ExtentPlan.aligned(tableEnd + UInt64(body.count), to: piece.alignment)
+        body += [UInt8](repeating: 0, count: Int(extent.offset - tableEnd) - body.count) + piece.content
+      }
       table.append(extent)
     }
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
     header.numerics = UInt32(E3_FILE_NUMERICS)
-    header.network_count = 1
+    header.network_count = UInt32(networks.count)
     header.file_size = tableEnd + UInt64(body.count)
-    header.extent_count = UInt32(contents.count)
-    var file = raw(header) + raw(config) + table.flatMap { raw($0) } + body
+    header.extent_count = UInt32(pieces.count)
+    var file = Self.raw(header) + networks.flatMap { Self.raw($0.config) } + table.flatMap { Self.raw($0) } + body
     file.reseal()
     return file
   }
@@ -159,7 +216,8 @@ package struct SampleFile {
     if let provenance { sections.append((.provenance, Array(provenance.utf8))) }
     if golden {
       let pixels = (0..<((shape.imageValues + 63) / 64 * 64)).map { $0 < shape.imageValues ? UInt8($0 & 255) : 0 }
-      let logits = (0..<(shape.memberCount * shape.classCount)).flatMap { Self.raw(Float($0) - 1.5) }
+      let members = networks.reduce(0) { $0 + Int($1.config.member_count) }
+      let logits = (0..<(members * shape.classCount)).flatMap { Self.raw(Float($0) - 1.5) }
       sections.append((.golden, pixels + logits))
     }
     return sections

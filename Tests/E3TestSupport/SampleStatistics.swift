@@ -3,10 +3,10 @@ import E3Format
 
 // The sections of a calibration, from FORMAT.md.
 extension SampleFile {
-  /// XXH64 of the configuration and the checksums of the required extents.
-  static func modelHash(_ config: e3_file_config, _ contents: [[UInt8]]) -> UInt64 {
+  /// XXH64 of the configurations and the checksums of the required extents.
+  static func modelHash(_ configs: [e3_file_config], _ contents: [[UInt8]]) -> UInt64 {
     let checksums = contents.map { content in content.withUnsafeBytes { XXH64.hash($0) } }
-    return (raw(config) + checksums.flatMap { raw($0) }).withUnsafeBytes { XXH64.hash($0) }
+    return (configs.flatMap { raw($0) } + checksums.flatMap { raw($0) }).withUnsafeBytes { XXH64.hash($0) }
   }
 
   /// For each member: centre, two whitenings with positive diagonals, class means.

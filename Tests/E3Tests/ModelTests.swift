@@ -21,6 +21,26 @@ struct ModelTests {
     try model.verify()
   }
 
+  @Test("a deep ensemble has networks, each of which says what it is")
+  func networks() throws {
+    let file = SampleFile.ensemble
+    let model = try openModel(file)
+    #expect(model.networkCount == 3 && model.memberCount == 4)
+    var costs: UInt64 = 0
+    for (index, network) in file.networks.enumerated() {
+      let (found, config) = (try model.network(index), network.config)
+      #expect(found.memberCount == Int(config.member_count) && found.expertCount == Int(config.expert_count))
+      #expect(found.hiddenSize == Int(config.hidden_size) && found.layerCount == Int(config.layer_count))
+      #expect(found.selectedExperts == Int(config.selected_experts) && found.mlpSize == Int(config.mlp_size))
+      #expect(found.headCount == Int(config.head_count) && found.tokenCount > 0)
+      #expect(found.representationSize <= model.representationSize)
+      costs += found.multiplyAccumulates
+    }
+    #expect(costs == model.multiplyAccumulates)
+    #expect(throws: E3Error.indexRange) { try model.network(3) }
+    #expect(throws: E3Error.indexRange) { try model.network(-1) }
+  }
+
   @Test("a calibration is what the file holds, and absent from a file without one")
   func calibration() throws {
     let stored = SampleFile.thresholds(hasStatistics: true)

@@ -179,24 +179,31 @@ typedef struct e3_model_info {
   uint32_t image_height, image_width; /* input size in pixels */
   uint32_t channels;                  /* 1 (grey) or 3 (red, green, blue) */
   uint32_t classes;                   /* C */
-  uint32_t members;                   /* M; 1 for V-MoE and ViT */
+  uint32_t members;                   /* M, over all networks of the file; 1 for one V-MoE or ViT */
   uint32_t experts;                   /* E, over all members; 0 for a dense model */
   uint32_t selected_experts;          /* K */
   uint32_t layers;                    /* encoder blocks */
   uint32_t hidden_size;               /* width of a token */
   uint32_t heads;                     /* of attention */
   uint32_t mlp_size;                  /* hidden width of an MLP and of an expert */
-  uint32_t representation_size;       /* width of the vector that the head reads */
+  uint32_t representation_size;       /* width of the vector that the head reads; of several networks the largest */
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
   uint32_t calibrated;                /* 1 when the file carries a calibration (e3-convert calibrate), else 0 */
-  uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing */
+  uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing; of all networks */
   /* from interface version 1.2 */
   float value_low, value_high;        /* smallest and largest value of a pixel, for prepared tensors */
+  uint32_t networks;                  /* N: networks of the file; several are a deep ensemble, whose members count alike */
+  uint32_t reserved;                  /* 0 */
 } e3_model_info;
 
-/* Fills `info`; set its struct_size before. */
+/* Fills `info`; set its struct_size before. Of a file with several networks, experts, selected_experts, layers, hidden_size,
+ * heads, mlp_size and tokens are those of the first. */
 E3_API e3_status e3_model_get_info(const e3_model *model, e3_model_info *info);
+
+/* The same of network `network` alone, counted from 0. The members of an answer are those of the networks, one network after
+ * the other. E3_ERROR_INDEX_RANGE when the file has no such network. From interface version 1.2. */
+E3_API e3_status e3_model_get_network_info(const e3_model *model, uint32_t network, e3_model_info *info);
 
 /* What a calibrated file says about its answers. Each threshold was fitted on held-out images so that the stated share of
  * images of the same kind is treated so. */
@@ -268,7 +275,8 @@ typedef struct e3_session_options {
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
- * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. For arenas of
+ * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. Networks of one file
+ * use it in turn: it is that of the largest, and room for what the others answer. For arenas of
  * several megabytes or more, back the memory with huge pages; inference is faster. */
 E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
 
@@ -404,7 +412,8 @@ typedef struct e3_result {
   /* from interface version 1.1 */
   float relative_distance;            /* relative Mahalanobis distance (of squares); NaN when the file has no statistics */
   uint32_t representation_stride;     /* floats from one member's representation to the next */
-  const float *representations;       /* [M][representation_stride]: what the head reads, representation_size values each */
+  const float *representations;       /* [M][representation_stride]: what the head reads, representation_size values each; zeros
+                                         follow those of a network with fewer */
 } e3_result;
 
 /* Classifies one camera frame: the preprocessing recipe of the model file, then the network.
@@ -448,7 +457,7 @@ E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *p
 typedef struct e3_routing {
   uint32_t struct_size;
   uint32_t block;             /* encoder block, from 0 */
-  uint32_t members;           /* M */
+  uint32_t members;           /* M of the network */
   uint32_t tokens;            /* tokens of each member that are routed: all, or only the first in a last block of which
                                  nothing else is read */
   uint32_t member_experts;    /* E/M */
@@ -456,9 +465,12 @@ typedef struct e3_routing {
   const float *gates;         /* [M][tokens][E/M] softmax over the member's experts */
   const uint32_t *experts;    /* [M][tokens][K] chosen experts, numbered over all members, largest gate first; a capacity
                                  may have dropped some of them afterwards */
+  /* from interface version 1.2 */
+  uint32_t network;           /* network of the file, from 0 */
+  uint32_t reserved;          /* 0 */
 } e3_routing;
 
-/* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts. For diagnosis: the session must have
+/* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. For diagnosis: the session must have
  * been created with `record_routing`, which adds a copy of the gates to every run and to the arena.
  * Errors: E3_ERROR_NO_ROUTING, E3_ERROR_INDEX_RANGE. */
 E3_API e3_status e3_session_get_routing(const e3_session *session, uint32_t layer, e3_routing *routing);

@@ -3,7 +3,7 @@
  * with every rule that a valid file keeps, is Sources/E3Format/FORMAT.md.
  *
  * All numbers are little-endian, floats are IEEE binary32. A file is
- *     header | config | table of extents | extents
+ *     header | a config for each network | table of extents | extents
  * where the first three are adjacent and covered by header.checksum.
  */
 #ifndef E3_FILE_H
@@ -16,6 +16,7 @@ enum {
   E3_FILE_VERSION_MAJOR = 2, /* a reader refuses another major version */
   E3_FILE_VERSION_MINOR = 0, /* and a higher minor version only where it meets a kind or encoding it does not know */
   E3_FILE_NUMERICS = 2,      /* the generation of arithmetic that this library computes; another is refused */
+  E3_FILE_MAX_NETWORKS = 64, /* of one file */
   E3_FILE_EXTENT_ALIGNMENT = 64,
   E3_FILE_PAGE_ALIGNMENT = 4096 /* of MLP and expert extents */
 };
@@ -35,8 +36,8 @@ typedef struct e3_file_header {
   uint64_t file_size;
   uint32_t extent_count;
   uint32_t numerics;      /* generation of the arithmetic that the file was packed for */
-  uint64_t checksum;      /* XXH64, seed 0, of header, config and table with this member 0 */
-  uint32_t network_count; /* configurations after the header; 1 in version 2.0 */
+  uint64_t checksum;      /* XXH64, seed 0, of header, configs and table with this member 0 */
+  uint32_t network_count; /* configurations after the header; several: a deep ensemble */
   uint32_t reserved;      /* 0 */
   uint64_t reserved_tail[2];
 } e3_file_header;
@@ -143,7 +144,8 @@ typedef enum e3_file_encoding {
 
 /* Kinds of extents. H, T, A, D, F, E, M, K, R, C as in FORMAT.md; X16 is X rounded up to 16, and all padding is zero.
  * linear(K, N) are the ceil(N/16) panels of a K-input N-output layer. The file holds first all floats in the order of
- * this list, block by block, then the sections, then all linear layers in the order of this list, block by block. */
+ * this list, network by network and block by block, then the sections, then all linear layers, likewise. M is the sum
+ * over the networks in the sections. */
 typedef enum e3_file_kind {
   E3_FILE_PATCH_EMBEDDING = 1,     /* linear(patch_height*patch_width*channels, H) */
   E3_FILE_POSITION_EMBEDDING = 2,  /* float [T][H16]; class token and registers are added into their rows */

@@ -13,7 +13,8 @@ enum {
   E3_SESSION_OPTIONS_ROUTING_SIZE = E3_SESSION_OPTIONS_FIRST_SIZE + sizeof(uint32_t), /* 1.1 */
   E3_FRAME_FIRST_SIZE = offsetof(e3_frame, third_plane),
   E3_FRAME_PICTURE_SIZE = offsetof(e3_frame, reserved) + sizeof(uint32_t), /* 1.2 */
-  E3_RESULT_FIRST_SIZE = offsetof(e3_result, relative_distance)
+  E3_RESULT_FIRST_SIZE = offsetof(e3_result, relative_distance),
+  E3_ROUTING_FIRST_SIZE = offsetof(e3_routing, network)
 };
 
 #ifndef __cplusplus
@@ -23,6 +24,7 @@ _Static_assert(E3_SESSION_OPTIONS_FIRST_SIZE == 16 + 2 * E3_MAX_THREADS, "e3_ses
 _Static_assert(E3_SESSION_OPTIONS_ROUTING_SIZE == 20 + 2 * E3_MAX_THREADS, "e3_session_options of version 1.1");
 _Static_assert(E3_FRAME_FIRST_SIZE == 16 + 6 * sizeof(void *), "e3_frame of version 1.0");
 _Static_assert(E3_FRAME_PICTURE_SIZE == 16 + 9 * sizeof(void *) + 32, "e3_frame of version 1.2");
+_Static_assert(E3_ROUTING_FIRST_SIZE == 24 + 2 * sizeof(void *), "e3_routing of version 1.1");
 _Static_assert(sizeof(e3_frame) == E3_FRAME_PICTURE_SIZE, "e3_frame has no padding at its end");
 #endif
 

@@ -23,7 +23,7 @@ struct LatencySummary {
 
 /// What was measured of a model.
 struct BenchReport {
-  let shape: ModelShape
+  let costs: ModelCosts
   let isa: e3_isa
   let threads: Int
   let arenaBytes: Int
@@ -37,12 +37,12 @@ struct BenchReport {
   var worstRouting: Double?
   var peak: Peak?
 
-  init(shape: ModelShape, isa: e3_isa, threads: Int, arenaBytes: Int) {
-    (self.shape, self.isa, self.threads, self.arenaBytes) = (shape, isa, threads, arenaBytes)
+  init(costs: ModelCosts, isa: e3_isa, threads: Int, arenaBytes: Int) {
+    (self.costs, self.isa, self.threads, self.arenaBytes) = (costs, isa, threads, arenaBytes)
   }
 
   /// Billions of multiply-accumulates of a frame.
-  private var gmac: Double { Double(shape.multiplyAccumulates) / 1e9 }
+  private var gmac: Double { Double(costs.stages.total) / 1e9 }
   private var gmacPerSecond: Double { gmac / ((samples?.fastest ?? .infinity) / 1e3) }
   /// Of all threads together.
   private var peakGMACPerSecond: Double { (peak?.gmacPerSecond ?? .nan) * Double(threads) }
@@ -54,18 +54,18 @@ struct BenchReport {
   }
 
   private func stage(_ index: Int) -> Stage? {
-    let costs = shape.stageCosts
+    let stages = costs.stages
     func make(_ name: StaticString, _ nanoseconds: UInt64, _ macs: UInt64) -> Stage {
       Stage(name: name, milliseconds: Double(nanoseconds) / 1e6, gmac: Double(macs) / 1e9)
     }
     return switch index {
     case 0: make("preprocess", profile.preprocess_ns, 0)
-    case 1: make("embedding", profile.embedding_ns, costs.embedding.value)
-    case 2: make("attention", profile.attention_ns, costs.attention.value)
-    case 3: make("mlp", profile.mlp_ns, costs.mlp.value)
-    case 4: make("routing", profile.routing_ns, costs.routing.value)
-    case 5: make("experts", profile.experts_ns, costs.experts.value)
-    case 6: make("head", profile.head_ns, costs.head.value)
+    case 1: make("embedding", profile.embedding_ns, stages.embedding.value)
+    case 2: make("attention", profile.attention_ns, stages.attention.value)
+    case 3: make("mlp", profile.mlp_ns, stages.mlp.value)
+    case 4: make("routing", profile.routing_ns, stages.routing.value)
+    case 5: make("experts", profile.experts_ns, stages.experts.value)
+    case 6: make("head", profile.head_ns, stages.head.value)
     default: nil
     }
   }

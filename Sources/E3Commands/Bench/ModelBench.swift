@@ -17,10 +17,10 @@ struct ModelBench: ~Copyable {
   func run() throws(Failure) {
     let cold = try ColdStart(path, options)
     var report = try options.withSetup { (setup) throws(Failure) in
-      try measure(Model(path, setup), of: ModelShape(fileAt: path))
+      try measure(Model(path, setup), of: ModelCosts(fileAt: path))
     }
     report.coldStart = cold
-    if report.shape.firstMoEBlock != nil {
+    if report.costs.hasExperts {
       report.worstRouting = try options.withSetup { (setup) throws(Failure) in
         let file = try MappedFile.routingEverythingToFewExperts(path)
         return try latencies(of: Model(path, file, setup), seconds: 1).samples.fastest
@@ -42,10 +42,10 @@ struct ModelBench: ~Copyable {
     if error != 0 { throw .report(nil, errno: error) }
   }
 
-  private func measure(_ model: borrowing Model, of shape: ModelShape) throws(Failure) -> BenchReport {
+  private func measure(_ model: borrowing Model, of costs: ModelCosts) throws(Failure) -> BenchReport {
     let image = try BenchImage(model.info, path)
     try image.classify(with: model)
-    var report = BenchReport(shape: shape, isa: model.isa, threads: model.threads, arenaBytes: model.arenaBytes)
+    var report = BenchReport(costs: costs, isa: model.isa, threads: model.threads, arenaBytes: model.arenaBytes)
     let error = e3c_resident_bytes(&report.residentOfFiles, &report.residentOwn)
     if error != 0 { throw .report(nil, errno: error) }
     let measured = try latencies(of: model, seconds: options.seconds)
@@ -106,12 +106,20 @@ struct BenchImage: ~Copyable {
   }
 }
 
-extension ModelShape {
-  /// The shape of the model file at `path`.
+/// What a frame costs, in all networks of a file.
+struct ModelCosts {
+  private(set) var stages = StageCosts()
+  /// Whether a network has experts.
+  private(set) var hasExperts = false
+
+  /// Of the model file at `path`.
   fileprivate init(fileAt path: UnsafePointer<CChar>) throws(Failure) {
     let file = try MappedFile(path)
     do throws(E3Error) {
-      self = try ModelFile(validating: file.bytes).shape
+      try ModelFile(validating: file.bytes).forEachNetwork { network in
+        stages.add(network.shape.stageCosts)
+        if network.shape.firstMoEBlock != nil { hasExperts = true }
+      }
     } catch {
       throw .report(path, status: error.rawValue)
     }

@@ -34,7 +34,7 @@ struct Cards: ~Copyable {
     let shown: Picture
     switch try set.images.image(at: index) {
     case .picture(let picture): shown = picture
-    case .tensor(let values): shown = report.models[0].shape.picture(of: values)
+    case .tensor(let values): shown = report.models[0].mapped.file.shape.picture(of: values)
     }
     let name = set.images.name(ofImage: index)
     return """

@@ -14,9 +14,16 @@ struct ExpertMaps {
     let tokenCount: Int
   }
 
-  private let shape: ModelShape
-  private let view: Picture
-  private var maps: [Map] = []
+  /// The routers of one network.
+  private struct Network {
+    let shape: ModelShape
+    /// Beside others.
+    let name: String
+    let view: Picture
+    var maps: [Map] = []
+  }
+
+  private var networks: [Network] = []
 
   /// Runs the model on the image once more.
   ///
@@ -24,16 +31,21 @@ struct ExpertMaps {
   init(
     of image: DataSetImage, name: String, _ session: inout ModelSession
   ) throws(FileError) {
-    shape = session.model.file.shape
-    view = shape.patchedPart(of: try session.prepared(image, name: name))
+    let prepared = try session.prepared(image, name: name)
+    let all = session.model.networks
+    networks = all.map { view in
+      Network(
+        shape: view.shape, name: all.count > 1 ? "network \(view.network), " : "",
+        view: view.shape.patchedPart(of: prepared))
+    }
     _ = try session.run(image, name: name)
-    for layer in 0..<shape.moeBlockCount {
+    for layer in 0..<all.reduce(0, { $0 + $1.shape.moeBlockCount }) {
       let routing = try session.routing(layer: layer)
       let (perMember, tokens) = (routing.memberExperts, routing.tokenCount)
       let experts = routing.experts.withUnsafeBufferPointer { $0.map { Int($0) } }
       let values = tokens * routing.selectedExperts
       for member in 0..<routing.memberCount {
-        maps.append(
+        networks[routing.network].maps.append(
           Map(
             block: routing.block, member: member,
             experts: experts[member * values..<(member + 1) * values].map { $0 - member * perMember },
@@ -44,13 +56,20 @@ struct ExpertMaps {
 
   /// The maps, one for each block and member, over what the network sees, in grey.
   func html() throws(FileError) -> HTML {
-    let parts = maps.map { map -> HTML in
-      let title: HTML = "block \(map.block)\(shape.memberCount > 1 ? ", member \(map.member + 1)" : "")"
+    var parts: [HTML] = []
+    for network in networks where !network.maps.isEmpty { parts.append(try html(of: network)) }
+    return "\(parts)"
+  }
+
+  private func html(of network: Network) throws(FileError) -> HTML {
+    let (shape, view) = (network.shape, network.view)
+    let parts = network.maps.map { map -> HTML in
+      let title: HTML = "\(network.name)block \(map.block)\(shape.memberCount > 1 ? ", member \(map.member + 1)" : "")"
       guard map.tokenCount == shape.tokenCount else {
         let chosen = map.experts.map { String(map.member * shape.expertsPerMember + $0) }.joined(separator: ", ")
         return "<span><i class=\"none\"></i>\(title): first token only, expert \(chosen)</span>"
       }
-      return "<span><img alt=\"\" src=\"\(address(of: map))\"/>\(title)</span>"
+      return "<span><img alt=\"\" src=\"\(address(of: map, shape))\"/>\(title)</span>"
     }
     let ratio = "\(view.width) / \(view.height)"
     return """
@@ -59,7 +78,7 @@ struct ExpertMaps {
   }
 
   /// One pixel for each patch, or K beside each other: the experts' colours, which let the picture through.
-  private func address(of map: Map) -> HTML {
+  private func address(of map: Map, _ shape: ModelShape) -> HTML {
     let selected = shape.selectedExperts
     let patches = map.experts[(shape.prefixCount * selected)...].map { UInt8(truncatingIfNeeded: $0) }
     let png = pngFile(

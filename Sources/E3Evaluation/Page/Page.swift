@@ -140,7 +140,7 @@ struct PageWriter: ~Copyable {
     return PageSection(
       name: "int8", title: "int8 beside float",
       body: """
-        <p>\(reference.checkpoint) in float32 gives the same class to \(percent(reference.topAgreement)) of the pictures; \
+        <p>\(reference.checkpoints.joined(separator: " + ")) in float32 gives the same class to \(percent(reference.topAgreement)) of the pictures; \
         \(grouped(found.count)) differ, the farthest apart first.\(flipped) The figures of both are \
         <a href="#figures">beside each other</a>.</p>
         <div class="diagrams">\(Self.html(report.floatDistance(known, floats)))</div>

@@ -13,7 +13,9 @@ extension Report {
 
   /// A bar for each router of each member: the shares of its experts, in their colours.
   func expertBars(_ routing: RoutingStatistics) -> HTML {
+    let isEnsemble = routing.layers.contains { $0.network > 0 }
     let bars = routing.layers.flatMap { layer -> [HTML] in
+      let members = layer.memberCount
       let perMember = layer.uses.count / members
       return (0..<members).map { member in
         let experts = member * perMember..<(member + 1) * perMember
@@ -26,7 +28,8 @@ extension Report {
             title="expert \(expert): \(percent(share, 1))">\(expert)</i>
             """
         }
-        let title = "block \(layer.block)\(members > 1 ? ", member \(member + 1)" : "")"
+        let network = isEnsemble ? "network \(layer.network), " : ""
+        let title = "\(network)block \(layer.block)\(members > 1 ? ", member \(member + 1)" : "")"
         return "<div><p>\(title)</p><div class=\"bar\">\(parts)</div></div>\n"
       }
     }

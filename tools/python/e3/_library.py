@@ -36,6 +36,8 @@ class ModelInfo(Structure):
         ("multiply_accumulates", c_uint64),
         ("value_low", c_float),
         ("value_high", c_float),
+        ("networks", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -152,6 +154,7 @@ FUNCTIONS = {
     "e3_model_open": (ctypes.c_int32, [c_void_p, c_size_t, POINTER(Model)]),
     "e3_model_verify": (ctypes.c_int32, [POINTER(Model)]),
     "e3_model_get_info": (ctypes.c_int32, [POINTER(Model), POINTER(ModelInfo)]),
+    "e3_model_get_network_info": (ctypes.c_int32, [POINTER(Model), c_uint32, POINTER(ModelInfo)]),
     "e3_model_get_calibration": (ctypes.c_int32, [POINTER(Model), POINTER(Calibration)]),
     "e3_model_get_preprocessing": (ctypes.c_int32, [POINTER(Model), POINTER(Preprocessing)]),
     "e3_model_get_provenance": (ctypes.c_int32, [POINTER(Model), POINTER(c_void_p), POINTER(c_size_t)]),

@@ -61,6 +61,8 @@ class Model:
     image_height, image_width, channels: the network's input
     classes, members, experts, selected_experts, layers, hidden_size, heads, mlp_size, representation_size, tokens: C, M, E,
         K and the rest of the architecture
+    networks: how many the file holds; several are a deep ensemble, whose members count alike. Experts to tokens are then
+        those of the first; network() describes each
     multiply_accumulates: of one frame
     value_low, value_high: the smallest and largest value of a pixel in a prepared image
     labels: texts of the classes; empty when the file has none
@@ -76,7 +78,7 @@ class Model:
         info = sized(_library.ModelInfo)
         check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
         for name, _ in _library.ModelInfo._fields_[1:]:
-            if name not in ("labels", "calibrated"):
+            if name not in ("labels", "calibrated", "reserved"):
                 setattr(self, name, getattr(info, name))
         self.labels: List[str] = [
             _library.text_of(lib.e3_model_get_label, byref(self._handle), index) for index in range(info.labels)
@@ -108,6 +110,7 @@ class Model:
     multiply_accumulates: int
     value_low: float
     value_high: float
+    networks: int
 
     def __call__(self, frame: Any) -> Answer:
         """The answer to one frame."""
@@ -179,6 +182,16 @@ class Model:
             self._idle.append(session)
         return values
 
+    def network(self, index: int) -> Dict[str, int]:
+        """What one network of the file is: its members, experts, selected_experts, layers, hidden_size, heads, mlp_size,
+        representation_size, tokens and multiply_accumulates."""
+        if not 0 <= index < self.networks:
+            raise IndexError(f"network {index}, but the file has {self.networks}")
+        info = sized(_library.ModelInfo)
+        check(lib.e3_model_get_network_info(byref(self._handle), index, byref(info)), self.path)
+        names = "members experts selected_experts layers hidden_size heads mlp_size representation_size tokens"
+        return {name: getattr(info, name) for name in [*names.split(), "multiply_accumulates"]}
+
     def self_test(self) -> None:
         """Runs the file's golden input and compares the members' logits with the stored bits."""
         session = self._take()
@@ -229,6 +242,8 @@ class Model:
 
     def __repr__(self) -> str:
         kind = f"{self.experts} experts, {self.members} members" if self.experts else "dense"
+        if self.networks > 1:
+            kind = f"{self.networks} networks, {self.members} members"
         return f"<Model {self.path}: {self.image_height} x {self.image_width} x {self.channels}, {self.classes} classes, {kind}>"
 
     def _take(self) -> "_Session":

@@ -39,6 +39,21 @@ def test_every_shipped_model_answers_every_shipped_picture_as_e3_run_does(path, 
         assert_equal(model(image), found)
 
 
+def test_networks_of_one_file_answer_as_their_own_files_do():
+    whole = e3.Model(ROOT / "models/fashion-vit-ensemble.e3")
+    parts = [e3.Model(ROOT / f"models/{name}.e3") for name in ("fashion-vit", "fashion-vit-2")]
+    assert whole.networks == 2 and whole.members == 2 and "2 networks" in repr(whole)
+    assert [whole.network(index)["members"] for index in range(2)] == [1, 1]
+    assert whole.multiply_accumulates == sum(part.multiply_accumulates for part in parts)
+    assert whole.network(1)["multiply_accumulates"] == parts[1].multiply_accumulates
+    for picture in PICTURES:
+        pixels = np.asarray(Image.open(picture))
+        expected = np.concatenate([part(pixels).member_logits for part in parts])
+        assert np.array_equal(whole(pixels).member_logits, expected)
+    with pytest.raises(IndexError):
+        whole.network(2)
+
+
 def test_a_yuyv_frame_answers_as_e3_run_does(model, e3_run):
     pixels = (ROOT / "models/frames/garment-bag-160x120.yuyv").read_bytes()
     frame = e3.Frame("yuyv", np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))

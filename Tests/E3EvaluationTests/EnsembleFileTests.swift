@@ -1,0 +1,68 @@
+import E3Checkpoint
+import E3Converter
+import E3TestSupport
+import Foundation
+import Testing
+@testable import E3DataSets
+@testable import E3Evaluation
+@testable import E3Models
+
+/// A deep ensemble in one file beside the files that it consists of.
+@Suite("The networks of one file")
+struct EnsembleFileTests {
+  let folder: TemporaryFolder
+  let parts: [String]
+  let whole: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let folder = folder
+    parts = try [("a", SampleConfig.ensemble), ("b", SampleConfig.dense), ("c", SampleConfig.dense)].enumerated().map {
+      try folder.packModel($1.1, as: $1.0, seed: UInt64($0) + 1)
+    }
+    whole = folder["whole.e3"]
+    try pack(
+      ["a", "b", "c"].map { CheckpointSource(checkpoint: folder["\($0).safetensors"], config: folder["\($0).json"]) },
+      output: whole)
+  }
+
+  private func images() throws -> String {
+    try folder.write(npy([30, 12, 12, 1], noise(30 * 144)), to: "images.npy")
+  }
+
+  // promise: networks
+  @Test("are evaluated to the same bits as the files combined")
+  func sameBits() throws {
+    let data = try DataSet(path: images())
+    let combined = Answers.ensemble(
+      try parts.map { try EvaluatedModel(path: $0).answers(to: data, threads: 2) })
+    let model = try EvaluatedModel(path: whole)
+    let answers = try model.answers(to: data, threads: 2)
+    #expect(answers.memberCount == 5 && combined.memberCount == 5)
+    #expect(answers.meanProbabilities.map(\.bitPattern) == combined.meanProbabilities.map(\.bitPattern))
+    #expect(answers.memberProbabilities.map(\.bitPattern) == combined.memberProbabilities.map(\.bitPattern))
+    #expect(answers.disagreement == combined.disagreement.map { Double(Float($0)) })
+    #expect(answers.routing?.layers.map(\.network) == [0, 0] && answers.routing?.layers.map(\.block) == [0, 2])
+    let costs = try parts.map { try EvaluatedModel(path: $0).multiplyAccumulates }
+    #expect(model.multiplyAccumulates == costs.reduce(0, +))
+  }
+
+  @Test("have a float path, one checkpoint for each")
+  func reference() throws {
+    let labels = try folder.write((0..<30).map { "\($0 % 5)\n" }.joined(), to: "labels.txt")
+    let checkpoints = ["a", "b", "c"].flatMap {
+      ["--reference", folder["\($0).safetensors"], "--config", folder["\($0).json"]]
+    }
+    let run = try BuiltCommand("e3-eval").run([whole, images(), "--labels", labels, "--json"] + checkpoints)
+    let object = try run.object
+    let reference = try #require(object["reference"] as? [String: Any])
+    let (int8, float) = (try #require(object["nll"] as? Double), try #require(reference["nll"] as? Double))
+    #expect(int8 != float && abs(int8 - float) < 0.05 * float)
+    #expect(reference["router_choices_flipped"] is Double && object["members"] as? Int == 5)
+    let two = try BuiltCommand("e3-eval").run([whole, images(), "--labels", labels] + checkpoints.prefix(8))
+    #expect(two.status == 1 && two.errors.contains("3 networks, but 2 checkpoints to compare them with"))
+    let usage = try BuiltCommand("e3-eval").run(
+      [whole, images(), "--labels", labels] + checkpoints + checkpoints.suffix(2))
+    #expect(usage.status == 2)
+  }
+}
