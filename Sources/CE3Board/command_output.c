@@ -1,19 +1,22 @@
+#define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "e3_command.h"
 #include "e3_files.h"
+#include "output_file.h"
 
 static int first_error;
 static const char *command_name = "";
 static int is_updating; /* the terminal's line is one that will be written over */
 
-static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stdout; }
+static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stream == E3C_FILE ? output_file() : stdout; }
 
 /* Remembers why standard output failed; nobody can be told that standard error did. */
 static void check(int stream, int failed) {
@@ -70,6 +73,22 @@ void e3c_put_float(int stream, float value) {
 
 void e3c_put_fixed(int stream, double value, int decimals, int width) {
   check(stream, fprintf(file_of(stream), "%*.*f", width, decimals, value) < 0);
+}
+
+void e3c_put_time(int stream) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t days = now.tv_sec / 86400;
+  const int second = (int)(now.tv_sec % 86400);
+  /* Years that begin in March, so that a leap day is their last: H. Hinnant, chrono-Compatible Low-Level Date Algorithms. */
+  const int64_t shifted = days + 719468, era = shifted / 146097;
+  const int day_of_era = (int)(shifted - era * 146097);
+  const int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int from_march = (5 * day_of_year + 2) / 153, month = from_march < 10 ? from_march + 3 : from_march - 9;
+  const int year = (int)(year_of_era + era * 400) + (month <= 2), day = day_of_year - (153 * from_march + 2) / 5 + 1;
+  check(stream, fprintf(file_of(stream), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, second / 3600,
+                        second / 60 % 60, second % 60, (int)(now.tv_nsec / 1000000)) < 0);
 }
 
 int e3c_flush(void) {
