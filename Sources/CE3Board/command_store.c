@@ -11,8 +11,9 @@
 
 #include "e3_command.h"
 
-/* Files of a kept frame are called NUMBER.json and NUMBER.FORM, ten digits, ascending: the oldest has the smallest number. */
-enum { DIGITS = 10 };
+/* Files of a kept frame are called e3-NUMBER.json and e3-NUMBER.FORM, ten digits, ascending: the oldest has the smallest number.
+ * Nothing else in the folder is touched. */
+enum { DIGITS = 10, PREFIX = 3 };
 static const uint64_t most_number = 9999999999u;
 
 typedef struct kept {
@@ -29,6 +30,8 @@ static struct {
 /* The number of a file of ours, or 0. */
 static uint64_t number_of(const char *name) {
   uint64_t number = 0;
+  if (strncmp(name, "e3-", PREFIX) != 0) return 0;
+  name += PREFIX;
   for (int i = 0; i < DIGITS; i++) {
     if (name[i] < '0' || name[i] > '9') return 0;
     number = 10 * number + (uint64_t)(name[i] - '0');
@@ -132,7 +135,7 @@ uint64_t e3c_stored_number(void) { return store.next; }
 
 int e3c_begin_stored(const char *form) {
   char name[64];
-  snprintf(name, sizeof name, "%010llu.%s", (unsigned long long)store.next, form);
+  snprintf(name, sizeof name, "e3-%010llu.%s", (unsigned long long)store.next, form);
   return e3c_begin_file(store.folder, name);
 }
 
@@ -142,7 +145,7 @@ void e3c_end_stored(int is_whole) {
     return;
   }
   char name[64];
-  snprintf(name, sizeof name, "%010llu.json", (unsigned long long)store.next);
+  snprintf(name, sizeof name, "e3-%010llu.json", (unsigned long long)store.next);
   unlinkat(store.folder, name, 0);
 }
 

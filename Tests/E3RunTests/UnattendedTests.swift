@@ -102,7 +102,7 @@ struct UnattendedTests {
     let options = ["--json", "--save-limit", "100,1,0"] + stream
     #expect(try run([model, "-", "--save", "unknown", folder["kept"]] + options, input: frames).status == 0)
     let wanted = (0..<10).filter { raw[$0]["decision"] as? String == "unknown" }
-    func name(_ number: Int) -> String { String(repeating: "0", count: number < 10 ? 9 : 8) + String(number) }
+    func name(_ number: Int) -> String { "e3-" + String(repeating: "0", count: number < 10 ? 9 : 8) + String(number) }
     let expected = (1...wanted.count).flatMap { [name($0) + ".gray8", name($0) + ".json"] }
     #expect(try saved("kept") == expected)
     for (number, frame) in wanted.enumerated() {
@@ -139,13 +139,13 @@ struct UnattendedTests {
     let padded = rows(0..<120, 12, [1, 2, 3, 4]) + rows(120..<180, 6, [5, 6])
     let i420 = ["--pixel-format", "i420", "--size", "12x10", "--stride", "16", "--color-matrix", "bt709"]
     #expect(try run([model, "-"] + keep + i420, input: padded).status == 0)
-    #expect(try contents(of: folder["kept/0000000001.i420"]) == planes)
-    #expect(try String(decoding: contents(of: folder["kept/0000000001.json"]), as: UTF8.self).contains("\"bt709\""))
+    #expect(try contents(of: folder["kept/e3-0000000001.i420"]) == planes)
+    #expect(try String(decoding: contents(of: folder["kept/e3-0000000001.json"]), as: UTF8.self).contains("\"bt709\""))
     let pictures = ["grey.jpg", "rgb8.png", "grey.pgm"].map { pictureFolder.appendingPathComponent($0).path }
     #expect(try run([model] + pictures + keep).status == 0)
     for (number, path) in pictures.enumerated() {
       let end = ["jpg", "png", "pnm"][number]
-      #expect(try contents(of: folder["kept/000000000\(number + 2).\(end)"]) == contents(of: path))
+      #expect(try contents(of: folder["kept/e3-000000000\(number + 2).\(end)"]) == contents(of: path))
     }
   }
 
@@ -154,24 +154,25 @@ struct UnattendedTests {
   func bounds() throws {
     let model = try folder.model()
     let frames = noise(120 * 30)
-    try folder.write([1, 2, 3], to: "kept/.0000000007.gray8.part")
-    try folder.write([1, 2, 3], to: "kept/notes.txt")
+    try folder.write([1, 2, 3], to: "kept/.e3-0000000007.gray8.part")
+    // What others called so is not ours.
+    try folder.write([1, 2, 3], to: "kept/0000000001.jpg")
     func run(_ limit: String, _ input: [UInt8]) throws -> Outcome {
       try E3RunTests.run(
         [model, "-", "--save", "accept,unsure", folder["kept"], "--save-limit", limit] + stream, input: input)
     }
     #expect(try run("4,1,0", frames).status == 0)
-    let newest = (27...30).flatMap { ["00000000\($0).gray8", "00000000\($0).json"] }
-    #expect(try saved("kept") == newest + ["notes.txt"])
+    let newest = (27...30).flatMap { ["e3-00000000\($0).gray8", "e3-00000000\($0).json"] }
+    #expect(try saved("kept") == ["0000000001.jpg"] + newest)
     // A smaller limit holds from the start.
     #expect(try run("2,1,0", Array(frames[..<120])).status == 0)
-    #expect(try saved("kept").filter { $0.hasSuffix("json") } == ["0000000030.json", "0000000031.json"])
+    #expect(try saved("kept").filter { $0.hasSuffix("json") } == ["e3-0000000030.json", "e3-0000000031.json"])
     // 1 MiB: three frames of 300 kB each with their answers, not four.
     let large = ["--pixel-format", "gray8", "--size", "600x500", "--save-limit", "100,1,0"]
     let outcome = try E3RunTests.run(
       [model, "-", "--save", "accept,unsure", folder["large"]] + large, input: noise(300_000 * 6))
     #expect(outcome.status == 0)
-    let three = (4...6).map { "000000000\($0).gray8" }
+    let three = (4...6).map { "e3-000000000\($0).gray8" }
     #expect(try saved("large").filter { $0.hasSuffix("gray8") } == three)
     // One frame a second by default.
     #expect(

@@ -85,7 +85,7 @@ int e3c_store_frame(uint64_t most_bytes);
 /* Its number, which its files are called by. */
 uint64_t e3c_stored_number(void);
 
-/* Begins its file NUMBER.`form`; e3c_end_file ends it. */
+/* Begins its file e3-NUMBER.`form`; e3c_end_file ends it. */
 int e3c_begin_stored(const char *form);
 
 /* The frame has all of its files; or it has not, and its answer goes as well. */

@@ -85,7 +85,7 @@ private struct SavedKind {
   func writeDescription(_ stream: TextStream) {
     let out = JSONStream(stream: stream)
     out.open("file")
-    stream.write("\"")
+    stream.write("\"e3-")
     let number = e3c_stored_number()
     var digits = 1
     var rest = number / 10
