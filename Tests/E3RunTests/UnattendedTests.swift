@@ -3,6 +3,10 @@ import E3TestSupport
 import Foundation
 import Testing
 
+private let unshare = "/usr/bin/unshare"
+private let hasNamespaces =
+  (try? BuiltCommand(path: unshare).run(["-rm", "/bin/sh", "-c", "mount --bind /tmp /mnt"]).status) == 0
+
 @Suite("e3-run: a board that nobody watches")
 struct UnattendedTests {
   let folder: TemporaryFolder
@@ -338,6 +342,27 @@ struct UnattendedTests {
     if usable < 64 {
       #expect(more.errors.hasPrefix("e3-run: note: 64 threads, but this process may use "))
     }
+  }
+
+  @Test(
+    "--threads auto keeps to the quotas of its control group and of those above it, of both versions",
+    .enabled(if: hasNamespaces, "this user has no namespaces of its own"),
+    arguments: [
+      ("0::/board/e3", "cpu.max", "150000 100000"), ("0::/", "cpu.max", "50000 100000"),
+      ("3:cpu,cpuacct:/board/e3", "cpu/board/cpu.cfs_quota_us", "100000"),
+    ])
+  func quotas(group: String, file: String, text: String) throws {
+    try folder.write(text + "\n", to: "groups/\(file)")
+    try folder.write("max 100000\n", to: "groups/board/e3/cpu.max")
+    try folder.write("100000\n", to: "groups/cpu/board/cpu.cfs_period_us")
+    try folder.write("-1\n", to: "groups/cpu/board/e3/cpu.cfs_quota_us")
+    try folder.write(group + "\n", to: "group")
+    let script = """
+      mount --bind '\(folder["groups"])' /sys/fs/cgroup && mount --bind '\(folder["group"])' /proc/$$/cgroup &&
+      exec '\(command.path)' '\(packageRoot.path)/models/fashion-e3.e3' --self-test --threads auto
+      """
+    let outcome = try BuiltCommand(path: unshare).run(["-rm", "/bin/sh", "-c", script])
+    #expect(outcome.status == 0 && outcome.output.contains("1 thread)"), "\(outcome.errors)")
   }
 
   /// Processors that this process may use, as the kernel lists them.
