@@ -7,7 +7,7 @@ let board: [Target] = [
   .target(
     name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
   .target(name: "CE3Threads", linkerSettings: [.linkedLibrary("pthread")]),
-  .target(name: "CE3Files"),
+  .target(name: "CE3Files", cSettings: small),
   .target(
     name: "CE3Signature", cSettings: hasLibraries ? [] : [.define("CE3_NO_SIGNATURES")],
     linkerSettings: hasLibraries ? [.linkedLibrary("sodium")] : []),
@@ -19,7 +19,7 @@ let board: [Target] = [
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
   .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
-    name: "CE3Pictures", cSettings: hasLibraries ? [] : [.define("E3P_NO_JPEG_PNG")],
+    name: "CE3Pictures", cSettings: hasLibraries ? [] : small + [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: hasLibraries
       ? [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
@@ -161,3 +161,6 @@ var kernelFlags: [CSetting] {
 /// False for small commands (`tools/cross/build --no-pictures`): without JPEG, PNG and signatures, and the libraries behind
 /// them, and without what only boards that nobody watches need.
 var hasLibraries: Bool { Context.environment["E3_PICTURES"] != "none" }
+
+/// C that is compiled for size in small commands.
+var small: [CSetting] { hasLibraries ? [] : [.unsafeFlags(["-Os"])] }

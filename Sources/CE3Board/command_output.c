@@ -60,12 +60,42 @@ void e3c_put_unsigned(int stream, uint64_t value) {
   check(stream, fprintf(file_of(stream), "%llu", (unsigned long long)value) < 0);
 }
 
+/* Whether the text that %g made of a float reads back as the same one: it lies nearer to it than to the floats beside it. strtof
+ * would say so too, with 9 kB. A text that is too near to the middle for double precision does not, unless it is the middle. */
+static int reads_back(const char *text, float value) {
+  double number = 0, scale = 1;
+  int exponent = 0, is_behind = 0;
+  for (; *text; text++) {
+    if (*text == 'e') {
+      exponent += (int)strtol(text + 1, NULL, 10);
+      break;
+    }
+    if (*text == '.') is_behind = 1;
+    if (*text < '0' || *text > '9') continue;
+    number = 10 * number + (*text - '0'); /* nine digits at most: exact */
+    exponent -= is_behind;
+  }
+  for (int i = 0; i < abs(exponent); i++) scale *= 10;
+  number = exponent < 0 ? number / scale : number * scale;
+  const float size = fabsf(value);
+  if (size == 0) return number == 0;
+  uint32_t bits, next[2];
+  float beside[2];
+  memcpy(&bits, &size, sizeof bits);
+  next[0] = bits - 1, next[1] = bits + 1;
+  memcpy(beside, next, sizeof beside);
+  const double below = ((double)size + beside[0]) / 2;
+  const double above = isfinite(beside[1]) ? ((double)size + beside[1]) / 2 : 2 * (double)size - below;
+  if (exponent >= 0 && number < 0x1p53 && (number == below || number == above)) return bits % 2 == 0;
+  return number > below * (1 + 1e-14) && number < above * (1 - 1e-14);
+}
+
 void e3c_put_float(int stream, float value) {
   char text[32] = "null";
   if (isfinite(value)) {
     for (int digits = 6; digits <= 9; digits++) { /* nine always read back as the same float */
       snprintf(text, sizeof text, "%.*g", digits, (double)value);
-      if (strtof(text, NULL) == value) break;
+      if (reads_back(text, value)) break;
     }
   }
   e3c_put(stream, text, strlen(text));

@@ -30,8 +30,8 @@ enum FrameOptions {
 
   static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamPixels {
     if let argument, let pixels = StreamPixels(argument) {
-      if pixels == .mjpeg { try Build.requireComplete("--pixel-format mjpeg") }
-      if pixels == .y4m { try Build.requireComplete("--pixel-format y4m") }
+      if pixels == .mjpeg, !Build.isComplete { throw Build.lacks("--pixel-format mjpeg") }
+      if pixels == .y4m, !Build.isComplete { throw Build.lacks("--pixel-format y4m") }
       return pixels
     }
     throw .usage(

@@ -63,7 +63,7 @@ struct TextAnswer {
       region.write(to: stream)
     }
     stream.write(": ")
-    if let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
+    if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     stream.write(result.decision.decisionName)
     var ranking = Ranking(result, count: top)
     while let index = ranking.next() {

@@ -10,8 +10,8 @@ enum Build {
     #endif
   }
 
-  /// - Throws: in the small build.
-  static func requireComplete(_ option: StaticString) throws(Failure) {
-    if !isComplete { throw .usage(option) { $0.write(" is not in this small build (--no-pictures)") } }
+  /// Reports an option that the small build does not have.
+  static func lacks(_ option: StaticString) -> Failure {
+    .usage(option) { $0.write(" is not in this small build (--no-pictures)") }
   }
 }
