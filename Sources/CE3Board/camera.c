@@ -14,7 +14,7 @@
 #include "e3_command.h"
 #include "e3_threads.h"
 
-enum { VIDEO_MAJOR = 81, THREAD_STACK_BYTES = 128 << 10, NONE = -1 };
+enum { VIDEO_MAJOR = 81, THREAD_STACK_BYTES = 128 << 10, NONE = -1, MOST_LOST = 1 << 16 };
 static const uint64_t patience = E3C_CAMERA_PATIENCE_SECONDS * 1000000000ull;
 
 struct e3c_camera {
@@ -32,6 +32,8 @@ struct e3c_camera {
   int has_ended;
   const char *what; /* why it has ended; null: a stop was asked for */
   int error;
+  uint32_t sequence; /* of the last frame that the driver took; the thread's alone */
+  int has_sequence;
 };
 
 int e3c_is_camera(const char *path) {
@@ -57,18 +59,30 @@ static uint64_t capture_time(const camera_buffer *buffer, uint64_t now) {
   return time > 0 && time <= now ? time : now;
 }
 
+/* Counts the frames between two that the driver took and had no buffer for. A number that is not a little above the last one is
+ * that of a driver that does not count. */
+static void count_lost(e3c_camera *camera, uint32_t sequence) {
+  const uint32_t step = sequence - camera->sequence;
+  if (camera->has_sequence && step > 1 && step < MOST_LOST) e3c_count(E3C_DROPPED_BY_DRIVER, step - 1);
+  camera->sequence = sequence;
+  camera->has_sequence = 1;
+}
+
 /* Makes a filled buffer the newest frame, unless it is damaged. Returns the buffer that is free now, or NONE. */
 static int32_t receive(e3c_camera *camera, const camera_buffer *buffer, uint64_t now) {
   int32_t free_buffer = (int32_t)buffer->index;
+  count_lost(camera, buffer->sequence);
   pthread_mutex_lock(&camera->mutex);
   if (buffer->is_whole) {
     free_buffer = camera->newest;
+    if (free_buffer != NONE) e3c_count(E3C_DROPPED, 1);
     camera->newest = (int32_t)buffer->index;
     memcpy(camera->frame.planes, buffer->planes, sizeof buffer->planes);
     memcpy(camera->frame.sizes, buffer->sizes, sizeof buffer->sizes);
     camera->frame.captured = capture_time(buffer, now);
-  } else if (camera->damaged < UINT32_MAX) {
-    camera->damaged++;
+  } else {
+    e3c_count(E3C_DAMAGED, 1);
+    if (camera->damaged < UINT32_MAX) camera->damaged++;
   }
   pthread_mutex_unlock(&camera->mutex);
   if (buffer->is_whole) eventfd_write(camera->changed, 1);
@@ -159,33 +173,37 @@ static void release(e3c_camera *camera) {
   e3c_unmap_memory(camera, sizeof *camera);
 }
 
-e3c_camera *e3c_camera_open(const char *path, e3c_camera_picture *picture, const char **what, int *error) {
+e3c_camera *e3c_camera_open(const char *path, e3c_camera_picture *picture, const e3c_controls *controls,
+                            e3c_failure *failure) {
   e3c_camera *camera = e3c_map_memory(sizeof *camera);
-  *what = NULL;
-  *error = ENOMEM;
+  *failure = (e3c_failure){NULL, ENOMEM, 1};
   if (!camera) return NULL;
-  if (device_open(&camera->device, path, picture, what, error)) {
+  if (device_open(&camera->device, path, picture, controls, failure)) {
     e3c_unmap_memory(camera, sizeof *camera);
     return NULL;
   }
-  *error = start_capture(camera);
-  if (*error == 0) return camera;
+  failure->error = start_capture(camera);
+  if (failure->error == 0) return camera;
   release(camera);
   return NULL;
 }
 
-int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **what, int *error) {
-  if (camera->held != NONE && device_queue(&camera->device, (uint32_t)camera->held)) {
-    *what = "the camera stopped";
-    *error = errno;
-    return -1;
-  }
+/* Sleeps until the thread has news. */
+static void wait_for_change(e3c_camera *camera) {
+  struct pollfd changed = {camera->changed, POLLIN, 0};
+  eventfd_t changes;
+  if (poll(&changed, 1, e3c_tick_ms()) > 0) eventfd_read(camera->changed, &changes);
+  e3c_tick();
+}
+
+int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, e3c_failure *failure) {
+  if (camera->held != NONE && device_queue(&camera->device, (uint32_t)camera->held))
+    return device_fail(failure, "the camera stopped", errno);
   pthread_mutex_lock(&camera->mutex);
   camera->waiting = ce3_clock_ns();
   while (camera->newest == NONE && !camera->has_ended) {
     pthread_mutex_unlock(&camera->mutex);
-    eventfd_t changes;
-    eventfd_read(camera->changed, &changes); /* sleeps */
+    wait_for_change(camera);
     pthread_mutex_lock(&camera->mutex);
   }
   camera->waiting = 0;
@@ -194,10 +212,9 @@ int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **wh
   *frame = camera->frame;
   frame->damaged = camera->damaged;
   camera->damaged = 0;
-  *what = camera->what;
-  *error = camera->error;
+  *failure = (e3c_failure){camera->what, camera->error, 1};
   pthread_mutex_unlock(&camera->mutex);
-  return camera->held != NONE ? 1 : *what ? -1 : 0;
+  return camera->held != NONE ? 1 : failure->what ? -1 : 0;
 }
 
 void e3c_camera_close(e3c_camera *camera) {

@@ -12,8 +12,12 @@ int device_control(int descriptor, unsigned long request, void *argument) {
   return result;
 }
 
-int device_fail(const char **what, const char *text, int *error, int code) {
-  *what = text;
-  *error = code;
+int device_fail(e3c_failure *failure, const char *text, int error) {
+  *failure = (e3c_failure){text, error, 1};
+  return -1;
+}
+
+int device_refuse(e3c_failure *failure, const char *text) {
+  *failure = (e3c_failure){text, 0, 0};
   return -1;
 }

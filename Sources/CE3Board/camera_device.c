@@ -9,34 +9,40 @@
 #include <unistd.h>
 
 /* What to do about an error at the start, or `otherwise` with the error itself. */
-static int advise(const char **what, const char *otherwise, int *error, int code) {
-  switch (code) {
-    case EBUSY: return device_fail(what, "the camera is in use by another program", error, 0);
+static int advise(const camera_device *device, e3c_failure *failure, const char *otherwise, int error) {
+  switch (error) {
+    case EBUSY: return device_is_held(device, failure);
+    case EACCES:
+    case EPERM: return device_fail(failure, "no permission; cameras are for users of the group video", 0);
     case ENOSPC:
-      return device_fail(what,
+      return device_fail(failure,
                          "no USB bandwidth is left for the camera: take a smaller --size, --pixel-format mjpeg or another port",
-                         error, 0);
+                         0);
     case EPIPE:
     case ENOLINK:
-      return device_fail(what,
-                         "the parts of the camera's pipeline are not linked, or their formats differ: media-ctl sets them",
-                         error, 0);
-    default: return device_fail(what, otherwise, error, code);
+      return device_fail(failure,
+                         "the parts of the camera's pipeline are not linked, or their formats differ: media-ctl sets them", 0);
+    default: return device_fail(failure, otherwise, error);
   }
 }
 
-static int check_capabilities(camera_device *device, const char **what, int *error) {
+uint32_t capture_type(uint32_t has) {
+  return has & V4L2_CAP_VIDEO_CAPTURE          ? V4L2_BUF_TYPE_VIDEO_CAPTURE
+         : has & V4L2_CAP_VIDEO_CAPTURE_MPLANE ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
+                                               : 0;
+}
+
+static int check_capabilities(camera_device *device, e3c_failure *failure) {
   struct v4l2_capability capability = {0};
-  if (device_control(device->descriptor, VIDIOC_QUERYCAP, &capability)) return device_fail(what, "not a camera", error, errno);
+  if (device_control(device->descriptor, VIDIOC_QUERYCAP, &capability))
+    return errno == ENOTTY ? device_refuse(failure, "not a camera") : device_fail(failure, "not a camera", errno);
   const uint32_t has = capability.capabilities & V4L2_CAP_DEVICE_CAPS ? capability.device_caps : capability.capabilities;
-  if (!(has & (V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_VIDEO_CAPTURE_MPLANE)))
-    return device_fail(what,
-                       has & V4L2_CAP_META_CAPTURE
-                           ? "not a camera's pictures, but their metadata; another /dev/video* has the pictures"
-                           : "not a camera",
-                       error, 0);
-  if (!(has & V4L2_CAP_STREAMING)) return device_fail(what, "the camera does not stream", error, 0);
-  device->type = has & V4L2_CAP_VIDEO_CAPTURE ? V4L2_BUF_TYPE_VIDEO_CAPTURE : V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
+  device->type = capture_type(has);
+  if (!device->type)
+    return device_refuse(failure, has & V4L2_CAP_META_CAPTURE
+                                      ? "not a camera's pictures, but their metadata; another /dev/video* has the pictures"
+                                      : "not a camera");
+  if (!(has & V4L2_CAP_STREAMING)) return device_refuse(failure, "the camera does not stream");
   return 0;
 }
 
@@ -61,48 +67,51 @@ int device_queue(const camera_device *device, uint32_t index) {
 }
 
 /* Maps the planes of a buffer. */
-static int map_buffer(camera_device *device, uint32_t index, const char **what, int *error) {
+static int map_buffer(camera_device *device, uint32_t index, e3c_failure *failure) {
   struct v4l2_plane planes[VIDEO_MAX_PLANES];
   struct v4l2_buffer buffer = mapped_buffer(device, index, planes);
-  if (device_control(device->descriptor, VIDIOC_QUERYBUF, &buffer)) return device_fail(what, "no buffers", error, errno);
+  if (device_control(device->descriptor, VIDIOC_QUERYBUF, &buffer)) return device_fail(failure, "no buffers", errno);
   const int is_multi = device->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
   device->buffer_count = index + 1;
   for (uint32_t i = 0; i < device->plane_count; i++) {
     const uint32_t length = is_multi ? planes[i].length : buffer.length;
     const uint32_t offset = is_multi ? planes[i].m.mem_offset : buffer.m.offset;
-    if (length < device->plane_bytes[i]) return device_fail(what, "the buffers are smaller than a frame", error, 0);
+    if (length < device->plane_bytes[i]) return device_refuse(failure, "the buffers are smaller than a frame");
     void *bytes = mmap(NULL, length, PROT_READ, MAP_SHARED, device->descriptor, offset);
-    if (bytes == MAP_FAILED) return device_fail(what, "the buffers cannot be mapped", error, errno);
+    if (bytes == MAP_FAILED) return device_fail(failure, "the buffers cannot be mapped", errno);
     device->buffers[index][i] = bytes;
     device->sizes[index][i] = length;
   }
   return 0;
 }
 
-static int start(camera_device *device, const char **what, int *error) {
+static int start(camera_device *device, e3c_failure *failure) {
   struct v4l2_requestbuffers request = {0};
   request.count = WANTED_BUFFERS;
   request.type = device->type;
   request.memory = V4L2_MEMORY_MMAP;
-  if (device_control(device->descriptor, VIDIOC_REQBUFS, &request)) return advise(what, "no buffers", error, errno);
+  if (device_control(device->descriptor, VIDIOC_REQBUFS, &request)) return advise(device, failure, "no buffers", errno);
   const uint32_t count = request.count < MAX_BUFFERS ? request.count : MAX_BUFFERS;
-  if (count < 3) return device_fail(what, "the camera has too few buffers", error, 0);
+  if (count < 3) return device_refuse(failure, "the camera has too few buffers");
   for (uint32_t i = 0; i < count; i++) {
-    if (map_buffer(device, i, what, error)) return -1;
-    if (device_queue(device, i)) return device_fail(what, "the buffers cannot be queued", error, errno);
+    if (map_buffer(device, i, failure)) return -1;
+    if (device_queue(device, i)) return device_fail(failure, "the buffers cannot be queued", errno);
   }
   if (device_control(device->descriptor, VIDIOC_STREAMON, &device->type))
-    return advise(what, "the camera does not start", error, errno);
+    return advise(device, failure, "the camera does not start", errno);
   return 0;
 }
 
-int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const char **what, int *error) {
-  memset(device, 0, sizeof *device);
-  device->descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-  if (device->descriptor < 0 && (errno == EACCES || errno == EPERM))
-    return device_fail(what, "no permission; cameras are for users of the group video", error, 0);
-  if (device->descriptor < 0) return advise(what, NULL, error, errno);
-  if (check_capabilities(device, what, error) || choose_format(device, picture, what, error) || start(device, what, error)) {
+int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const e3c_controls *controls,
+                e3c_failure *failure) {
+  (void)controls; /* the small build has none */
+  *device = (camera_device){.path = path, .descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+  if (device->descriptor < 0) return advise(device, failure, NULL, errno);
+  if (check_capabilities(device, failure) || choose_format(device, picture, failure) ||
+#ifndef CE3_SMALL
+      set_controls(device, controls, failure) ||
+#endif
+      start(device, failure)) {
     device_close(device);
     return -1;
   }
@@ -117,7 +126,7 @@ int device_take(const camera_device *device, camera_buffer *taken) {
     errno = EPROTO; /* a driver that gives what it was not given */
     return -1;
   }
-  *taken = (camera_buffer){buffer.index, buffer.flags, buffer.timestamp, !(buffer.flags & V4L2_BUF_FLAG_ERROR), {0}, {0}};
+  *taken = (camera_buffer){buffer.index, buffer.flags, buffer.sequence, buffer.timestamp, !(buffer.flags & V4L2_BUF_FLAG_ERROR), {0}, {0}};
   const int is_multi = device->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
   for (uint32_t i = 0; i < device->plane_count; i++) {
     const size_t size = device->sizes[buffer.index][i], said = is_multi ? planes[i].bytesused : buffer.bytesused;

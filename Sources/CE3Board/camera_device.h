@@ -11,6 +11,7 @@
 enum { WANTED_BUFFERS = 4, MAX_BUFFERS = 32 };
 
 typedef struct camera_device {
+  const char *path;
   int descriptor;
   enum v4l2_buf_type type; /* of its buffers: single-planar or multi-planar */
   uint32_t plane_count;    /* mappings of a buffer */
@@ -22,15 +23,16 @@ typedef struct camera_device {
 
 /* A filled buffer. */
 typedef struct camera_buffer {
-  uint32_t index, flags;
+  uint32_t index, flags, sequence;
   struct timeval timestamp;
   int is_whole; /* neither damaged nor too short */
   const uint8_t *planes[E3C_CAMERA_PLANES];
   size_t sizes[E3C_CAMERA_PLANES];
 } camera_buffer;
 
-/* All of them return 0, or -1 with what failed as e3c_camera_open has it; device_queue and device_take with errno. */
-int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const char **what, int *error);
+/* All of them return 0, or -1 with what failed; device_queue and device_take with errno. */
+int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const e3c_controls *controls,
+                e3c_failure *failure);
 int device_queue(const camera_device *device, uint32_t index);
 
 /* Takes a filled buffer: 1; 0 when none is there yet; -1 on an error. */
@@ -41,10 +43,25 @@ void device_close(camera_device *device);
 /* An ioctl that signals do not end. */
 int device_control(int descriptor, unsigned long request, void *argument);
 
-/* Puts down what failed; -1. */
-int device_fail(const char **what, const char *text, int *error, int code);
+/* Puts down what failed this time, with an errno or 0; -1. */
+int device_fail(e3c_failure *failure, const char *text, int error);
+
+/* Puts down why this camera will not do however often it is tried; -1. */
+int device_refuse(e3c_failure *failure, const char *text);
+
+/* Puts down that another program has the camera, and which if that can be told; -1. */
+int device_is_held(const camera_device *device, e3c_failure *failure);
+
+/* Kind of buffers that this node captures pictures into; 0: none. `has` are its capabilities. */
+uint32_t capture_type(uint32_t has);
 
 /* Asks for the format and size of `picture`, or the first that is understood, and says there what they became. */
-int choose_format(camera_device *device, e3c_camera_picture *picture, const char **what, int *error);
+int choose_format(camera_device *device, e3c_camera_picture *picture, e3c_failure *failure);
+
+/* Number of a fourcc, as e3c_camera_picture has it; 0: not one that is read. */
+uint32_t format_of(uint32_t fourcc);
+
+/* Sets controls by their names. */
+int set_controls(const camera_device *device, const e3c_controls *controls, e3c_failure *failure);
 
 #endif

@@ -35,6 +35,20 @@ static const pixel_format formats[] = {
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
+const char *e3c_pixel_name(uint32_t format) {
+  static const char *const names[] = {NULL,   "rgb24",  "gray8",  "yuyv",   "nv12",   "uyvy",   "yvyu",   "nv21",  "nv16",
+                                      "i420", "yv12",   "bgr24",  "bgrx32", "rgbx32", "xrgb32", "xbgr32", "gray10", "gray12",
+                                      "gray16"};
+  if (format == E3C_CAMERA_MJPEG) return "mjpeg";
+  return format < sizeof names / sizeof *names ? names[format] : NULL;
+}
+
+uint32_t format_of(uint32_t fourcc) {
+  for (int i = 0; i < FORMATS; i++)
+    if (formats[i].fourcc == fourcc) return formats[i].format;
+  return 0;
+}
+
 /* What the driver made of a request, of either interface. */
 typedef struct settled {
   uint32_t fourcc, width, height, field, colorspace, encoding, quantization, memories, strides[E3C_CAMERA_PLANES];
@@ -95,8 +109,8 @@ static const char *refused_field(uint32_t field) {
 }
 
 /* Range and matrix as the driver says them, where the caller did not; 0: it does not say. */
-static int settle_colour(e3c_camera_picture *picture, const pixel_format *format, const settled *found, const char **what,
-                         int *error) {
+static int settle_colour(e3c_camera_picture *picture, const pixel_format *format, const settled *found,
+                         e3c_failure *failure) {
   const int has_chroma = format->even_width;
   if (picture->range == 0) {
     if (found->quantization == V4L2_QUANTIZATION_FULL_RANGE) picture->range = FULL;
@@ -119,20 +133,20 @@ static int settle_colour(e3c_camera_picture *picture, const pixel_format *format
     case V4L2_YCBCR_ENC_XV709: picture->matrix = 2; return 0;
     case V4L2_YCBCR_ENC_BT2020: picture->matrix = 3; return 0;
     default:
-      return device_fail(what, "the camera's colours are of a kind that is not read; --color-matrix reads them as another",
-                         error, 0);
+      return device_refuse(failure,
+                           "the camera's colours are of a kind that is not read; --color-matrix reads them as another");
   }
 }
 
 /* Takes over what the driver settled on, and checks that frames like that can exist. */
 static int settle(camera_device *device, e3c_camera_picture *picture, const pixel_format *format, const settled *found,
-                  const char **what, int *error) {
+                  e3c_failure *failure) {
   const uint32_t width = found->width, height = found->height;
   if (width == 0 || height == 0 || width > E3C_MAX_SIDE || height > E3C_MAX_SIDE || (format->even_width & width) ||
       (format->even_height & height))
-    return device_fail(what, "the camera gives frames of an impossible size", error, 0);
+    return device_refuse(failure, "the camera gives frames of an impossible size");
   const char *refused = refused_field(found->field);
-  if (refused) return device_fail(what, refused, error, 0);
+  if (refused) return device_refuse(failure, refused);
   device->plane_count = format->memories;
   picture->format = format->format;
   picture->width = width;
@@ -140,7 +154,7 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
   picture->memories = format->memories;
   if (format->format == E3C_CAMERA_MJPEG) {
     if (picture->range || picture->matrix)
-      return device_fail(what, "the camera gives JPEG pictures, which say themselves what their colours are", error, 0);
+      return device_refuse(failure, "the camera gives JPEG pictures, which say themselves what their colours are");
     picture->stride = picture->plane_height = 0;
     device->plane_bytes[0] = 1;
     return 0;
@@ -148,21 +162,21 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
   const uint32_t line = width * format->pixel_bytes, asked = picture->stride;
   const uint32_t lines = picture->plane_height ? picture->plane_height : height;
   if (lines < height || (format->even_height & lines))
-    return device_fail(what, "--plane-height does not fit the camera's frames", error, 0);
+    return device_refuse(failure, "--plane-height does not fit the camera's frames");
   picture->plane_height = lines;
   const uint32_t chroma_lines = format->even_height ? lines / 2 : lines;
   for (uint32_t i = 0; i < format->memories; i++) {
     const uint32_t shorter = i > 0 && format->chroma == PLANES ? 2 : 1, least = line / shorter;
     const uint32_t stride = asked ? asked / shorter : found->strides[i] ? found->strides[i] : least;
     if (stride < least || stride > 16 * E3C_MAX_SIDE || (format->memories == 1 && format->chroma == PLANES && stride % 2))
-      return device_fail(what, "the camera gives lines of an impossible length", error, 0);
+      return device_refuse(failure, "the camera gives lines of an impossible length");
     picture->strides[i] = stride;
     device->plane_bytes[i] = (uint64_t)stride * (i == 0 ? lines : chroma_lines);
   }
   picture->stride = picture->strides[0];
   if (format->memories == 1 && format->chroma != NO_CHROMA) /* two planes of half the width are as long as one of pairs */
     device->plane_bytes[0] += (uint64_t)picture->stride * chroma_lines;
-  return settle_colour(picture, format, found, what, error);
+  return settle_colour(picture, format, found, failure);
 }
 
 /* That none of the formats is there, and which are. The text is the only one of its kind: a program opens one camera. */
@@ -185,23 +199,23 @@ static const char *formats_text(const camera_device *device) {
   return text;
 }
 
-int choose_format(camera_device *device, e3c_camera_picture *picture, const char **what, int *error) {
+int choose_format(camera_device *device, e3c_camera_picture *picture, e3c_failure *failure) {
   int other_size = 0;
   for (int candidate = 0; candidate < FORMATS; candidate++) {
     const pixel_format *format = &formats[candidate];
     if (picture->format != E3C_CAMERA_ANY && picture->format != format->format) continue;
     settled found;
     if (!try_format(device, format, picture, &found)) {
-      if (errno == EBUSY) return device_fail(what, "the camera is in use by another program", error, 0);
-      if (errno == ENODEV) return device_fail(what, "the camera is gone", error, errno);
+      if (errno == EBUSY) return device_is_held(device, failure);
+      if (errno == ENODEV) return device_fail(failure, "the camera is gone", errno);
       continue;
     }
     if ((picture->width && found.width != picture->width) || (picture->height && found.height != picture->height)) {
       other_size = 1;
       continue;
     }
-    return settle(device, picture, format, &found, what, error);
+    return settle(device, picture, format, &found, failure);
   }
-  return device_fail(what, other_size ? "the camera does not have this size in this pixel format" : formats_text(device),
-                     error, 0);
+  return device_refuse(failure,
+                       other_size ? "the camera does not have this size in this pixel format" : formats_text(device));
 }

@@ -41,7 +41,11 @@ ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count) {
   for (;;) {
     if (e3c_stop_asked()) return 0;
     /* Only where a stop can be asked for, so that it also ends the wait for a pipe. */
-    if (waiting[1].fd >= 0 && (poll(waiting, 2, -1) < 0 || waiting[1].revents)) continue;
+    if (waiting[1].fd >= 0) {
+      const int ready = poll(waiting, 2, e3c_tick_ms());
+      e3c_tick();
+      if (ready <= 0 || waiting[1].revents) continue;
+    }
     const ssize_t got = read(descriptor, bytes, count);
     if (got >= 0) return got;
     if (errno == EAGAIN && waiting[1].fd < 0) poll(waiting, 1, -1); /* somebody made standard input non-blocking */

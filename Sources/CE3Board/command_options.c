@@ -3,7 +3,7 @@
 
 #include "e3_command.h"
 
-enum { MAX_OPTIONS = 32, MAX_NAMES = 512 };
+enum { MAX_OPTIONS = 64, MAX_NAMES = 1024 };
 
 int e3c_next_option(int count, char **arguments, const char *names, const char **argument) {
   char text[MAX_NAMES];
@@ -30,5 +30,8 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
   if (code == ':') return E3C_OPTION_NEEDS_ARGUMENT;
   return optopt >= 1 && optopt <= found ? E3C_OPTION_TAKES_NONE : E3C_OPTION_UNKNOWN;
 }
+
+/* getopt moves whatever lies before optind together with the option. */
+const char *e3c_further_argument(int count, char **arguments) { return optind < count ? arguments[optind++] : NULL; }
 
 int e3c_first_operand(void) { return optind; }

@@ -1,19 +1,22 @@
+#define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "e3_command.h"
 #include "e3_files.h"
+#include "output_file.h"
 
 static int first_error;
 static const char *command_name = "";
 static int is_updating; /* the terminal's line is one that will be written over */
 
-static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stdout; }
+static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stream == E3C_FILE ? output_file() : stdout; }
 
 /* Remembers why standard output failed; nobody can be told that standard error did. */
 static void check(int stream, int failed) {
@@ -57,12 +60,42 @@ void e3c_put_unsigned(int stream, uint64_t value) {
   check(stream, fprintf(file_of(stream), "%llu", (unsigned long long)value) < 0);
 }
 
+/* Whether the text that %g made of a float reads back as the same one: it lies nearer to it than to the floats beside it. strtof
+ * would say so too, with 9 kB. A text that is too near to the middle for double precision does not, unless it is the middle. */
+static int reads_back(const char *text, float value) {
+  double number = 0, scale = 1;
+  int exponent = 0, is_behind = 0;
+  for (; *text; text++) {
+    if (*text == 'e') {
+      exponent += (int)strtol(text + 1, NULL, 10);
+      break;
+    }
+    if (*text == '.') is_behind = 1;
+    if (*text < '0' || *text > '9') continue;
+    number = 10 * number + (*text - '0'); /* nine digits at most: exact */
+    exponent -= is_behind;
+  }
+  for (int i = 0; i < abs(exponent); i++) scale *= 10;
+  number = exponent < 0 ? number / scale : number * scale;
+  const float size = fabsf(value);
+  if (size == 0) return number == 0;
+  uint32_t bits, next[2];
+  float beside[2];
+  memcpy(&bits, &size, sizeof bits);
+  next[0] = bits - 1, next[1] = bits + 1;
+  memcpy(beside, next, sizeof beside);
+  const double below = ((double)size + beside[0]) / 2;
+  const double above = isfinite(beside[1]) ? ((double)size + beside[1]) / 2 : 2 * (double)size - below;
+  if (exponent >= 0 && number < 0x1p53 && (number == below || number == above)) return bits % 2 == 0;
+  return number > below * (1 + 1e-14) && number < above * (1 - 1e-14);
+}
+
 void e3c_put_float(int stream, float value) {
   char text[32] = "null";
   if (isfinite(value)) {
     for (int digits = 6; digits <= 9; digits++) { /* nine always read back as the same float */
       snprintf(text, sizeof text, "%.*g", digits, (double)value);
-      if (strtof(text, NULL) == value) break;
+      if (reads_back(text, value)) break;
     }
   }
   e3c_put(stream, text, strlen(text));
@@ -70,6 +103,22 @@ void e3c_put_float(int stream, float value) {
 
 void e3c_put_fixed(int stream, double value, int decimals, int width) {
   check(stream, fprintf(file_of(stream), "%*.*f", width, decimals, value) < 0);
+}
+
+void e3c_put_time(int stream) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t days = now.tv_sec / 86400;
+  const int second = (int)(now.tv_sec % 86400);
+  /* Years that begin in March, so that a leap day is their last: H. Hinnant, chrono-Compatible Low-Level Date Algorithms. */
+  const int64_t shifted = days + 719468, era = shifted / 146097;
+  const int day_of_era = (int)(shifted - era * 146097);
+  const int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int from_march = (5 * day_of_year + 2) / 153, month = from_march < 10 ? from_march + 3 : from_march - 9;
+  const int year = (int)(year_of_era + era * 400) + (month <= 2), day = day_of_year - (153 * from_march + 2) / 5 + 1;
+  check(stream, fprintf(file_of(stream), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, second / 3600,
+                        second / 60 % 60, second % 60, (int)(now.tv_nsec / 1000000)) < 0);
 }
 
 int e3c_flush(void) {

@@ -40,6 +40,8 @@ void e3c_wait_until(uint64_t time) {
   struct pollfd stop = {asked, POLLIN, 0};
   for (uint64_t now = ce3_clock_ns(); now < time && !is_asked; now = ce3_clock_ns()) {
     const uint64_t left = (time - now + 999999u) / 1000000u;
-    poll(&stop, 1, left < 60000u ? (int)left : 60000);
+    const int tick = e3c_tick_ms(), most = tick > 0 && tick < 60000 ? tick : 60000;
+    poll(&stop, 1, left < (uint64_t)most ? (int)left : most);
+    e3c_tick();
   }
 }

@@ -29,4 +29,9 @@ public struct Calibration: Sendable {
   public var imageCount: Int { Int(stored.images) }
   /// Images that the class statistics were fitted on; 0 without distances.
   public var statisticsImageCount: Int { Int(stored.statistics_images) }
+  /// Mean and standard deviation of the relative distance of the images that the thresholds were fitted on; nil without
+  /// distances, and when the file does not say.
+  public var relativeDistance: (mean: Float, deviation: Float)? {
+    stored.distance_deviation > 0 ? (stored.distance_mean, stored.distance_deviation) : nil
+  }
 }

@@ -75,6 +75,9 @@ public func calibrate(
   calibration.set_coverage = Float(options.coverage)
   calibration.known_coverage = section == nil ? 0 : Float(options.knownCoverage)
   calibration.image_hash = held.hash
+  if section != nil {
+    (calibration.distance_mean, calibration.distance_deviation) = meanAndDeviation(held.relativeDistances)
+  }
 
   let writer = try write(model, calibration, section, to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
@@ -87,6 +90,15 @@ public func calibrate(
     calibration, before: held, after: thresholds.tempered, representation: model.representationSize)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
   return summary
+}
+
+/// Mean and standard deviation of finite values, summed in order; zeros when they do not fit a float.
+private func meanAndDeviation(_ values: [Float]) -> (Float, Float) {
+  let count = Double(values.count)
+  let mean = values.reduce(0.0) { $0 + Double($1) } / count
+  let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
+  let (first, second) = (Float(mean), Float(variance.squareRoot()))
+  return first.isFinite && second.isFinite ? (first, second) : (0, 0)
 }
 
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.

@@ -70,10 +70,12 @@ extension ModelFile {
     else { return false }
     if hasStatistics {
       guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0,
+        c.distance_mean.isFinite, c.distance_deviation.isFinite, c.distance_deviation >= 0,
         c.distance == UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)
       else { return false }
     } else {
       guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0,
+        c.distance_mean == 0, c.distance_deviation == 0,
         c.distance == UInt32(E3_FILE_DISTANCE_NONE.rawValue)
       else { return false }
     }

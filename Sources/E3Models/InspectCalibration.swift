@@ -46,6 +46,8 @@ package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
     ("accept_coverage", number(calibration.accept_coverage)),
     ("unknown_threshold", hasDistance ? number(calibration.unknown_threshold) : .null),
     ("known_coverage", hasDistance ? number(calibration.known_coverage) : .null),
+    ("distance_mean", calibration.distance_deviation > 0 ? number(calibration.distance_mean) : .null),
+    ("distance_deviation", calibration.distance_deviation > 0 ? number(calibration.distance_deviation) : .null),
     ("set_threshold", number(calibration.set_threshold)),
     ("set_coverage", number(calibration.set_coverage)),
     ("set_score", .text("least-ambiguous")),

@@ -136,7 +136,9 @@ public func e3_model_get_calibration(
     filled.set_coverage = stored.set_coverage
     filled.images = stored.image_count
     filled.statistics_images = stored.statistics_count
-    try fill(calibration, with: filled)
+    filled.distance_mean = stored.distance_mean
+    filled.distance_deviation = stored.distance_deviation
+    try fill(calibration, with: filled, firstSize: Int(E3_CALIBRATION_FIRST_SIZE))
   }
 }
 

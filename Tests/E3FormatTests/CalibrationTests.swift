@@ -90,7 +90,11 @@ struct CalibrationTests {
     #expect(try error { $0.set_score = 2 } == .fileValues)
     #expect(try error { $0.distance = 0 } == .fileValues)
     #expect(try error { $0.distance = 2 } == .fileValues)
-    #expect(try error { $0.reserved.14 = 1 } == .fileValues)
+    #expect(try error { $0.distance_deviation = 0 } == nil)
+    #expect(try error { $0.distance_deviation = -1 } == .fileValues)
+    #expect(try error { $0.distance_deviation = .infinity } == .fileValues)
+    #expect(try error { $0.distance_mean = .nan } == .fileValues)
+    #expect(try error { $0.reserved.12 = 1 } == .fileValues)
   }
 
   @Test("what is said about distances must agree with whether there are statistics")
@@ -100,6 +104,8 @@ struct CalibrationTests {
     #expect(try error(hasStatistics: false) { $0.known_coverage = 0.9 } == .fileValues)
     #expect(try error(hasStatistics: false) { $0.statistics_count = 1 } == .fileValues)
     #expect(try error(hasStatistics: false) { $0.statistics_hash = 1 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.distance_mean = 1 } == .fileValues)
+    #expect(try error(hasStatistics: false) { $0.distance_deviation = 1 } == .fileValues)
     var file = SampleFile.calibrated
     file.calibration = nil
     var bytes = try file.bytes

@@ -237,7 +237,9 @@ struct MannersTests {
 
   @Test("a number that is too large says its limit")
   func limits() throws {
-    for (option, limit) in [("--top", "1 to 1000000"), ("--frames", "1 to 999999999"), ("--threads", "1 to 64")] {
+    for (option, limit) in [
+      ("--top", "1 to 1000000"), ("--frames", "1 to 999999999"), ("--threads", "1 to 64 or auto"),
+    ] {
       let outcome = try run([model, "x.png", option, option == "--top" ? "1000001" : "9999999999"])
       #expect(outcome.status == 2 && outcome.errors.contains("\(option) takes \(limit), not"))
     }

@@ -33,8 +33,11 @@ struct UsageTests {
       (["m.e3", "f.png", "--fps", "0"], "--fps takes frames per second from 0.001 to 1000, not '0'"),
       (["m.e3", "f.png", "--fps", "1."], "--fps takes frames per second from 0.001 to 1000, not '1.'"),
       (["m.e3", "f.png", "--fps", "1000.5"], "--fps takes frames per second from 0.001 to 1000, not '1000.5'"),
-      (["m.e3", "f.png", "--threads", "65"], "--threads takes 1 to 64, not '65'"),
-      (["m.e3", "f.png", "--threads", "99999999999999999999"], "--threads takes 1 to 64, not '99999999999999999999'"),
+      (["m.e3", "f.png", "--threads", "65"], "--threads takes 1 to 64 or auto, not '65'"),
+      (
+        ["m.e3", "f.png", "--threads", "99999999999999999999"],
+        "--threads takes 1 to 64 or auto, not '99999999999999999999'"
+      ),
       (
         ["m.e3", "f.png", "--isa", "sse9"],
         "--isa takes scalar, avx2, avxvnni, avx512vnni, neon, dotprod or i8mm, not 'sse9'"
@@ -47,28 +50,37 @@ struct UsageTests {
         ["m.e3", "-", "--pixel-format", "bgr", "--size", "4x4"],
         """
         --pixel-format takes rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16, yuyv, uyvy, \
-        yvyu, nv12, nv21, nv16, i420, yv12 or mjpeg, not 'bgr'
+        yvyu, nv12, nv21, nv16, i420, yv12, mjpeg or y4m, not 'bgr'
         """
       ),
-      (["m.e3", "-", "--pixel-format", "yuyv", "--size", "5x4"], "this pixel format needs an even --size"),
-      (["m.e3", "-", "--pixel-format", "nv12", "--size", "4x5"], "this pixel format needs an even --size"),
+      (["m.e3", "-", "--pixel-format", "yuyv", "--size", "5x4"], "--size must be even for yuyv: its width"),
+      (
+        ["m.e3", "-", "--pixel-format", "nv12", "--size", "4x5"],
+        "--size must be even for nv12: its width and its height"
+      ),
       (
         ["m.e3", "-", "--pixel-format", "gray8", "--size", "4x4", "--stride", "3"],
         "--stride is shorter than a line of pixels"
       ),
-      (["m.e3", "-", "--pixel-format", "mjpeg", "--stride", "3"], "--stride is of no use with mjpeg"),
-      (["m.e3", "-", "--pixel-format", "mjpeg", "--plane-height", "3"], "--plane-height is of no use with mjpeg"),
+      (["m.e3", "-", "--pixel-format", "mjpeg", "--stride", "3"], "--stride is of no use with mjpeg and y4m"),
+      (
+        ["m.e3", "-", "--pixel-format", "mjpeg", "--plane-height", "3"],
+        "--plane-height is of no use with mjpeg and y4m"
+      ),
       (
         ["m.e3", "-", "--pixel-format", "mjpeg", "--color-range", "full"],
         "pictures say themselves what their colours are"
       ),
-      (["m.e3", "-", "--pixel-format", "i420", "--stride", "97"], "this pixel format needs an even --stride"),
+      (["m.e3", "-", "--pixel-format", "i420", "--stride", "97"], "--stride must be even for i420"),
       (
         ["m.e3", "-", "--pixel-format", "nv21", "--plane-height", "5"],
-        "this pixel format needs an even --plane-height"
+        "--plane-height must be even for nv21"
       ),
-      (["m.e3", "-", "--pixel-format", "yv12", "--size", "4x5"], "this pixel format needs an even --size"),
-      (["m.e3", "-", "--pixel-format", "nv16", "--size", "5x4"], "this pixel format needs an even --size"),
+      (
+        ["m.e3", "-", "--pixel-format", "yv12", "--size", "4x5"],
+        "--size must be even for yv12: its width and its height"
+      ),
+      (["m.e3", "-", "--pixel-format", "nv16", "--size", "5x4"], "--size must be even for nv16: its width"),
       (
         ["m.e3", "-", "--pixel-format", "nv12", "--size", "4x8", "--plane-height", "6"],
         "--plane-height is less than the lines of the frame"

@@ -167,6 +167,12 @@ struct CalibrationTests {
     try check(e3_model_get_calibration(&model.handle, &calibration))
     #expect(calibration.has_distance == 1 && calibration.temperature == 1.25 && calibration.unknown_threshold == 3)
     #expect(calibration.images == 100 && calibration.statistics_images == 200 && model.info.calibrated == 1)
+    #expect(calibration.distance_mean == -1.5 && calibration.distance_deviation == 2.5)
+    // A caller of the first interface has no room for what came later.
+    calibration.struct_size = UInt32(E3_CALIBRATION_FIRST_SIZE)
+    calibration.distance_deviation = 77
+    try check(e3_model_get_calibration(&model.handle, &calibration))
+    #expect(calibration.distance_deviation == 77)
     let plain = try OpenModel(awkwardConfigs[0].config)
     #expect(e3_model_get_calibration(&plain.handle, &calibration) == E3_ERROR_NO_CALIBRATION)
     #expect(plain.info.calibrated == 0)

@@ -77,6 +77,7 @@ package struct SampleFile {
     if hasStatistics {
       (calibration.unknown_threshold, calibration.known_coverage) = (3, 0.95)
       (calibration.statistics_count, calibration.statistics_hash) = (200, 2)
+      (calibration.distance_mean, calibration.distance_deviation) = (-1.5, 2.5)
       calibration.distance = UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)
     }
     return calibration

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -50,7 +51,8 @@ int close(int descriptor) {
 }
 
 int stat(const char *path, struct stat *status) {
-  if (strcmp(path, FAKE_CAMERA) != 0) return NEXT(stat)(path, status);
+  const char *held = getenv("FAKE_HELD");
+  if (strcmp(path, FAKE_CAMERA) != 0 && !(held && strcmp(path, held) == 0)) return NEXT(stat)(path, status);
   memset(status, 0, sizeof *status);
   status->st_mode = S_IFCHR;
   status->st_rdev = makedev(81, 0);

@@ -13,7 +13,13 @@
  *   FAKE_OFFSET   bytes before the data of each plane
  *   FAKE_FIELD, FAKE_QUANTIZATION, FAKE_YCBCR_ENC, FAKE_COLORSPACE   what the driver says, as numbers
  *   FAKE_META     a node that gives metadata
- *   FAKE_SFMT_ERRNO, FAKE_REQBUFS_ERRNO, FAKE_STREAMON_ERRNO, FAKE_OPEN_ERRNO   with which the call fails
+ *   FAKE_SIZES    WIDTHxHEIGHT words that it lists; without it a range
+ *   FAKE_CONTROLS file that says which controls were set: the camera has Brightness, -64 to 64, and the menu Exposure, Auto
+ *   FAKE_ABSENT   so many times it is not there (ENOENT) when it is opened, at first and after it was gone
+ *   FAKE_TALLY    file that says at the end how often it was opened, what of FAKE_SCRIPT happened, and how often each frame was
+ *                 shown undamaged
+ *   FAKE_SFMT_ERRNO, FAKE_REQBUFS_ERRNO, FAKE_STREAMON_ERRNO, FAKE_OPEN_ERRNO, FAKE_CONTROL_ERRNO   with which the call fails
+ *   FAKE_HELD     path that is the same device: /proc/PROCESS/fd/0, as if that process had it open
  *   FAKE_FPS      frames a second; a frame that finds no queued buffer is lost. 0 (default): the next frame comes when all
  *                 buffers are queued, so that none is lost and every run is the same
  *   FAKE_SCRIPT   a letter a frame, in a ring ("."): . good; e marked as damaged; l longer than its buffer; a announced, but
@@ -41,6 +47,8 @@
 
 enum { BUFFERS = 4, STORM = 100 };
 
+enum { BRIGHTNESS = V4L2_CID_BRIGHTNESS, EXPOSURE = V4L2_CID_EXPOSURE_AUTO };
+
 typedef enum where { UNUSED, QUEUED, DONE, TAKEN } where;
 
 static struct {
@@ -56,6 +64,7 @@ static struct {
   uint64_t order[BUFFERS]; /* in which they were queued, or filled */
   uint64_t orders;
   int is_streaming, is_gone, mapped, storm, lost, foreign;
+  unsigned long step, absences, opened, happened[128], shown[1000]; /* in the life of the program */
 } camera = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .descriptor = -1};
 
 static const char *setting(const char *name, const char *otherwise) {
@@ -131,11 +140,14 @@ static int all_queued(void) {
 }
 
 /* Fills the oldest queued buffer with a frame. */
-static void show(unsigned long number, char fault) {
+static void show(unsigned long number, unsigned long frames, char fault) {
   const int index = oldest(QUEUED);
   struct v4l2_buffer *buffer = &camera.buffers[index];
-  buffer->bytesused = (uint32_t)load_frame(number, index);
+  buffer->bytesused = (uint32_t)load_frame(number % frames, index);
   buffer->flags = V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+  buffer->sequence = (uint32_t)number;
+  camera.happened[(int)fault]++;
+  if (!strchr("ex", fault)) camera.shown[number % frames % 1000]++;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   buffer->timestamp.tv_sec = now.tv_sec;
@@ -161,19 +173,19 @@ static void *device(void *context) {
     frames++;
   }
   if (frames == 0) abort();
-  size_t step = 0;
   for (unsigned long number = 0;; number++) {
     if (fps > 0) usleep((useconds_t)(1e6 / fps));
     pthread_mutex_lock(&camera.mutex);
     while (fps == 0 && camera.is_streaming && !all_queued()) pthread_cond_wait(&camera.changed, &camera.mutex);
-    const char fault = script[step % strlen(script)];
+    const char fault = script[camera.step % strlen(script)];
     const int ends = !camera.is_streaming || fault == 'd' || fault == 'p';
+    if (camera.is_streaming && ends) camera.happened[(int)fault]++, camera.step++;
     if (camera.is_streaming && fault == 'd') {
       camera.is_gone = 1;
       end(camera.bell); /* the descriptor hangs up */
     } else if (!ends && oldest(QUEUED) >= 0) {
-      show(number % frames, fault);
-      step++;
+      show(number, frames, fault);
+      camera.step++;
     }
     pthread_mutex_unlock(&camera.mutex);
     if (ends) return NULL;
@@ -182,6 +194,11 @@ static void *device(void *context) {
 
 int fake_open(void) {
   if (number_setting("FAKE_OPEN_ERRNO", 0)) return fails((int)number_setting("FAKE_OPEN_ERRNO", 0));
+  if (camera.absences++ < number_setting("FAKE_ABSENT", 0)) return fails(ENOENT);
+  camera.absences = 0;
+  camera.opened++;
+  memset(camera.at, 0, sizeof camera.at);
+  camera.is_gone = camera.storm = camera.lost = camera.foreign = 0;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return -1;
   camera.descriptor = ends[0];
@@ -190,6 +207,46 @@ int fake_open(void) {
   camera.memory = memfd_create("fake-camera", MFD_CLOEXEC);
   if (camera.memory < 0 || ftruncate(camera.memory, (off_t)(BUFFERS * memories() * camera.buffer_bytes))) abort();
   return camera.descriptor;
+}
+
+static int list_size(struct v4l2_frmsizeenum *size) {
+  const char *sizes = getenv("FAKE_SIZES");
+  if (!sizes) {
+    if (size->index > 0) return fails(EINVAL);
+    size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
+    size->stepwise = (struct v4l2_frmsize_stepwise){16, 1920, 2, 16, 1080, 1};
+    return 0;
+  }
+  for (uint32_t i = 0; i < size->index && sizes; i++) sizes = strchr(sizes + 1, ',');
+  size->type = V4L2_FRMSIZE_TYPE_DISCRETE;
+  if (!sizes || sscanf(sizes + (*sizes == ','), "%ux%u", &size->discrete.width, &size->discrete.height) != 2) return fails(EINVAL);
+  return 0;
+}
+
+static int query_control(struct v4l2_query_ext_ctrl *control) {
+  const uint32_t after = control->id & ~(uint32_t)V4L2_CTRL_FLAG_NEXT_CTRL;
+  *control = (struct v4l2_query_ext_ctrl){.id = after};
+  if (after < BRIGHTNESS) {
+    control->id = BRIGHTNESS, control->type = V4L2_CTRL_TYPE_INTEGER;
+    control->minimum = -64, control->maximum = 64;
+    strcpy(control->name, "Brightness");
+  } else if (after < EXPOSURE) {
+    control->id = EXPOSURE, control->type = V4L2_CTRL_TYPE_MENU;
+    control->maximum = 3;
+    strcpy(control->name, "Exposure, Auto");
+  } else {
+    return fails(EINVAL);
+  }
+  return 0;
+}
+
+static int set_control(const struct v4l2_ext_controls *controls) {
+  if (number_setting("FAKE_CONTROL_ERRNO", 0)) return fails((int)number_setting("FAKE_CONTROL_ERRNO", 0));
+  FILE *log = fopen(setting("FAKE_CONTROLS", "/dev/null"), "a");
+  if (!log) abort();
+  fprintf(log, "%s %d\n", controls->controls->id == BRIGHTNESS ? "brightness" : "exposure", controls->controls->value);
+  fclose(log);
+  return 0;
 }
 
 static int stream_on(void) {
@@ -266,6 +323,8 @@ static int answer(unsigned long request, void *argument) {
   struct v4l2_buffer *buffer = argument;
   switch (request) {
     case VIDIOC_QUERYCAP:
+      strcpy((char *)((struct v4l2_capability *)argument)->card, "Fake \033Camera");
+      strcpy((char *)((struct v4l2_capability *)argument)->bus_info, "fake:1");
       ((struct v4l2_capability *)argument)->capabilities =
           V4L2_CAP_STREAMING | (number_setting("FAKE_META", 0) ? V4L2_CAP_META_CAPTURE
                                 : multi_planes()               ? V4L2_CAP_VIDEO_CAPTURE_MPLANE
@@ -275,6 +334,12 @@ static int answer(unsigned long request, void *argument) {
       if (((struct v4l2_fmtdesc *)argument)->index > 0) return fails(EINVAL);
       ((struct v4l2_fmtdesc *)argument)->pixelformat = fourcc();
       return 0;
+    case VIDIOC_ENUM_FRAMESIZES:
+      return list_size(argument);
+    case VIDIOC_QUERY_EXT_CTRL:
+      return query_control(argument);
+    case VIDIOC_S_EXT_CTRLS:
+      return set_control(argument);
     case VIDIOC_S_FMT:
       if (number_setting("FAKE_SFMT_ERRNO", 0)) return fails((int)number_setting("FAKE_SFMT_ERRNO", 0));
       if (((struct v4l2_format *)argument)->type !=
@@ -346,4 +411,12 @@ __attribute__((destructor)) static void report(void) {
   if (camera.mapped > 0) fprintf(stderr, "fake camera: %d buffers are still mapped\n", camera.mapped);
   if (camera.is_streaming) fprintf(stderr, "fake camera: the stream is still on\n");
   if (camera.descriptor >= 0) fprintf(stderr, "fake camera: the device is still open\n");
+  FILE *tally = getenv("FAKE_TALLY") ? fopen(getenv("FAKE_TALLY"), "w") : NULL;
+  if (!tally) return;
+  fprintf(tally, "opened %lu\n", camera.opened);
+  for (int letter = 0; letter < 128; letter++)
+    if (camera.happened[letter]) fprintf(tally, "%c %lu\n", letter, camera.happened[letter]);
+  for (int frame = 0; frame < 1000; frame++)
+    if (camera.shown[frame]) fprintf(tally, "%03d %lu\n", frame, camera.shown[frame]);
+  fclose(tally);
 }

@@ -219,6 +219,9 @@ typedef struct e3_calibration {
   float set_coverage;           /* share of images whose class is in the prediction set */
   uint32_t images;              /* images that temperature and thresholds were fitted on */
   uint32_t statistics_images;   /* images that the class statistics were fitted on; 0 without distances */
+  /* from interface version 1.2 */
+  float distance_mean;          /* mean relative distance of the images that the thresholds were fitted on; 0 without */
+  float distance_deviation;     /* its standard deviation among them; 0 without distances, and when the file does not say */
 } e3_calibration;
 
 /* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */

@@ -206,7 +206,9 @@ typedef struct e3_file_calibration {
   uint64_t statistics_hash; /* 0 without */
   uint64_t model_hash;      /* XXH64, seed 0, of the configuration and the checksums of the required extents */
   uint32_t distance;        /* e3_file_distance; none without statistics */
-  uint32_t reserved[15];    /* 0 */
+  float distance_mean;      /* mean relative distance of the images of the thresholds; 0 without statistics */
+  float distance_deviation; /* its standard deviation among them; 0 without, and when it is not known */
+  uint32_t reserved[13];    /* 0 */
 } e3_file_calibration;
 
 typedef struct e3_file_extent {

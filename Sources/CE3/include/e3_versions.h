@@ -9,6 +9,7 @@
 
 enum {
   E3_MODEL_INFO_FIRST_SIZE = offsetof(e3_model_info, value_low),
+  E3_CALIBRATION_FIRST_SIZE = offsetof(e3_calibration, distance_mean),
   E3_SESSION_OPTIONS_FIRST_SIZE = offsetof(e3_session_options, record_routing),
   E3_SESSION_OPTIONS_ROUTING_SIZE = E3_SESSION_OPTIONS_FIRST_SIZE + sizeof(uint32_t), /* 1.1 */
   E3_FRAME_FIRST_SIZE = offsetof(e3_frame, third_plane),
@@ -20,6 +21,7 @@ enum {
 #ifndef __cplusplus
 /* What callers were compiled with; words of 4 bytes, pointers and sizes of 4 or 8. */
 _Static_assert(E3_MODEL_INFO_FIRST_SIZE == 72, "e3_model_info of version 1.0");
+_Static_assert(E3_CALIBRATION_FIRST_SIZE == 44, "e3_calibration of version 1.0");
 _Static_assert(E3_SESSION_OPTIONS_FIRST_SIZE == 16 + 2 * E3_MAX_THREADS, "e3_session_options of version 1.0");
 _Static_assert(E3_SESSION_OPTIONS_ROUTING_SIZE == 20 + 2 * E3_MAX_THREADS, "e3_session_options of version 1.1");
 _Static_assert(E3_FRAME_FIRST_SIZE == 16 + 6 * sizeof(void *), "e3_frame of version 1.0");

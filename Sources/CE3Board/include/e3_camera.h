@@ -39,6 +39,19 @@ typedef struct e3c_camera_picture {
   uint32_t strides[E3C_CAMERA_PLANES]; /* of the planes, where each has its own memory. Not asked for */
 } e3c_camera_picture;
 
+/* Why there is no camera, or no frame. */
+typedef struct e3c_failure {
+  const char *what; /* null: `error` alone; holds until the next failure */
+  int error;        /* an errno, or 0 */
+  int may_pass;     /* 1: a later try may do better; 0: this camera will not do */
+} e3c_failure;
+
+/* What the camera's controls are set to: texts NAME=VALUE. */
+typedef struct e3c_controls {
+  const char *const *settings;
+  uint32_t count;
+} e3c_controls;
+
 typedef struct e3c_camera e3c_camera;
 
 /* A frame in a buffer of the driver. */
@@ -52,16 +65,24 @@ typedef struct e3c_camera_frame {
 /* 1 when the path names a Video4Linux device, -1 when there is nothing, 0 for all else and for "-". */
 int e3c_is_camera(const char *path);
 
-/* Opens a camera, settles the format and size that `picture` asks for (and says there what they became) and starts
- * streaming. Null: what failed is at *what (null: opening) and an errno, or 0, at *error. */
-e3c_camera *e3c_camera_open(const char *path, e3c_camera_picture *picture, const char **what, int *error);
+/* Opens a camera, settles the format and size that `picture` asks for (and says there what they became), sets its controls
+ * and starts streaming. Null: it failed. */
+e3c_camera *e3c_camera_open(const char *path, e3c_camera_picture *picture, const e3c_controls *controls,
+                            e3c_failure *failure);
 
 /* Gives the held frame back and waits for the newest one. Returns 1 with a frame; 0 when a stop was asked for
- * (e3c_catch_stop); -1 with what failed as above: the device is gone, or gave nothing usable for five seconds. */
-int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, const char **what, int *error);
+ * (e3c_catch_stop); -1 when it failed: the device is gone, or gave nothing usable for five seconds. */
+int e3c_camera_next(e3c_camera *camera, e3c_camera_frame *frame, e3c_failure *failure);
 
 /* Stops and closes. */
 void e3c_camera_close(e3c_camera *camera);
+
+/* Writes to standard output what the `count` nodes are, or all nodes in /dev when there are none: name, pixel formats, sizes.
+ * Returns how many of them give pictures. */
+int e3c_list_cameras(const char *const *nodes, int count);
+
+/* What the command line calls a pixel format; null for one that is not known. */
+const char *e3c_pixel_name(uint32_t format);
 
 #ifdef __cplusplus
 }

@@ -17,7 +17,8 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------------------- output */
 
-enum { E3C_STDOUT = 1, E3C_STDERR = 2 };
+/* E3C_FILE: the file between e3c_begin_file and e3c_end_file. */
+enum { E3C_STDOUT = 1, E3C_STDERR = 2, E3C_FILE = 3 };
 
 /* Call once, first, with the command's name: errors begin with it. What ce3_start_command says holds from then on, and a reader of
  * standard output that goes away is an error of e3c_flush, not a signal. */
@@ -41,6 +42,9 @@ void e3c_put_float(int stream, float value);
 /* `decimals` digits after the point, at least `width` characters wide. */
 void e3c_put_fixed(int stream, double value, int decimals, int width);
 
+/* The time of the day as 2026-11-29T01:02:03.456Z. */
+void e3c_put_time(int stream);
+
 /* Writes what is buffered for standard output. Returns 0, or the first errno since the start. */
 int e3c_flush(void);
 
@@ -58,6 +62,34 @@ int e3c_can_update(void);
 void e3c_begin_update(void);
 int e3c_show_update(void);
 void e3c_end_update(void);
+
+/* ---------------------------------------------------------------------------------------------- files that replace */
+
+/* Begins the file `name` of a folder, without its name. Returns 0 or an errno. */
+int e3c_begin_file(int folder, const char *name);
+
+/* Gives it its name, in the place of the one that has it; E3C_KEEP_SURE: once its bytes are on the device. Returns 0 or an errno:
+ * then there is nothing of it. */
+enum { E3C_KEEP = 0, E3C_KEEP_SURE = 1 };
+int e3c_end_file(int keep);
+
+/* ------------------------------------------------------------------------------------------------ frames that are kept */
+
+/* Keeps frames in the folder `path`, which is made if it is not there: the newest ones, at most so many with so many bytes in all.
+ * One process at a time. Returns 0, EBUSY or another errno. */
+int e3c_begin_store(const char *path, uint64_t most_frames, uint64_t most_bytes);
+
+/* Makes room for one more frame, whose files have at most so many bytes. Returns 0, EFBIG or another errno. */
+int e3c_store_frame(uint64_t most_bytes);
+
+/* Its number, which its files are called by. */
+uint64_t e3c_stored_number(void);
+
+/* Begins its file e3-NUMBER.`form`; e3c_end_file ends it. */
+int e3c_begin_stored(const char *form);
+
+/* The frame has all of its files; or it has not, and its answer goes as well. */
+void e3c_end_stored(int is_whole);
 
 /* ------------------------------------------------------------------------------------------------ files, memory */
 
@@ -112,6 +144,85 @@ int64_t e3c_file_clock_ns(void);
 /* Sleeps. */
 void e3c_pause_ms(int milliseconds);
 
+/* ---------------------------------------------------------------------------------------------------- counting */
+
+/* What happened in this process, for --metrics. From any thread. */
+typedef enum e3c_counter {
+  E3C_FRAMES,
+  E3C_ACCEPTED,
+  E3C_UNSURE,
+  E3C_UNKNOWN,
+  E3C_SMOOTHED_ACCEPTED,
+  E3C_SMOOTHED_UNSURE,
+  E3C_SMOOTHED_UNKNOWN,
+  E3C_DAMAGED,     /* marked so by the driver, or too short */
+  E3C_UNDECODABLE, /* pictures */
+  E3C_WRONG_SIZE,  /* pictures of another size than the camera's */
+  E3C_CUT,         /* the stream, or the next picture, came too early; pictures without end */
+  E3C_RUBBISH,     /* bytes in the place of a picture */
+  E3C_LATE,        /* the deadline passed */
+  E3C_REFUSED,     /* by the library, for any other reason */
+  E3C_DROPPED,
+  E3C_DROPPED_BY_DRIVER,
+  E3C_LOST,
+  E3C_RECONNECTED,
+  E3C_SAVED,
+  E3C_UNSAVED,
+  E3C_MODELS,
+  E3C_COUNTS
+} e3c_counter;
+
+void e3c_count(e3c_counter counter, uint64_t more);
+uint64_t e3c_counted(e3c_counter counter);
+
+/* Whether one more line about a fault of a frame may be said: twenty at once, and one a second. `*left_out`: how many before it
+ * were not. */
+int e3c_may_report(uint64_t *left_out);
+
+/* How many were not said since the last one that was. */
+uint64_t e3c_unreported(void);
+
+/* ----------------------------------------------------------------------------------------------------- metrics */
+
+/* What the calibration of the model promises. */
+typedef struct e3c_expected {
+  int has_distance;
+  float unknown_share;
+  float distance_mean, distance_deviation; /* relative distance of its images; deviation 0: not known */
+} e3c_expected;
+
+/* From now on e3c_tick writes metrics to the file at `path`, as the text that Prometheus' node exporter collects. Returns 0 or an
+ * errno. */
+int e3c_begin_metrics(const char *path);
+
+/* A model answers from now on. */
+void e3c_expect(const e3c_expected *calibration);
+
+/* An answer. */
+void e3c_observe(uint64_t latency_ns, float relative_distance);
+
+/* Writes them now; reports an errno and returns it. */
+int e3c_write_metrics(void);
+
+/* ----------------------------------------------------------------------------------------------------- service */
+
+/* Reads from the environment whether a service manager is to be told anything (sd_notify), and whether it has a watchdog. */
+void e3c_begin_service(void);
+void e3c_tell_ready(void);
+void e3c_tell_waiting(const char *path);
+void e3c_tell_stopping(void);
+
+/* What is to be done from time to time: the watchdog is told that the command is alive, metrics are written. Called between frames
+ * and, after e3c_tick_ms at most, by everything here that waits; -1: it is never due. */
+void e3c_tick(void);
+int e3c_tick_ms(void);
+
+/* What writes the metrics, once a second from then on. */
+void e3c_tick_metrics(int (*write)(void));
+
+/* Processors that this process may use: by its affinity, and by the quotas of its control groups. */
+int e3c_usable_cpus(void);
+
 /* -------------------------------------------------------------------------------------------------- measuring */
 
 /* Resident bytes of this process: of mapped files, and of memory of its own. Returns 0 or an errno. */
@@ -138,6 +249,9 @@ enum { E3C_OPTIONS_END = -1, E3C_OPTION_UNKNOWN = -2, E3C_OPTION_NEEDS_ARGUMENT 
  * names, one space between them; "name=" takes an argument. Returns the position of the name in `names`, with its
  * argument, or one of the codes above, with the option as it was typed. */
 int e3c_next_option(int count, char **arguments, const char *names, const char **argument);
+
+/* The argument behind the one of the option that came last, which then takes two; null: there is none. */
+const char *e3c_further_argument(int count, char **arguments);
 
 /* Position of the first operand, after E3C_OPTIONS_END. */
 int e3c_first_operand(void);

@@ -29,7 +29,7 @@ private var benchHelpText: StaticString {
          e3-bench --kernels [options]    matrix products of common shapes against the core's measured peak
 
     --json            one JSON object
-    --threads N       threads that compute, 1 to 64 (1)
+    --threads N       threads that compute, 1 to 64 (1), or auto: one for each usable processor
     --cpus A,B,...    bind thread i to the i-th CPU
     --isa NAME        kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
     --tiles KIND      with --kernels, how the product is cut: single or pairs (of panels; what suits this CPU)

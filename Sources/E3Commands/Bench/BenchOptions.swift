@@ -35,8 +35,7 @@ struct BenchOptions {
     while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true
-      case .threads:
-        session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .threads: session.threads = try OptionValue.threads(argument)
       case .cpus: cpuList = argument
       case .isa: session.isa = try OptionValue.isa(argument)
       case .tiles: tiles = try Self.tiles(argument)

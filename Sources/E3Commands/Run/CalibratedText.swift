@@ -16,7 +16,7 @@ struct CalibratedText {
 
   private func writeReason(_ result: e3_result) {
     stream.write("  ")
-    stream.write(result.decisionName)
+    stream.write(result.decision.decisionName)
     stream.write(": ")
     let isUnknown = Int(result.decision) == E3_DECISION_UNKNOWN
     if !isUnknown {

@@ -15,6 +15,8 @@ struct Camera: FrameSource, ~Copyable {
 
   private let path: UnsafePointer<CChar>
   private let device: OpaquePointer
+  /// Whether somebody waits for it when it is gone: then that is one of many things that happen.
+  private let isAwaited: Bool
   /// Size of the frames.
   private let size: (width: UInt32, height: UInt32)
   /// Nil for MJPEG.
@@ -24,19 +26,22 @@ struct Camera: FrameSource, ~Copyable {
   /// Since when no picture could be decoded; nil: the last one could.
   private var undecodable: UInt64?
 
-  /// Opens the camera with what was asked for; the driver's choice where nothing was.
-  init(_ path: UnsafePointer<CChar>, _ request: CaptureRequest, _ pictures: e3p_settings) throws(Failure) {
-    var what: UnsafePointer<CChar>?
-    var error: Int32 = 0
+  /// Opens the camera with what was asked for, the driver's choice where nothing was; nil: `failure` says why not.
+  init?(_ path: UnsafePointer<CChar>, _ options: Options, _ failure: inout e3c_failure) {
+    let request = options.capture
     var picture = e3c_camera_picture()
     picture.format = request.pixels.map { $0 == .mjpeg ? Self.mjpeg : UInt32($0.format) } ?? UInt32(E3C_CAMERA_ANY)
     (picture.width, picture.height) = (UInt32(request.size?.width ?? 0), UInt32(request.size?.height ?? 0))
     (picture.stride, picture.plane_height) = (UInt32(request.stride), UInt32(request.planeHeight))
     (picture.range, picture.matrix) = (UInt32(request.range), UInt32(request.matrix))
-    guard let device = e3c_camera_open(path, &picture, &what, &error) else { throw Self.report(path, what, error) }
+    let device = options.board.withControls { controls in
+      withUnsafePointer(to: controls) { e3c_camera_open(path, &picture, $0, &failure) }
+    }
+    guard let device else { return nil }
     layout = picture.format == Self.mjpeg ? nil : CameraLayout(picture)
     size = (picture.width, picture.height)
-    decoder = PictureDecoder(pictures)
+    decoder = PictureDecoder(options.pictures)
+    isAwaited = options.board.reconnects
     self.path = path
     self.device = device
   }
@@ -45,12 +50,13 @@ struct Camera: FrameSource, ~Copyable {
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     var frame = e3c_camera_frame()
-    var what: UnsafePointer<CChar>?
-    var error: Int32 = 0
-    let state = e3c_camera_next(device, &frame, &what, &error)
+    var failure = e3c_failure()
+    let state = e3c_camera_next(device, &frame, &failure)
     if frame.damaged > 0 { reportDamaged(frame.damaged) }
     if state == 0 { return .end }
-    guard state > 0, let start = frame.planes.0 else { throw Self.report(path, what, error) }
+    guard state > 0, let start = frame.planes.0 else {
+      throw isAwaited ? .limited(path, "") { failure.write(to: $0) } : .report(path, "") { failure.write(to: $0) }
+    }
     defer { count += 1 }
     let now = ce3_clock_ns()
     guard let layout else {
@@ -77,8 +83,9 @@ struct Camera: FrameSource, ~Copyable {
     return step
   }
 
+  /// They were counted when they came.
   private func reportDamaged(_ count: UInt32) {
-    _ = Failure.report(path, count == 1 ? "1 damaged frame" : "") { errors in
+    _ = Failure.limited(path, count == 1 ? "1 damaged frame" : "") { errors in
       if count > 1 {
         errors.write(count)
         errors.write(" damaged frames")
@@ -86,14 +93,12 @@ struct Camera: FrameSource, ~Copyable {
       errors.write(" skipped")
     }
   }
+}
 
-  private static func report(
-    _ path: UnsafePointer<CChar>, _ what: UnsafePointer<CChar>?, _ error: Int32
-  ) -> Failure {
-    .report(path, "") { errors in
-      errors.write(cString: what)
-      if what != nil, error != 0 { errors.write(": ") }
-      if error != 0 { errors.write(cString: e3c_error_text(error)) }
-    }
+extension e3c_failure {
+  func write(to stream: TextStream) {
+    if let what { stream.write(cString: what) }
+    if what != nil, error != 0 { stream.write(": ") }
+    if error != 0 { stream.write(cString: e3c_error_text(error)) }
   }
 }

@@ -11,7 +11,8 @@ struct CameraLayout {
   init(_ picture: e3c_camera_picture) {
     let pixels = StreamPixels(format: Int(picture.format))
     var format = StreamFormat(pixels: pixels, width: Int(picture.width), height: Int(picture.height))
-    (format.stride, format.planeHeight) = (Int(picture.stride), Int(picture.plane_height))
+    format.setStride(Int(picture.stride))
+    format.planeHeight = Int(picture.plane_height)
     format.range = Int(picture.range)
     if picture.matrix != 0 { format.matrix = Int(picture.matrix) }
     self.format = format

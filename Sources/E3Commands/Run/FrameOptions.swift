@@ -13,9 +13,7 @@ enum FrameOptions {
   }
 
   /// `X,Y,WIDTH,HEIGHT`.
-  static func crop(
-    _ argument: UnsafePointer<CChar>?
-  ) throws(Failure) -> (x: Int, y: Int, width: Int, height: Int) {
+  static func crop(_ argument: UnsafePointer<CChar>?) throws(Failure) -> Rectangle {
     let most = Int(E3_MAX_FRAME_SIDE)
     var numbers = InlineArray<4, Int>(repeating: 0)
     var rest = argument
@@ -27,15 +25,19 @@ enum FrameOptions {
       numbers[index] = number.value
       rest = text + number.length + 1
     }
-    return (numbers[0], numbers[1], numbers[2], numbers[3])
+    return Rectangle(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
   }
 
   static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamPixels {
-    if let argument, let pixels = StreamPixels(argument) { return pixels }
+    if let argument, let pixels = StreamPixels(argument) {
+      if pixels == .mjpeg, !Build.isComplete { throw Build.lacks("--pixel-format mjpeg") }
+      if pixels == .y4m, !Build.isComplete { throw Build.lacks("--pixel-format y4m") }
+      return pixels
+    }
     throw .usage(
       """
       --pixel-format takes rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16, yuyv, uyvy, \
-      yvyu, nv12, nv21, nv16, i420, yv12 or mjpeg, not
+      yvyu, nv12, nv21, nv16, i420, yv12, mjpeg or y4m, not
       """, argument)
   }
 

@@ -7,6 +7,8 @@ struct SourceFrame {
   var capture: UInt64 = 0
   /// Of decoding a picture.
   var decoding: UInt64 = 0
+  /// What was decoded; empty where the pixels came as they are.
+  var encoded = UnsafeRawBufferPointer(start: nil, count: 0)
 }
 
 /// What a source has next.

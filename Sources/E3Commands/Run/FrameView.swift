@@ -1,9 +1,20 @@
 import CE3
 
+/// A rectangle of pixels.
+struct Rectangle {
+  var x = 0
+  var y = 0
+  var width = 0
+  var height = 0
+}
+
 /// What of a frame is looked at, and how it is turned.
 struct FrameView {
-  /// Pixels, before turning; nil: the whole frame.
-  var crop: (x: Int, y: Int, width: Int, height: Int)?
+  static var mostRegions: Int { 16 }
+
+  /// Pixels, before turning; an answer for each of the first ``regionCount``. None: the whole frame.
+  private var regions = InlineArray<16, Rectangle>(repeating: Rectangle())
+  private(set) var regionCount = 0
   /// Degrees clockwise.
   var rotation = 0
   /// After the rotation: left and right, top and bottom change places.
@@ -13,7 +24,21 @@ struct FrameView {
     case horizontal, vertical
   }
 
-  var isWhole: Bool { crop == nil && transform == E3_TRANSFORM_NONE }
+  var isWhole: Bool { regionCount == 0 && transform == E3_TRANSFORM_NONE }
+
+  /// Answers of a frame.
+  var answerCount: Int { max(regionCount, 1) }
+
+  /// The rectangle of an answer; nil: the whole frame.
+  func region(_ answer: Int) -> Rectangle? { answer < regionCount ? regions[answer] : nil }
+
+  /// False when there are too many.
+  mutating func add(_ region: Rectangle) -> Bool {
+    guard regionCount < Self.mostRegions else { return false }
+    regions[regionCount] = region
+    regionCount += 1
+    return true
+  }
 
   /// One of `E3_TRANSFORM_*`.
   private var transform: Int {
@@ -29,10 +54,11 @@ struct FrameView {
     }
   }
 
-  func apply(to frame: inout e3_frame) {
-    if let crop {
-      (frame.crop_x, frame.crop_y) = (UInt32(crop.x), UInt32(crop.y))
-      (frame.crop_width, frame.crop_height) = (UInt32(crop.width), UInt32(crop.height))
+  /// Makes `frame` the picture of one answer.
+  func apply(_ answer: Int, to frame: inout e3_frame) {
+    if let region = region(answer) {
+      (frame.crop_x, frame.crop_y) = (UInt32(region.x), UInt32(region.y))
+      (frame.crop_width, frame.crop_height) = (UInt32(region.width), UInt32(region.height))
     }
     frame.transform = e3_transform(transform)
   }

@@ -6,24 +6,36 @@ struct JSONAnswer {
 
   init(stream: TextStream) { out = JSONStream(stream: stream) }
 
-  func write(_ answer: Answer, frame: UInt64, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+  /// The object in a line of its own.
+  func write(_ shown: ShownAnswer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    writeObject(shown, source: source, model: model, top: top)
+    out.raw("\n")
+  }
+
+  func writeObject(_ shown: ShownAnswer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    let answer = shown.answer
     let result = answer.result
     out.open("frame")
-    out.stream.write(frame)
+    out.stream.write(shown.frame)
     out.key("source")
     out.text(CString.bytes(source))
+    if let region = shown.region {
+      out.key("crop")
+      region.write(to: out.stream)
+    }
     writeTop(result, model, top)
     out.key("probabilities")
     out.floats(result.probabilities, Int(result.classes))
     writeMembers(result)
     writeUncertainty(result)
     writeDecision(result, model)
+    if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     let latency = answer.latency
     milliseconds("latency_ms", latency.total)
     milliseconds("capture_ms", latency.capture)
     milliseconds("preprocess_ms", latency.preprocess)
     milliseconds("inference_ms", latency.inference)
-    out.raw("}\n")
+    out.raw("}")
   }
 
   private func writeTop(_ result: e3_result, _ model: borrowing Model, _ top: Int) {
@@ -36,12 +48,35 @@ struct JSONAnswer {
       isFirst = false
       out.open("index")
       out.stream.write(index)
-      out.key("label")
-      if let label = model.label(index) { out.text(label) } else { out.raw("null") }
+      writeLabel(index, model)
       out.float("probability", result.probabilities[Int(index)])
       out.raw("}")
     }
     out.raw("]")
+  }
+
+  private func writeLabel(_ index: UInt32, _ model: borrowing Model) {
+    out.key("label")
+    if let label = model.label(index) { out.text(label) } else { out.raw("null") }
+  }
+
+  private func writeSmoothed(_ smoothed: SmoothedAnswer, _ model: borrowing Model) {
+    out.key("smoothed")
+    out.open("frames")
+    out.stream.write(smoothed.frames)
+    out.key("unknown")
+    out.stream.write(smoothed.unknown)
+    out.key("decision")
+    out.raw("\"")
+    out.raw(smoothed.decision.decisionName)
+    out.raw("\"")
+    if let top = smoothed.top {
+      out.key("index")
+      out.stream.write(top.index)
+      writeLabel(top.index, model)
+      out.float("probability", top.probability)
+    }
+    out.raw("}")
   }
 
   private func writeMembers(_ result: e3_result) {
@@ -74,7 +109,7 @@ struct JSONAnswer {
   private func writeDecision(_ result: e3_result, _ model: borrowing Model) {
     out.key("decision")
     out.raw("\"")
-    out.raw(result.decisionName)
+    out.raw(result.decision.decisionName)
     out.raw("\"")
     out.key("thresholds")
     out.open("accept_probability")
@@ -95,9 +130,9 @@ struct JSONAnswer {
   }
 }
 
-extension e3_result {
+extension e3_decision {
   var decisionName: StaticString {
-    switch Int(decision) {
+    switch Int(self) {
     case E3_DECISION_ACCEPT: "accept"
     case E3_DECISION_UNSURE: "unsure"
     default: "unknown"

@@ -57,17 +57,18 @@ struct MJPEGStream: FrameSource, ~Copyable {
         if isAtEnd, e3c_stop_asked() != 0 { return .end }
         startPicture()
         let isLast = isAtEnd && held.isEmpty
-        return reportBroken(isLast ? "the stream ends inside picture " : "another picture begins inside picture ")
+        return reportBroken(
+          E3C_CUT, isLast ? "the stream ends inside picture " : "another picture begins inside picture ")
       case E3P_PART_LONG:
         startPicture()
-        return reportBroken("32 MiB hold no end of picture ")
+        return reportBroken(E3C_CUT, "32 MiB hold no end of picture ")
       case E3P_PART_RUBBISH, E3P_PART_PADDING:
         if isAtEnd, e3c_stop_asked() != 0 { return .end }
         skipped += length
         if part == E3P_PART_PADDING, skipped <= Self.padding { continue }
         if isSkipping { continue }
         isSkipping = true
-        return reportBroken("bytes that are no picture stand in the place of picture ")
+        return reportBroken(E3C_RUBBISH, "bytes that are no picture stand in the place of picture ")
       case E3P_PART_PREVIEW: continue
       default:
         if try readMore() { continue }
@@ -80,8 +81,8 @@ struct MJPEGStream: FrameSource, ~Copyable {
   private mutating func startPicture() { (skipped, isSkipping) = (0, false) }
 
   /// Reports the picture at hand and counts it.
-  private mutating func reportBroken(_ text: StaticString) -> SourceStep {
-    _ = Failure.report(path, text) { $0.write(count) }
+  private mutating func reportBroken(_ kind: e3c_counter, _ text: StaticString) -> SourceStep {
+    _ = Failure.fault(kind, path, text) { $0.write(count) }
     count += 1
     return .broken
   }

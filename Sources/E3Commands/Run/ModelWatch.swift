@@ -131,7 +131,7 @@ extension ModelWatch {
     shared.pointee.opened = now
     // One that no frame has asked for yet is out of date.
     slots.exchangeReady(nil)?.destroy()
-    e3c_set_message_end(UnsafeRawPointer(Self.stays.utf8Start).assumingMemoryBound(to: CChar.self))
+    e3c_set_message_end(CString.pointer(Self.stays))
     if let model = try? prepare(shared.pointee) { _ = slots.exchangeReady(model) }
   }
 

@@ -6,7 +6,7 @@ import CE3Pictures
 struct Options {
   /// What to do.
   enum Task {
-    case frames, tensor, selfTest, verify, help, version
+    case frames, tensor, selfTest, verify, listCameras, help, version
   }
 
   var task = Task.frames
@@ -22,6 +22,8 @@ struct Options {
   var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_stop_asked)
   /// How frames lie, and what of them is looked at.
   var capture = CaptureRequest()
+  /// What is done on a board that nobody watches.
+  var board = BoardOptions()
   /// Of raw streams; nil: FRAME is a picture or a camera.
   var stream: StreamFormat?
   /// Nanoseconds that a frame may take; 0: any number.
@@ -40,6 +42,7 @@ struct Options {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
     flip= alpha= max-pixels= frames= fps= tensor= deadline= load= watch-model trust= \
+    chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
     """
   }
@@ -47,6 +50,7 @@ struct Options {
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
     case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, watchModel, trust
+    case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
   }
 
@@ -54,12 +58,12 @@ struct Options {
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
     let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
     var isLoadChosen = false
+    var saveLimit: (frames: Int, mebibytes: Int, seconds: Int)?
     while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true
       case .top: top = try OptionValue.number(argument, 1...1_000_000, "--top takes 1 to 1000000, not")
-      case .threads:
-        session.threads = try OptionValue.number(argument, 1...Int(E3_MAX_THREADS), "--threads takes 1 to 64, not")
+      case .threads: session.threads = try OptionValue.threads(argument)
       case .isa: session.isa = try OptionValue.isa(argument)
       case .size: capture.size = try FrameOptions.size(argument)
       case .pixelFormat: capture.pixels = try FrameOptions.pixels(argument)
@@ -69,7 +73,8 @@ struct Options {
         capture.planeHeight = try OptionValue.number(argument, 1...65536, "--plane-height takes 1 to 65536 lines, not")
       case .colorRange: capture.range = try FrameOptions.range(argument)
       case .colorMatrix: capture.matrix = try FrameOptions.matrix(argument)
-      case .crop: capture.view.crop = try FrameOptions.crop(argument)
+      case .crop:
+        guard capture.view.add(try FrameOptions.crop(argument)) else { throw .usage("more than 16 times --crop") }
       case .rotate: capture.view.rotation = try FrameOptions.rotation(argument)
       case .flip: capture.view.flip = try FrameOptions.flip(argument)
       case .alpha: pictures.alpha = try Self.alpha(argument)
@@ -91,6 +96,28 @@ struct Options {
         isLoadChosen = true
       case .watchModel: watchesModel = true
       case .trust: trust = argument
+      case .chromaStride:
+        capture.chromaStride = try OptionValue.number(
+          argument, 1...999_999_999, "--chroma-stride takes 1 to 999999999 bytes, not")
+      case .control:
+        guard Build.isComplete else { throw Build.lacks("--control") }
+        try board.addControl(argument)
+      case .reconnect: board.reconnects = true
+      case .smooth:
+        guard Build.isComplete else { throw Build.lacks("--smooth") }
+        board.smooth = try OptionValue.number(argument, 1...100, "--smooth takes 1 to 100 frames, not")
+      case .save:
+        guard Build.isComplete else { throw Build.lacks("--save") }
+        board.save = try SaveOptions(argument, e3c_further_argument(count, arguments))
+      case .saveLimit:
+        guard Build.isComplete else { throw Build.lacks("--save-limit") }
+        saveLimit = try SaveOptions.limits(argument)
+      case .metrics:
+        guard Build.isComplete else { throw Build.lacks("--metrics") }
+        board.metrics = argument
+      case .listCameras:
+        guard Build.isComplete else { throw Build.lacks("--list-cameras") }
+        task = .listCameras
       case .selfTest: task = .selfTest
       case .verify: task = .verify
       case .help: task = .help
@@ -99,6 +126,10 @@ struct Options {
       if task == .help || task == .version { return }
     }
     firstOperand = Int(e3c_first_operand())
+    if let saveLimit {
+      guard board.save != nil else { throw .usage("--save-limit needs --save") }
+      board.save?.limit(saveLimit)
+    }
     if watchesModel {
       guard task == .frames else { throw .usage("--watch-model is for frames") }
       // A file that is written to instead of renamed must not end the run.
@@ -111,6 +142,7 @@ struct Options {
   private mutating func checkOperands(
     count: Int, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   ) throws(Failure) {
+    if task == .listCameras { return }
     guard firstOperand < count else { throw .usage("a MODEL.e3 is missing") }
     let frames = firstOperand + 1..<count
     switch task {
@@ -119,11 +151,22 @@ struct Options {
       try capture.validate()
       for index in frames {
         // What is not there yet may be a camera.
-        guard let frame = arguments[index], e3c_is_camera(frame) == 0 else { continue }
-        stream = try capture.stream()
+        guard let frame = arguments[index] else { continue }
+        if e3c_is_camera(frame) == 0 {
+          stream = try capture.stream()
+          guard !board.needsCamera else { throw .usage("--control and --reconnect are for cameras, not for", frame) }
+        } else {
+          guard capture.pixels != .y4m else { throw .usage("y4m is for streams, not for the camera", frame) }
+          guard capture.chromaStride == 0 else {
+            throw .usage("--chroma-stride is for streams, not for the camera", frame)
+          }
+        }
       }
     default:
       guard capture.view.isWhole else { throw .usage("--crop, --rotate and --flip are for frames") }
+      guard !board.isAsked else {
+        throw .usage("--control, --reconnect, --smooth, --save and --metrics are for frames")
+      }
       guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }
     }
   }

@@ -58,7 +58,7 @@ struct PictureDecoder: ~Copyable {
     var frame = e3_frame(format: format, width: header.width, height: header.height)
     frame.planes.0 = UnsafeRawPointer(pixels)
     frame.sizes.0 = e3p_pixel_bytes(&header)
-    body(SourceFrame(pixels: frame, capture: capture, decoding: ce3_clock_ns() - start))
+    body(SourceFrame(pixels: frame, capture: capture, decoding: ce3_clock_ns() - start, encoded: bytes))
     return .frame
   }
 
@@ -66,7 +66,7 @@ struct PictureDecoder: ~Copyable {
     _ path: UnsafePointer<CChar>, _ position: UInt64?, _ size: (width: UInt32, height: UInt32),
     expected: (width: UInt32, height: UInt32)
   ) -> Failure {
-    .report(path, "picture ") { errors in
+    .fault(E3C_WRONG_SIZE, path, "picture ") { errors in
       errors.write(position ?? 0)
       errors.write(" has ")
       errors.write(size: size)
@@ -79,8 +79,11 @@ struct PictureDecoder: ~Copyable {
   private static func report(
     _ path: UnsafePointer<CChar>, _ position: UInt64?, _ text: UnsafePointer<CChar>?
   ) -> Failure {
-    guard let position else { return .report(path, cString: text) }
-    return .report(path, "picture ") { errors in
+    guard let position else {
+      e3c_count(E3C_UNDECODABLE, 1)
+      return .report(path, cString: text)
+    }
+    return .fault(E3C_UNDECODABLE, path, "picture ") { errors in
       errors.write(position)
       errors.write(": ")
       errors.write(cString: text)

@@ -44,6 +44,7 @@ struct RawStream: FrameSource, ~Copyable {
     let got = try first + read(from: first, all: true)
     guard got == format.frameBytes else {
       if e3c_stop_asked() != 0 { return .end }
+      e3c_count(E3C_CUT, 1)
       throw .report(path, "the stream ends inside frame ") { errors in
         errors.write(count)
         errors.write(" (")

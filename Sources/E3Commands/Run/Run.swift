@@ -4,27 +4,40 @@ import E3Format
 
 /// One run of the command over its frames.
 struct Run: ~Copyable {
-  private var model: ModelBox
-  private let options: Options
+  var model: ModelBox
+  let options: Options
   /// Brings the models that come later; nil where none is waited for.
-  private let watch: ModelWatch?
-  private let isUTF8 = e3c_utf8() != 0
-  private let canUpdate = e3c_can_update() != 0
-  private var pace: Pace
+  let watch: ModelWatch?
+  var unattended: Unattended
+  let isUTF8 = e3c_utf8() != 0
+  let canUpdate = e3c_can_update() != 0
+  var pace: Pace
   /// Frames seen, answered or not.
-  private var count: UInt64 = 0
-  /// Frames answered.
-  private var answered: UInt64 = 0
+  var count: UInt64 = 0
+  /// Answers given.
+  var answered: UInt64 = 0
   /// Whether a frame could not be answered.
-  private(set) var hasFailed = false
-  /// Whether the model's file is not what it was.
-  private var hasLostModel = false
+  var hasFailed = false
+  /// Whether the model's file is not what it was, or answers cannot be written.
+  var isOver = false
 
   /// Loads the model.
   init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
+    let cpus = Int(e3c_usable_cpus())
+    if options.session.threads > cpus {
+      _ = Failure.report(nil, "note: ") { errors in
+        errors.write(options.session.threads)
+        errors.write(" threads, but this process may use ")
+        errors.write(cpus)
+        errors.write(
+          cpus == 1 ? " processor; --threads auto takes as many" : " processors; --threads auto takes as many")
+      }
+    }
     let model = try ModelBox(Model(of: options, path))
+    let unattended = try Unattended(options, model.value)
     watch = options.watchesModel ? try ModelWatch(path, options, first: model.value.stamp) : nil
     self.model = model
+    self.unattended = unattended
     self.options = options
     pace = Pace(interval: options.frameInterval)
   }
@@ -75,6 +88,7 @@ struct Run: ~Copyable {
         try finish(model.value.classify(values, count: file.imageBytes / 4), path)
       case .uint8: try finish(model.value.classify(SourceFrame(pixels: pixelFrame(image))), path)
       }
+      count += 1
     }
     try requireAnswer()
   }
@@ -101,117 +115,13 @@ struct Run: ~Copyable {
     return frame
   }
 
-  /// Answers the frames of every operand, until a stop is asked for. One that cannot be read is reported, and the next
-  /// one follows.
-  mutating func frames(
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ operands: Range<Int>
-  ) throws(Failure) {
-    e3c_catch_stop()
-    defer { e3c_end_update() }
-    for operand in operands {
-      guard let path = arguments[operand] else { continue }
-      if isDone { return }
-      do throws(Failure) {
-        if e3c_is_camera(path) > 0 {
-          try answer(Camera(path, options.capture, options.pictures), path)
-          continue
-        }
-        switch options.stream {
-        case .some(let format) where format.pixels == .mjpeg: try answer(MJPEGStream(path, options.pictures), path)
-        case .some(let format): try answer(RawStream(path, format), path)
-        case nil: try answer(PictureFile(path, options.pictures), path)
-        }
-      } catch {
-        if hasLostModel || TextStream.output.flush() != 0 { throw error }
-        hasFailed = true
-      }
-    }
-    try requireAnswer()
-  }
-
   /// A run without any answer has not done what it was for, unless somebody stopped it or the reason was reported.
-  private func requireAnswer() throws(Failure) {
+  func requireAnswer() throws(Failure) {
     if answered == 0, !hasFailed, e3c_stop_asked() == 0 { throw .report(nil, "no frame was answered") }
   }
 
-  private var isDone: Bool {
+  var isDone: Bool {
     if e3c_stop_asked() != 0 { return true }
     return options.frameLimit.map { count >= UInt64($0) } ?? false
-  }
-
-  private mutating func answer<Source: FrameSource & ~Copyable>(
-    _ source: consuming Source, _ path: UnsafePointer<CChar>
-  ) throws(Failure) {
-    while !isDone {
-      pace.wait()
-      if let watch, let next = watch.next() { takeOver(next, watch) }
-      var outcome: Result<Answer, StatusError>?
-      let step = try source.next { frame in
-        var frame = frame
-        options.capture.view.apply(to: &frame.pixels)
-        outcome = model.value.classify(frame)
-      }
-      switch step {
-      case .end: return
-      case .broken:
-        if !Source.toleratesDamage { hasFailed = true }
-        count += 1
-      case .frame:
-        if let outcome { try finish(outcome, path, isLive: Source.isLive) }
-      }
-    }
-  }
-
-  /// From the next frame on, `next` answers.
-  private mutating func takeOver(_ next: ModelBox, _ watch: ModelWatch) {
-    watch.retire(model)
-    model = next
-    _ = Failure.report(next.value.path, "the new model answers from frame ") { $0.write(count) }
-  }
-
-  /// Writes an answer, or reports why there is none.
-  private mutating func finish(
-    _ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>, isLive: Bool = false
-  ) throws(Failure) {
-    defer { count += 1 }
-    do throws(Failure) {
-      try model.value.requireUnchanged()
-    } catch {
-      hasLostModel = true
-      throw error
-    }
-    switch outcome {
-    case .success(let answer):
-      answered += 1
-      // Whoever reads the answers gets each one when it is there.
-      let error = write(answer, path, isLive: isLive)
-      if error != 0 { throw .report(standardOutput: error) }
-    case .failure(let error):
-      hasFailed = true
-      _ = Failure.report(path, "frame ") { errors in
-        errors.write(count)
-        errors.write(": ")
-        errors.write(cString: e3_status_text(error.status))
-      }
-    }
-  }
-
-  /// Writes an answer; 0, or the errno of standard output.
-  private func write(_ answer: Answer, _ path: UnsafePointer<CChar>, isLive: Bool) -> Int32 {
-    let output = TextStream.output
-    if options.json {
-      JSONAnswer(stream: output).write(answer, frame: count, source: path, model: model.value, top: options.top ?? 5)
-      return output.flush()
-    }
-    let text = TextAnswer(stream: output, isUTF8: isUTF8)
-    guard isLive else {
-      text.write(answer, source: path, model: model.value, top: options.top ?? 5)
-      return output.flush()
-    }
-    if canUpdate { e3c_begin_update() }
-    text.writeLine(answer, frame: count, source: path, model: model.value, top: options.top ?? 1)
-    if canUpdate { return e3c_show_update() }
-    output.write("\n")
-    return output.flush()
   }
 }

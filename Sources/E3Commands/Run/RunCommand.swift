@@ -1,4 +1,5 @@
 import CE3
+import CE3Board
 
 /// The command `e3-run`. Returns its exit status.
 @c(e3_run_main)
@@ -9,6 +10,14 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
     switch options.task {
     case .help: TextStream.output.write(helpText)
     case .version: TextStream.output.writeVersion()
+    case .listCameras where Build.isComplete:
+      let nodes = arguments + options.firstOperand
+      let nodeCount = count - Int32(options.firstOperand)
+      let cameras = nodes.withMemoryRebound(to: UnsafePointer<CChar>?.self, capacity: Int(nodeCount)) {
+        e3c_list_cameras($0, nodeCount)
+      }
+      _ = TextStream.output.flush()  // before what standard error says; a failure is reported below
+      if cameras == 0 { throw .report(nil, "no camera") }
     default:
       guard let path = arguments[options.firstOperand] else { throw .usage("a MODEL.e3 is missing") }
       var run = try Run(path, options)
@@ -18,7 +27,7 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
       case .tensor: try run.tensor()
       default: try run.frames(arguments, options.firstOperand + 1..<Int(count))
       }
-      if run.hasFailed { status = 1 }
+      if run.hasFailed || run.unattended.hasFailed { status = 1 }
     }
   } catch {
     status = error.exitStatus

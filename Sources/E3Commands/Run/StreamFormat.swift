@@ -7,6 +7,8 @@ struct StreamFormat {
   let width: Int, height: Int
   /// Bytes from one line of the first plane to the next; even where U and V have a plane each.
   var stride: Int
+  /// Bytes from one line of U and V to the next; 0 where they have no planes.
+  var chromaStride: Int
   /// Lines of the first plane: `height` and those of padding; those of U and V are as many, or half as many.
   var planeHeight: Int
   /// One of `E3_RANGE_*`.
@@ -20,12 +22,18 @@ struct StreamFormat {
   /// Frames without padding, in the colours that are usual for their size.
   init(pixels: StreamPixels, width: Int, height: Int) {
     (self.pixels, self.width, self.height) = (pixels, width, height)
-    (stride, planeHeight) = (width * pixels.pixelBytes, height)
+    (stride, chromaStride, planeHeight) = (0, 0, height)
+    setStride(width * pixels.pixelBytes)
     if pixels.hasChroma { matrix = height >= Self.highDefinition ? E3_MATRIX_BT709 : E3_MATRIX_BT601 }
   }
 
   private var chromaPlanes: Int { pixels.chroma == nil ? 0 : pixels.chroma == .planes ? 2 : 1 }
-  private var chromaStride: Int { pixels.chroma == .planes ? stride / 2 : stride }
+  /// Lines of that many bytes; those of U and V in proportion.
+  mutating func setStride(_ bytes: Int) {
+    stride = bytes
+    chromaStride = pixels.chroma == nil ? 0 : pixels.chroma == .planes ? bytes / 2 : bytes
+  }
+
   private var chromaBytes: Int { chromaStride * (planeHeight / pixels.chromaLines) }
 
   /// Bytes of one frame.

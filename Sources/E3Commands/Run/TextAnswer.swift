@@ -8,11 +8,16 @@ struct TextAnswer {
 
   private static var barWidth: Int { 24 }
 
-  func write(_ answer: Answer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+  func write(_ shown: ShownAnswer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    let answer = shown.answer
     let result = answer.result
-    stream.write(cString: source)
+    stream.write(path: source)
+    if let region = shown.region {
+      stream.write(" ")
+      region.write(to: stream)
+    }
     stream.write(": ")
-    stream.write(result.decisionName)
+    stream.write(result.decision.decisionName)
     stream.write(" (")
     milliseconds(answer.latency.total)
     stream.write(")\n")
@@ -47,19 +52,23 @@ struct TextAnswer {
   }
 
   /// Writes an answer in one line without its end, for frames that follow each other.
-  func writeLine(_ answer: Answer, frame: UInt64, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+  func writeLine(_ shown: ShownAnswer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+    let answer = shown.answer
     let result = answer.result
-    stream.write(cString: source)
+    stream.write(path: source)
     stream.write(" ")
-    stream.write(frame)
+    stream.write(shown.frame)
+    if let region = shown.region {
+      stream.write(" ")
+      region.write(to: stream)
+    }
     stream.write(": ")
-    stream.write(result.decisionName)
+    if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
+    stream.write(result.decision.decisionName)
     var ranking = Ranking(result, count: top)
     while let index = ranking.next() {
       stream.write(", ")
-      if let label = model.label(index), !label.isEmpty { stream.write(label) } else { stream.write(index) }
-      stream.write(" ")
-      stream.write(percent: result.probabilities[Int(index)])
+      writeClass(index, result.probabilities[Int(index)], model)
     }
     stream.write(", uncertainty ")
     stream.write(Double(result.total_entropy), decimals: 3)
@@ -71,6 +80,24 @@ struct TextAnswer {
     milliseconds(answer.latency.preprocess)
     stream.write(", inference ")
     milliseconds(answer.latency.inference)
+  }
+
+  /// The decision over the last frames, before the frame's own.
+  private func writeSmoothed(_ smoothed: SmoothedAnswer, _ model: borrowing Model) {
+    stream.write(smoothed.decision.decisionName)
+    if let top = smoothed.top {
+      stream.write(", ")
+      writeClass(top.index, top.probability, model)
+    }
+    stream.write(smoothed.frames == 1 ? " over " : " over the last ")
+    stream.write(smoothed.frames)
+    stream.write(smoothed.frames == 1 ? " frame; it alone: " : " frames; it alone: ")
+  }
+
+  private func writeClass(_ index: UInt32, _ probability: Float, _ model: borrowing Model) {
+    if let label = model.label(index), !label.isEmpty { stream.write(label) } else { stream.write(index) }
+    stream.write(" ")
+    stream.write(percent: probability)
   }
 
   private func milliseconds(_ nanoseconds: UInt64) {

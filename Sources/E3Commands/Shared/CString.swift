@@ -1,5 +1,10 @@
 /// C strings without Foundation.
 enum CString {
+  /// A literal, which ends with a zero.
+  static func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+  }
+
   static func length(_ text: UnsafePointer<CChar>) -> Int {
     var length = 0
     while text[length] != 0 { length += 1 }
@@ -18,6 +23,15 @@ enum CString {
       for index in 0..<count where UInt8(bitPattern: text[index]) != buffer[index] { return false }
       return true
     }
+  }
+
+  static func equal(_ text: UnsafePointer<CChar>, _ other: UnsafePointer<CChar>) -> Bool {
+    var index = 0
+    while text[index] == other[index] {
+      if text[index] == 0 { return true }
+      index += 1
+    }
+    return false
   }
 
   static func hasPrefix(_ text: UnsafePointer<CChar>, _ prefix: StaticString) -> Bool {

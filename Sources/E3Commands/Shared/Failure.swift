@@ -26,13 +26,46 @@ extension Failure {
     errors.write(cString: e3c_name())
     errors.write(": ")
     if let file {
-      errors.write(cString: file)
+      errors.write(path: file)
       errors.write(": ")
     }
     errors.write(text)
     details(errors)
     e3c_end_message()
     return .failed
+  }
+
+  /// Counts and reports what is wrong with a frame of many. After twenty lines at once only one a second is written, which
+  /// says how many were left out.
+  static func fault(
+    _ kind: e3c_counter, _ file: UnsafePointer<CChar>?, _ text: StaticString, details: (TextStream) -> Void = { _ in }
+  ) -> Failure {
+    e3c_count(kind, 1)
+    return limited(file, text, details: details)
+  }
+
+  /// The same, of what is counted elsewhere.
+  static func limited(
+    _ file: UnsafePointer<CChar>?, _ text: StaticString, details: (TextStream) -> Void = { _ in }
+  ) -> Failure {
+    var leftOut: UInt64 = 0
+    guard e3c_may_report(&leftOut) != 0 else { return .failed }
+    return report(file, text) { errors in
+      details(errors)
+      if leftOut > 0 { writeLeftOut(leftOut, errors) }
+    }
+  }
+
+  /// Says how many lines about frames were left out since the last one.
+  static func reportUnreported() {
+    let count = e3c_unreported()
+    if count > 0 { _ = report(nil, "further frames were broken") { writeLeftOut(count, $0) } }
+  }
+
+  private static func writeLeftOut(_ count: UInt64, _ errors: TextStream) {
+    errors.write(" (")
+    errors.write(count)
+    errors.write(count == 1 ? " line like it was left out)" : " lines like it were left out)")
   }
 
   /// Reports a text that came from C.
@@ -57,12 +90,18 @@ extension Failure {
 
   /// Reports a mistake on the command line.
   static func usage(_ text: StaticString, _ typed: UnsafePointer<CChar>? = nil) -> Failure {
+    usage(text) { errors in
+      guard let typed else { return }
+      errors.write(" '")
+      errors.write(path: typed)
+      errors.write("'")
+    }
+  }
+
+  /// The same, with what `details` writes after the text.
+  static func usage(_ text: StaticString, details: (TextStream) -> Void) -> Failure {
     _ = report(nil, text) { errors in
-      if let typed {
-        errors.write(" '")
-        errors.write(cString: typed)
-        errors.write("'")
-      }
+      details(errors)
       errors.write("; ")
       errors.write(cString: e3c_name())
       errors.write(" --help explains")

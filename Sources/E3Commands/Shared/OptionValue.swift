@@ -1,4 +1,5 @@
 import CE3
+import CE3Board
 
 /// Arguments of options that several commands have.
 enum OptionValue {
@@ -9,6 +10,13 @@ enum OptionValue {
     guard let argument, let number = CString.number(argument), range.contains(number.value)
     else { throw .usage(text, argument) }
     return number.value
+  }
+
+  /// A number of threads, or `auto`: as many as the process may use processors.
+  static func threads(_ argument: UnsafePointer<CChar>?) throws(Failure) -> Int {
+    let most = Int(E3_MAX_THREADS)
+    if let argument, CString.equal(argument, "auto") { return min(Int(e3c_usable_cpus()), most) }
+    return try number(argument, 1...most, "--threads takes 1 to 64 or auto, not")
   }
 
   /// The name of an instruction-set tier.

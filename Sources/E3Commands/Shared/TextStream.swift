@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// Standard output or standard error. Failures of standard output are remembered and come out of `flush`.
 struct TextStream {
@@ -7,6 +8,8 @@ struct TextStream {
 
   static var output: TextStream { TextStream(stream: Int32(E3C_STDOUT)) }
   static var errors: TextStream { TextStream(stream: Int32(E3C_STDERR)) }
+  /// The file that `e3c_begin_file` began.
+  static var file: TextStream { TextStream(stream: Int32(E3C_FILE)) }
 
   func write(_ text: StaticString) {
     text.withUTF8Buffer { bytes in
@@ -18,6 +21,23 @@ struct TextStream {
   func write(cString text: UnsafePointer<CChar>?) {
     guard let text else { return }
     e3c_put(stream, text, CString.length(text))
+  }
+
+  /// A path, or what else somebody chose: a question mark for what would break the line or command a terminal.
+  func write(path text: UnsafePointer<CChar>) {
+    let bytes = CString.bytes(text)
+    var index = 0
+    while index < bytes.count {
+      let length = UTF8Text.sequenceLength(bytes, index)
+      if length > 0, UTF8Text.isPrintable(UTF8Text.scalar(bytes, index, length: length)) {
+        write(UnsafeRawBufferPointer(rebasing: bytes[index..<index + length]))
+      } else if length > 0 || bytes[index] < 0xA0 {
+        write("?")
+      } else {
+        write(byte: bytes[index])  // of another encoding
+      }
+      index += max(length, 1)
+    }
   }
 
   func write(_ value: UInt64) { e3c_put_unsigned(stream, value) }

@@ -54,6 +54,8 @@ class Calibration(Structure):
         ("set_coverage", c_float),
         ("images", c_uint32),
         ("statistics_images", c_uint32),
+        ("distance_mean", c_float),
+        ("distance_deviation", c_float),
     ]
 
 

@@ -18,7 +18,8 @@ from .frame import as_frame
 
 class Calibration(NamedTuple):
     """What a calibrated file says about its answers; each threshold was fitted so that the stated share of held-out images is
-    treated so. unknown_threshold and known_coverage are None in a file without class statistics."""
+    treated so. unknown_threshold and known_coverage are None in a file without class statistics. distance_mean and
+    distance_deviation are of the relative distance of the images of the thresholds, None when the file does not say."""
 
     temperature: float
     accept_threshold: float
@@ -29,6 +30,8 @@ class Calibration(NamedTuple):
     set_coverage: float
     images: int
     statistics_images: int
+    distance_mean: Optional[float]
+    distance_deviation: Optional[float]
 
 
 class Preprocessing(NamedTuple):
@@ -268,6 +271,8 @@ class Model:
         values = {name: getattr(stored, name) for name in Calibration._fields}
         if not stored.has_distance:
             values.update(unknown_threshold=None, known_coverage=None)
+        if not stored.distance_deviation > 0:
+            values.update(distance_mean=None, distance_deviation=None)
         return Calibration(**values)
 
 

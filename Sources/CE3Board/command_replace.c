@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "e3_command.h"
+#include "output_file.h"
+
+/* The file that E3C_FILE writes: one at a time, without its name until it is whole. */
+static FILE *file;
+static int folder;
+static char part[300], name[300];
+
+FILE *output_file(void) { return file; }
+
+int e3c_begin_file(int folder_descriptor, const char *file_name) {
+  folder = folder_descriptor;
+  if (snprintf(name, sizeof name, "%s", file_name) >= (int)sizeof name ||
+      snprintf(part, sizeof part, ".%s.part", file_name) >= (int)sizeof part)
+    return ENAMETOOLONG;
+  const int descriptor = openat(folder, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (descriptor < 0) return errno;
+  file = fdopen(descriptor, "w");
+  if (file) return 0;
+  const int error = errno;
+  close(descriptor);
+  return error;
+}
+
+int e3c_end_file(int keep) {
+  int error = 0;
+  if (fflush(file) || ferror(file)) error = errno ? errno : EIO;
+  /* Data first: after a loss of power the name must not stand for nothing. */
+  if (!error && keep == E3C_KEEP_SURE && fdatasync(fileno(file)) && errno != EINVAL) error = errno;
+  if (fclose(file) && !error) error = errno;
+  file = NULL;
+  if (!error && renameat(folder, part, folder, name)) error = errno;
+  if (error) unlinkat(folder, part, 0);
+  return error;
+}

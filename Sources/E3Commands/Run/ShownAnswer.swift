@@ -1,0 +1,31 @@
+import CE3
+
+/// An answer with what it is the answer to.
+struct ShownAnswer {
+  let answer: Answer
+  /// The frame's number.
+  let frame: UInt64
+  /// What of the frame it is the answer to; nil: all of it.
+  let region: Rectangle?
+  /// The decision over the last frames; nil: none was asked for.
+  var smoothed: SmoothedAnswer?
+
+  init(_ answer: Answer, frame: UInt64, region: Rectangle?) {
+    (self.answer, self.frame, self.region) = (answer, frame, region)
+  }
+}
+
+extension Rectangle {
+  /// `[X,Y,WIDTH,HEIGHT]`.
+  func write(to stream: TextStream) {
+    stream.write("[")
+    stream.write(x)
+    stream.write(",")
+    stream.write(y)
+    stream.write(",")
+    stream.write(width)
+    stream.write(",")
+    stream.write(height)
+    stream.write("]")
+  }
+}
