@@ -189,6 +189,8 @@ extension ExtentPlan {
 // MARK: Sizes
 
 extension ExtentPlan {
+  /// Not inlined: a board would hold it once for each kind.
+  @inline(never)
   private func make(
     _ kind: ExtentKind, block: Int = 0, expert: Int = 0, encoding weights: ExtentEncoding = .int8
   ) -> Entry {
