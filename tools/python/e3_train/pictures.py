@@ -12,7 +12,7 @@ from .faults import Fault
 # As e3-eval and e3-convert take them from folders.
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".pbm", ".pgm", ".ppm", ".pnm")
 OTHERS = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl")
-FORMATS = ("JPEG", "MPO", "PNG", "PPM")
+FORMATS = ("JPEG", "PNG", "PPM")  # MPO opens as JPEG
 FILTERS = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 # Pictures beyond this are refused, as a few bytes can claim any size.
 PIXELS = 1 << 27

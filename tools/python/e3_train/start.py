@@ -4,7 +4,6 @@ import copy
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from .checkpoint import load_safetensors
@@ -60,12 +59,6 @@ def coloured(tensors):
   return tensors | {"embedding/kernel": kernel.repeat(3, 2) / 3} if kernel.shape[2] == 1 else tensors
 
 
-def expert_blocks(config, recipe, members):
-  """Blocks that get experts: those of the checkpoint, or the last `expert_blocks` of a dense one."""
-  count = config["encoder"]["num_layers"]
-  return list(range(max(0, count - recipe["expert_blocks"]), count)) if members > 1 else []
-
-
 def target_config(source, classes, channels, recipe, members):
   """The configuration of the model to train."""
   config = copy.deepcopy(source.config)
@@ -76,7 +69,7 @@ def target_config(source, classes, channels, recipe, members):
       raise UsageFault("--members", f"norms of queries and keys, which {source.path} has, are not for ensembles: --members 1")
     experts = recipe["experts_per_member"] * members
     encoder["moe"] = {
-      "layers": expert_blocks(config, recipe, members),
+      "layers": list(range(max(0, encoder["num_layers"] - recipe["expert_blocks"]), encoder["num_layers"])),
       "num_experts": experts,
       "ensemble_size": members,
       "router": {"num_selected_experts": recipe["selected_experts"]},
@@ -102,14 +95,14 @@ def initial_model(source, config, recipe, generator, keeps_head):
     if name.startswith("head/") and not keeps_head:
       continue
     if name in tensors:
-      found = torch.from_numpy(np.ascontiguousarray(tensors[name]))
+      found = torch.from_numpy(tensors[name].copy())
       if found.shape != value.shape:
         raise Fault(source.path, f"{name}: shape {list(found.shape)}, expected {list(value.shape)}")
-      value.data = found.clone()
+      value.data = found
     elif "/Moe/Router/" in name:
       value.data *= recipe["router_start"]
     else:
-      found = torch.from_numpy(tensors[name.replace("/Moe/Mlp/", "/Mlp/")]).expand_as(value).clone()
+      found = torch.from_numpy(tensors[name.replace("/Moe/Mlp/", "/Mlp/")].copy()).expand_as(value).clone()
       if name.endswith("kernel"):
         found += recipe["expert_noise"] * found.std() * torch.randn(found.shape, generator=generator)
       # Gates are shares of one member's experts.
