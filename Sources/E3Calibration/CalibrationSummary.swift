@@ -55,7 +55,8 @@ public struct CalibrationSummary: Sendable {
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {
-      fit += "\n  class statistics     from too few images to tell unknown ones well: \(fewStatistics * representation) are better"
+      fit +=
+        "\n  class statistics     from too few images to tell unknown ones well: \(fewStatistics * representation) are better"
     }
     return """
       \(fit)

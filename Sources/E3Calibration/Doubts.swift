@@ -27,7 +27,8 @@ func doubts(
   let missing = counts.indices.filter { counts[$0] == 0 }.map { className($0, labels) }
   if !missing.isEmpty {
     let more = missing.count > 8 ? " and \(missing.count - 8) more" : ""
-    lines.append("no images of the class\(missing.count > 1 ? "es" : "") \(missing.prefix(8).joined(separator: ", "))\(more)")
+    lines.append(
+      "no images of the class\(missing.count > 1 ? "es" : "") \(missing.prefix(8).joined(separator: ", "))\(more)")
   }
   if let shared = statistics.map(held.countShared), shared > 0 {
     lines.append(

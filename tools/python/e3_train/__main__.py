@@ -147,7 +147,7 @@ def run_fit(options):
     if getattr(options, name) and not options.from_:
       raise UsageFault(f"--{name}", "belongs to --from")
   base = options.output[: -len(".e3")]
-  written = {os.path.realpath(f"{base}{ending}"): f"{base}{ending}" for ending in (".e3", ".safetensors", ".json", ".fit.json", ".md")}
+  written = {os.path.realpath(f"{base}{ending}"): f"{base}{ending}" for ending in (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")}
   for path in (options.recipe, options.from_, options.config):
     if path and (name := written.get(os.path.realpath(path))):
       raise UsageFault("--output", f"{name} would be written over, which is read")

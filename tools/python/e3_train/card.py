@@ -10,18 +10,22 @@ def percent(share):
 def summary(fit, report):
   """A few lines for the terminal."""
   calibrated = report["calibrated"]
-  lines = [f"accuracy {percent(report['accuracy'])} of {report['images']} held-out pictures, "
+  lines = [f"accuracy {percent(report['accuracy'])} of {report['count']} held-out pictures, "
            f"NLL {calibrated['nll']:.3f}, ECE {calibrated['ece']:.3f}"]
   if report["members"] > 1:
     lines[0] += f", members disagree on {percent(report['disagreement'])}"
   for found in unknown(report):
-    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f} by {found['signal'].replace('_', ' ')}")
+    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f}, {percent(called_unknown(report, found))} called unknown")
   return "\n".join(lines)
 
 
 def unknown(report):
   """Of each folder of unknown pictures, what the decision goes by."""
   return [found for found in report.get("ood", []) if found["signal"] == "relative_distance" and found["auroc"] is not None]
+
+
+def called_unknown(report, found):
+  return next(shares["unknown"] for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
 
 
 def text(fit, report, calibration):
@@ -49,10 +53,13 @@ def text(fit, report, calibration):
   ]
   if report["members"] > 1:
     measured.append(("members disagree", percent(report["disagreement"])))
-  if "coverage" in calibrated:
-    measured.append(("true class in the set", percent(calibrated["coverage"])))
+  measured += [
+    ("true class in the set", percent(calibrated["coverage"])),
+    ("accepted; unsure; unknown", "; ".join(percent(calibrated[name]) for name in ("accept", "unsure", "unknown"))),
+  ]
   for found in unknown(report):
-    measured.append((f"unknown: `{found['dataset']}`, AUROC", f"{found['auroc']:.3f}"))
+    shares = f"{found['auroc']:.3f}; {percent(called_unknown(report, found))}"
+    measured.append((f"`{found['dataset']}`: AUROC by the distance; called unknown", shares))
   notes = "\n".join(f"- {line}" for line in fit.notes)
   return f"""# {fit.output.stem}
 

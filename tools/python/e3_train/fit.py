@@ -336,7 +336,8 @@ class Fit:
     meter.end()
     meter = self.meter("testing")
     unknown = [part for path in self.options.unknown for part in ("--ood", path)]
-    report = json.loads(self.commands.run("e3-eval", calibrated, test, *unknown, "--json"))
+    page = Path(f"{base}.html")
+    report = json.loads(self.commands.run("e3-eval", calibrated, test, *unknown, "--json", "--report", page))
     meter.end()
     os.replace(calibrated, output)
     self.seconds = time.monotonic() - began
@@ -346,7 +347,7 @@ class Fit:
     for path in (held, test):
       shutil.rmtree(path)
     print(card.summary(self, report))
-    print(f"{output}: packed, calibrated and verified; {base}.md is its card, {weights} its checkpoint")
+    print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
 
   def coverages(self):
     """The coverage that so many pictures allow: a threshold of coverage c needs c / (1 - c) of them."""

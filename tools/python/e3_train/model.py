@@ -122,7 +122,9 @@ class VisionTransformer(nn.Module):
         flat = F.layer_norm(flat.float(), flat.shape[-1:], self.parameter[f"{name}/{part}_ln/scale"], eps=self.epsilon)
       return flat.transpose(1, 2).to(self.compute_dtype)
 
-    mixed = F.scaled_dot_product_attention(heads(queries, "query"), heads(x, "key"), heads(x, "value"))
+    # Flash attention is for long sequences on GPUs; these products serve every version of PyTorch.
+    q, k, v = heads(queries, "query"), heads(x, "key"), heads(x, "value")
+    mixed = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(-1) @ v
     return self.linear(mixed.transpose(1, 2).reshape(len(queries), -1), f"{name}/out")
 
   def gelu(self, x):
@@ -250,7 +252,10 @@ class VisionTransformer(nn.Module):
     rank, world = self.share
     if world == 1:
       return torch.randn_like(logits)
-    return torch.randn(world * len(logits), *logits.shape[1:], device=logits.device)[rank::world]
+    # In the order of memory that the whole batch would have: numbers are drawn in that order.
+    strides = [stride * world if stride > logits.stride(0) else stride for stride in logits.stride()]
+    whole = torch.empty_strided((world * len(logits), *logits.shape[1:]), strides, device=logits.device)
+    return torch.randn_like(whole)[rank::world]
 
   def summed(self, x):
     """The sum over all processes, through which gradients flow."""

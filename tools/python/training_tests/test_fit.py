@@ -174,7 +174,7 @@ def test_a_grey_trunk_answers_grey_pictures_as_the_coloured_one(tmp_path):
   grey = VisionTransformer(SMALL | {"channels": 1}, 1)
   grey.load_parameters(start.grey(tensors))
   images = torch.rand(2, 32, 32, 1)
-  torch.testing.assert_close(grey.trunk(images, 3), dense.trunk(images.expand(-1, -1, -1, 3), 3), atol=1e-5, rtol=1e-5)
+  torch.testing.assert_close(grey.trunk(images, 2), dense.trunk(images.expand(-1, -1, -1, 3), 2), atol=1e-5, rtol=1e-5)
 
 
 def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
@@ -200,24 +200,26 @@ def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
 
 def test_the_forward_pass_is_that_of_the_converter(tmp_path):
   place = commands()
-  libraries = ROOT / "Tests/E3Goldens/Libraries"
-  names = sorted(path.name for path in libraries.iterdir() if path.is_dir())
-  assert names
-  for name in names:
-    source = start.Source(libraries / name, tmp_path, Commands(place))
+  goldens = ROOT / "Tests/E3Goldens"
+  found = [(path, None) for path in goldens.glob("Libraries/*_*") if path.is_dir() and path.name != "big_vision"]
+  found += [(goldens / "Data" / name / name, goldens / "Data" / name / "config.json") for name in ("e3_token", "vmoe_first", "vmoe_map")]
+  assert len(found) > 12
+  for path, given in sorted(found):
+    source = start.Source(path, tmp_path, Commands(place), config=given)
     config = source.config
     model = VisionTransformer(config, config["channels"])
     model.load_parameters(source.tensors)
     height, width = config["image_size"]
     images = torch.rand(2, height, width, config["channels"], generator=torch.Generator().manual_seed(1)) * 2 - 1
     np.save(tmp_path / "x.npy", images.numpy())
-    out = subprocess.run([f"{place}/e3-convert", "reference", libraries / name, "--tensor", tmp_path / "x.npy", "--json"],
-                         capture_output=True, text=True)
+    options = ["--config", given] if given else []
+    out = subprocess.run([f"{place}/e3-convert", "reference", path, "--capacity", "none", *options, "--tensor", tmp_path / "x.npy",
+                          "--json"], capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
-    expected = [json.loads(line)["member_logits"] for line in out.stdout.splitlines()]
+    expected = [[m["logits"] for m in json.loads(line)["members"]] for line in out.stdout.splitlines()]
     with torch.no_grad():
       found = model.eval()(images)[0].numpy()
-    np.testing.assert_allclose(found, np.array(expected).reshape(found.shape), atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(found, np.array(expected).reshape(found.shape), atol=1e-4, err_msg=path.name)
 
 
 DISTRIBUTED = """
