@@ -15,7 +15,7 @@ def summary(fit, report):
   if report["members"] > 1:
     lines[0] += f", members disagree on {percent(report['disagreement'])}"
   for found in unknown(report):
-    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f}, {percent(called_unknown(report, found))} called unknown")
+    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f}, {decisions(report, found)}")
   return "\n".join(lines)
 
 
@@ -24,8 +24,10 @@ def unknown(report):
   return [found for found in report.get("ood", []) if found["signal"] == "relative_distance" and found["auroc"] is not None]
 
 
-def called_unknown(report, found):
-  return next(shares["unknown"] for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
+def decisions(report, found):
+  """What is decided about pictures of no class: to accept them is a mistake."""
+  shares = next(shares for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
+  return ", ".join(f"{percent(shares[name])} {name}" for name in ("unknown", "unsure", "accept"))
 
 
 def text(fit, report, calibration):
@@ -58,8 +60,7 @@ def text(fit, report, calibration):
     ("accepted; unsure; unknown", "; ".join(percent(calibrated[name]) for name in ("accept", "unsure", "unknown"))),
   ]
   for found in unknown(report):
-    shares = f"{found['auroc']:.3f}; {percent(called_unknown(report, found))}"
-    measured.append((f"`{found['dataset']}`: AUROC by the distance; called unknown", shares))
+    measured.append((f"`{found['dataset']}`: AUROC by the distance; decisions", f"{found['auroc']:.3f}; {decisions(report, found)}"))
   notes = "\n".join(f"- {line}" for line in fit.notes)
   return f"""# {fit.output.stem}
 

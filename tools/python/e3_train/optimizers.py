@@ -69,8 +69,8 @@ class Optimizer:
     self.model.zero_grad()
 
   def state_dict(self):
-    return {"adam": self.adam.state_dict(), "momentum": self.momentum}
+    return {"adam": self.adam.state_dict()["state"], "momentum": self.momentum}
 
   def load_state_dict(self, state):
-    self.adam.load_state_dict(state["adam"])
+    self.adam.load_state_dict({"state": state["adam"], "param_groups": self.adam.state_dict()["param_groups"]})
     self.momentum = state["momentum"]

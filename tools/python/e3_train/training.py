@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checkpoint import write_atomically
+from . import state
 from .faults import Fault
 
 
@@ -41,7 +41,12 @@ class AdamW:
         groups.append({"params": [value], "weight_decay": decay, "full": recipe[f"{kind}learning_rate"], "lr": 0.0})
     self.adam = torch.optim.AdamW(groups, betas=tuple(recipe["betas"]))
     self.zero_grad, self.step = self.adam.zero_grad, self.adam.step
-    self.state_dict, self.load_state_dict = self.adam.state_dict, self.adam.load_state_dict
+
+  def state_dict(self):
+    return self.adam.state_dict()["state"]
+
+  def load_state_dict(self, state):
+    self.adam.load_state_dict({"state": state, "param_groups": self.adam.state_dict()["param_groups"]})
 
   def rate(self, share):
     for group in self.adam.param_groups:
@@ -84,24 +89,23 @@ class Training:
 
   def resume(self):
     try:
-      state = torch.load(self.state_path, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged file shows in many ways
-      raise Fault(self.state_path, "no state of a training; remove it to begin anew")
-    if state["key"] != self.key:
+      tensors, rest = state.load(self.state_path)
+    except ValueError as error:
+      raise Fault(self.state_path, error)
+    if rest["key"] != self.key:
       return
-    self.model.load_state_dict(state["model"], strict=False)
-    self.optimizer.load_state_dict(state["optimizer"])
-    self.step, self.history = state["step"], state["history"]
+    self.model.load_state_dict(tensors["model"], strict=False)
+    self.optimizer.load_state_dict(tensors["optimizer"])
+    self.step, self.history = rest["step"], rest["history"]
 
   def save(self):
     if self.group.is_first:
       names = {name for name, value in self.model.named_parameters() if value.requires_grad}
-      state = {
-        "key": self.key, "step": self.step, "history": self.history,
+      tensors = {
         "model": {name: value for name, value in self.model.state_dict().items() if name in names},
         "optimizer": self.optimizer.state_dict(),
       }
-      write_atomically(self.state_path, lambda file: torch.save(state, file))
+      state.save(self.state_path, tensors, {"key": self.key, "step": self.step, "history": self.history})
     self.group.wait()
 
   def chosen(self, step):

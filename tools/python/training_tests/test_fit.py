@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from e3_train.model import VisionTransformer
 from e3_train.parallel import Group
 from e3_train.pictures import Recipe
 from e3_train.recipe import load
+from e3_train.state import load as load_state
 from e3_train.training import AdamW, Training
 from pictures import folder
 
@@ -191,7 +193,8 @@ def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
   assert calls == [24, 32, 36]
   pixels = np.stack([views.view(7, number) for number in range(3)])
   expected = model.trunk(torch.from_numpy(recipe.values(pixels)), 2).bfloat16()
-  assert torch.equal(again.take(np.array([7, 7, 7]), np.arange(3)), expected)
+  # Products of other shapes may round in another way, which bfloat16 shows.
+  torch.testing.assert_close(again.take(np.array([7, 7, 7]), np.arange(3)), expected, atol=1e-2, rtol=1e-2)
   other = Features(tmp_path / "f.bin", model, 2, views, 3, "other key")
   calls.clear()
   other.compute(1, lambda done, total: calls.append(done) or True)
@@ -240,9 +243,18 @@ def test_two_processes_have_the_losses_of_one(tmp_path):
   alone.run(lambda *_: True)
   script = tmp_path / "two.py"
   script.write_text(DISTRIBUTED.format(tests=os.path.dirname(__file__), folder=str(tmp_path)))
-  command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-  done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=500)
-  assert done.returncode == 0, done.stderr[-2000:]
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+  # What torchrun sets for each process.
+  common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+  started = [
+    subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True,
+                     env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    for rank in range(2)
+  ]
+  said = [process.communicate(timeout=500)[1] for process in started]
+  assert [process.returncode for process in started] == [0, 0], said
   np.testing.assert_allclose(json.loads((tmp_path / "history.json").read_text()), alone.history, atol=2e-5)
 
 
@@ -268,5 +280,5 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, trunk, recipe):
       time.sleep(1)
       process.send_signal(signal.SIGINT)
   assert process.wait() == 130 and "the same command goes on" in lines[-1], lines
-  assert torch.load(state, weights_only=True)["step"] > 0
+  assert load_state(state)[1]["step"] > 0
   assert not (tmp_path / "m.e3").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from .. import metrics
+from .. import metrics, state
 from ..checkpoint import load_safetensors, save_safetensors, write_atomically
 from ..faults import UsageFault
 from ..model import VisionTransformer
@@ -78,26 +78,28 @@ class Run:
       self.resume()
 
   def resume(self):
-    state = torch.load(self.state_path, map_location=self.options.device, weights_only=True)
-    if (state["config"], state.get("pictures")) != (self.config, self.options.pictures):
+    try:
+      tensors, rest = state.load(self.state_path, self.options.device)
+    except ValueError as error:
+      raise SystemExit(f"e3-train: {self.state_path}: {error}")
+    if (rest["config"], rest["pictures"]) != (self.config, self.options.pictures):
       raise SystemExit(f"e3-train: {self.state_path}: state of another configuration; remove it to start anew")
-    self.model.load_state_dict(state["model"])
-    self.optimizer.load_state_dict(state["optimizer"])
+    self.model.load_state_dict(tensors["model"])
+    self.optimizer.load_state_dict(tensors["optimizer"])
     for name in ("step", "seconds", "loss_sum", "history"):
-      setattr(self, name, state[name])
+      setattr(self, name, rest[name])
 
   def save(self):
-    state = {
+    rest = {
       "config": self.config,
       "pictures": self.options.pictures,
-      "model": self.model.state_dict(),
-      "optimizer": self.optimizer.state_dict(),
       "step": self.step,
       "seconds": self.seconds,
       "loss_sum": self.loss_sum,
       "history": self.history,
     }
-    write_atomically(self.state_path, lambda file: torch.save(state, file))
+    tensors = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+    state.save(self.state_path, tensors, rest)
 
   def batch(self):
     """Images [N, P, h, w, 1] and labels [N, P] of the current step, augmented; P is 1 where all members see the same."""
