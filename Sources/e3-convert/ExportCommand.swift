@@ -12,7 +12,20 @@ struct ExportCommand: ParsableCommand {
       float32. A backbone without a classification head is taken too; its num_classes is 0. e3-train starts from it.
       """)
 
-  @OptionGroup var model: ModelArguments
+  @Argument(
+    help: "Checkpoint of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or its folder.",
+    completion: .file())
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
+      tell.
+      """, valueName: "config.json"))
+  var config: String?
+
+  @OptionGroup var model: ModelReading
 
   @Option(
     name: .shortAndLong, help: ArgumentHelp("Checkpoint to write.", valueName: "model.safetensors"),
@@ -30,7 +43,7 @@ struct ExportCommand: ParsableCommand {
     var options = model.options(capacity: .none)
     options.needsHead = false
     let source = try SourceModel(
-      checkpoint: model.checkpoint, config: model.config, options: options, ignoring: model.ignore)
+      checkpoint: checkpoint, config: config, options: options, ignoring: model.ignore)
     for line in source.notes { printNote(line) }
     let meter = ProgressMeter("writing \(output)")
     try export(source, output: output, progress: meter.update)
