@@ -43,6 +43,7 @@ public func calibrate(
       of: source, model: model, keepsRepresentations: true, threads: options.threads
     ) { progress("statistics", Double($0) / Double(source.count)) }
     section = try ClassStatistics(seen, networks: model.networks.map(\.shape), path: source.data.path)
+    // The wide arrays are not needed any more.
     observed = seen
     observed?.representations = []
   }
@@ -88,6 +89,11 @@ public func calibrate(
   try writer.commit()
   var summary = CalibrationSummary(
     calibration, before: held, after: thresholds.tempered, representation: model.representationSize)
+  let worst = thresholds.worstClass
+  summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
+  summary.doubts = doubts(
+    about: summary, held: held, statistics: observed, labels: model.labels,
+    classCount: model.networks[0].shape.classCount)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
   return summary
 }

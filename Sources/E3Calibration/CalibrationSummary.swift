@@ -16,6 +16,10 @@ public struct CalibrationSummary: Sendable {
   public let accuracy: Double
   /// How folders of classes were found among the model's classes; nil for a data set of another form.
   public internal(set) var folderMatching: DataSet.FolderMatching?
+  /// What makes these numbers doubtful, a line each.
+  public internal(set) var doubts: [String] = []
+  /// The class whose images are in their set least often, the share that is, and its number of images.
+  public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
   /// Values of a representation, whose covariance the class statistics hold.
   public let representation: Int
 
@@ -42,7 +46,7 @@ public struct CalibrationSummary: Sendable {
   /// Whether the covariance of the class statistics comes from fewer images than five for each of its rows: distances
   /// then say more about these images than about new ones.
   public var hasFewStatistics: Bool {
-    calibration.statistics_count > 0 && Int(calibration.statistics_count) < 5 * representation
+    calibration.statistics_count > 0 && Int(calibration.statistics_count) < fewStatistics * representation
   }
 
   /// Lines for people.
@@ -51,7 +55,8 @@ public struct CalibrationSummary: Sendable {
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {
-      fit += "\n  class statistics     from too few images to tell unknown ones well: \(5 * representation) are better"
+      fit +=
+        "\n  class statistics     from too few images to tell unknown ones well: \(fewStatistics * representation) are better"
     }
     return """
       \(fit)
@@ -60,6 +65,8 @@ public struct CalibrationSummary: Sendable {
       \(decimals(negativeLogLikelihood.after, 4)) after
         ECE                  \(decimals(expectedCalibrationError.before, 4)) before, \
       \(decimals(expectedCalibrationError.after, 4)) after
+        worst class          \(worstClass.name): \(decimals(100 * worstClass.share, 1)) % of its \(worstClass.count) \
+      images have it in their set
       """
   }
 }

@@ -1,6 +1,9 @@
 import E3Format
 import E3Host
 
+/// Images for each value of a representation below which the covariance of the class statistics is not well known.
+let fewStatistics = 5
+
 /// The statistics section: for each member the centre, two whitenings and the classes' means. FORMAT.md, section 5.2.
 struct ClassStatistics {
   /// Floats of the section.
@@ -11,7 +14,7 @@ struct ClassStatistics {
   /// - Parameters:
   ///   - networks: The networks whose members they are of.
   ///   - path: The data set, in errors.
-  /// - Throws: too few images for the covariance, a class with fewer than two, representations that do not vary.
+  /// - Throws: a class with fewer than two, representations that do not vary.
   init(_ observations: Observations, networks: [ModelShape], path: String) throws(FileError) {
     let classCount = networks[0].classCount
     func fault(_ problem: String) -> FileError { FileError(file: path, problem: problem) }
@@ -23,11 +26,6 @@ struct ClassStatistics {
           + "them out)")
     }
     let size = networks.map(\.representation).max() ?? 0
-    guard observations.count >= size + classCount else {
-      throw fault(
-        "\(observations.count) images for the class statistics, expected \(size + classCount) or more: the representation "
-          + "has \(size) values, the model \(classCount) classes (--no-distance leaves them out)")
-    }
     let members = networks.flatMap { [ModelShape](repeating: $0, count: $0.memberCount) }
     for (member, shape) in members.enumerated() {
       let place = (first: member * size, stride: members.count * size)
@@ -53,8 +51,10 @@ struct ClassStatistics {
       let one = [Int](repeating: 0, count: classes.count)
       let means = Gaussian.means(row, group: classes, groups: classCount, size: size)
       let centre = Gaussian.means(row, group: one, groups: 1, size: size)
-      let within = Gaussian.covariance(row, group: classes, means: means, size: size)
-      let overall = Gaussian.covariance(row, group: one, means: centre, size: size)
+      // Enough images tell every direction; with fewer the covariance is drawn towards a round one.
+      let shrinks = classes.count < fewStatistics * size
+      let within = Gaussian.covariance(row, group: classes, means: means, size: size, shrinks: shrinks)
+      let overall = Gaussian.covariance(row, group: one, means: centre, size: size, shrinks: shrinks)
       guard let whitening = Gaussian.whitening(within, size: size),
         let background = Gaussian.whitening(overall, size: size)
       else { return nil }

@@ -26,9 +26,14 @@ enum Gaussian {
 
   /// Covariance `[size][size]` (lower triangle) of the rows about the mean of their group, regularised.
   ///
+  /// - Parameter shrinks: Draw it towards a multiple of the identity, as far as the rows tell it badly; rows that are
+  ///   fewer than their values would leave directions without any spread. Source: Ledoit and Wolf 2004, "A
+  ///   well-conditioned estimator for large-dimensional covariance matrices".
+  ///
   /// Cost: rows * size^2 / 2 multiplications, over all processors.
   static func covariance(
-    _ row: @Sendable (Int) -> UnsafePointer<Float>, group: [Int], means: [Double], size: Int
+    _ row: @Sendable (Int) -> UnsafePointer<Float>, group: [Int], means: [Double], size: Int,
+    shrinks: Bool = false
   ) -> [Double] {
     var covariance = [Double](repeating: 0, count: size * size)
     let count = group.count
@@ -54,8 +59,40 @@ enum Gaussian {
       }
     }
     let trace = (0..<size).reduce(0.0) { $0 + covariance[$1 * size + $1] }
+    if shrinks { shrink(&covariance, row, group: group, means: means, size: size, mean: trace / Double(size)) }
     for i in 0..<size { covariance[i * size + i] += regularisation * trace / Double(size) }
     return covariance
+  }
+
+  /// Draws `covariance` towards `mean` times the identity.
+  private static func shrink(
+    _ covariance: inout [Double], _ row: (Int) -> UnsafePointer<Float>, group: [Int], means: [Double], size: Int,
+    mean: Double
+  ) {
+    // Squared Frobenius norms: of the covariance, and of each row's own product.
+    var square = 0.0
+    for i in 0..<size {
+      for j in 0..<i { square += 2 * covariance[i * size + j] * covariance[i * size + j] }
+      square += covariance[i * size + i] * covariance[i * size + i]
+    }
+    var fourth = 0.0
+    for n in group.indices {
+      let values = row(n)
+      var length = 0.0
+      for j in 0..<size {
+        let value = Double(values[j]) - means[group[n] * size + j]
+        length += value * value
+      }
+      fourth += length * length
+    }
+    let count = Double(group.count)
+    let spread = square - Double(size) * mean * mean
+    let doubt = (fourth / count - square) / count
+    let share = spread > 0 ? min(max(doubt, 0) / spread, 1) : 1
+    for i in 0..<size {
+      for j in 0...i { covariance[i * size + j] *= 1 - share }
+      covariance[i * size + i] += share * mean
+    }
   }
 
   /// The lower-triangular W `[size][size]` with W S W^T = 1: the inverse of the Cholesky factor of `covariance` S.

@@ -25,6 +25,12 @@ struct Observations: Sendable {
   /// Hash of all images and their classes, in order.
   var hash: UInt64 { hashes.withUnsafeBytes { XXH64.hash($0) } }
 
+  /// How many of these images, with the same class, are among `others` too.
+  func countShared(_ others: Observations) -> Int {
+    let known = Set(others.hashes)
+    return hashes.count { known.contains($0) }
+  }
+
   /// Runs `model` on `images`, a session on each thread.
   ///
   /// - Parameter progress: Is told how many images are done.

@@ -9,6 +9,8 @@ struct Thresholds {
   let accept, set: Float
   /// Nil without distances.
   let unknown: Float?
+  /// The class whose images are in their set least often, of those with images, and that share.
+  let worstClass: (index: Int, share: Double, count: Int)
   /// The images with their tempered probabilities, in the runtime's bits.
   let tempered: LabelledPredictions
 
@@ -24,7 +26,9 @@ struct Thresholds {
     self.tempered = tempered
 
     let own = observations.classes.indices.map { tempered[$0][$0 * classCount + tempered.labels[$0]] }
-    set = try Self.passing(own.map { -$0 }, options.coverage, "--coverage", path) * -1
+    let set = try Self.passing(own.map { -$0 }, options.coverage, "--coverage", path) * -1
+    self.set = set
+    worstClass = Self.worstClass(observations.classes, isCovered: own.map { $0 >= set })
     var known = Array(observations.classes.indices)
     var unknown: Float?
     if hasDistances {
@@ -42,13 +46,26 @@ struct Thresholds {
     _ scores: [Float], _ coverage: Double, _ option: String, _ path: String
   ) throws(FileError) -> Float {
     guard let quantile = conformalQuantile(of: scores.map { Double($0) }, coverage: coverage), quantile.isFinite else {
+      let fits = (100 * Double(scores.count) / Double(scores.count + 1)).rounded(.down) / 100
       throw FileError(
         file: path,
         problem:
           "\(scores.count) images for the thresholds, expected \(Int((coverage / (1 - coverage)).rounded(.up))) or "
-          + "more for \(option) \(coverage)")
+          + "more for \(option) \(coverage)\(fits > 0 ? "; \(option) \(fits) fits them" : "")")
     }
     return Float(quantile)
+  }
+
+  private static func worstClass(
+    _ classes: [Int], isCovered: [Bool]
+  ) -> (index: Int, share: Double, count: Int) {
+    var found: [Int: (covered: Int, count: Int)] = [:]
+    for (index, covered) in zip(classes, isCovered) {
+      found[index, default: (0, 0)].count += 1
+      found[index, default: (0, 0)].covered += covered ? 1 : 0
+    }
+    let shares = found.map { ($0.key, Double($0.value.covered) / Double($0.value.count), $0.value.count) }
+    return shares.min { ($0.1, $0.0) < ($1.1, $1.0) } ?? (0, 0, 0)
   }
 
   /// What the runtime does with a temperature, by its own kernels.

@@ -114,6 +114,7 @@ struct CalibrateCommand: ParsableCommand {
     meters = [:]
     print("\(output): calibrated")
     print(summary.text)
+    for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }
 
   private func open(

@@ -147,6 +147,67 @@ struct CalibrateTests {
     #expect(few.text.contains("\n  new images           shares within 3.9 points "), "\(few.text)")
   }
 
+  @Test("fewer images than values of a representation have class statistics, and thresholds that hold")
+  func fewerThanValues() throws {
+    let statistics = try folder.world("few", model: model, count: 15, temperature: 5, seed: 9)
+    let cycle = try folder.write(idx([15], (0..<15).map { UInt8($0 % 5) }), to: "cycle")
+    let held = try folder.world("held", model: model, count: 199, temperature: 5, seed: 4)
+    let few = try DataSet(path: statistics.path, labels: cycle)
+    try calibrate(model: model, data: held, statistics: few, output: folder["out.e3"])
+    #expect(try behaviour(folder["out.e3"], held).known == 196)
+    #expect(try verify(model: folder["out.e3"]).file.hasStatistics)
+  }
+
+  /// The sample model's pictures, and which class it answers.
+  private func answered(_ count: Int) throws -> (DataSet, [UInt8]) {
+    let data = try folder.world("held", model: model, count: count, temperature: 5, seed: 12)
+    var session = try ModelSession(MappedModel(path: model))
+    let classes = try (0..<count).map { index in
+      let answer = StoredAnswer(try session.run(data.image(at: index), name: ""))
+      return UInt8(answer.probabilities.indices.max { answer.probabilities[$0] < answer.probabilities[$1] } ?? 0)
+    }
+    return (data, classes)
+  }
+
+  private func labelled(_ data: DataSet, _ labels: [UInt8]) throws -> DataSet {
+    try DataSet(path: data.path, labels: folder.write(idx([UInt32(labels.count)], labels), to: "these-labels"))
+  }
+
+  @Test("images that are all right, or all wrong, do not tell the temperature, and that is said")
+  func temperatureAtItsBound() throws {
+    let (data, right) = try answered(100)
+    var options = CalibrationOptions()
+    options.hasDistance = false
+    let sure = try calibrate(model: model, data: labelled(data, right), output: folder["o.e3"], options: options)
+    #expect(
+      sure.doubts.contains("the temperature lies at its bound, 0.05: these images do not tell it"), "\(sure.doubts)")
+    let wrong = right.map { ($0 + 1) % 5 }
+    let other = try calibrate(model: model, data: labelled(data, wrong), output: folder["o.e3"], options: options)
+    #expect(other.doubts.contains { $0.hasPrefix("accuracy 0.00 % is no better than chance") }, "\(other.doubts)")
+  }
+
+  @Test("classes without images are named, and the class that is covered worst")
+  func classesWithoutImages() throws {
+    let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 12)
+    var options = CalibrationOptions()
+    options.hasDistance = false
+    let two = try labelled(data, (0..<100).map { UInt8($0 % 2) })
+    let summary = try calibrate(model: model, data: two, output: folder["o.e3"], options: options)
+    #expect(summary.doubts.contains("no images of the classes 2, 3, 4"), "\(summary.doubts)")
+    #expect(["0", "1"].contains(summary.worstClass.name) && summary.worstClass.count == 50)
+    let whole = try calibrate(model: model, data: data, output: folder["o.e3"], options: options)
+    #expect(!whole.doubts.contains { $0.hasPrefix("no images") })
+  }
+
+  @Test("images that serve for class statistics and thresholds alike are counted")
+  func sharedImages() throws {
+    let data = try folder.world("held", model: model, count: 200, temperature: 5, seed: 12)
+    let same = try calibrate(model: model, data: data, statistics: data[0..<150], output: folder["o.e3"])
+    #expect(same.doubts.contains { $0.hasPrefix("150 of the images are among those of the class statistics too") })
+    let apart = try calibrate(model: model, data: data[0..<100], statistics: data[100..<200], output: folder["o.e3"])
+    #expect(!apart.doubts.contains { $0.contains("class statistics") })
+  }
+
   @Test("the hash is of the images and their labels, in order")
   func hash() throws {
     let data = try folder.world("held", model: model, count: 200, temperature: 5, seed: 8)
@@ -188,8 +249,10 @@ struct CalibrateTests {
     #expect(refused(try DataSet(path: data.path, labels: zeros)).contains("class 1 has 0 images"))
     let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
     let even = try DataSet(path: data.path, labels: cycle)
-    #expect(refused(even[0..<40]).contains("images for the class statistics, expected 21 or more"))
-    #expect(refused(data[0..<40], statistics: data).contains("expected 49 or more for --known-coverage 0.98"))
+    #expect(refused(even[0..<8]).contains("class 0 has 1 images for the class statistics, expected 2 or more"))
+    #expect(
+      refused(data[0..<40], statistics: data).contains(
+        "expected 49 or more for --known-coverage 0.98; --known-coverage 0.97 fits them"))
     #expect(refused(data[0..<18]) { $0.hasDistance = false }.contains("expected 19 or more for --coverage 0.95"))
     let small = try folder.write(idx([400, 8, 8, 3], [UInt8](repeating: 7, count: 400 * 192)), to: "flat")
     let flat = try DataSet(path: small, labels: folder["held-labels"])

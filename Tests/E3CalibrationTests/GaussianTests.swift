@@ -39,6 +39,27 @@ struct GaussianTests {
     }
   }
 
+  @Test("a covariance that is drawn towards a round one keeps its trace, the more the more rows there are")
+  func shrinkage() {
+    func shares(_ count: Int) -> (kept: Double, trace: Double) {
+      withRows { row in
+        let part = Array(group[..<count])
+        let means = Gaussian.means(row, group: part, groups: 3, size: size)
+        let plain = Gaussian.covariance(row, group: part, means: means, size: size)
+        let drawn = Gaussian.covariance(row, group: part, means: means, size: size, shrinks: true)
+        func trace(_ matrix: [Double]) -> Double { (0..<size).reduce(0) { $0 + matrix[$1 * size + $1] } }
+        let kept = drawn[size] / plain[size]
+        for i in 1..<size {
+          for j in 0..<i { #expect(abs(drawn[i * size + j] - kept * plain[i * size + j]) < 1e-9) }
+        }
+        return (kept, trace(drawn) / trace(plain))
+      }
+    }
+    let (few, many) = (shares(12), shares(200))
+    #expect(abs(few.trace - 1) < 1e-9 && abs(many.trace - 1) < 1e-9)
+    #expect(few.kept > 0 && few.kept < many.kept && many.kept < 1, "\(few.kept), \(many.kept)")
+  }
+
   @Test("the covariance is that about the groups' means, with a millionth of its mean diagonal added")
   func covariance() {
     let (means, covariance) = withRows { row in

@@ -217,6 +217,7 @@ struct ConfigResolver {
 
   private func classCount() throws(FileError) -> Int {
     if let evidence, !evidence.has(ParameterNames.head.kernel), document.isThere || evidence.layerCount > 0 {
+      guard options.needsHead else { return 0 }
       throw evidence.checkpoint.fault(
         ParameterNames.head.kernel,
         "missing: a backbone without classification head cannot be packed; train a head on it first")

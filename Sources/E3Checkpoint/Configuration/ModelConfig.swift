@@ -88,7 +88,7 @@ public struct ModelConfig: Equatable, Sendable {
   public var headCount: Int
   /// F
   public var mlpSize: Int
-  /// C
+  /// C; 0 for a backbone without a head, which only `ModelOptions.needsHead` lets pass.
   public var classCount: Int
   /// R, the width of the `pre_logits` layer; nil when there is none.
   public var representationSize: Int?
@@ -152,6 +152,8 @@ public struct ModelOptions: Equatable, Sendable {
   /// M, to view a V-MoE checkpoint as an ensemble: the router's columns are dealt to members in order.
   public var ensembleSize: Int?
   public var capacity: CapacityMode
+  /// Whether a checkpoint without a classification head is refused; else it has 0 classes.
+  public var needsHead = true
 
   public init(
     imageSize: (height: Int, width: Int)? = nil, ensembleSize: Int? = nil, capacity: CapacityMode = .none
@@ -163,6 +165,6 @@ public struct ModelOptions: Equatable, Sendable {
 
   public static func == (a: ModelOptions, b: ModelOptions) -> Bool {
     a.imageSize?.height == b.imageSize?.height && a.imageSize?.width == b.imageSize?.width
-      && a.ensembleSize == b.ensembleSize && a.capacity == b.capacity
+      && a.ensembleSize == b.ensembleSize && a.capacity == b.capacity && a.needsHead == b.needsHead
   }
 }

@@ -63,7 +63,7 @@ extension ModelConfig {
     if let representationSize {
       add(ParameterNames.preLogits, [pooledSize, representationSize], bias: [representationSize])
     }
-    add(ParameterNames.head, [headInputSize, classCount], bias: [classCount])
+    if classCount > 0 { add(ParameterNames.head, [headInputSize, classCount], bias: [classCount]) }
     return list
   }
 }

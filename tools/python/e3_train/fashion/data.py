@@ -8,7 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
+from .options import DATA
+
+DIRECTORY = DATA
 LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 HELD_OUT = 5000
 

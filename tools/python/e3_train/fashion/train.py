@@ -1,11 +1,9 @@
-#!/usr/bin/env python3
-"""Trains one model on Fashion-MNIST: tools/train/train --model fashion-e3 --seed 1
+"""Trains a model of models/ on Fashion-MNIST: e3-train fashion --model fashion-e3 --seed 1
 
 Writes NAME-sSEED.safetensors, .json (its config) and .log (one JSON line per epoch) to --output. Stop it at any time;
 the same command goes on where it was, with the same numbers as an undisturbed run.
 """
 
-import argparse
 import json
 import math
 import signal
@@ -16,53 +14,24 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-import data
-import metrics
-import recipes
-from checkpoint import load_safetensors, save_safetensors, write_atomically
-from model import VisionTransformer
-from optimizers import Optimizer
-
-
-def positive(text):
-  """A whole number of 1 or more."""
-  if (value := int(text)) < 1:
-    raise ValueError
-  return value
+from .. import metrics, state
+from ..checkpoint import load_safetensors, save_safetensors, write_atomically
+from ..faults import UsageFault
+from ..model import VisionTransformer
+from ..optimizers import Optimizer
+from ..training import learning_rate_share
+from . import data, recipes
 
 
 def device(text):
   """A device that this PyTorch can compute on."""
+  if not text:
+    return "cuda" if torch.cuda.is_available() else "cpu"
   try:
     torch.zeros(1, device=text)
   except (RuntimeError, AssertionError) as error:
-    raise argparse.ArgumentTypeError(f"{text}: {str(error).splitlines()[0]}")
+    raise UsageFault("--device", f"{text}: {str(error).splitlines()[0]}")
   return text
-
-
-def arguments():
-  parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-  parser.add_argument("--model", required=True, choices=recipes.MODELS)
-  parser.add_argument("--seed", type=int, default=1)
-  parser.add_argument("--epochs", type=positive, default=32, help="length of the schedule, 32; may change on resuming")
-  parser.add_argument("--output", type=Path, default=Path("build/train"), help="directory for results and state")
-  parser.add_argument("--data", type=Path, default=data.DIRECTORY, help="directory with the four IDX files")
-  parser.add_argument("--pictures", choices=recipes.PICTURES, help="what members see in a step, instead of the recipe's")
-  parser.add_argument("--upcycle", type=Path, help="safetensors of a dense model to start from")
-  parser.add_argument("--threads", type=positive, default=1)
-  parser.add_argument("--device", type=device, default="cuda" if torch.cuda.is_available() else "cpu")
-  parser.add_argument("--float32", action="store_true", help="matrix products in float32, not bfloat16")
-  options = parser.parse_args()
-  options.pictures = options.pictures or recipes.pictures(options.model)
-  return options
-
-
-def learning_rate_share(step, steps, recipe):
-  """Linear warm-up, then a cosine to zero: the share of the full learning rates, 0 to 1."""
-  warm = max(1, round(steps * recipe["warm_up"]))
-  if step < warm:
-    return (step + 1) / warm
-  return 0.5 * (1 + math.cos(math.pi * min(1, (step - warm) / max(1, steps - warm))))
 
 
 def fused_operations(options, model):
@@ -70,9 +39,9 @@ def fused_operations(options, model):
   if options.device != "cpu" or model.compute_dtype != torch.bfloat16:
     return None
   try:
-    import fused
+    from .. import fused
   except (ImportError, OSError, RuntimeError) as error:
-    print(f"train: plain operations, which take twice as long: {str(error).splitlines()[0]}", file=sys.stderr)
+    print(f"e3-train: plain operations, which take twice as long: {str(error).splitlines()[0]}", file=sys.stderr)
     return None
   return fused if fused.serves(model) else None
 
@@ -82,6 +51,8 @@ class Run:
 
   def __init__(self, options):
     self.options, self.recipe = options, recipes.TRAINING
+    options.device = device(options.device)
+    options.pictures = options.pictures or recipes.pictures(options.model)
     torch.set_num_threads(options.threads)  # Sums are the same from run to run only with the same number of threads.
     self.name = f"{options.model}-s{options.seed}"
     options.output.mkdir(parents=True, exist_ok=True)
@@ -93,7 +64,7 @@ class Run:
       try:
         self.model.upcycle(load_safetensors(options.upcycle))
       except (OSError, ValueError, KeyError) as error:
-        raise SystemExit(f"train: {options.upcycle}: {error}")
+        raise SystemExit(f"e3-train: {options.upcycle}: {error}")
     self.model.compute_dtype = torch.float32 if options.float32 else torch.bfloat16
     self.model.fused = fused_operations(options, self.model)
     self.optimizer = Optimizer(self.model, self.recipe)
@@ -107,26 +78,28 @@ class Run:
       self.resume()
 
   def resume(self):
-    state = torch.load(self.state_path, map_location=self.options.device, weights_only=True)
-    if (state["config"], state.get("pictures")) != (self.config, self.options.pictures):
-      raise SystemExit(f"train: {self.state_path}: state of another configuration; remove it to start anew")
-    self.model.load_state_dict(state["model"])
-    self.optimizer.load_state_dict(state["optimizer"])
+    try:
+      tensors, rest = state.load(self.state_path, self.options.device)
+    except ValueError as error:
+      raise SystemExit(f"e3-train: {self.state_path}: {error}")
+    if (rest["config"], rest["pictures"]) != (self.config, self.options.pictures):
+      raise SystemExit(f"e3-train: {self.state_path}: state of another configuration; remove it to start anew")
+    self.model.load_state_dict(tensors["model"])
+    self.optimizer.load_state_dict(tensors["optimizer"])
     for name in ("step", "seconds", "loss_sum", "history"):
-      setattr(self, name, state[name])
+      setattr(self, name, rest[name])
 
   def save(self):
-    state = {
+    rest = {
       "config": self.config,
       "pictures": self.options.pictures,
-      "model": self.model.state_dict(),
-      "optimizer": self.optimizer.state_dict(),
       "step": self.step,
       "seconds": self.seconds,
       "loss_sum": self.loss_sum,
       "history": self.history,
     }
-    write_atomically(self.state_path, lambda file: torch.save(state, file))
+    tensors = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+    state.save(self.state_path, tensors, rest)
 
   def batch(self):
     """Images [N, P, h, w, 1] and labels [N, P] of the current step, augmented; P is 1 where all members see the same."""
@@ -143,7 +116,8 @@ class Run:
 
   def train_step(self):
     started = time.process_time()
-    self.optimizer.rate(learning_rate_share(self.step, self.options.epochs * self.steps_per_epoch, self.recipe))
+    steps = self.options.epochs * self.steps_per_epoch
+    self.optimizer.rate(learning_rate_share(self.step, steps, self.recipe["warm_up"]))
     images, labels = self.batch()
     torch.manual_seed(self.options.seed * 1_000_000_009 + self.step)  # the router noise
     logits, auxiliary = self.model(images if images.shape[1] > 1 else images.squeeze(1))
@@ -159,7 +133,7 @@ class Run:
 
   def end_epoch(self):
     if not math.isfinite(self.loss_sum):
-      raise SystemExit(f"train: {self.name}: the loss is no number any more; the state on disk is of an earlier step")
+      raise SystemExit(f"e3-train: {self.name}: the loss is no number any more; the state on disk is of an earlier step")
     values = metrics.summary(metrics.member_probabilities(self.model, self.held_out), self.held_out_labels)
     line = {"epoch": self.step // self.steps_per_epoch, "loss": self.loss_sum / self.steps_per_epoch}
     line |= {"cpu_seconds": self.seconds} | {f"validation_{name}": value for name, value in values.items()}
@@ -185,7 +159,7 @@ class Run:
         saved = time.monotonic()
     if self.stopped:
       self.save()
-      raise SystemExit(f"train: {self.name}: stopped at step {self.step} of {steps}; the same command goes on")
+      raise SystemExit(f"e3-train: {self.name}: stopped at step {self.step} of {steps}; the same command goes on")
     self.export()
 
   def export(self):
@@ -198,17 +172,13 @@ class Run:
     write_atomically(self.options.output / f"{self.name}.json", lambda file: file.write(text))
 
 
-def main():
-  options = arguments()
-  run = Run(options)
+def run(options):
+  training = Run(options)
 
   def stop(*_):
-    run.stopped = True
+    training.stopped = True
 
   signal.signal(signal.SIGTERM, stop)
   signal.signal(signal.SIGINT, stop)
-  run.train()
-
-
-if __name__ == "__main__":
-  main()
+  training.train()
+  return 0

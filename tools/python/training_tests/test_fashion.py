@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""python3 -m unittest discover -s tools/train: claims about the training code.
+"""Claims about the network and about the training on Fashion-MNIST.
 
 Tests on numbers of the reference implementation run where E3_GOLDENS names their folder.
 """
@@ -8,7 +7,6 @@ import gzip
 import json
 import math
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
@@ -17,17 +15,17 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import torch
+import pytest
 
-import data
-import metrics
-import operations
-import recipes
-from checkpoint import load_safetensors, save_safetensors
-from model import VisionTransformer, importance_loss, load_loss
-from optimizers import Optimizer, orthogonalised
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-HERE = Path(__file__).resolve().parent
+from e3_train import metrics, operations
+from e3_train.__main__ import arguments
+from e3_train.checkpoint import load_safetensors, save_safetensors
+from e3_train.fashion import data, recipes, train
+from e3_train.model import VisionTransformer, importance_loss, load_loss
+from e3_train.optimizers import Optimizer, orthogonalised
+
 GOLDENS = Path(os.environ.get("E3_GOLDENS", "/nonexistent"))
 
 
@@ -151,7 +149,7 @@ class Operations(unittest.TestCase):
 
   def setUp(self):
     try:
-      import fused
+      from e3_train import fused
     except (ImportError, OSError, RuntimeError) as error:
       self.skipTest(f"no fused operations: {error}")
     self.fused = fused
@@ -293,11 +291,10 @@ class Training(unittest.TestCase):
   def test_members_see_the_same_pictures_or_each_its_own(self):
     with tempfile.TemporaryDirectory() as folder:
       small_data(Path(folder))
-      train = runpy.run_path(str(HERE / "train"))
       for pictures, count in (("same", 1), ("own", 2)):
-        command = ["train", "--model", "fashion-e3", "--float32", "--data", folder, "--output", f"{folder}/{pictures}"]
+        command = ["e3-train", "fashion", "--model", "fashion-e3", "--float32", "--data", folder, "--output", f"{folder}/{pictures}"]
         with mock.patch.object(sys, "argv", [*command, "--pictures", pictures]):
-          run = train["Run"](train["arguments"]())
+          run = train.Run(arguments())
         images, labels = run.batch()
         self.assertEqual(images.shape, (256, count, 28, 28, 1))
         self.assertEqual(labels.shape, (256, count))
@@ -309,22 +306,22 @@ class Training(unittest.TestCase):
         run.save()
       command += ["--pictures", "same"]  # where the state is of members that saw pictures of their own
       with mock.patch.object(sys, "argv", command), self.assertRaisesRegex(SystemExit, "another configuration"):
-        train["Run"](train["arguments"]())
+        train.Run(arguments())
 
   def test_a_stopped_training_goes_on_with_the_same_numbers(self):
     with tempfile.TemporaryDirectory() as folder:
       small_data(Path(folder))
-      command = [sys.executable, HERE / "train", "--model", "fashion-e3", "--float32", "--data", folder]
+      command = [sys.executable, "-m", "e3_train", "fashion", "--model", "fashion-e3", "--float32", "--data", folder]
       subprocess.run([*command, "--epochs", "2", "--output", f"{folder}/whole"], check=True, stdout=subprocess.DEVNULL)
       # The learning rate depends on the length of the schedule, so the first part must be stopped, not shortened.
-      script = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv[0].rsplit('/', 1)[0]);"
-        "train = runpy.run_path(sys.argv[0]); run = train['Run'](train['arguments']());"
-        "run.model.train(); run.train_step(); run.train_step(); run.train_step(); run.save()"
-      )
-      parted = [*map(str, command[1:]), "--epochs", "2", "--output", f"{folder}/parted"]
-      subprocess.run([sys.executable, "-c", script, *parted], check=True, stdout=subprocess.DEVNULL)
-      subprocess.run([sys.executable, *parted], check=True, stdout=subprocess.DEVNULL)
+      parted = [*command[3:], "--epochs", "2", "--output", f"{folder}/parted"]
+      with mock.patch.object(sys, "argv", ["e3-train", *parted]):
+        run = train.Run(arguments())
+      run.model.train()
+      for _ in range(3):
+        run.train_step()
+      run.save()
+      subprocess.run([*command[:3], *parted], check=True, stdout=subprocess.DEVNULL)
       one, other = (load_safetensors(f"{folder}/{part}/fashion-e3-s1.safetensors") for part in ("whole", "parted"))
       for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
@@ -338,7 +335,3 @@ def small_data(folder):
       header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
       with gzip.open(folder / f"{prefix}-{kind}-ubyte.gz", "wb", compresslevel=1) as file:
         file.write(header + generator.integers(0, high, shape, np.uint8).tobytes())
-
-
-if __name__ == "__main__":
-  unittest.main()

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 
 
-def add_norm(x, y, scale, bias):
+def add_norm(x, y, scale, bias, epsilon=1e-6):
   """x [R, H] plus y [R, H] (or None): the sum, and its layer normalisation."""
   x = x if y is None else x + y
-  return x, F.layer_norm(x, x.shape[-1:], scale, bias, eps=1e-6)
+  return x, F.layer_norm(x, x.shape[-1:], scale, bias, eps=epsilon)
 
 
 def gelu(x):

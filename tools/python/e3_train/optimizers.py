@@ -38,7 +38,9 @@ class Optimizer:
       inside = name.startswith("Encoder/encoderblock") and name.endswith("kernel") and "/Router/" not in name
       (hidden.append((name, value)) if inside else (kernels if name.endswith("kernel") else others).append(value))
     groups = [{"params": kernels, "weight_decay": recipe["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
-    self.adam = torch.optim.AdamW(groups, lr=0.0, betas=recipe["betas"], fused=True)
+    # Fused on processors since PyTorch 2.4.
+    fused = {"fused": True} if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4) else {}
+    self.adam = torch.optim.AdamW(groups, lr=0.0, betas=tuple(recipe["betas"]), **fused)
     self.hidden, self.recipe, self.model = hidden, recipe, model
     self.momentum = {name: torch.zeros_like(value) for name, value in hidden}
     self.share = 0.0
@@ -67,8 +69,8 @@ class Optimizer:
     self.model.zero_grad()
 
   def state_dict(self):
-    return {"adam": self.adam.state_dict(), "momentum": self.momentum}
+    return {"adam": self.adam.state_dict()["state"], "momentum": self.momentum}
 
   def load_state_dict(self, state):
-    self.adam.load_state_dict(state["adam"])
+    self.adam.load_state_dict({"state": state["adam"], "param_groups": self.adam.state_dict()["param_groups"]})
     self.momentum = state["momentum"]

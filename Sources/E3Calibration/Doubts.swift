@@ -1,0 +1,44 @@
+import E3Host
+import E3Metrics
+import E3Models
+
+/// What makes the numbers of a calibration doubtful, a line each; empty when nothing does.
+///
+/// - Parameters:
+///   - held: The images that temperature and thresholds were fitted on.
+///   - statistics: Those of the class statistics; nil without them.
+///   - labels: Texts of the classes; empty when the model has none.
+func doubts(
+  about calibration: CalibrationSummary, held: Observations, statistics: Observations?, labels: [String],
+  classCount: Int
+) -> [String] {
+  var lines: [String] = []
+  let temperature = Double(calibration.calibration.temperature)
+  let range = LabelledPredictions.temperatureRange
+  for bound in [range.lowerBound, range.upperBound] where abs(temperature - bound) <= 1e-6 * bound {
+    lines.append("the temperature lies at its bound, \(decimals(bound, 2)): these images do not tell it")
+  }
+  if calibration.accuracy <= 1 / Double(classCount) {
+    lines.append(
+      "accuracy \(decimals(100 * calibration.accuracy, 2)) % is no better than chance: are these the images' labels?")
+  }
+  var counts = [Int](repeating: 0, count: classCount)
+  for label in held.classes { counts[label] += 1 }
+  let missing = counts.indices.filter { counts[$0] == 0 }.map { className($0, labels) }
+  if !missing.isEmpty {
+    let more = missing.count > 8 ? " and \(missing.count - 8) more" : ""
+    lines.append(
+      "no images of the class\(missing.count > 1 ? "es" : "") \(missing.prefix(8).joined(separator: ", "))\(more)")
+  }
+  if let shared = statistics.map(held.countShared), shared > 0 {
+    lines.append(
+      "\(shared) of the images are among those of the class statistics too: their distances are smaller than new "
+        + "images', so that more new ones will be called unknown than is asked for")
+  }
+  return lines
+}
+
+/// The text of a class, or its number where it has none.
+func className(_ index: Int, _ labels: [String]) -> String {
+  labels.indices.contains(index) && !labels[index].isEmpty ? labels[index] : "\(index)"
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import E3Checkpoint
+import E3Host
+
+/// Writes a checkpoint in the one form that training reads.
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write a checkpoint as safetensors with V-MoE's names and its whole configuration.",
+    discussion: """
+      Whatever form, names and configuration the checkpoint has, the result has one: NAME.safetensors and NAME.json, in \
+      float32. A backbone without a classification head is taken too; its num_classes is 0. e3-train starts from it.
+      """)
+
+  @Argument(
+    help: "Checkpoint of V-MoE, timm, Hugging Face, torchvision, vit_jax or big_vision, or its folder.",
+    completion: .file())
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Model configuration: V-MoE's, Hugging Face's or timm's; without it the one beside the checkpoint, or what the shapes \
+      tell.
+      """, valueName: "config.json"))
+  var config: String?
+
+  @OptionGroup var model: ModelReading
+
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("Checkpoint to write.", valueName: "model.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
+  var output: String
+
+  @Flag(help: "Print one JSON object: labels and recipe of the images, where the checkpoint's metadata say them.")
+  var json = false
+
+  func validate() throws {
+    guard output.hasSuffix(".safetensors") else { throw ValidationError("the output's name must end in .safetensors") }
+  }
+
+  func run() throws {
+    var options = model.options(capacity: .none)
+    options.needsHead = false
+    let source = try SourceModel(
+      checkpoint: checkpoint, config: config, options: options, ignoring: model.ignore)
+    for line in source.notes { printNote(line) }
+    let meter = ProgressMeter("writing \(output)")
+    try export(source, output: output, progress: meter.update)
+    if json {
+      let recipe = source.preprocessing?.options
+      let fields: [(String, JSONText)] = [
+        ("labels", source.labels.map { .array($0.map { .text($0) }) } ?? .null),
+        ("resize", recipe.map { .text($0.resize) } ?? .null),
+        ("value_norm", recipe.map { .text($0.valueNorm) } ?? .null),
+      ]
+      print(JSONText.object(fields).description)
+    } else {
+      print("\(output): \(source.config.parameters.count) tensors")
+    }
+  }
+}

@@ -1,0 +1,205 @@
+"""The command `e3-train`."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from .faults import Fault, UsageFault
+from .fashion import options as fashion
+
+EPILOG = "docs/TRAINING.md answers what is left open."
+
+
+def version():
+  from importlib.metadata import PackageNotFoundError
+  from importlib.metadata import version as installed
+
+  try:
+    return installed("e3-train")
+  except PackageNotFoundError:  # run from the sources
+    return (Path(__file__).resolve().parents[3] / "VERSION").read_text().strip().replace("-dev", ".dev0")
+
+
+def size(text):
+  """HxW, or one number for a square."""
+  match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+  if not match or not all(1 <= int(side) <= 4096 for side in match.groups(match[1])):
+    raise argparse.ArgumentTypeError(f"{text!r}: expected HxW")
+  return int(match[1]), int(match[2] or match[1])
+
+
+def count(text):
+  if not text.isdigit() or not 1 <= int(text) <= 256:
+    raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to 256")
+  return int(text)
+
+
+def trained(text):
+  if text != "all" and not re.fullmatch(r"last:[1-9]\d{0,3}", text):
+    raise argparse.ArgumentTypeError(f"{text!r}: expected last:N or all")
+  return text
+
+
+def arguments():
+  parser = argparse.ArgumentParser(
+    prog="e3-train", description="From a folder of pictures to a calibrated model file of the E3 runtime.", epilog=EPILOG)
+  parser.add_argument("--version", action="version", version=version())
+  commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+  fit = commands.add_parser(
+    "fit", help="train, pack, calibrate, verify and test: one command", epilog=EPILOG,
+    description="Trains on a folder that has one folder of pictures for each class. Stopped at any time, the same command "
+    "goes on. Under torchrun, several processes train one model.")
+  fit.add_argument("pictures", metavar="PICTURES", help="folder with one folder of pictures for each class")
+  fit.add_argument("-o", "--output", metavar="MINE.e3", required=True, help="model file to write")
+  fit.add_argument("--from", dest="from_", metavar="CHECKPOINT", help="start from a checkpoint that e3-convert reads")
+  fit.add_argument("--config", metavar="FILE", help="its configuration, as for e3-convert pack")
+  fit.add_argument("--ignore", metavar="PATTERN", action="append", default=[], help="its tensors to leave out, as for e3-convert pack")
+  fit.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
+                   help="pictures of none of the classes, to test with; may be given several times")
+  fit.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
+  fit.add_argument("--members", type=count, metavar="M", help="members of the ensemble, 2; 1 for a dense model")
+  fit.add_argument("--head", choices=("new", "keep"), help="new: a head for other classes than the checkpoint's")
+  fit.add_argument("--train", type=trained, metavar="last:N|all",
+                   help="blocks that learn: the last N, or all; last:2 with --from, else all")
+  fit.add_argument("--image-size", type=size, metavar="HxW", help="the checkpoint's, or one that fits the pictures")
+  fit.add_argument("--grey", action="store_true", help="a model for grey pictures")
+  fit.add_argument("--resize", metavar="METHOD", help="how pictures are brought to the image size, as for e3-convert pack")
+  fit.add_argument("--value-norm", metavar="MEAN,STD", help="values of pixels, as for e3-convert pack")
+  fit.add_argument("--recipe", metavar="FILE", help="JSON with other numbers than those that e3-train recipe prints")
+  fit.add_argument("--seed", type=int, default=1, help="of the split, the weights and the order of pictures, 1")
+  fit.add_argument("--threads", type=count, metavar="N", help="one for each processor")
+  fit.add_argument("--float32", action="store_true", help="matrix products in float32, also where bfloat16 is faster")
+  fit.add_argument("--commands", metavar="FOLDER", help="where e3-convert and e3-eval are, if not on the PATH")
+
+  check = commands.add_parser("check", help="say what a folder of pictures holds, and what is wrong with it", epilog=EPILOG)
+  check.add_argument("pictures", metavar="PICTURES", help="folder with one folder of pictures for each class")
+  check.add_argument("--json", action="store_true", help="print one JSON object")
+  check.add_argument("--threads", type=count, metavar="N", help="one for each processor")
+
+  commands.add_parser("recipe", help="print the numbers of the training, to change them", epilog=EPILOG)
+
+  fashion.add_arguments(commands.add_parser(
+    "fashion", help="train a model of models/ on Fashion-MNIST", epilog="tools/python/fashion/README.md says more.",
+    description="Writes NAME-sSEED.safetensors, .json and .log to --output. Stopped at any time, the same command goes on."))
+  return parser.parse_args(join_negative(sys.argv[1:]))
+
+
+def join_negative(words):
+  """--value-norm -1,1 as --value-norm=-1,1: its value may begin with a minus sign."""
+  joined = []
+  for word in words:
+    if joined and joined[-1] == "--value-norm":
+      joined[-1] += f"={word}"
+    else:
+      joined.append(word)
+  return joined
+
+
+def run_check(options):
+  from .folder import Folder
+  from .progress import Meter, usable_processors
+
+  folder = Folder(options.pictures)
+  meter = Meter(f"reading {len(folder)} pictures")
+  found = folder.examine(options.threads or usable_processors(), lambda done: meter.update(done, len(folder)))
+  faults, notes, counts = found.faults(), found.notes(), folder.counts()
+  smallest, middle, largest = found.sizes()
+  if options.json:
+    print(json.dumps({
+      "classes": dict(zip(folder.classes, counts)), "pictures": len(folder), "shorter_side": [smallest, middle, largest],
+      "suggested_image_size": found.suggested_size(), "faults": faults, "notes": notes}))
+  else:
+    if sys.stderr.isatty():
+      print("\r\033[K", end="", file=sys.stderr)
+    width = max(map(len, folder.classes))
+    for name, number in zip(folder.classes, counts):
+      print(f"{name:{width}}  {number}")
+    print(f"{len(folder)} pictures of {len(folder.classes)} classes; shorter sides of {smallest} to {largest} pixels, mostly {middle}")
+    print(f"from scratch, --image-size {found.suggested_size()} fits them")
+    for line in notes:
+      print(f"note: {line}")
+    for line in faults:
+      print(f"fault: {line}")
+  return 1 if faults else 0
+
+
+def require_torch():
+  try:
+    import torch  # noqa: F401
+  except ImportError:
+    raise Fault("PyTorch", "not installed: pip install torch (docs/TRAINING.md names the small one for CPUs)")
+
+
+def run_fit(options):
+  require_torch()
+  from .commands import Commands
+  from .fit import Fit, Stopped
+
+  if options.train is None and options.from_:
+    options.train = "last:2"
+  if not options.output.endswith(".e3"):
+    raise UsageFault("--output", f"{options.output!r}: the name of a model file ends in .e3")
+  for name in ("config", "ignore", "head"):
+    if getattr(options, name) and not options.from_:
+      raise UsageFault(f"--{name}", "belongs to --from")
+  base = options.output[: -len(".e3")]
+  written = {os.path.realpath(f"{base}{ending}"): f"{base}{ending}" for ending in (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")}
+  for path in (options.recipe, options.from_, options.config):
+    if path and (name := written.get(os.path.realpath(path))):
+      raise UsageFault("--output", f"{name} would be written over, which is read")
+  fit = None
+  try:
+    fit = Fit(options, Commands(options.commands))
+    fit.run()
+  except Stopped as stopped:
+    print(f"e3-train: {stopped}", file=sys.stderr)
+    return 130
+  finally:
+    if fit:
+      fit.group.close()
+  return 0
+
+
+def main():
+  options = arguments()
+  try:
+    if options.command == "check":
+      status = run_check(options)
+    elif options.command == "fit":
+      status = run_fit(options)
+    elif options.command == "recipe":
+      from .recipe import DEFAULT
+
+      print(DEFAULT.read_text(), end="")
+      status = 0
+    else:
+      require_torch()
+      from .fashion import train
+
+      status = train.run(options)
+    sys.stdout.flush()
+  except UsageFault as fault:
+    print(f"e3-train: {fault}", file=sys.stderr)
+    status = 2
+  except Fault as fault:
+    print(f"e3-train: {fault}", file=sys.stderr)
+    status = 1
+  except KeyboardInterrupt:
+    print("e3-train: stopped", file=sys.stderr)
+    status = 130
+  except BrokenPipeError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    status = 1
+  except OSError as error:
+    where = error.filename or "e3-train"
+    print(f"e3-train: {where}: {error.strerror or error}", file=sys.stderr)
+    status = 1
+  return status
+
+
+if __name__ == "__main__":
+  sys.exit(main())

@@ -1,0 +1,89 @@
+"""The model card: what a user of a model must know, with the numbers that were measured."""
+
+from .progress import duration
+
+
+def percent(share):
+  return f"{100 * share:.1f} %"
+
+
+def summary(fit, report):
+  """A few lines for the terminal."""
+  calibrated = report["calibrated"]
+  lines = [f"accuracy {percent(report['accuracy'])} of {report['count']} held-out pictures, "
+           f"NLL {calibrated['nll']:.3f}, ECE {calibrated['ece']:.3f}"]
+  if report["members"] > 1:
+    lines[0] += f", members disagree on {percent(report['disagreement'])}"
+  for found in unknown(report):
+    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f}, {decisions(report, found)}")
+  return "\n".join(lines)
+
+
+def unknown(report):
+  """Of each folder of unknown pictures, what the decision goes by."""
+  return [found for found in report.get("ood", []) if found["signal"] == "relative_distance" and found["auroc"] is not None]
+
+
+def decisions(report, found):
+  """What is decided about pictures of no class: to accept them is a mistake."""
+  shares = next(shares for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
+  return ", ".join(f"{percent(shares[name])} {name}" for name in ("unknown", "unsure", "accept"))
+
+
+def text(fit, report, calibration):
+  options, model, calibrated = fit.options, fit.model, report["calibrated"]
+  counts = [len(part) for part in fit.parts]
+  tested = len(fit.test_folder) if fit.test_folder else counts[2]
+  per_class = fit.folder.counts()
+  rows = [
+    ("pictures", f"`{options.pictures}`: {len(fit.folder)}, of which {counts[0]} to train on, {counts[1]} to calibrate with, "
+     f"{tested} to test with" + (f" (`{options.test}`)" if options.test else "") + f"; seed {options.seed}"),
+    ("classes", ", ".join(f"{name} ({count})" for name, count in zip(fit.folder.classes, per_class))),
+    ("started from", f"`{options.from_}`" if options.from_ else "nothing"),
+    ("trained", "all blocks" if fit.start is None else f"blocks from {fit.start} on, of {model.blocks}"),
+    ("members; experts", f"{model.members}; {model.experts} in the blocks {', '.join(map(str, model.moe_blocks))}"
+     if model.moe_blocks else "1; none"),
+    ("images", f"{model.config['image_size'][0]} x {model.config['image_size'][1]}, {'grey' if fit.channels == 1 else 'colour'}, "
+     f"`--resize {fit.picture_recipe.resize} --value-norm {fit.picture_recipe.value_norm}`"),
+    ("steps", f"{len(fit.history)} of {fit.recipe['batch']} pictures; last loss {fit.history[-1]:.3f}"),
+    ("took", duration(fit.seconds)),
+  ]
+  measured = [
+    ("accuracy", percent(report["accuracy"])),
+    ("NLL; calibrated", f"{report['nll']:.3f}; {calibrated['nll']:.3f}"),
+    ("ECE; calibrated; by chance alone", f"{report['ece']:.3f}; {calibrated['ece']:.3f}; {calibrated['ece_by_chance']:.3f}"),
+  ]
+  if report["members"] > 1:
+    measured.append(("members disagree", percent(report["disagreement"])))
+  measured += [
+    ("true class in the set", percent(calibrated["coverage"])),
+    ("accepted; unsure; unknown", "; ".join(percent(calibrated[name]) for name in ("accept", "unsure", "unknown"))),
+  ]
+  for found in unknown(report):
+    measured.append((f"`{found['dataset']}`: AUROC by the distance; decisions", f"{found['auroc']:.3f}; {decisions(report, found)}"))
+  notes = "\n".join(f"- {line}" for line in fit.notes)
+  return f"""# {fit.output.stem}
+
+Made by `e3-train fit`. The test pictures served for the figures below and for nothing else. Pictures of another camera,
+light or ground than these will be answered worse; measure with some of yours: `e3-eval {fit.output.name} FOLDER`.
+
+{table(rows)}
+
+## Measured: int8, held-out pictures
+
+{table(measured)}
+
+## Calibration
+
+```
+{calibration.strip()}
+```
+{f'''
+## Notes
+
+{notes}
+''' if notes else ''}"""
+
+
+def table(rows):
+  return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)

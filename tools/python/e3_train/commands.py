@@ -1,0 +1,33 @@
+"""The project's own commands, which pack, calibrate and measure."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from .faults import Fault
+
+
+class Commands:
+  """e3-convert and e3-eval: in the folder of `--commands`, of E3_COMMANDS, or on the PATH."""
+
+  def __init__(self, folder=None):
+    self.folder = folder or os.environ.get("E3_COMMANDS")
+
+  def find(self, name):
+    path = shutil.which(name, path=self.folder) if self.folder else shutil.which(name)
+    if not path:
+      where = f"not in {self.folder}" if self.folder else "not on the PATH"
+      raise Fault(name, f"{where}; --commands or E3_COMMANDS names its folder (swift build -c release makes it)")
+    return path
+
+  def run(self, name, *arguments, notes=True):
+    """Standard output of a command. Its notes are shown; its error is this command's."""
+    command = [self.find(name), *map(str, arguments)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.strip()]
+    if done.returncode:
+      raise Fault(name, lines[-1].removeprefix(f"{name}: ") if lines else f"ended with status {done.returncode}")
+    for line in lines if notes else []:
+      print(line, file=sys.stderr)
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The models of models/, trained on Fashion-MNIST."""

@@ -1,0 +1,401 @@
+"""`e3-train fit`: from a folder of pictures to a calibrated model file."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import card, pictures, recipe as recipes, start
+from .checkpoint import save_safetensors, write_atomically
+from .faults import Fault, UsageFault
+from .features import Features, Views
+from .folder import Folder
+from .model import VisionTransformer
+from .optimizers import Optimizer
+from .parallel import Group
+from .progress import Meter, usable_processors
+from .training import AdamW, Training, probe
+
+# From scratch a transformer needs many pictures; below this it is told.
+SCRATCH = 5000
+
+
+class Fit:
+  """One `fit`, in the order in which things happen."""
+
+  def __init__(self, options, commands):
+    self.options, self.commands, self.group = options, commands, Group()
+    self.threads = options.threads or max(1, usable_processors() // self.group.local_world)
+    torch.set_num_threads(self.threads)
+    self.stopped = False
+    self.recipe = recipes.load(options.recipe)
+    self.output = Path(options.output)
+    self.work = self.output.with_name(self.output.name + ".work")
+    self.notes, self.seconds = [], {}
+
+  def say(self, line):
+    if self.group.is_first:
+      print(line, file=sys.stderr, flush=True)
+
+  def note(self, line):
+    self.notes.append(line)
+    self.say(f"e3-train: note: {line}")
+
+  def meter(self, stage):
+    return Meter(stage, quiet=not self.group.is_first)
+
+  def stop(self, *_):
+    if self.stopped:
+      raise KeyboardInterrupt
+    self.stopped = True
+
+  def run(self):
+    if self.group.is_first:
+      self.commands.find("e3-convert"), self.commands.find("e3-eval")
+      if not self.output.parent.is_dir():
+        raise Fault(self.output, "its folder is not there")
+      self.work.mkdir(exist_ok=True)
+    self.group.wait()
+    signal.signal(signal.SIGTERM, self.stop)
+    signal.signal(signal.SIGINT, self.stop)
+    began = time.monotonic()
+    self.look()
+    self.begin()
+    self.key = self.fingerprint()
+    reached = self.train()
+    if not reached:
+      raise Stopped(f"stopped; the same command goes on where it was ({self.work})")
+    if self.group.is_first:
+      self.finish(began)
+    self.group.wait()
+
+  # Pictures
+
+  def look(self):
+    """Reads every picture, refuses what cannot work, and divides the folder."""
+    options = self.options
+    self.folder = Folder(options.pictures)
+    self.test_folder = Folder(options.test) if options.test else None
+    if self.test_folder and self.test_folder.classes != self.folder.classes:
+      raise Fault(options.test, f"its classes are not those of {options.pictures}")
+    meter = self.meter(f"reading {len(self.folder)} pictures")
+    self.examination = self.folder.examine(self.threads, lambda done: meter.update(done, len(self.folder)))
+    meter.end()
+    if faults := self.examination.faults():
+      more = f" (and {len(faults) - 1} more: e3-train check {options.pictures})" if len(faults) > 1 else ""
+      raise Fault(faults[0].split(": ")[0], faults[0].split(": ", 1)[1] + more)
+    for line in self.examination.notes():
+      self.note(line)
+    shares = list(self.recipe["split"])
+    if self.test_folder:
+      shares = [shares[0] + shares[2], shares[1], 0]
+    self.parts = self.examination.split(shares, options.seed)
+
+  # Model
+
+  def begin(self):
+    """The model that training starts with."""
+    options, recipe, classes = self.options, self.recipe, self.folder.classes
+    self.channels = 1 if options.grey else 3
+    torch.manual_seed(options.seed)
+    if options.from_:
+      self.from_checkpoint()
+    else:
+      self.from_scratch()
+    # Which blocks learn, and up to where the features are computed once.
+    blocks = self.model.blocks
+    if options.train == "all":
+      self.start = None
+    else:
+      count = int(options.train.removeprefix("last:"))
+      if not 1 <= count <= blocks:
+        raise UsageFault("--train", f"last:{count}, but the model has {blocks} blocks")
+      self.start = blocks - count
+      first = min(self.model.moe_blocks, default=blocks)
+      if first < self.start:
+        raise UsageFault("--train", f"last:{count} begins behind block {first}, where members part: last:{blocks - first} or more")
+    for name, value in self.model.parameter.items():
+      value.requires_grad_(self.start is None or self.learns(name))
+    self.model.compute_dtype = torch.float32 if options.float32 or not fast_bfloat16() else torch.bfloat16
+    kept = [sum(v.numel() for v in self.model.parameter.values() if v.requires_grad == learns) for learns in (True, False)]
+    self.say(f"{len(classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
+             f"{len(self.test_folder or self.parts[2])} to test with; {kept[0] / 1e6:.1f} of {sum(kept) / 1e6:.1f} million "
+             f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}")
+
+  def learns(self, name):
+    if name.startswith("Encoder/encoderblock_"):
+      return int(name.split("/")[1].rsplit("_", 1)[1]) >= self.start
+    return name.startswith(("Encoder/encoder_norm", "MapHead", "pre_logits", "head"))
+
+  def from_checkpoint(self):
+    options, recipe, classes = self.options, self.recipe, self.folder.classes
+    image_size = options.image_size
+    # The first process exports; the others wait for its files.
+    if self.group.is_first:
+      meter = self.meter(f"reading {options.from_}")
+      source = self.exported(image_size)
+      meter.end()
+    self.group.wait()
+    if not self.group.is_first:
+      source = self.exported(image_size, f"-{self.group.rank}")
+    known = source.labels
+    own_head = source.config["num_classes"] > 0 and options.head != "new"
+    if own_head and known is None and options.head != "keep":
+      raise Fault(options.from_, "nothing tells its labels: --head new, or --head keep where they are those of the folders")
+    if own_head and (source.config["num_classes"] != len(classes) or known is not None and known != classes):
+      raise Fault(options.from_, f"its {source.config['num_classes']} classes are not those of {options.pictures}: --head new")
+    members = source.members if source.moe else options.members if options.members else 2
+    if source.moe and options.members and source.members != options.members:
+      raise UsageFault("--members", f"{options.members}, but {options.from_} has {source.members}")
+    config = start.target_config(source, len(classes), self.channels, recipe, members)
+    generator = torch.Generator().manual_seed(options.seed)
+    self.model = start.initial_model(source, config, recipe, generator, own_head)
+    self.has_head = own_head
+    size = config["image_size"]
+    resize = options.resize or (None if image_size else source.resize) or f"bicubic:{size[0]}x{size[1]}"
+    value_norm = options.value_norm or source.value_norm
+    if value_norm is None:
+      value_norm = start.PLAIN_NORM
+      self.note(f"{options.from_}: nothing tells the values of its pixels: -1...1 are taken; --value-norm says otherwise")
+    self.picture_recipe = pictures.Recipe(resize, value_norm, size, self.channels)
+    self.scratch = False
+
+  def exported(self, image_size, suffix=""):
+    options = self.options
+    work = self.work / f"export{suffix}"
+    work.mkdir(exist_ok=True)
+    # Members of a V-MoE checkpoint are asked for; a dense one has no experts to divide, and an E3 has its own.
+    source = start.Source(options.from_, work, self.commands, image_size, None, options.config, options.ignore)
+    if source.moe and source.members == 1 and (options.members or 2) > 1:
+      source = start.Source(options.from_, work, self.commands, image_size, options.members or 2, options.config, options.ignore)
+    shutil.rmtree(work)
+    return source
+
+  def from_scratch(self):
+    options, classes = self.options, self.folder.classes
+    if options.train not in (None, "all"):
+      raise UsageFault("--train", f"{options.train} needs --from: without it there is no trunk to keep")
+    options.train = "all"
+    if len(self.folder) < SCRATCH:
+      self.note(f"{len(self.folder)} pictures are few to train from scratch: start from a pretrained checkpoint with --from")
+    numbers = self.recipe["scratch"]
+    self.recipe |= {name: numbers[name] for name in ("epochs", "batch", "learning_rate")}
+    size = options.image_size or (self.examination.suggested_size(),) * 2
+    patch = [max(1, side // numbers["patches"]) for side in size]
+    size = [patch[i] * (size[i] // patch[i]) for i in range(2)]
+    members = options.members or 2
+    config = {
+      "name": "VisionTransformerMoeEnsemble" if members > 1 else "VisionTransformer", "image_size": size,
+      "channels": self.channels, "num_classes": len(classes), "patch_size": patch, "hidden_size": numbers["hidden_size"],
+      "classifier": "gap", "representation_size": None,
+      "encoder": {name: numbers[name] for name in ("num_layers", "num_heads", "mlp_dim")},
+    }
+    if members > 1:
+      config["encoder"]["moe"] = {
+        "layers": numbers["expert_blocks"], "num_experts": numbers["experts_per_member"] * members,
+        "ensemble_size": members, "dropout_rate": self.recipe["expert_dropout"],
+        "router": {
+          "num_selected_experts": self.recipe["selected_experts"], "noise_std": self.recipe["router_noise"],
+          "importance_loss_weight": self.recipe["router_loss"], "load_loss_weight": self.recipe["router_loss"],
+        },
+      }
+    self.model = VisionTransformer(config, self.channels)
+    self.has_head = True
+    resize = options.resize or f"bicubic:{size[0]}x{size[1]}"
+    self.picture_recipe = pictures.Recipe(resize, options.value_norm or start.PLAIN_NORM, size, self.channels)
+    self.scratch = True
+
+  def fingerprint(self):
+    """Of all that the numbers of the training come from: a state of something else is not gone on with."""
+    digest = hashlib.blake2b(digest_size=16)
+    picture = self.picture_recipe
+    digest.update(json.dumps([
+      self.recipe, self.model.config, self.options.seed, self.options.train, str(self.model.compute_dtype), self.parts[0],
+      self.folder.files, picture.resize, picture.value_norm, self.group.world]).encode())
+    for height, width, found, _ in self.examination.seen:
+      digest.update(found)
+    for value in self.model.parameter.values():
+      digest.update(value.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+  # Training
+
+  def train(self):
+    options, recipe = self.options, self.recipe
+    places = self.parts[0]
+    labels = torch.tensor([self.folder.labels[index] for index in places])
+    views = Views(self.folder, places, self.picture_recipe, recipe["view"], options.seed)
+    state = self.work / "training.state"
+    features = None
+    if self.start is not None:
+      node = self.group.node
+      features = Features(self.work / f"features-{node}.bin", self.model, self.start, views, recipe["views"], self.key)
+      if features.size > recipe["features_gigabytes"] * 1e9:
+        self.note(f"the features of {len(places)} pictures would take {features.size / 1e9:.0f} GB: they are computed anew at every step")
+        features = None
+    if features:
+      meter = self.meter(f"features of {len(places)} pictures, {recipe['views']} views of each")
+      self.model.eval()
+      done = features.compute(
+        self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
+      if self.group.any(not done):
+        return False
+      self.group.wait()
+      meter.end(f" ({features.size / 1e6:.0f} MB in {features.path})")
+    pool = ThreadPoolExecutor(self.threads)
+
+    def images(places, numbers):
+      jobs = [(int(place), int(number)) for place, number in zip(places.flat, numbers.flat)]
+      pixels = np.stack(list(pool.map(lambda job: views.view(*job), jobs)))
+      return torch.from_numpy(self.picture_recipe.values(pixels)).unflatten(0, places.shape)
+
+    def inputs(places, numbers):
+      if features:
+        return features.take(places, numbers)
+      found = images(places, numbers)
+      if self.start is None:
+        return found
+      with torch.no_grad():
+        return self.model.trunk(found.flatten(0, 1), self.start).unflatten(0, places.shape)
+
+    training_views = recipe["views"] if features else None
+    if not self.has_head and not state.exists():
+      self.start_head(inputs, labels, training_views)
+    optimizer = Optimizer(self.model, recipe | recipe["scratch"]) if self.scratch else AdamW(self.model, recipe)
+    training = Training(self.model, optimizer, self.start, inputs, labels, training_views, recipe, options.seed, state,
+                        self.group, self.key)
+    meter = self.meter(f"training, {training.steps} steps of {training.batch} pictures")
+    recent = []
+
+    def progress(step, steps, loss):
+      recent.append(loss)
+      del recent[:-20]
+      meter.update(step, steps, f", loss {sum(recent) / len(recent):.3f}")
+      return not self.stopped
+
+    reached = training.run(progress)
+    pool.shutdown()
+    if reached:
+      meter.end(f", loss {sum(training.history[-20:]) / max(1, len(training.history[-20:])):.3f}")
+      self.history = training.history
+    return reached
+
+  def start_head(self, inputs, labels, views):
+    """The head begins as a logistic regression on what the trunk gives (as in Kumar et al. 2022)."""
+    recipe, count = self.recipe, len(labels)
+    total = max(1, min(recipe["probe_pictures"], count * (views or 1)))
+    generator = np.random.default_rng(self.options.seed)
+    order = generator.permutation(count * (views or 1))[:total]
+    places, numbers = order % count, order // count
+    meter, found = self.meter("starting the head"), []
+    self.model.eval()
+    with torch.no_grad():
+      for first in range(0, total, 16):
+        part = inputs(places[first : first + 16, None], numbers[first : first + 16, None]).squeeze(1)
+        if self.start is None:
+          values = self.model.representation(*self.model.embedded(part), 0, False)[0]
+        else:
+          flat = part.float().reshape(-1, self.model.hidden)
+          values = self.model.representation(flat, None, self.start, False)[0]
+        found.append(values.float().mean(1))
+        meter.update(first, total)
+    probe(self.model, torch.cat(found), labels[torch.from_numpy(places)], recipe["probe_weight_decay"])
+    meter.end()
+
+  # Packing
+
+  def finish(self, began):
+    """Writes the checkpoint, packs, calibrates, verifies, measures; the model file gets its name at the end."""
+    output, picture, convert = self.output, self.picture_recipe, "e3-convert"
+    base = output.with_suffix("") if output.suffix == ".e3" else output
+    weights, labels = Path(f"{base}.safetensors"), self.work / "labels.txt"
+    tensors = {name: value.detach().numpy() for name, value in self.model.parameter.items()}
+    beside = {"labels": self.folder.classes, "resize": picture.resize, "value_norm": picture.value_norm}
+    for path, text in ((Path(f"{base}.json"), json.dumps(self.model.config, indent=2)), (Path(f"{base}.fit.json"), json.dumps(beside)),
+                       (labels, "\n".join(self.folder.classes))):
+      write_atomically(path, lambda file: file.write(text.encode() + b"\n"))
+    save_safetensors(weights, tensors, {"made by": "e3-train fit"})
+    packed = self.work / "packed.e3"
+    self.commands.run(convert, "pack", weights, "--labels", labels, "--resize", picture.resize,
+                      "--value-norm", picture.value_norm, "-o", packed, notes=False)
+    held = self.linked("calibration", self.folder, self.parts[1])
+    test = self.linked("test", self.test_folder or self.folder, None if self.test_folder else self.parts[2])
+    meter = self.meter(f"calibrating on {len(self.parts[1])} pictures")
+    calibrated = self.work / "calibrated.e3"
+    fit = self.commands.run(convert, "calibrate", packed, held, *self.coverages(), *self.statistics(), "-o", calibrated)
+    self.commands.run(convert, "verify", calibrated)
+    meter.end()
+    meter = self.meter("testing")
+    unknown = [part for path in self.options.unknown for part in ("--ood", path)]
+    page = Path(f"{base}.html")
+    report = json.loads(self.commands.run("e3-eval", calibrated, test, *unknown, "--json", "--report", page))
+    meter.end()
+    os.replace(calibrated, output)
+    self.seconds = time.monotonic() - began
+    write_atomically(Path(f"{base}.md"), lambda file: file.write(card.text(self, report, fit).encode()))
+    for path in (packed, labels):
+      path.unlink(missing_ok=True)
+    for path in (held, test):
+      shutil.rmtree(path)
+    print(card.summary(self, report))
+    print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
+
+  def coverages(self):
+    """The coverage that so many pictures allow: a threshold of coverage c needs c / (1 - c) of them."""
+    count, options = len(self.parts[1]), []
+    for name, wanted in self.recipe["calibration"].items():
+      # Of those that are accepted only the known ones count.
+      usable = math.floor(count * self.known_share()) if name == "accept_coverage" else count
+      possible = math.floor(100 * usable / (usable + 1)) / 100
+      share = min(wanted, possible)
+      if share < wanted:
+        self.note(f"{count} pictures allow {name.replace('_', ' ')} {share:.2f}, not {wanted}")
+      options += [f"--{name.replace('_', '-')}", f"{share:g}"]
+    return options
+
+  def known_share(self):
+    count = len(self.parts[1])
+    return min(self.recipe["calibration"]["known_coverage"], count / (count + 1))
+
+  def statistics(self):
+    """Class statistics come from the pictures that were trained on: those held out give the thresholds."""
+    return ["--statistics", self.linked("train", self.folder, self.parts[0])]
+
+  def linked(self, name, folder, indices):
+    """A folder of links to some pictures: what the other commands take."""
+    root = self.work / name
+    shutil.rmtree(root, ignore_errors=True)
+    for index in range(len(folder)) if indices is None else indices:
+      path = root / folder.files[index]
+      path.parent.mkdir(parents=True, exist_ok=True)
+      path.symlink_to(folder.file(index).resolve())
+    return root
+
+
+class Stopped(Exception):
+  """Stopped by the user: status 130."""
+
+
+def fast_bfloat16():
+  """Whether products of matrices are faster in bfloat16 here."""
+  one, other = torch.rand(512, 512), torch.rand(512, 512)
+  seconds = []
+  for kind in (torch.float32, torch.bfloat16):
+    a, b = one.to(kind), other.to(kind)
+    a @ b
+    best = math.inf
+    for _ in range(5):
+      began = time.perf_counter()
+      a @ b
+      best = min(best, time.perf_counter() - began)
+    seconds.append(best)
+  return seconds[1] < 0.8 * seconds[0]

@@ -1,0 +1,184 @@
+"""A folder with one folder of pictures for each class: what is in it, what is wrong with it, and its split."""
+
+import hashlib
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import pictures
+from .faults import Fault
+
+# Fewer pictures of a class than this cannot be divided in three parts.
+LEAST = 5
+FEW = 20
+
+
+class Folder:
+  """Classes and pictures in the order of `e3-eval`; classes whose folders are all numbers, in the order of those."""
+
+  def __init__(self, path):
+    self.path = Path(path)
+    if not self.path.is_dir():
+      raise Fault(path, "no folder" if self.path.exists() else "not there")
+    names = entries(self.path)
+    folders = [name for name in names if (self.path / name).is_dir()]
+    if not folders:
+      raise Fault(path, "holds no folders; expected one for each class, with its pictures")
+    if chosen(self.path, [name for name in names if name not in folders]):
+      raise Fault(path, "holds pictures beside folders; expected one folder for each class")
+    if all(name.isascii() and name.isdigit() for name in folders):
+      folders.sort(key=int)
+    for name in folders:
+      if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        raise Fault(repr(str(self.path / name)), "a control character in the name of a class")
+    self.classes = folders
+    self.files, self.labels = [], []
+    for index, name in enumerate(folders):
+      inside = entries(self.path / name)
+      if inner := next((entry for entry in inside if (self.path / name / entry).is_dir()), None):
+        raise Fault(self.path / name / inner, "a folder within a class; expected pictures")
+      inside = chosen(self.path / name, inside)
+      self.files += [f"{name}/{entry}" for entry in inside]
+      self.labels += [index] * len(inside)
+
+  def counts(self):
+    counts = [0] * len(self.classes)
+    for label in self.labels:
+      counts[label] += 1
+    return counts
+
+  def __len__(self):
+    return len(self.files)
+
+  def file(self, index):
+    return self.path / self.files[index]
+
+  def examine(self, threads, progress=lambda done: None):
+    """Reads every picture once: {index: (height, width, hash of the file, problem or None)}."""
+
+    def look(index):
+      path = self.file(index)
+      try:
+        with open(path, "rb") as file:
+          digest = hashlib.blake2b(file.read(), digest_size=16).digest()
+        image = pictures.read(path, 3)
+        return image.height, image.width, digest, None
+      except Fault as fault:
+        return 0, 0, digest, str(fault)
+      except OSError as error:
+        return 0, 0, b"", f"{path}: {error.strerror}"
+
+    seen = []
+    with ThreadPoolExecutor(threads) as pool:
+      # In parts, so that a million futures are never there at the same time.
+      for start in range(0, len(self), 4096):
+        for found in pool.map(look, range(start, min(start + 4096, len(self)))):
+          seen.append(found)
+          if len(seen) % 64 == 0:
+            progress(len(seen))
+    progress(len(seen))
+    return Examination(self, seen)
+
+
+class Examination:
+  """What a look at every picture found."""
+
+  def __init__(self, folder, seen):
+    self.folder, self.seen = folder, seen
+    self.broken = [found[3] for found in seen if found[3]]
+    first, self.twins, self.contradictions = {}, [], []
+    for index, (_, _, digest, problem) in enumerate(seen):
+      if problem:
+        continue
+      other = first.setdefault(digest, index)
+      if other != index:
+        self.twins.append((other, index))
+        if folder.labels[other] != folder.labels[index]:
+          self.contradictions.append((other, index))
+
+  def faults(self):
+    """What training refuses, a line each."""
+    folder, lines = self.folder, []
+    if len(folder.classes) < 2:
+      lines.append(f"{folder.path}: one class, {folder.classes[0]}; expected two or more")
+    for name, count in zip(folder.classes, folder.counts()):
+      if count == 0:
+        lines.append(f"{folder.path / name}: no pictures")
+      elif count < LEAST:
+        lines.append(f"{folder.path / name}: {count} pictures, expected {LEAST} or more")
+    lines += self.broken
+    lines += [f"{folder.file(b)}: the same picture as {folder.file(a)}, of another class" for a, b in self.contradictions]
+    return lines
+
+  def notes(self):
+    """What deserves a look, a line each."""
+    folder, lines = self.folder, []
+    counts = folder.counts()
+    few = [f"{name} ({count})" for name, count in zip(folder.classes, counts) if LEAST <= count < FEW]
+    if few:
+      lines.append(f"few pictures of {listed(few)}: {FEW} or more of each class are better")
+    if min(counts) and max(counts) > 10 * min(counts):
+      lines.append(f"{max(counts)} pictures of one class and {min(counts)} of another: training sees them as often as they are")
+    same = len(self.twins) - len(self.contradictions)
+    if same:
+      a, b = next(pair for pair in self.twins if pair not in self.contradictions)
+      lines.append(f"{same} pictures are there more than once, as {folder.file(b)}, which is {folder.file(a)}")
+    return lines
+
+  def sizes(self):
+    """Smallest, middle and largest of the shorter sides; zeros without a picture."""
+    sides = sorted(min(height, width) for height, width, _, problem in self.seen if not problem)
+    return (sides[0], sides[len(sides) // 2], sides[-1]) if sides else (0, 0, 0)
+
+  def suggested_size(self):
+    """Image size for training from scratch: what most pictures have, in whole patches, 32 to 224."""
+    middle = self.sizes()[1]
+    return max(32, min(224, middle // 16 * 16))
+
+  def split(self, shares, seed):
+    """Three lists of indices, class by class: to train on, to calibrate with, to test with. The same picture twice is in
+    one part. Each part has at least one picture of every class, but one whose share is 0."""
+    parts = ([], [], [])
+    groups = {}
+    for index, (_, _, digest, _) in enumerate(self.seen):
+      groups.setdefault((self.folder.labels[index], digest), []).append(index)
+    by_class = [[] for _ in self.folder.classes]
+    for (label, _), group in groups.items():
+      by_class[label].append(group)
+    for label, found in enumerate(by_class):
+      random.Random(f"{seed} {label}").shuffle(found)
+      if len(found) < 1 + sum(share > 0 for share in shares[1:]):
+        raise Fault(self.folder.path / self.folder.classes[label], f"{len(found)} different pictures, too few to divide")
+      ends = [0, 0, 0]
+      ends[2] = max(1, round(shares[2] * len(found))) if shares[2] > 0 else 0
+      ends[1] = max(1, round(shares[1] * len(found))) if shares[1] > 0 else 0
+      held = found[: ends[1] + ends[2]]
+      for place, group in enumerate(held):
+        parts[1 if place < ends[1] else 2].extend(group)
+      for group in found[len(held) :]:
+        parts[0].extend(group)
+    return tuple(sorted(part) for part in parts)
+
+
+def entries(path):
+  """Names in a folder that are not hidden, in the order of their bytes."""
+  try:
+    names = [name for name in os.listdir(path) if not name.startswith(".")]
+    return sorted(names, key=lambda name: name.encode())
+  except OSError as error:
+    raise Fault(path, error.strerror)
+  except UnicodeEncodeError:
+    raise Fault(path, "holds a name that is not UTF-8")
+
+
+def chosen(path, names):
+  """Those of `names` that are pictures; other forms are refused, as a data set without them would be another one."""
+  for name in names:
+    if name.lower().endswith(pictures.OTHERS):
+      raise Fault(Path(path) / name, "expected JPEG, PNG or PNM pictures")
+  return [name for name in names if name.lower().endswith(pictures.ENDINGS)]
+
+
+def listed(names):
+  return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,142 @@
+"""Claims about `e3-train check`, and about what `fit` refuses before it needs PyTorch."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from e3_train import pictures as reading
+from e3_train import recipe
+from e3_train.faults import Fault
+from e3_train.folder import Folder
+from PIL import Image
+from pictures import draw, folder
+
+
+def run(*arguments):
+  command = [sys.executable, "-m", "e3_train", *map(str, arguments)]
+  return subprocess.run(command, capture_output=True, text=True)
+
+
+def check(path):
+  done = run("check", path, "--json")
+  assert done.returncode in (0, 1) and not done.stderr, done.stderr
+  return done.returncode, json.loads(done.stdout)
+
+
+def test_a_good_folder_is_counted_and_ends_with_status_0(tmp_path):
+  status, found = check(folder(tmp_path / "p"))
+  assert (status, found["classes"], found["faults"]) == (0, {"across": 30, "down": 30}, [])
+  assert found["shorter_side"] == [40, 40, 40] and found["suggested_image_size"] == 32
+
+
+def test_broken_empty_and_contradictory_pictures_are_named_and_end_with_status_1(tmp_path):
+  root = folder(tmp_path / "p")
+  (root / "empty").mkdir()
+  whole = (root / "down/000.png").read_bytes()
+  (root / "down/cut.png").write_bytes(whole[: len(whole) // 2])
+  (root / "down/text.jpg").write_bytes(b"hello")
+  (root / "down/twin.png").write_bytes((root / "across/001.png").read_bytes())
+  status, found = check(root)
+  text = "\n".join(found["faults"])
+  assert status == 1
+  for part in ("empty: no pictures", "cut.png: not a whole picture", "text.jpg: no JPEG", "twin.png: the same picture as"):
+    assert part in text
+  assert len(found["faults"]) == 4
+
+
+def test_few_pictures_and_doubles_are_notes(tmp_path):
+  root = folder(tmp_path / "p", count=8)
+  (root / "down/double.png").write_bytes((root / "down/001.png").read_bytes())
+  status, found = check(root)
+  assert status == 0 and len(found["notes"]) == 2
+  assert "few pictures of across (8), down (9)" in found["notes"][0] and "more than once" in found["notes"][1]
+
+
+@pytest.mark.parametrize("name, problem", [
+  ("one", "one class, across"), ("none", "holds no folders"), ("gone", "not there"), ("beside", "beside folders"),
+  ("nested", "a folder within a class"), ("other", "expected JPEG, PNG or PNM"), ("tiny", "4 pictures, expected 5 or more"),
+])
+def test_folders_that_cannot_be_trained_on_are_refused_in_one_line(tmp_path, name, problem):
+  root = tmp_path / name
+  if name != "gone":
+    folder(root, ("across",) if name == "one" else () if name == "none" else ("across", "down"), 4 if name == "tiny" else 6)
+    root.mkdir(exist_ok=True)
+  if name == "beside":
+    draw(0, 0).save(root / "x.png")
+  if name == "nested":
+    (root / "down/inner").mkdir()
+  if name == "other":
+    draw(0, 0).save(root / "down/x.bmp")
+  done = run("check", root)
+  assert done.returncode == 1
+  assert problem in (done.stderr + done.stdout)
+  assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
+
+
+def test_mistakes_on_the_command_line_end_with_status_2():
+  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("check",)):
+    assert run(*words).returncode == 2
+  assert run("--version").stdout.split(".")[:1] == (ROOT / "VERSION").read_text().split(".")[:1]
+  assert "PICTURES" in run("fit", "--help").stdout
+
+
+def test_folders_with_numbers_are_in_the_order_of_the_numbers(tmp_path):
+  root = folder(tmp_path / "p", tuple(map(str, range(12))), 5)
+  assert Folder(root).classes == [str(number) for number in range(12)]
+  (root / "12").rename(root / "x") if (root / "12").exists() else (root / "11").rename(root / "x")
+  assert Folder(root).classes == ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9", "x"]
+
+
+def test_a_split_has_every_class_in_every_part_and_doubles_in_one(tmp_path):
+  root = folder(tmp_path / "p", count=10)
+  (root / "down/double.png").write_bytes((root / "down/003.png").read_bytes())
+  found = Folder(root)
+  seen = found.examine(2)
+  for seed in range(20):
+    parts = seen.split((0.7, 0.15, 0.15), seed)
+    assert sorted(sum(parts, [])) == list(range(21))
+    for part in parts:
+      assert {found.labels[index] for index in part} == {0, 1}
+    twins = [index for index, name in enumerate(found.files) if name in ("down/003.png", "down/double.png")]
+    assert any(set(twins) <= set(part) for part in parts)
+  assert seen.split((0.7, 0.15, 0.15), 1) == seen.split((0.7, 0.15, 0.15), 1) != seen.split((0.7, 0.15, 0.15), 2)
+
+
+def test_pictures_are_upright_and_on_white(tmp_path):
+  image = Image.new("RGBA", (4, 2), (255, 0, 0, 0))
+  image.putpixel((0, 0), (0, 0, 0, 255))
+  image.save(tmp_path / "a.png")
+  read = reading.read(tmp_path / "a.png", 3)
+  assert read.getpixel((0, 0)) == (0, 0, 0) and read.getpixel((3, 1)) == (255, 255, 255)
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  Image.new("RGB", (8, 4)).save(tmp_path / "b.jpg", exif=exif)
+  assert reading.read(tmp_path / "b.jpg", 1).size == (4, 8)
+
+
+def test_the_size_of_a_claim_is_bounded(tmp_path):
+  (tmp_path / "bomb.pgm").write_bytes(b"P5 60000 60000 255\n" + bytes(100))
+  with pytest.raises(Fault, match="bomb.pgm: "):
+    reading.read(tmp_path / "bomb.pgm", 3)
+
+
+@pytest.mark.parametrize("text, problem", [
+  ("[", "not JSON"), ('{"epoch": 3}', "epoch is no number"), ('{"epochs": "3"}', "epochs is"), ('{"epochs": 0}', "epochs is 0"),
+  ('{"view": {"flip": true}}', "view.flip is true"), ('{"split": [1, 0, 0]}', "split is"), ('{"calibration": {"coverage": 1}}', "coverage is 1"),
+])
+def test_numbers_that_no_recipe_has_are_refused(tmp_path, text, problem):
+  path = tmp_path / "r.json"
+  path.write_text(text)
+  with pytest.raises(Fault, match=problem):
+    recipe.load(path)
+
+
+def test_a_recipe_replaces_the_numbers_that_it_has(tmp_path):
+  path = tmp_path / "r.json"
+  path.write_text('{"epochs": 3, "view": {"flip": 0}}')
+  own, given = recipe.load(), recipe.load(path)
+  assert (given["epochs"], given["view"]["flip"]) == (3, 0)
+  given["epochs"], given["view"]["flip"] = own["epochs"], own["view"]["flip"]
+  assert given == own

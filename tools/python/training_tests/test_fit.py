@@ -1,0 +1,284 @@
+"""Claims about `e3-train fit`: from a folder of pictures to a calibrated model file."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+import numpy as np
+from conftest import ROOT
+from e3_train import start
+from e3_train.checkpoint import load_safetensors, save_safetensors
+from e3_train.commands import Commands
+from e3_train.faults import Fault
+from e3_train.features import Features, Views
+from e3_train.folder import Folder
+from e3_train.model import VisionTransformer
+from e3_train.parallel import Group
+from e3_train.pictures import Recipe
+from e3_train.recipe import load
+from e3_train.state import load as load_state
+from e3_train.training import AdamW, Training
+from pictures import folder
+
+
+def commands():
+  """The folder of e3-convert and e3-eval; what needs them is skipped without."""
+  for place in (os.environ.get("E3_COMMANDS"), ROOT / ".build/debug", ROOT / ".build/release"):
+    if place and shutil.which("e3-convert", path=place) and shutil.which("e3-eval", path=place):
+      return str(place)
+  pytest.skip("e3-convert and e3-eval are not built")
+
+
+SMALL = {
+  "name": "VisionTransformer", "image_size": [32, 32], "channels": 3, "num_classes": 5, "patch_size": [8, 8],
+  "hidden_size": 16, "classifier": "token", "class_token": True, "register_tokens": 0, "activation": "gelu",
+  "layer_norm_epsilon": 1e-6, "representation_size": None, "encoder": {"num_layers": 3, "num_heads": 2, "mlp_dim": 24},
+}
+RECIPE = {"epochs": 2, "batch": 8, "views": 2, "scratch": {"epochs": 2, "batch": 8, "hidden_size": 24, "num_heads": 3, "mlp_dim": 32}}
+
+
+@pytest.fixture
+def trunk(tmp_path):
+  """A dense checkpoint with random weights."""
+  torch.manual_seed(3)
+  model = VisionTransformer(SMALL, 3)
+  path = tmp_path / "trunk.safetensors"
+  save_safetensors(path, {name: value.detach().numpy() for name, value in model.parameter.items()}, {})
+  path.with_suffix(".json").write_text(json.dumps(SMALL))
+  return path
+
+
+@pytest.fixture
+def recipe(tmp_path):
+  path = tmp_path / "recipe.json"
+  path.write_text(json.dumps(RECIPE))
+  return path
+
+
+def fit(*arguments, **options):
+  command = [sys.executable, "-m", "e3_train", "fit", *map(str, arguments), "--threads", "1", "--float32"]
+  return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_one_command_makes_a_calibrated_file_from_pictures_and_a_trunk(tmp_path, trunk, recipe):
+  place = commands()
+  pictures, unknown = folder(tmp_path / "p", count=40), folder(tmp_path / "u", ("blue", "other"), 6, 500)
+  done = fit(pictures, "--from", trunk, "--head", "new", "--unknown", unknown, "-o", tmp_path / "mine.e3", "--recipe", recipe,
+             "--commands", place)
+  assert done.returncode == 0, done.stderr
+  assert "packed, calibrated and verified" in done.stdout and "held-out pictures" in done.stdout
+  inspected = json.loads(subprocess.run([f"{place}/e3-convert", "inspect", tmp_path / "mine.e3", "--json"], capture_output=True).stdout)
+  assert inspected["labels"] == ["across", "down"]
+  card = (tmp_path / "mine.md").read_text()
+  assert "across (40), down (40)" in card and "## Calibration" in card and "allow known coverage" in card
+  # What it wrote goes on: the same classes keep their head.
+  again = fit(pictures, "--from", tmp_path / "mine.safetensors", "-o", tmp_path / "again.e3", "--recipe", recipe, "--commands", place)
+  assert again.returncode == 0, again.stderr
+  assert load_safetensors(tmp_path / "again.safetensors")["head/kernel"].shape == (16, 2)
+
+
+def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
+  place = commands()
+  pictures = folder(tmp_path / "p", count=20)
+  options = ("-o", tmp_path / "x.e3", "--recipe", recipe, "--commands", place)
+  cases = [
+    ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
+    ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
+    ((pictures, "--from", trunk, "--head", "new", "--train", "last:9", *options), 2, "but the model has 3 blocks"),
+    ((pictures, "--from", trunk, "--head", "new", "--train", "last:1", *options), 2, "where members part: last:2 or more"),
+    ((pictures, "--train", "last:1", *options), 2, "needs --from"),
+    ((pictures, "--head", "new", *options), 2, "belongs to --from"),
+    ((pictures, "--from", tmp_path / "none.safetensors", *options), 1, "e3-convert: "),
+    ((pictures, "--from", trunk, "-o", tmp_path / "x.bin"), 2, "ends in .e3"),
+    ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
+    ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
+  ]
+  for words, status, problem in cases:
+    done = fit(*words)
+    said = [line for line in done.stderr.splitlines() if line.startswith("e3-train: ") and "note" not in line]
+    assert (done.returncode, len(said)) == (status, 1) and problem in said[0], (words, done.stderr)
+    assert not (tmp_path / "x.e3").exists()
+
+
+def test_no_step_in_an_epoch_is_refused():
+  with pytest.raises(Fault, match="6 pictures to train on make no batch of 8"):
+    training(pictures=6, state=Path("nowhere"))
+
+
+def training(pictures=24, seed=1, state=None, members=2, group=None, **numbers):
+  """A training on features that are random numbers."""
+  recipe = load() | {"epochs": 3, "batch": 8} | numbers
+  config = json.loads(json.dumps(SMALL)) | {"num_classes": 3}
+  config["encoder"]["moe"] = {
+    "layers": [1, 2], "num_experts": 2 * members, "ensemble_size": members,
+    "router": {"num_selected_experts": 1, "noise_std": 1.0, "importance_loss_weight": 0.05, "load_loss_weight": 0.05}}
+  torch.manual_seed(5)
+  model = VisionTransformer(config, 3)
+  torch.nn.init.normal_(model.parameter["head/kernel"], std=0.1)
+  for name, value in model.parameter.items():
+    value.requires_grad_("encoderblock_0" not in name and not name.startswith(("embedding", "cls", "Encoder/pos")))
+  features = torch.randn(pictures, 2, model.tokens, 16, generator=torch.Generator().manual_seed(1))
+  labels = torch.arange(pictures) % 3
+  return Training(model, AdamW(model, recipe), 1, lambda places, numbers: features[places, numbers], labels, 2, recipe, seed, state,
+                  group or Group(), "key")
+
+
+@pytest.fixture
+def state(tmp_path):
+  return tmp_path / "training.state"
+
+
+def test_a_stopped_training_goes_on_with_the_same_numbers(state, tmp_path):
+  whole = training(state=tmp_path / "whole.state")
+  assert whole.run(lambda *_: True)
+  first = training(state=state)
+  assert not first.run(lambda step, *_: step < 4)
+  second = training(state=state)
+  assert second.step == 4 and second.run(lambda *_: True)
+  assert second.history == whole.history
+  for name, value in whole.model.parameter.items():
+    assert torch.equal(value, second.model.parameter[name]), name
+
+
+def test_members_that_start_alike_learn_to_differ(tmp_path):
+  config = start.target_config(type("Source", (), {"config": SMALL, "moe": None, "path": "x"}), 3, 3, load(), 2)
+  assert config["encoder"]["moe"]["num_experts"] == 2 and config["encoder"]["moe"]["layers"] == [1, 2]
+  torch.manual_seed(0)
+  dense = VisionTransformer(SMALL, 3)
+  tensors = {name: value.detach().numpy() for name, value in dense.parameter.items()}
+  images = torch.rand(4, 32, 32, 3)
+  for noise in (0.0, 0.5):
+    source = type("Source", (), {"tensors": tensors, "path": "x"})
+    model = start.initial_model(source, config, load() | {"expert_noise": noise}, torch.Generator().manual_seed(1), False)
+    found = model.eval().representation(*model.embedded(images), 0, False)[0]
+    expected = dense.eval().representation(*dense.embedded(images), 0, False)[0]
+    apart = (found[:, 0] - found[:, 1]).abs().max().item()
+    if noise:
+      assert apart > 1e-3
+    else:
+      torch.testing.assert_close(found, expected.expand_as(found), atol=1e-5, rtol=1e-5)
+
+
+def test_a_grey_trunk_answers_grey_pictures_as_the_coloured_one(tmp_path):
+  torch.manual_seed(0)
+  dense = VisionTransformer(SMALL, 3)
+  tensors = {name: value.detach().numpy() for name, value in dense.parameter.items()}
+  grey = VisionTransformer(SMALL | {"channels": 1}, 1)
+  grey.load_parameters(start.grey(tensors))
+  images = torch.rand(2, 32, 32, 1)
+  torch.testing.assert_close(grey.trunk(images, 2), dense.trunk(images.expand(-1, -1, -1, 3), 2), atol=1e-5, rtol=1e-5)
+
+
+def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
+  torch.manual_seed(0)
+  model = VisionTransformer(SMALL, 3).eval()
+  pictures = Folder(folder(tmp_path / "p", count=6))
+  recipe = Recipe("bicubic:32x32", "0.5,0.5", (32, 32), 3)
+  views = Views(pictures, list(range(12)), recipe, load()["view"], 1)
+  features = Features(tmp_path / "f.bin", model, 2, views, 3, "key")
+  calls = []
+  assert not features.compute(1, lambda done, total: done < 16)
+  again = Features(tmp_path / "f.bin", model, 2, views, 3, "key")
+  assert again.compute(1, lambda done, total: calls.append(done) or True)
+  assert calls == [24, 32, 36]
+  pixels = np.stack([views.view(7, number) for number in range(3)])
+  expected = model.trunk(torch.from_numpy(recipe.values(pixels)), 2).bfloat16()
+  # Products of other shapes may round in another way, which bfloat16 shows.
+  torch.testing.assert_close(again.take(np.array([7, 7, 7]), np.arange(3)), expected, atol=1e-2, rtol=1e-2)
+  other = Features(tmp_path / "f.bin", model, 2, views, 3, "other key")
+  calls.clear()
+  other.compute(1, lambda done, total: calls.append(done) or True)
+  assert calls[0] == 8
+
+
+def test_the_forward_pass_is_that_of_the_converter(tmp_path):
+  place = commands()
+  goldens = ROOT / "Tests/E3Goldens"
+  found = [(path, None) for path in goldens.glob("Libraries/*_*") if path.is_dir() and path.name != "big_vision"]
+  found += [(goldens / "Data" / name / name, goldens / "Data" / name / "config.json") for name in ("e3_token", "vmoe_first", "vmoe_map")]
+  assert len(found) > 12
+  for path, given in sorted(found):
+    source = start.Source(path, tmp_path, Commands(place), config=given)
+    config = source.config
+    model = VisionTransformer(config, config["channels"])
+    model.load_parameters(source.tensors)
+    height, width = config["image_size"]
+    images = torch.rand(2, height, width, config["channels"], generator=torch.Generator().manual_seed(1)) * 2 - 1
+    np.save(tmp_path / "x.npy", images.numpy())
+    options = ["--config", given] if given else []
+    out = subprocess.run([f"{place}/e3-convert", "reference", path, "--capacity", "none", *options, "--tensor", tmp_path / "x.npy",
+                          "--json"], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    expected = [[m["logits"] for m in json.loads(line)["members"]] for line in out.stdout.splitlines()]
+    with torch.no_grad():
+      found = model.eval()(images)[0].numpy()
+    np.testing.assert_allclose(found, np.array(expected).reshape(found.shape), atol=1e-4, err_msg=path.name)
+
+
+DISTRIBUTED = """
+import json, os, sys
+sys.path[:0] = [{tests!r}]
+import test_fit
+from pathlib import Path
+group = test_fit.Group()
+one = test_fit.training(state=Path({folder!r}) / "state", group=group, batch=8)
+one.run(lambda *_: True)
+if group.is_first: Path({folder!r}, "history.json").write_text(json.dumps(one.history))
+group.close()
+"""
+
+
+def test_two_processes_have_the_losses_of_one(tmp_path):
+  alone = training(state=tmp_path / "alone.state", batch=8)
+  alone.run(lambda *_: True)
+  script = tmp_path / "two.py"
+  script.write_text(DISTRIBUTED.format(tests=os.path.dirname(__file__), folder=str(tmp_path)))
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+  # What torchrun sets for each process.
+  common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+  started = [
+    subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True,
+                     env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+    for rank in range(2)
+  ]
+  said = [process.communicate(timeout=500)[1] for process in started]
+  assert [process.returncode for process in started] == [0, 0], said
+  np.testing.assert_allclose(json.loads((tmp_path / "history.json").read_text()), alone.history, atol=2e-5)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):
+  group = Group()
+  group.world = 3
+  with pytest.raises(Fault, match="a batch of 8 cannot be divided among 3 processes"):
+    training(state=tmp_path / "s", group=group)
+
+
+def test_ctrl_c_keeps_what_was_done(tmp_path, trunk, recipe):
+  place = commands()
+  pictures = folder(tmp_path / "p", count=40)
+  recipe.write_text(json.dumps(RECIPE | {"epochs": 4000}))
+  words = [sys.executable, "-m", "e3_train", "fit", str(pictures), "--from", str(trunk), "--head", "new", "-o", str(tmp_path / "m.e3"),
+           "--recipe", str(recipe), "--commands", place, "--threads", "1", "--float32"]
+  process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+  state = tmp_path / "m.e3.work/training.state"
+  lines = []
+  for line in process.stderr:
+    lines.append(line)
+    if line.startswith("starting the head"):
+      time.sleep(1)
+      process.send_signal(signal.SIGINT)
+  assert process.wait() == 130 and "the same command goes on" in lines[-1], lines
+  assert load_state(state)[1]["step"] > 0
+  assert not (tmp_path / "m.e3").exists()
