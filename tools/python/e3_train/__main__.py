@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .faults import Fault, UsageFault
 from .fashion import options as fashion
+from .parts import options as parts
 
 EPILOG = "docs/TRAINING.md answers what is left open."
 
@@ -84,6 +85,9 @@ def arguments():
 
   fashion.add_arguments(commands.add_parser(
     "fashion", help="train a model of models/ on Fashion-MNIST", epilog="tools/python/fashion/README.md says more.",
+    description="Writes NAME-sSEED.safetensors, .json and .log to --output. Stopped at any time, the same command goes on."))
+  parts.add_arguments(commands.add_parser(
+    "parts", help="train a model of models/ on pictures of machine parts", epilog="tools/parts/README.md says more.",
     description="Writes NAME-sSEED.safetensors, .json and .log to --output. Stopped at any time, the same command goes on."))
   return parser.parse_args(join_negative(sys.argv[1:]))
 
@@ -178,7 +182,10 @@ def main():
       status = 0
     else:
       require_torch()
-      from .fashion import train
+      if options.command == "parts":
+        from .parts import train
+      else:
+        from .fashion import train
 
       status = train.run(options)
     sys.stdout.flush()

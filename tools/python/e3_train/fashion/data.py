@@ -13,6 +13,7 @@ from .options import DATA
 DIRECTORY = DATA
 LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 HELD_OUT = 5000
+CHANNELS = 1
 
 
 def read_idx(path):

@@ -49,17 +49,20 @@ def fused_operations(options, model):
 class Run:
   """One training: the model, its optimizer and how far it got. Every step draws from generators of its own seed."""
 
+  # What a training on other pictures replaces.
+  data, recipes, network = data, recipes, VisionTransformer
+
   def __init__(self, options):
-    self.options, self.recipe = options, recipes.TRAINING
+    self.options, self.recipe = options, self.recipes.TRAINING
     options.device = device(options.device)
-    options.pictures = options.pictures or recipes.pictures(options.model)
+    options.pictures = options.pictures or self.recipes.pictures(options.model)
     torch.set_num_threads(options.threads)  # Sums are the same from run to run only with the same number of threads.
     self.name = f"{options.model}-s{options.seed}"
     options.output.mkdir(parents=True, exist_ok=True)
     self.state_path = options.output / f"{self.name}.state"
     torch.manual_seed(options.seed)
-    self.config = recipes.model(options.model)
-    self.model = VisionTransformer(self.config).to(options.device)
+    self.config = self.recipes.model(options.model)
+    self.model = self.network(self.config, self.data.CHANNELS).to(options.device)
     if options.upcycle:
       try:
         self.model.upcycle(load_safetensors(options.upcycle))
@@ -68,14 +71,26 @@ class Run:
     self.model.compute_dtype = torch.float32 if options.float32 else torch.bfloat16
     self.model.fused = fused_operations(options, self.model)
     self.optimizer = Optimizer(self.model, self.recipe)
-    self.images, self.labels = data.load("train", options.data)
-    held_out, self.held_out_labels = data.load("validation", options.data)
-    self.held_out = data.value_range(held_out)
+    self.images, self.labels = self.data.load("train", options.data)
+    held_out, self.held_out_labels = self.data.load("validation", options.data)
+    self.held_out = self.data.value_range(held_out)
+    self.prepare()
     self.steps_per_epoch = len(self.images) // self.recipe["batch"]
     self.step, self.seconds, self.loss_sum, self.history = 0, 0.0, 0.0, []
     self.stopped = False
     if self.state_path.exists():
       self.resume()
+
+  def prepare(self):
+    """What is to be done before the first step."""
+
+  def other_loss(self, images):
+    """What a step's loss has beside that of labels and routers; images: [N, P, h, w, channels]."""
+    return 0.0
+
+  def validates(self, epoch):
+    """Whether the held-out pictures are looked at after an epoch, counted from 1."""
+    return True
 
   def resume(self):
     try:
@@ -110,7 +125,7 @@ class Run:
       self.orders = torch.stack([torch.randperm(len(self.images), generator=generator) for _ in range(count)], 1)
     chosen = self.orders[position * self.recipe["batch"] : (position + 1) * self.recipe["batch"]]
     generator = torch.Generator().manual_seed(self.options.seed * 1_000_000_007 + self.step)
-    augmented = data.augment(self.images[chosen.flatten()], self.recipe["augmentation"], generator)
+    augmented = self.data.augment(self.images[chosen.flatten()], self.recipe["augmentation"], generator)
     images = augmented.unflatten(0, chosen.shape)
     return images.to(self.options.device), self.labels[chosen].to(self.options.device)
 
@@ -124,7 +139,7 @@ class Run:
     # Every member learns on its own from the label; the ensemble is never averaged in training.
     loss = F.cross_entropy(logits.flatten(0, 1), labels.expand(logits.shape[:2]).flatten())
     self.optimizer.zero_grad()
-    (loss + auxiliary).backward()
+    (loss + auxiliary + self.other_loss(images)).backward()
     torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
     self.optimizer.step()
     self.step += 1
@@ -134,8 +149,10 @@ class Run:
   def end_epoch(self):
     if not math.isfinite(self.loss_sum):
       raise SystemExit(f"e3-train: {self.name}: the loss is no number any more; the state on disk is of an earlier step")
-    values = metrics.summary(metrics.member_probabilities(self.model, self.held_out), self.held_out_labels)
-    line = {"epoch": self.step // self.steps_per_epoch, "loss": self.loss_sum / self.steps_per_epoch}
+    epoch, values = self.step // self.steps_per_epoch, {}
+    if self.validates(epoch):
+      values = metrics.summary(metrics.member_probabilities(self.model, self.held_out), self.held_out_labels)
+    line = {"epoch": epoch, "loss": self.loss_sum / self.steps_per_epoch}
     line |= {"cpu_seconds": self.seconds} | {f"validation_{name}": value for name, value in values.items()}
     line = {name: round(value, 5) for name, value in line.items()}
     self.history.append(line)
@@ -172,8 +189,8 @@ class Run:
     write_atomically(self.options.output / f"{self.name}.json", lambda file: file.write(text))
 
 
-def run(options):
-  training = Run(options)
+def run(options, kind=Run):
+  training = kind(options)
 
   def stop(*_):
     training.stopped = True

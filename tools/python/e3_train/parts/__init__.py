@@ -1,0 +1,1 @@
+"""The models of machine parts, which come with the project, and how they are trained."""
