@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* inodes and sizes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
