@@ -57,6 +57,8 @@ struct PageWriter: ~Copyable {
   let known: PictureSet
   let foreign: [PictureSet]
   let matrix: ConfusionMatrix
+  private let textTables: [(kind: Report.TableKind, title: String, table: TextTable)]
+  private let figures: [Figure]
   private(set) var cards: Cards
 
   init(_ report: Report) throws(FileError) {
@@ -67,6 +69,7 @@ struct PageWriter: ~Copyable {
       PictureSet(images: $0.images, answers: $0.answers, floats: $0.referenceAnswers, labels: nil)
     }
     matrix = ConfusionMatrix(report.answers.labelled(report.labels))
+    (textTables, figures) = (report.tables, report.figures)
     cards = try Cards(report)
   }
 
@@ -76,7 +79,7 @@ struct PageWriter: ~Copyable {
     sections += [
       PageSection(name: "classes", title: "Classes", body: report.classTable(matrix)),
       PageSection(name: "confusion", title: "Confusion matrix", body: confusion),
-      PageSection(name: "figures", title: "Figures", body: figures),
+      PageSection(name: "figures", title: "Figures", body: figureTables),
       PageSection(name: "reliability", title: "Reliability and thresholds", body: diagrams),
     ]
     sections += try [int8BesideFloat(), experts(), corruptions].compactMap { $0 }
@@ -198,12 +201,12 @@ struct PageWriter: ~Copyable {
   }
 
   /// The tables of the text report.
-  private var figures: HTML {
+  private var figureTables: HTML {
     "<div class=\"tables\">\(tables(.scores))\(tables(.decisions))\(tables(.detection))</div>\n"
   }
 
   private func tables(_ kind: Report.TableKind) -> HTML {
-    let parts = report.tables.filter { $0.kind == kind }.map { table -> HTML in
+    let parts = textTables.filter { $0.kind == kind }.map { table -> HTML in
       let title: HTML = table.title.isEmpty ? "" : "<h3>\(table.title)</h3>\n"
       // Only a table of one column of figures has no titles.
       return "<div>\(title)\(table.table.html(hasTitles: table.table.rows[0][0].isEmpty))</div>\n"
@@ -212,16 +215,16 @@ struct PageWriter: ~Copyable {
   }
 
   private var diagrams: HTML {
-    let figures = report.figures.filter { $0.name != "corruptions" }
+    let shown = figures.filter { $0.name != "corruptions" }
     return """
       <p>Whiskers are 95 % intervals (Wilson). Definitions: EVALUATION.md of the project.</p>
-      <div class="diagrams">\(figures.flatMap(\.panels).map(Self.html))</div>
+      <div class="diagrams">\(shown.flatMap(\.panels).map(Self.html))</div>
 
       """
   }
 
   private var corruptions: PageSection? {
-    guard let figure = report.figures.first(where: { $0.name == "corruptions" }) else { return nil }
+    guard let figure = figures.first(where: { $0.name == "corruptions" }) else { return nil }
     return PageSection(
       name: "corruptions", title: "Corruptions",
       body: "\(tables(.corruptions))<div class=\"diagrams\">\(figure.panels.map(Self.html))</div>\n")

@@ -11,6 +11,18 @@ struct PictureSet {
   let floats: Answers?
   /// True classes; nil for images that are not what the model was trained for.
   let labels: [Int]?
+  /// `[N]` most probable classes and their probabilities, tempered where the file is calibrated.
+  private let answered: [(topClass: Int, confidence: Float)]
+
+  init(images: DataSet, answers: Answers, floats: Answers?, labels: [Int]?) {
+    (self.images, self.answers, self.floats, self.labels) = (images, answers, floats, labels)
+    let all = answers.calibrated?.probabilities ?? answers.meanProbabilities
+    answered = (0..<answers.count).map { index in
+      let row = all[index * answers.classCount..<(index + 1) * answers.classCount]
+      let top = E3Metrics.topClass(of: row)
+      return (top, row[row.startIndex + top])
+    }
+  }
 
   /// `[C]` of image `index`: the mean of the members, tempered where the file is calibrated.
   func probabilities(_ index: Int) -> ArraySlice<Float> {
@@ -18,8 +30,8 @@ struct PictureSet {
     return all[index * answers.classCount..<(index + 1) * answers.classCount]
   }
 
-  func topClass(_ index: Int) -> Int { E3Metrics.topClass(of: probabilities(index)) }
-  func confidence(_ index: Int) -> Float { probabilities(index).max() ?? 0 }
+  func topClass(_ index: Int) -> Int { answered[index].topClass }
+  func confidence(_ index: Int) -> Float { answered[index].confidence }
 
   /// Nil without a calibration.
   func decision(_ index: Int) -> Decision? { answers.calibrated?.decisions[index] }
