@@ -101,7 +101,8 @@ struct ErrorSourcesTests {
     try pack(checkpoint: model.checkpoint, config: model.config, output: folder["model.e3"])
     let images = try tensor(of: MappedModel(path: folder["model.e3"]), count: 3)
     let sources = try #require(
-      compare(checkpoint: model.checkpoint, config: model.config, model: folder["model.e3"], tensor: images).sources.first)
+      compare(checkpoint: model.checkpoint, config: model.config, model: folder["model.e3"], tensor: images).sources
+        .first)
     #expect(sources.blocks.map { $0.router != nil } == [false, true, false, true])
     for router in sources.blocks.compactMap(\.router) {
       #expect(router.smallestMargin >= 0 && router.smallestMargin <= router.percentileMargin)
