@@ -45,7 +45,9 @@ let host: [Target] = [
     swiftSettings: tiesLifetimes),
   .target(
     name: "E3Converter",
-    dependencies: ["CE3", "CE3Kernels", "E3Checkpoint", "E3Format", "E3Host", "E3Models"]),
+    dependencies: [
+      "CE3", "CE3Kernels", "COpenBLAS", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Models", "E3Reference",
+    ]),
   .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("jpeg")]),
   .target(name: "E3Metrics"),
   .target(

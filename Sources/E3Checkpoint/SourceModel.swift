@@ -2,7 +2,7 @@ import E3Host
 
 /// A model as a checkpoint and its configuration give it: the resolved configuration, and the weights in its shapes,
 /// read one at a time.
-public struct SourceModel: Sendable {
+public struct SourceModel: ModelParameters {
   public let config: ModelConfig
   public let checkpoint: Checkpoint
   /// The configuration that was read; nil where the shapes told everything.

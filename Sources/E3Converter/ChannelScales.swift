@@ -1,14 +1,15 @@
 import E3Checkpoint
+import Glibc
 
-/// Factors for the channels between a LayerNorm and the layers that read it: the norm's parameters are divided by them,
-/// the layers' weights multiplied.
+/// Factors for the channels between a LayerNorm, or attention's values, and the layers that read them: the former are
+/// divided by them, the layers' weights multiplied.
 ///
 /// All channels of a row share one int8 scale, and so do all inputs of an output. A channel that is much larger than
 /// the others, or has much larger weights, takes their precision. With the square root of activation over weight as
 /// factor both are of one size (Xiao et al. 2023, SmoothQuant). A channel's activation is estimated from the norm
-/// alone, as sqrt(scale² + bias²): what is normalised has variance 1. Factors are powers of two, so nothing else is
+/// alone, as sqrt(scale² + bias²): what is normalised has variance 1. Such factors are powers of two, so nothing else is
 /// rounded, and 1 for channels that differ less than fourfold from the others, about which the estimate says too
-/// little.
+/// little. Images tell it better.
 struct ChannelScales {
   /// One for each channel.
   let factors: [Float]
@@ -30,14 +31,25 @@ struct ChannelScales {
     }
   }
 
+  /// Factors for all channels, from the means of their squares on images: what they are is known then.
+  init(rowSquares: [Double], weightSquares: [Double]) {
+    let exponents: [Double?] = rowSquares.indices.map { channel in
+      let ratio = rowSquares[channel] / weightSquares[channel]
+      return ratio.isNormal ? log2(ratio) / 4 : nil
+    }
+    let known = exponents.compactMap { $0 }
+    let usual = known.reduce(0, +) / Double(max(known.count, 1))
+    factors = exponents.map { Float(exp2(min(max(($0 ?? usual) - usual, -Self.limit), Self.limit))) }
+  }
+
   /// Largest exponent of a factor: far from where floats end.
   private static let limit = 16.0
 
   /// log2 of a normal number, exact enough to round to a power of two, and the same on every machine.
   private static func binaryLogarithm(_ x: Double) -> Double { Double(x.exponent) + (x.significand - 1) }
 
-  /// The norm's parameters.
-  func dividing(_ values: [Float]) -> [Float] { values.indices.map { values[$0] / factors[$0] } }
+  /// The norm's parameters, or the layer to values: `[...][channels]`.
+  func dividing(_ values: [Float]) -> [Float] { values.indices.map { values[$0] / factors[$0 % factors.count] } }
 
   /// Weights `[channels][...]`.
   func multiplying(_ weights: [Float]) -> [Float] {

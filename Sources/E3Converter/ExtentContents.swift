@@ -2,54 +2,90 @@ import E3Checkpoint
 import E3Format
 import E3Host
 import E3Models
+import E3Reference
 
 /// Turns the tensors of a model into the bytes of extents, one tensor at a time.
 struct ExtentContents {
   let model: SourceModel
   let shape: ModelShape
+  /// Rounds against images; nil: every weight to the nearest step.
+  private let images: ImageRounding?
   /// Of the norms so far, by kind and block.
   private var scales: [Int: ChannelScales] = [:]
 
-  init(model: SourceModel, shape: ModelShape) {
-    self.model = model
-    self.shape = shape
+  /// - Parameter images: What weights are rounded against; nil: nothing.
+  init(model: SourceModel, shape: ModelShape, images: PreparedImages? = nil, source: String = "") throws(FileError) {
+    (self.model, self.shape) = (model, shape)
+    self.images = try images.map { (images) throws(FileError) in
+      try ImageRounding(model, images: images.values, count: images.count, source: source)
+    }
   }
 
-  /// Writes the extent of `entry`, which the writer has begun. Each may be written at any time.
+  /// Writes the extent of `entry`, which the writer has begun. With images the linear layers come in the file's order.
   mutating func write(_ entry: ExtentPlan.Entry, to writer: ModelFileWriter) throws(FileError) {
     let block = ParameterNames.block(entry.block)
     switch entry.kind {
-    case .patchEmbedding: try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, to: writer)
+    case .patchEmbedding:
+      try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, reading: .patches, to: writer)
     case .positionEmbedding: try writer.write(try positionTable())
     case .norm0: try writeNorm(block.norm0, .norm0, entry.block, to: writer)
     case .queryKeyValue:
-      for projection in [block.attention.query, block.attention.key, block.attention.value] {
-        try writeHeads(projection, scales: channelScales(.norm0, entry.block), to: writer)
+      let scales = try channelScales(.norm0, entry.block)
+      let contexts = try contextScales(.contexts(block: entry.block), block.attention.out)
+      images?.divide(.norm0(block: entry.block), by: scales)
+      images?.divide(.contexts(block: entry.block), by: contexts)
+      try images?.attend(block: entry.block)
+      let rounding = try images?.rounding(.norm0(block: entry.block))
+      for projection in [block.attention.query, block.attention.key] {
+        try writeHeads(projection, scales: scales, rounding: rounding, to: writer)
       }
+      try writeHeads(block.attention.value, scales: scales, contexts: contexts, rounding: rounding, to: writer)
     case .queryKeyNorm:
       try writeHeadNorm(block.attention.queryNorm, to: writer)
       try writeHeadNorm(block.attention.keyNorm, to: writer)
-    case .attentionOutput: try writeAttentionOutput(block.attention.out, to: writer)
+    case .attentionOutput:
+      try writeAttentionOutput(block.attention.out, reading: .contexts(block: entry.block), to: writer)
     case .norm1: try writeNorm(block.norm1, .norm1, entry.block, to: writer)
     case .mlp:
-      try writeMLP(entry, block.mlp, width: shape.mlp, scales: channelScales(.norm1, entry.block), to: writer)
+      let scales = try channelScales(.norm1, entry.block)
+      images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
+      try images?.mlp(block: entry.block)
+      try writeMLP(
+        entry, block.mlp, width: shape.mlp, scales: scales,
+        reading: .norm1(block: entry.block, expert: nil), .hidden(block: entry.block, expert: nil), to: writer)
     case .router: try writeRouter(block.router, scales: channelScales(.norm1, entry.block), to: writer)
     case .expert:
+      let scales = try channelScales(.norm1, entry.block)
+      images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
+      try images?.expert(entry.expert, block: entry.block)
       try writeMLP(
-        entry, block.experts, width: shape.expertMLP, at: entry.expert, scales: channelScales(.norm1, entry.block),
+        entry, block.experts, width: shape.expertMLP, at: entry.expert, scales: scales,
+        reading: .norm1(block: entry.block, expert: entry.expert), .hidden(block: entry.block, expert: entry.expert),
         to: writer)
     case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, .encoderNorm, 0, to: writer)
     case .mapQuery: try writer.write(try mapQuery())
     case .mapKeyValue:
       let scales = try channelScales(.encoderNorm, 0)
-      try writeHeads(ParameterNames.mapAttention.key, scales: scales, to: writer)
-      try writeHeads(ParameterNames.mapAttention.value, scales: scales, to: writer)
+      let contexts = try contextScales(.mapContexts, ParameterNames.mapAttention.out)
+      images?.divide(.mapTokens, by: scales)
+      images?.divide(.mapContexts, by: contexts)
+      images?.divide(.mapNorm, by: try channelScales(.mapNorm, 0))
+      try images?.finish()
+      let rounding = try images?.rounding(.mapTokens)
+      try writeHeads(ParameterNames.mapAttention.key, scales: scales, rounding: rounding, to: writer)
+      try writeHeads(
+        ParameterNames.mapAttention.value, scales: scales, contexts: contexts, rounding: rounding, to: writer)
     case .mapKeyNorm: try writeHeadNorm(ParameterNames.mapAttention.keyNorm, to: writer)
-    case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, to: writer)
+    case .mapOutput: try writeAttentionOutput(ParameterNames.mapAttention.out, reading: .mapContexts, to: writer)
     case .mapNorm: try writeNorm(ParameterNames.mapNorm, .mapNorm, 0, to: writer)
     case .mapMLP:
-      try writeMLP(entry, ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), to: writer)
-    case .preLogits: try writeLinear(ParameterNames.preLogits, shape.pooledWidth, shape.representation, to: writer)
+      try writeMLP(
+        entry, ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), reading: .mapNorm,
+        .mapHidden, to: writer)
+    case .preLogits:
+      if shape.classifier != .map { try images?.finish() }
+      try writeLinear(
+        ParameterNames.preLogits, shape.pooledWidth, shape.representation, reading: .pooled, to: writer)
     case .head: try writeHead(to: writer)
     default: preconditionFailure("no extent of the plan")
     }
@@ -57,57 +93,65 @@ struct ExtentContents {
 
   private func writeLinear(
     _ names: LinearNames, _ inputs: Int, _ outputs: Int, at index: Int? = nil, scales: ChannelScales? = nil,
-    to writer: ModelFileWriter
+    reading place: RowPlace, isInt4: Bool = false, to writer: ModelFileWriter
   ) throws(FileError) {
-    let weights = try values(names.kernel, at: index)
+    let source = try values(names.kernel, at: index)
+    let weights = scales?.multiplying(source) ?? source
     let bias = try values(names.bias, at: index)
+    let rounding = try images?.rounding(place)
+    guard !isInt4 else {
+      try writer.write(
+        rounding?.int4(weights, bias: bias)
+          ?? Int4Linear(rounding: weights, inputs: inputs, outputs: outputs, bias: bias).panels())
+      return
+    }
+    let rounded = rounding?.rounded(weights, bias: bias)
     try writer.write(
       packedLinear(
-        scales?.multiplying(weights) ?? weights, stride: outputs, inputs: inputs, outputs: outputs, bias: bias))
+        rounded?.weights ?? weights, stride: outputs, inputs: inputs, outputs: outputs, bias: rounded?.bias ?? bias,
+        scales: rounded?.scales))
   }
 
   private func writeMLP(
     _ entry: ExtentPlan.Entry, _ names: MLPNames, width: Int, at index: Int? = nil, scales: ChannelScales?,
-    to writer: ModelFileWriter
+    reading input: RowPlace, _ hidden: RowPlace, to writer: ModelFileWriter
   ) throws(FileError) {
-    guard entry.encoding == .int4 else {
-      try writeLinear(names.dense0, shape.hidden, width, at: index, scales: scales, to: writer)
-      try writeLinear(names.dense1, width, shape.hidden, at: index, to: writer)
-      return
-    }
-    let weights = try values(names.dense0.kernel, at: index)
-    try writer.write(
-      Int4Linear(
-        rounding: scales?.multiplying(weights) ?? weights, inputs: shape.hidden, outputs: width,
-        bias: try values(names.dense0.bias, at: index)
-      ).panels())
-    try writer.write(
-      Int4Linear(
-        rounding: try values(names.dense1.kernel, at: index), inputs: width, outputs: shape.hidden,
-        bias: try values(names.dense1.bias, at: index)
-      ).panels())
+    let isInt4 = entry.encoding == .int4
+    try writeLinear(
+      names.dense0, shape.hidden, width, at: index, scales: scales, reading: input, isInt4: isInt4, to: writer)
+    try writeLinear(names.dense1, width, shape.hidden, at: index, reading: hidden, isInt4: isInt4, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
   private func writeHeads(
-    _ names: LinearNames, scales: ChannelScales?, to writer: ModelFileWriter
+    _ names: LinearNames, scales: ChannelScales?, contexts: ChannelScales? = nil, rounding: WeightRounding?,
+    to writer: ModelFileWriter
   ) throws(FileError) {
-    let source = try model.values(of: names.kernel)
-    let weights = scales?.multiplying(source) ?? source
-    let bias = try model.values(of: names.bias)
+    var weights = try model.values(of: names.kernel)
+    var bias = try model.values(of: names.bias)
+    if let scales { weights = scales.multiplying(weights) }
+    if let contexts { (weights, bias) = (contexts.dividing(weights), contexts.dividing(bias)) }
+    let rounded = rounding?.rounded(weights, bias: bias)
     for head in 0..<shape.headCount {
       let first = head * shape.headSize
       try writer.write(
         packedLinear(
-          weights, offset: first, stride: shape.hidden, inputs: shape.hidden, outputs: shape.headSize, bias: bias,
-          biasOffset: first))
+          rounded?.weights ?? weights, offset: first, stride: shape.hidden, inputs: shape.hidden,
+          outputs: shape.headSize, bias: rounded?.bias ?? bias, scales: rounded?.scales, biasOffset: first))
     }
   }
 
   /// The output projection `[A, D, H]`, with D16 inputs for each head.
-  private func writeAttentionOutput(_ names: LinearNames, to writer: ModelFileWriter) throws(FileError) {
-    var weights = try model.values(of: names.kernel)
+  private func writeAttentionOutput(
+    _ names: LinearNames, reading place: RowPlace, to writer: ModelFileWriter
+  ) throws(FileError) {
     let hidden = shape.hidden
+    var weights = try model.values(of: names.kernel)
+    var bias = try model.values(of: names.bias)
+    let contexts = try contextScales(place, names)
+    if let contexts { weights = contexts.multiplying(weights) }
+    let rounded = try images?.rounding(place).rounded(weights, bias: bias)
+    if let rounded { (weights, bias) = (rounded.weights, rounded.bias) }
     if shape.headSize != shape.headSizePadded {
       var padded = [Float](repeating: 0, count: shape.attentionWidth * hidden)
       for head in 0..<shape.headCount {
@@ -117,9 +161,9 @@ struct ExtentContents {
       }
       weights = padded
     }
-    let bias = try model.values(of: names.bias)
     try writer.write(
-      packedLinear(weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias))
+      packedLinear(
+        weights, stride: hidden, inputs: shape.attentionWidth, outputs: hidden, bias: bias, scales: rounded?.scales))
   }
 
   private mutating func writeNorm(
@@ -161,10 +205,33 @@ struct ExtentContents {
         addWeightSquares(of: try values(kernel, at: experts == nil ? nil : expert), to: &squares)
       }
     }
-    let found = ChannelScales(
-      normScale: try model.values(of: norm.scale), normBias: try model.values(of: norm.bias), weightSquares: squares)
+    let found =
+      if let images {
+        ChannelScales(rowSquares: images.squares(place(of: kind, block: index)), weightSquares: squares)
+      } else {
+        try ChannelScales(
+          normScale: model.values(of: norm.scale), normBias: model.values(of: norm.bias), weightSquares: squares)
+      }
     scales[key] = found
     return found
+  }
+
+  /// The factors between attention's values and its output projection; nil without images, which tell them.
+  private func contextScales(_ place: RowPlace, _ names: LinearNames) throws(FileError) -> ChannelScales? {
+    guard let images else { return nil }
+    var squares = [Double](repeating: 0, count: shape.hidden)
+    addWeightSquares(of: try model.values(of: names.kernel), to: &squares)
+    return ChannelScales(rowSquares: images.squares(place), weightSquares: squares)
+  }
+
+  /// The rows that a norm makes.
+  private func place(of kind: ExtentKind, block: Int) -> RowPlace {
+    switch kind {
+    case .norm0: .norm0(block: block)
+    case .norm1: .norm1(block: block, expert: nil)
+    case .mapNorm: .mapNorm
+    default: .mapTokens
+    }
   }
 
   private func writeHeadNorm(_ name: String, to writer: ModelFileWriter) throws(FileError) {

@@ -32,7 +32,7 @@ public func pack(
     }
   }
   let inputs = zip(sources, models).flatMap { [$0.checkpoint, $1.checkpoint.path] + [$1.configPath].compactMap { $0 } }
-  try requireDistinct(output: output, from: inputs + [options.labels].compactMap { $0 })
+  try requireDistinct(output: output, from: inputs + [options.labels, options.quantizeWith].compactMap { $0 })
   for line in models.flatMap(\.notes) { note(line) }
   let shapes = try models.map { (model) throws(FileError) in
     try ModelShape(
@@ -41,6 +41,9 @@ public func pack(
   }
   try requireOneEnsemble(shapes, of: models)
 
+  let images = try options.quantizeWith.map { (path) throws(FileError) in
+    try PreparedImages(path, count: options.quantizeCount, shape: shapes[0], scratch: output)
+  }
   let golden = GoldenInput(shape: shapes[0], memberCount: shapes.reduce(0) { $0 + $1.memberCount })
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
   if let texts = try labels(for: models, path: options.labels, classCount: shapes[0].classCount, note: note) {
@@ -53,15 +56,17 @@ public func pack(
   let writer = try ModelFileWriter(
     path: output, shapes: shapes, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
     encoding: { _, entry in options.weights.encoding(of: entry) })
-  var contents = zip(models, shapes).map { ExtentContents(model: $0, shape: $1) }
-  for index in 0..<writer.extentCount {
+  var contents = try zip(models, shapes).map { (model, shape) throws(FileError) in
+    try ExtentContents(model: model, shape: shape, images: images, source: options.quantizeWith ?? output)
+  }
+  for _ in 0..<writer.extentCount {
     let extent = try writer.beginExtent()
     if let network = extent.network {
       try contents[network].write(extent.entry, to: writer)
     } else if let section = sections.first(where: { $0.kind == extent.entry.kind }) {
       try writer.write(section.content)
     }
-    progress(Double(index + 1) / Double(writer.extentCount))
+    progress(writer.share)
   }
   try writer.seal()
   try addGoldenLogits(of: golden, to: writer, path: sources[0].checkpoint)

@@ -118,10 +118,15 @@ public struct PackOptions: Sendable {
   public var value: Preprocessing.Value?
   /// Bits of the weights.
   public var weights: WeightBits
+  /// Images that weights are rounded against; nil: every weight is rounded to the nearest step.
+  public var quantizeWith: String?
+  /// How many of them are used at most, spread evenly.
+  public var quantizeCount: Int
 
   public init(
     model: ModelOptions = ModelOptions(), ignored: [String] = [], labels: String? = nil,
-    resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil, weights: WeightBits = WeightBits()
+    resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil, weights: WeightBits = WeightBits(),
+    quantizeWith: String? = nil, quantizeCount: Int = 64
   ) {
     self.model = model
     self.ignored = ignored
@@ -129,5 +134,7 @@ public struct PackOptions: Sendable {
     self.weights = weights
     self.resize = resize
     self.value = value
+    self.quantizeWith = quantizeWith
+    self.quantizeCount = quantizeCount
   }
 }

@@ -7,20 +7,28 @@ import E3Host
 /// - Parameters:
 ///   - offset: First value of the matrix in `weights`; row k starts at `offset + k * stride`.
 ///   - bias: Values for the outputs, from `biasOffset` on.
+///   - scales: Scales of the outputs, likewise, where the weights are multiples of them already; nil: they are rounded
+///     here.
 /// - Returns: the panels of `ceil(outputs / 16)` groups of outputs.
 /// - Precondition: `weights` and `bias` hold what is addressed.
 func packedLinear(
-  _ weights: [Float], offset: Int = 0, stride: Int, inputs: Int, outputs: Int, bias: [Float], biasOffset: Int = 0
+  _ weights: [Float], offset: Int = 0, stride: Int, inputs: Int, outputs: Int, bias: [Float], scales: [Float]? = nil,
+  biasOffset: Int = 0
 ) -> [UInt8] {
   precondition(inputs > 0 && outputs > 0 && stride >= outputs)
   precondition(offset + (inputs - 1) * stride + outputs <= weights.count && biasOffset + outputs <= bias.count)
+  precondition(scales.map { biasOffset + outputs <= $0.count } ?? true)
   let panelBytes = e3k_panel_bytes(inputs)
   let panelCount = (outputs + 15) / 16
   return [UInt8](unsafeUninitializedCapacity: panelBytes * panelCount) { panels, count in
     weights.withUnsafeBufferPointer { weights in
       bias.withUnsafeBufferPointer { bias in
-        e3k_pack_linear(
-          weights.baseAddress! + offset, stride, inputs, outputs, bias.baseAddress! + biasOffset, panels.baseAddress!)
+        func pack(_ scales: UnsafePointer<Float>?) {
+          e3k_pack_linear(
+            weights.baseAddress! + offset, stride, inputs, outputs, scales, bias.baseAddress! + biasOffset,
+            panels.baseAddress!)
+        }
+        if let scales { scales.withUnsafeBufferPointer { pack($0.baseAddress! + biasOffset) } } else { pack(nil) }
       }
     }
     count = panelBytes * panelCount

@@ -4,6 +4,7 @@ import E3Host
 import E3Metrics
 import E3Models
 import E3Reference
+import Glibc
 
 /// How far the int8 model is from the float one, over the images of a tensor.
 public struct Comparison: Sendable {
@@ -20,6 +21,10 @@ public struct Comparison: Sendable {
   /// Share of the router choices, over all layers, members and tokens, that int8 made otherwise; nil for a dense model.
   /// Later layers inherit what earlier flips led to.
   public internal(set) var flippedChoices: Double?
+  /// Decibels of the members' logits, less their mean, above the difference; infinite without one.
+  public let logitDecibels: Double
+  /// Where the difference arises, network by network; empty where nobody measured it.
+  public internal(set) var sources: [ErrorSources] = []
 
   /// Share of the images whose most probable classes are equal.
   public var topAgreement: Float { 1 - Float(disagreeing.count) / Float(images) }
@@ -30,7 +35,13 @@ public struct Comparison: Sendable {
     var logitDifferences: (max: Float, sum: Double, count: Int) = (0, 0, 0)
     var variations: [Float] = []
     var mutualInformation: Double = 0
+    var (signal, noise) = (0.0, 0.0)
     for (expected, found) in zip(reference, int8) {
+      for (a, b) in zip(expected.memberLogits, found.memberLogits) {
+        let mean = a.reduce(0) { $0 + Double($1) } / Double(a.count)
+        signal += a.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+        noise += zip(a, b).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
+      }
       for (a, b) in zip(expected.memberLogits.joined(), found.memberLogits.joined()) {
         logitDifferences.max = max(logitDifferences.max, abs(a - b))
         logitDifferences.sum += Double(abs(a - b))
@@ -40,6 +51,7 @@ public struct Comparison: Sendable {
       mutualInformation += Double(abs(expected.mutualInformation - found.mutualInformation))
     }
     images = reference.count
+    logitDecibels = noise > 0 ? 10 * log10(signal / noise) : .infinity
     maxLogitDifference = logitDifferences.max
     meanLogitDifference = Float(logitDifferences.sum / Double(logitDifferences.count))
     meanTotalVariation = variations.reduce(0, +) / Float(images)
@@ -72,7 +84,7 @@ public func compare(
   for image in 0..<images.count {
     found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
     for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(try session.routing(layer: layer), layer: layer) }
-    progress(Double(image + 1) / Double(images.count) / 2)
+    progress(Double(image + 1) / Double(images.count) / 3)
   }
   var floats = RoutingStatistics(shapes, keepsChoices: true)
   // `[images][M]`, network after network.
@@ -88,10 +100,17 @@ public func compare(
     }
     for (image, prediction) in expected.enumerated() { logits[image] += prediction.memberLogits }
     for collector in collectors { if let more = collector.statistics { floats?.append(contentsOf: more) } }
-    progress(0.5 + Double(network + 1) / Double(references.count) / 2)
+    progress((1 + Double(network + 1) / Double(references.count)) / 3)
   }
   var comparison = Comparison(reference: logits.map { Prediction(memberLogits: $0) }, int8: found)
   if let routing, let floats { comparison.flippedChoices = routing.flippedShare(against: floats) }
+  let count = references.count
+  for (network, reference) in references.enumerated() {
+    let sources = try ErrorSources(reference.model, packed, network: network, images) {
+      progress((2 + (Double(network) + $0) / Double(count)) / 3)
+    }
+    comparison.sources.append(sources)
+  }
   return comparison
 }
 

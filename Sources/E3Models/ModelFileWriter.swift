@@ -60,6 +60,12 @@ package final class ModelFileWriter {
   /// Entries of the table.
   package var extentCount: Int { extents.count }
 
+  /// Share of the extents' bytes that have been written, 0 to 1.
+  package var share: Double {
+    func bytes(_ extents: ArraySlice<Extent>) -> Double { extents.reduce(0) { $0 + Double($1.entry.length) } }
+    return (bytes(extents[..<table.count]) - Double(remaining)) / bytes(extents[...])
+  }
+
   /// Starts the next extent; ``write(_:)`` must then be given exactly its bytes.
   @discardableResult
   package func beginExtent() throws(FileError) -> Extent {

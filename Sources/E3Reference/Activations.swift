@@ -20,6 +20,16 @@ func apply(_ activation: ModelConfig.Activation, to x: inout Matrix) {
 
 /// Softmax of every row, in place.
 func softmax(_ x: inout Matrix) {
+  let sums = powers(&x)
+  divide(&x, by: sums)
+}
+
+/// exp(x - largest of the row), in place.
+///
+/// - Returns: the sum of each row.
+func powers(_ x: inout Matrix) -> [Float] {
+  var sums: [Float] = []
+  sums.reserveCapacity(x.rows)
   x.updateRows { row in
     let largest = row.max() ?? 0
     var sum: Float = 0
@@ -27,7 +37,17 @@ func softmax(_ x: inout Matrix) {
       row[i] = exp(row[i] - largest)
       sum += row[i]
     }
-    for i in row.indices { row[i] /= sum }
+    sums.append(sum)
+  }
+  return sums
+}
+
+/// Divides each row by its number.
+func divide(_ x: inout Matrix, by numbers: [Float]) {
+  var index = 0
+  x.updateRows { row in
+    for i in row.indices { row[i] /= numbers[index] }
+    index += 1
   }
 }
 

@@ -8,7 +8,7 @@ struct Attention {
   /// Norms over D of every head's queries and keys; nil without `attention_qk_norm`.
   let queryNorm, keyNorm: LayerNorm?
 
-  init(_ names: AttentionNames, from model: SourceModel) throws(FileError) {
+  init(_ names: AttentionNames, from model: any ModelParameters) throws(FileError) {
     let config = model.config
     (headCount, headSize) = (config.headCount, config.headSize)
     let hidden = config.hiddenSize
@@ -26,14 +26,19 @@ struct Attention {
   ///   - queries: `[sequences * queries per sequence][H]`.
   ///   - tokens: `[sequences * tokens per sequence][H]`.
   /// - Returns: `[sequences * queries per sequence][H]`.
-  func callAsFunction(queries: Matrix, tokens: Matrix, sequences: Int) -> Matrix {
+  func callAsFunction(
+    queries: Matrix, tokens: Matrix, sequences: Int, contexts: RowPlace, visitor: (any RowVisitor)?
+  ) -> Matrix {
     var q = query(queries)
     var k = key(tokens)
-    let v = value(tokens)
+    var v = value(tokens)
     if let queryNorm, let keyNorm {
       q = queryNorm(q)
       k = keyNorm(k)
     }
+    visitor?.visit(&q, at: .queries)
+    visitor?.visit(&k, at: .keys)
+    visitor?.visit(&v, at: .values)
     let hidden = headCount * headSize
     let (queryCount, tokenCount) = (queries.rows / sequences, tokens.rows / sequences)
     let scale = 1 / Float(headSize).squareRoot()
@@ -51,7 +56,9 @@ struct Attention {
               &scores.values, leading: tokenCount)
           }
         }
-        softmax(&scores)
+        let sums = powers(&scores)
+        visitor?.visit(&scores, at: .probabilities)
+        divide(&scores, by: sums)
         v.values.withUnsafeBufferPointer { v in
           heads.values.withUnsafeMutableBufferPointer { heads in
             BLAS.shared.multiply(
@@ -62,6 +69,7 @@ struct Attention {
         }
       }
     }
+    visitor?.visit(&heads, at: contexts)
     return out(heads)
   }
 }

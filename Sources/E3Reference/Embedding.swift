@@ -3,13 +3,15 @@ import E3Host
 
 /// Images to tokens: patches through a linear layer, class token and registers in front, position embeddings.
 struct Embedding {
-  let model: SourceModel
+  let model: any ModelParameters
 
   private var config: ModelConfig { model.config }
 
   /// - Parameter images: `[N][height][width][channels]`.
   /// - Returns: `[N*P][H]`, patches row by row. Pixels beyond the last whole patch are ignored.
-  func patches(_ images: ArraySlice<Float>, count: Int) throws(FileError) -> Matrix {
+  func patches(
+    _ images: ArraySlice<Float>, count: Int, visitor: (any RowVisitor)?
+  ) throws(FileError) -> Matrix {
     let kernel = try Linear(
       ParameterNames.embedding, inputs: config.patchValueCount, outputs: config.hiddenSize, from: model)
     let rowSize = config.imageWidth * config.channels
@@ -27,7 +29,9 @@ struct Embedding {
       }
     }
     let patchCount = count * config.gridHeight * config.gridWidth
-    return kernel(Matrix(rows: patchCount, columns: config.patchValueCount, values: values))
+    var rows = Matrix(rows: patchCount, columns: config.patchValueCount, values: values)
+    visitor?.visit(&rows, at: .patches)
+    return kernel(rows)
   }
 
   /// - Parameter patches: `[N*P][H]`.

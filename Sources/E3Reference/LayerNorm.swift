@@ -9,14 +9,14 @@ struct LayerNorm {
   let bias: [Float]?
   let epsilon: Double
 
-  init(_ names: NormNames, from model: SourceModel) throws(FileError) {
+  init(_ names: NormNames, from model: any ModelParameters) throws(FileError) {
     scale = try model.values(of: names.scale)
     bias = try model.values(of: names.bias)
     epsilon = Double(model.config.layerNormEpsilon)
   }
 
   /// A norm without bias.
-  init(scaleOnly name: String, from model: SourceModel) throws(FileError) {
+  init(scaleOnly name: String, from model: any ModelParameters) throws(FileError) {
     scale = try model.values(of: name)
     bias = nil
     epsilon = Double(model.config.layerNormEpsilon)

@@ -13,7 +13,7 @@ struct Linear {
   let bias: [Float]?
 
   /// Reads a layer whose kernel may have more axes: its first `inputs` elements per output are flattened.
-  init(_ names: LinearNames, inputs: Int, outputs: Int, from model: SourceModel) throws(FileError) {
+  init(_ names: LinearNames, inputs: Int, outputs: Int, from model: any ModelParameters) throws(FileError) {
     (self.inputs, self.outputs) = (inputs, outputs)
     kernel = try model.values(of: names.kernel)
     bias = try model.values(of: names.bias)
@@ -21,7 +21,7 @@ struct Linear {
   }
 
   /// Reads expert `index` of tensors with a leading axis E.
-  init(_ names: LinearNames, expert index: Int, inputs: Int, outputs: Int, from model: SourceModel)
+  init(_ names: LinearNames, expert index: Int, inputs: Int, outputs: Int, from model: any ModelParameters)
     throws(FileError)
   {
     (self.inputs, self.outputs) = (inputs, outputs)

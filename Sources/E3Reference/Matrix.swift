@@ -1,6 +1,7 @@
 /// A row-major matrix of float32.
 public struct Matrix: Equatable, Sendable {
-  public let rows, columns: Int
+  public private(set) var rows: Int
+  public let columns: Int
   /// `[rows][columns]`
   public var values: [Float]
 
@@ -16,6 +17,20 @@ public struct Matrix: Equatable, Sendable {
   }
 
   public subscript(row: Int) -> ArraySlice<Float> { values[row * columns..<(row + 1) * columns] }
+
+  /// The rows of `range`.
+  func rows(_ range: Range<Int>) -> Matrix {
+    if range == 0..<rows { return self }
+    let part = values[range.lowerBound * columns..<range.upperBound * columns]
+    return Matrix(rows: range.count, columns: columns, values: Array(part))
+  }
+
+  /// Appends the rows of `other`, which are as wide.
+  mutating func append(_ other: Matrix) {
+    precondition(columns == other.columns)
+    values += other.values
+    rows += other.rows
+  }
 
   /// The rows of `indices`, in that order.
   func gather(_ indices: [Int]) -> Matrix {
@@ -47,6 +62,12 @@ public struct Matrix: Equatable, Sendable {
         body(UnsafeMutableBufferPointer(rebasing: buffer[start..<start + width]))
       }
     }
+  }
+
+  static func + (a: Matrix, b: Matrix) -> Matrix {
+    var sum = a
+    sum += b
+    return sum
   }
 
   static func += (a: inout Matrix, b: Matrix) {

@@ -3,18 +3,18 @@ import E3Host
 
 /// What the classifier reads of each sequence.
 struct Pooling {
-  let model: SourceModel
+  let model: any ModelParameters
 
   /// - Parameter x: `[sequences * T][H]`, normalised unless the norm comes after pooling.
   /// - Returns: `[sequences][H or 2H]`.
-  func callAsFunction(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
+  func callAsFunction(_ x: Matrix, sequences: Int, visitor: (any RowVisitor)?) throws(FileError) -> Matrix {
     let config = model.config
     func token(_ index: Int) -> Matrix { x.gather((0..<sequences).map { $0 * config.tokenCount + index }) }
     func patchMean() -> Matrix { mean(x, of: config.prefixTokens..<config.tokenCount, sequences: sequences) }
     return switch config.classifier {
     case .token, .first: token(0)
     case .gap: mean(x, of: 0..<config.tokenCount, sequences: sequences)
-    case .map: try mapHead(x, sequences: sequences)
+    case .map: try mapHead(x, sequences: sequences, visitor: visitor)
     case .patchMean: patchMean()
     case .tokenAndPatchMean: sideBySide(token(0), patchMean())
     case .tokenPair: sideBySide(token(0), token(1))
@@ -38,12 +38,19 @@ struct Pooling {
 
   /// Multi-head attention pooling: a learned probe attends to all tokens; an MLP follows. The probe itself is not
   /// added.
-  private func mapHead(_ x: Matrix, sequences: Int) throws(FileError) -> Matrix {
+  private func mapHead(
+    _ x: Matrix, sequences: Int, visitor: (any RowVisitor)?
+  ) throws(FileError) -> Matrix {
     let probe = Matrix(rows: 1, columns: x.columns, values: try model.values(of: ParameterNames.mapProbe))
     let attention = try Attention(ParameterNames.mapAttention, from: model)
     let probes = probe.gather([Int](repeating: 0, count: sequences))
-    var pooled = attention(queries: probes, tokens: x, sequences: sequences)
-    pooled += try MLP(ParameterNames.mapMLP, from: model)(LayerNorm(ParameterNames.mapNorm, from: model)(pooled))
+    var tokens = x
+    visitor?.visit(&tokens, at: .mapTokens)
+    var pooled = attention(
+      queries: probes, tokens: tokens, sequences: sequences, contexts: .mapContexts, visitor: visitor)
+    var norm = try LayerNorm(ParameterNames.mapNorm, from: model)(pooled)
+    visitor?.visit(&norm, at: .mapNorm)
+    pooled += try MLP(ParameterNames.mapMLP, from: model)(norm, hidden: .mapHidden, visitor: visitor)
     return pooled
   }
 }

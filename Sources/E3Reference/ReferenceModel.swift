@@ -20,29 +20,40 @@ public struct ReferenceModel: Sendable {
   ///   - images: `[N][height][width][channels]` in the model's value range.
   ///   - count: N.
   ///   - observer: sees the values inside.
+  ///   - visitor: sees the rows that products read, and may change them.
   /// - Returns: `[N*M][C]`, the members of one image next to each other.
   /// - Throws: unusable weights; a capacity group that does not divide the tokens.
   /// - Precondition: `images` has `N * height * width * channels` values.
-  public func logits(_ images: ArraySlice<Float>, count: Int, observer: (any ForwardObserver)? = nil)
-    throws(FileError) -> Matrix
-  {
+  public func logits(
+    _ images: ArraySlice<Float>, count: Int, observer: (any ForwardObserver)? = nil, visitor: (any RowVisitor)? = nil
+  ) throws(FileError) -> Matrix {
     precondition(images.count == count * config.imageHeight * config.imageWidth * config.channels)
     try requireWholeGroups(count)
     let embedding = Embedding(model: model)
-    let patches = try embedding.patches(images, count: count)
+    let patches = try embedding.patches(images, count: count, visitor: visitor)
     observer?.observe(.patchEmbeddings, patches)
     var x = try embedding.tokens(patches, count: count)
     observer?.observe(.embedded, x)
     for index in 0..<config.layerCount {
-      x = try EncoderBlock(index: index, model: model)(x, images: count, observer: observer)
+      x = try EncoderBlock(index: index, model: model)(
+        x, images: count, observer: observer, visitor: visitor)
     }
+    return try head(x, images: count, observer: observer, visitor: visitor)
+  }
+
+  /// Member logits of what the last block gives.
+  func head(
+    _ x: Matrix, images count: Int, observer: (any ForwardObserver)?, visitor: (any RowVisitor)?
+  ) throws(FileError) -> Matrix {
+    var x = x
     let norm = try LayerNorm(ParameterNames.encoderNorm, from: model)
     if config.finalNorm == .beforePooling { x = norm(x) }
     observer?.observe(.encoderOutput, x)
-    var z = try Pooling(model: model)(x, sequences: count * config.memberCount)
+    var z = try Pooling(model: model)(x, sequences: count * config.memberCount, visitor: visitor)
     if config.finalNorm == .afterPooling { z = norm(z) }
     observer?.observe(.pooled, z)
     if let size = config.representationSize {
+      visitor?.visit(&z, at: .pooled)
       z = try Linear(ParameterNames.preLogits, inputs: config.pooledSize, outputs: size, from: model)(z)
       z.updateRows { row in for i in row.indices { row[i] = tanh(row[i]) } }
     }
@@ -50,7 +61,7 @@ public struct ReferenceModel: Sendable {
     return try Linear(ParameterNames.head, inputs: z.columns, outputs: config.classCount, from: model)(z)
   }
 
-  private func requireWholeGroups(_ count: Int) throws(FileError) {
+  func requireWholeGroups(_ count: Int) throws(FileError) {
     guard let size = config.experts?.capacity?.groupSize else { return }
     let tokens = count * config.tokenCount * config.memberCount
     guard tokens.isMultiple(of: size) else {

@@ -27,7 +27,7 @@ struct Router {
   /// One layer H → Em for each member.
   let members: [Linear]
 
-  init(_ name: String, experts: ModelConfig.Experts, from model: SourceModel) throws(FileError) {
+  init(_ name: String, experts: ModelConfig.Experts, from model: any ModelParameters) throws(FileError) {
     self.experts = experts
     config = model.config
     let (hidden, perMember) = (config.hiddenSize, config.expertsPerMember)

@@ -8,7 +8,10 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Compare a packed model with the checkpoint's float32 forward pass.",
     usage: "e3-convert compare CHECKPOINT … MODEL.e3 --tensor <tensor> [options]",
-    discussion: "Image size, members and capacity are those of the model file.")
+    discussion: """
+      Image size, members and capacity are those of the model file. For the first block to the last it prints what each \
+      kind of rounding does to the block's output, and warns of what is below 20 dB.
+      """)
 
   @Argument(
     help: ArgumentHelp(
@@ -45,5 +48,6 @@ struct CompareCommand: ParsableCommand {
     let comparison = try compare(
       try sources, ignoring: ignore, model: model, tensor: tensor, progress: meter.update)
     print(json ? comparison.json.description : comparison.text)
+    for warning in comparison.warnings { writeToStandardError("e3-convert: warning: \(warning)\n") }
   }
 }

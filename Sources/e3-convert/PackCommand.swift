@@ -45,7 +45,19 @@ struct PackCommand: ParsableCommand {
       valueName: "experts=B,mlp=B,attention=8"))
   var weights = WeightArgument(bits: WeightBits())
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Round the weights so that the answers to these images stay nearest to the float ones: pictures in a folder, IDX or \
+      .npy, without labels, of the kind that the model will see.
+      """, valueName: "images"), completion: .file())
+  var quantizeWith: String?
+
+  @Option(help: ArgumentHelp("How many of them to use, spread evenly.", valueName: "n"))
+  var quantizeCount: Int = 64
+
   func validate() throws {
+    guard quantizeCount > 0 else { throw ValidationError("--quantize-count is \(quantizeCount), expected 1 or more") }
     _ = try checkpointSources(checkpoints, configs: config)
   }
 
@@ -53,7 +65,7 @@ struct PackCommand: ParsableCommand {
     let options = PackOptions(
       model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
       resize: preprocessing.resize?.resize,
-      value: preprocessing.value, weights: weights.bits)
+      value: preprocessing.value, weights: weights.bits, quantizeWith: quantizeWith, quantizeCount: quantizeCount)
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(

@@ -144,6 +144,6 @@ func packed(
   let weights = Buffer<Float>(max(1, inputs * outputs)) { weight($0 / outputs, $0 % outputs) }
   let panels = Buffer<UInt8>(e3k_panel_bytes(inputs) * ((outputs + 15) / 16))
   let biases = Buffer<Float>(outputs) { bias?($0) ?? 0 }
-  e3k_pack_linear(weights.base, outputs, inputs, outputs, bias == nil ? nil : biases.base, panels.base)
+  e3k_pack_linear(weights.base, outputs, inputs, outputs, nil, bias == nil ? nil : biases.base, panels.base)
   return panels
 }

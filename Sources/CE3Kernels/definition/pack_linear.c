@@ -30,8 +30,8 @@ static float best_scale(const float *weights, size_t stride, size_t inputs) {
   return best;
 }
 
-void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
-                     uint8_t *panels) {
+void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *scales,
+                     const float *bias, uint8_t *panels) {
   size_t padded_inputs = e3k_round_up(inputs, E3K_PANEL_INPUT_MULTIPLE);
   for (size_t n = 0; n < e3k_round_up(outputs, E3K_PANEL_CHANNELS); n++) {
     uint8_t *panel = panels + n / E3K_PANEL_CHANNELS * e3k_panel_bytes(inputs);
@@ -39,7 +39,7 @@ void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, siz
     int32_t *compensation = (int32_t *)(tail + 2 * E3K_PANEL_CHANNELS);
     size_t c = n % E3K_PANEL_CHANNELS;
 
-    float scale = n < outputs ? best_scale(weights + n, row_stride, inputs) : 0;
+    float scale = n >= outputs ? 0 : scales ? scales[n] : best_scale(weights + n, row_stride, inputs);
     int32_t sum = 0;
     for (size_t k = 0; k < padded_inputs; k++) {
       int8_t w = scale > 0 && k < inputs ? (int8_t)rounded(weights[k * row_stride + n], scale) : 0;

@@ -221,10 +221,11 @@ const e3k_table *e3k_select_tiles(uint32_t isa, e3k_tiles tiles);
 
 /* Packs a float matrix [inputs][outputs] (row stride in floats) as panels, the converter's side of the definition. Of each
  * output channel's 16 candidates for its scale, max|w| / 127 and 1/64 to 15/64 less, the one with the smallest squared
- * error, with w = round(w / scale) clamped to -127..127; of equal ones the largest. `bias` may be null. `panels` has
+ * error, with w = round(w / scale) clamped to -127..127; of equal ones the largest. `scales`, if not null, has the scales
+ * of weights that are whole multiples of them already. `bias` may be null. `panels` has
  * e3k_panel_bytes(inputs) * ceil(outputs/16) bytes. */
-void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *bias,
-                     uint8_t *panels);
+void e3k_pack_linear(const float *weights, size_t row_stride, size_t inputs, size_t outputs, const float *scales,
+                     const float *bias, uint8_t *panels);
 
 /* The byte of the grid for `count` (at most E3K_GRID_INPUTS) weights of an output, `stride` floats apart: of all grids
  * whose weights stay in -127..127 the one that leaves the least sum of importance * (weight - scale * level)^2, rounding to
