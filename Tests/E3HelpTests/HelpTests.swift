@@ -9,7 +9,7 @@ import Testing
 struct HelpTests {
   private static let commands =
     [["e3-run"], ["e3-bench"], ["e3-eval"], ["e3-convert"]]
-    + ["pack", "inspect", "verify", "sign", "reference", "compare", "calibrate", "random"].map { ["e3-convert", $0] }
+    + ["pack", "inspect", "verify", "sign", "reference", "compare", "calibrate", "learn", "random"].map { ["e3-convert", $0] }
   private let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Help")
 
   @Test("--help prints the text that is kept", arguments: commands)
