@@ -14,7 +14,7 @@ let board: [Target] = [
   .target(
     name: "CE3Board", dependencies: ["CE3Files", "CE3Signature", "CE3Threads"],
     cSettings: (hasLibraries ? [] : [.define("CE3_SMALL")]) + [.unsafeFlags(["-Os"], .when(configuration: .release))]),
-  .target(name: "E3Format", dependencies: ["CE3"], exclude: ["FORMAT.md"], swiftSettings: implementsC),
+  .target(name: "E3Format", dependencies: ["CE3"], exclude: ["CLASSES.md", "FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
   .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),

@@ -16,10 +16,12 @@ public struct Session: ~Copyable, @unchecked Sendable {
   // Sendable: it has one owner, and the arena belongs to it.
   /// The model that the session runs.
   public let model: Model
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
   #if !hasFeature(Embedded)
     /// The arena, where it is the session's own.
     private let ownedArena: UnsafeMutableRawBufferPointer?
+    /// Keeps the learned classes that the session refers to.
+    var attached: LearnedClasses?
   #endif
 
   /// The memory that a session of `model` with `options` needs. The stacks of its workers are part of it.

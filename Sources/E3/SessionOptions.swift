@@ -14,8 +14,13 @@ public struct SessionOptions: Sendable {
   ///   - threads: The calling thread and as many workers as make this number, up to 64.
   ///   - instructionSet: A tier to force.
   ///   - recordsRouting: Whether `Session.routing(layer:)` will be asked.
-  public init(threads: Int = 1, instructionSet: InstructionSet = .automatic, recordsRouting: Bool = false) {
+  ///   - hasLearnedClasses: Whether learned classes will be attached.
+  public init(
+    threads: Int = 1, instructionSet: InstructionSet = .automatic, recordsRouting: Bool = false,
+    hasLearnedClasses: Bool = false
+  ) {
     self.init()
+    self.hasLearnedClasses = hasLearnedClasses
     self.threads = threads
     self.instructionSet = instructionSet
     self.recordsRouting = recordsRouting
@@ -37,6 +42,12 @@ public struct SessionOptions: Sendable {
   public var recordsRouting: Bool {
     get { options.record_routing != 0 }
     set { options.record_routing = newValue ? 1 : 0 }
+  }
+
+  /// Whether learned classes can be attached, which adds room for their features to the arena.
+  public var hasLearnedClasses: Bool {
+    get { options.learned_classes != 0 }
+    set { options.learned_classes = newValue ? 1 : 0 }
   }
 
   /// One thread on each of `cpus`, the calling thread on the first; sets `threads` to their number.

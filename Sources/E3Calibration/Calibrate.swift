@@ -32,6 +32,7 @@ public func calibrate(
   var images = try LabelledImages(data, for: model)
   var section: ClassStatistics?
   var observed: Observations?
+  var known: LabelledImages?
   if options.hasDistance {
     let source: LabelledImages
     if let statistics {
@@ -43,6 +44,7 @@ public func calibrate(
       of: source, model: model, keepsRepresentations: true, threads: options.threads
     ) { progress("statistics", Double($0) / Double(source.count)) }
     section = try ClassStatistics(seen, networks: model.networks.map(\.shape), path: source.data.path)
+    known = source
     // The wide arrays are not needed any more.
     observed = seen
     observed?.representations = []
@@ -64,6 +66,12 @@ public func calibrate(
     try Observations(of: images, model: MappedModel(borrowing: bytes, path: path), threads: options.threads) {
       progress("thresholds", Double($0) / Double(images.count))
     }
+  }
+  if let known {
+    let agreement = try provisional.withMappedBytes { (bytes) throws(FileError) in
+      try ClassAgreement(of: known, model: MappedModel(borrowing: bytes, path: path))
+    }
+    (calibration.class_grid, calibration.class_agreement) = (agreement.grid, agreement.values)
   }
 
   let thresholds = try Thresholds(

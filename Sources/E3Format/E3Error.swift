@@ -66,6 +66,19 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   /// `E3_ERROR_FRAME_TRANSFORM`: unknown transform.
   public static var frameTransform: E3Error { E3Error(E3_ERROR_FRAME_TRANSFORM) }
 
+  /// `E3_ERROR_NO_FEATURES`: the session's last run kept no features for these learned classes.
+  public static var noFeatures: E3Error { E3Error(E3_ERROR_NO_FEATURES) }
+  /// `E3_ERROR_CLASSES_FULL`: there is no room for one more learned class, or for one more picture of it.
+  public static var classesFull: E3Error { E3Error(E3_ERROR_CLASSES_FULL) }
+  /// `E3_ERROR_CLASS_LABEL`: the label is empty, too long, not one line of UTF-8, or another class has it.
+  public static var classLabel: E3Error { E3Error(E3_ERROR_CLASS_LABEL) }
+  /// `E3_ERROR_NOT_CLASSES`: the bytes hold no learned classes, or were written over.
+  public static var notClasses: E3Error { E3Error(E3_ERROR_NOT_CLASSES) }
+  /// `E3_ERROR_CLASSES_MODEL`: the classes were learned with another model, or another calibration of it.
+  public static var classesModel: E3Error { E3Error(E3_ERROR_CLASSES_MODEL) }
+  /// `E3_ERROR_CLASS_GRID`: the model's calibration does not say how classes are learned.
+  public static var classGrid: E3Error { E3Error(E3_ERROR_CLASS_GRID) }
+
   // MARK: The model file
 
   /// `E3_ERROR_FILE_ALIGNMENT`: the mapping does not start at a multiple of 64 bytes.

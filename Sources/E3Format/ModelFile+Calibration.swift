@@ -79,7 +79,16 @@ extension ModelFile {
         c.distance == UInt32(E3_FILE_DISTANCE_NONE.rawValue)
       else { return false }
     }
+    guard isValid(c.class_agreement.0, c.class_grid), isValid(c.class_agreement.1, c.class_grid),
+      isValid(c.class_agreement.2, c.class_grid),
+      c.class_grid == 0 || (hasStatistics && ClassesLayout.isGrid(c.class_grid))
+    else { return false }
     return withUnsafeBytes(of: c.reserved) { $0.isZero(from: 0, to: $0.count) }
+  }
+
+  /// Whether a class agreement is one: 0 where none was fitted.
+  private func isValid(_ agreement: Float, _ grid: UInt32) -> Bool {
+    grid == 0 ? agreement == 0 : (-1...1).contains(agreement)
   }
 
   private func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }

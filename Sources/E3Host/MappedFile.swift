@@ -71,3 +71,6 @@ package final class FileWatch: @unchecked Sendable {
 
 /// The text of `errno`.
 package func systemErrorText() -> String { String(cString: strerror(errno)) }
+
+/// Whether there is a file at `path`, of whatever kind, as far as the system tells.
+package func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }

@@ -11,12 +11,19 @@ package struct ModelSession: ~Copyable {
   package let model: MappedModel
   private var session: Session
 
-  /// - Parameter recordsRouting: Whether `routing(layer:)` will be asked.
-  package init(_ model: MappedModel, recordsRouting: Bool = false) throws(FileError) {
+  /// - Parameters:
+  ///   - recordsRouting: Whether `routing(layer:)` will be asked.
+  ///   - classes: Learned classes that every image is compared with.
+  package init(
+    _ model: MappedModel, recordsRouting: Bool = false, classes: LearnedClasses? = nil
+  ) throws(FileError) {
     self.model = model
     do throws(E3Error) {
-      session = try Session(
-        Model(bytes: model.bytes, owner: model), SessionOptions(recordsRouting: recordsRouting))
+      var session = try Session(
+        Model(bytes: model.bytes, owner: model),
+        SessionOptions(recordsRouting: recordsRouting, hasLearnedClasses: classes != nil))
+      if let classes { try session.attach(classes) }
+      self.session = session
     } catch {
       throw model.fault(error)
     }
@@ -35,6 +42,15 @@ package struct ModelSession: ~Copyable {
       }
     } catch {
       throw model.fault(error, image, name())
+    }
+  }
+
+  /// Takes the last image as one more picture of a class of `classes`, which are attached.
+  package mutating func learn(_ index: Int, of classes: LearnedClasses) throws(FileError) {
+    do throws(E3Error) {
+      try classes.learn(index, from: &session)
+    } catch {
+      throw model.fault(error)
     }
   }
 

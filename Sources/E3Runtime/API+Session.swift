@@ -20,7 +20,7 @@ private func session(_ handle: OpaquePointer?) throws(E3Error) -> UnsafeMutableP
 /// Calls `body` with the session behind a handle, which no other call uses meanwhile.
 ///
 /// - Throws: `nullArgument`, `notASession`, `sessionBusy`, `forked`, and what `body` throws.
-private func withSession(
+func withSession(
   _ handle: OpaquePointer?, _ body: (UnsafeMutablePointer<Session>) throws(E3Error) -> Void
 ) throws(E3Error) {
   let session = try session(handle)

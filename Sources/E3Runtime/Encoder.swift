@@ -32,6 +32,7 @@ struct Encoder {
     for block in 0..<shape.layerCount {
       let firstTokenOnly = shape.readsOnlyFirstToken(ofBlock: block)
       if worker.index == 0 { ce3_team_look(worker.team, profile.pointee.last) }
+      if block == shape.layerCount - 1, let learned = space.learned { poolFeatures(learned, sequences: sequences) }
       attention(block: block, sequences: sequences, firstTokenOnly: firstTokenOnly)
       mark(.attention)
       if ce3_team_is_late(worker.team) != 0 { return }

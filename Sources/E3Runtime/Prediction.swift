@@ -74,6 +74,8 @@ struct Prediction {
         collectPredictionSet(
           buffers.probabilities, top: top, threshold: calibration.set_threshold, into: set))
     }
+    (result.learned_class, result.nearest_learned_class) = (E3_NO_CLASS, E3_NO_CLASS)
+    (result.learned_distance, result.learned_radius) = (.nan, .nan)
     result.representation_stride = UInt32(answer.representations.stride)
     result.representations = UnsafePointer(answer.representations.start)
     return result

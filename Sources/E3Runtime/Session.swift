@@ -12,6 +12,8 @@ struct SessionOptions {
   var cpus = e3_session_options().cpus
   /// Whether the gates and choices of every MoE block are kept.
   var recordsRouting = false
+  /// Whether there is room for the features of learned classes.
+  var hasLearnedClasses = false
 
   init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
 
@@ -29,6 +31,7 @@ struct SessionOptions {
     pinsThreads = options.pointee.pin_threads != 0
     cpus = options.pointee.cpus
     if size >= UInt32(E3_SESSION_OPTIONS_ROUTING_SIZE) { recordsRouting = options.pointee.record_routing != 0 }
+    if size >= UInt32(E3_SESSION_OPTIONS_CLASSES_SIZE) { hasLearnedClasses = options.pointee.learned_classes != 0 }
   }
 
   /// Kernels of the tier that was asked for.
@@ -71,6 +74,9 @@ struct Session {
   var input = Input.patches
 
   static func mark(at address: UnsafeMutablePointer<Session>) -> UInt64 { mark ^ UInt64(UInt(bitPattern: address)) }
+
+  /// Nil where no learned classes can be attached.
+  var learned: LearnedBuffers? { networks[0].space.learned }
 
   /// What the team begins with.
   enum Input {
@@ -172,6 +178,7 @@ struct Session {
     }
     answer.clear()
     parts.networks[0].clearPatches()
+    parts.networks[0].space.learned?.clear()
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,
@@ -264,6 +271,7 @@ extension UnsafeMutablePointer<Session> {
   private func runNetworks(
     _ prepare: (Network) throws(E3Error) -> Session.Input
   ) throws(E3Error) -> e3_result {
+    pointee.learned?.forget()
     for index in 0..<pointee.model.networkCount {
       let network = pointee.networks[index]
       if index == 0 || !pointee.hasEqualPatches {
@@ -276,8 +284,15 @@ extension UnsafeMutablePointer<Session> {
       try runTeam()
       try encoder(worker: 0).keepMembers(in: pointee.answer)
     }
-    return Prediction(model: pointee.model, kernels: kernels, answer: pointee.answer).predict()
+    var result = Prediction(model: pointee.model, kernels: kernels, answer: pointee.answer).predict()
+    if let learned = pointee.learned { encoder(worker: 0).compare(learned, with: &result) }
+    return result
   }
+
+  /// Takes the last run as one more picture of a learned class.
+  ///
+  /// - Throws: `noFeatures`, `indexRange`, `classesFull`.
+  func learn(_ learned: LearnedBuffers, _ index: Int) throws(E3Error) { try encoder(worker: 0).learn(learned, index) }
 
   private func runTeam() throws(E3Error) {
     pointee.answer.notFinite.update(repeating: 0, count: Int(pointee.team.pointee.count))

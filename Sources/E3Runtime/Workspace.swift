@@ -48,6 +48,8 @@ struct Workspace {
   let routingRecord: RoutingRecord
   /// Nil where the file has no statistics.
   let distance: DistanceBuffers?
+  /// Nil where no learned classes can be attached.
+  let learned: LearnedBuffers?
 
   /// Rows that go through an MLP at a time. Their hidden values stay in the second-level cache between both layers: 768
   /// KiB for each thread. The weights are read once for each such piece, so a wide layer takes at least 64 rows at a
@@ -87,6 +89,9 @@ struct Workspace {
     logits = answer.logits.rows(mine)
     routingRecord = record
     distance = model.hasStatistics ? DistanceBuffers(shape, zeros: answer.zeros.start, in: &arena) : nil
+    learned =
+      options.hasLearnedClasses && model.hasStatistics && model.networkCount == 1
+      ? LearnedBuffers(shape, threads: options.threads, in: &arena) : nil
 
     let shared = arena.used
     queryKeyValue = arena.takeRows(members, times: tokens, width: 3 * shape.attentionWidth)

@@ -15,7 +15,7 @@ struct Convert: ParsableCommand {
     version: libraryVersion,
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, SignCommand.self, ReferenceCommand.self,
-      CompareCommand.self, CalibrateCommand.self, ExportCommand.self, RandomCommand.self,
+      CompareCommand.self, CalibrateCommand.self, LearnCommand.self, ExportCommand.self, RandomCommand.self,
     ])
 
   static func main() {

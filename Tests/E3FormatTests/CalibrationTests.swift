@@ -94,7 +94,11 @@ struct CalibrationTests {
     #expect(try error { $0.distance_deviation = -1 } == .fileValues)
     #expect(try error { $0.distance_deviation = .infinity } == .fileValues)
     #expect(try error { $0.distance_mean = .nan } == .fileValues)
-    #expect(try error { $0.reserved.12 = 1 } == .fileValues)
+    #expect(try error { $0.reserved.8 = 1 } == .fileValues)
+    #expect(try error { $0.class_grid = 3 } == .fileValues)
+    #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (0.5, 0.5, 1.5)) } == .fileValues)
+    #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (.nan, 0.5, 0.5)) } == .fileValues)
+    #expect(try error { $0.class_agreement.1 = 0.5 } == .fileValues)
   }
 
   @Test("what is said about distances must agree with whether there are statistics")

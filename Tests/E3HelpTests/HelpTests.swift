@@ -9,7 +9,7 @@ import Testing
 struct HelpTests {
   private static let commands =
     [["e3-run"], ["e3-bench"], ["e3-eval"], ["e3-convert"]]
-    + ["pack", "inspect", "verify", "sign", "reference", "compare", "calibrate", "export", "random"]
+    + ["pack", "inspect", "verify", "sign", "reference", "compare", "calibrate", "learn", "export", "random"]
     .map { ["e3-convert", $0] }
   private let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Help")
 

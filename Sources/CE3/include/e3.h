@@ -77,6 +77,12 @@ enum {
   E3_ERROR_FRAME_COLOR = 23,       /* unknown range or matrix */
   E3_ERROR_FRAME_CROP = 24,        /* the rectangle is empty or leaves the frame */
   E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform */
+  E3_ERROR_NO_FEATURES = 26,       /* the session's last run kept no features: it was not given these classes before it */
+  E3_ERROR_CLASSES_FULL = 27,      /* there is no room for one more learned class, or for one more picture of a class */
+  E3_ERROR_CLASS_LABEL = 28,       /* the label is empty or too long, is no UTF-8 of one line, or another class has it */
+  E3_ERROR_NOT_CLASSES = 29,       /* the bytes hold no learned classes, or were written over */
+  E3_ERROR_CLASSES_MODEL = 30,     /* the classes were learned with another model, or another calibration of it */
+  E3_ERROR_CLASS_GRID = 31,        /* the model's calibration does not say how classes are learned: calibrate it anew */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
@@ -275,6 +281,7 @@ typedef struct e3_session_options {
                             session; 0: leave placement to the system */
   uint16_t cpus[E3_MAX_THREADS]; /* numbers of processors, as the system counts them; read when pin_threads is 1 */
   uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
+  uint32_t learned_classes; /* 1: room for the features of learned classes, for e3_session_attach_classes; from version 1.2 */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
@@ -393,7 +400,9 @@ enum {
  * one covariance for all classes (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples"),
  * and `distance` the root of the mean of its squares over the members, in standard deviations. `relative_distance` is
  * the mean of the squares less those from the background, one Gaussian for all classes (Ren et al. 2021, "A Simple Fix to
- * Mahalanobis Distance"). A distance too large for a float is infinite, and unknown. */
+ * Mahalanobis Distance"). A distance too large for a float is infinite, and unknown.
+ *
+ * Where a learned class is the answer, only the decision says so: every other member is what it would be without. */
 typedef struct e3_result {
   uint32_t struct_size;
   uint32_t classes;                   /* C */
@@ -417,7 +426,15 @@ typedef struct e3_result {
   uint32_t representation_stride;     /* floats from one member's representation to the next */
   const float *representations;       /* [M][representation_stride]: what the head reads, representation_size values each; zeros
                                          follow those of a network with fewer */
+  /* from interface version 1.2 */
+  uint32_t learned_class;             /* the learned class that is the answer, or E3_NO_CLASS; see e3_session_attach_classes */
+  float learned_distance;             /* distance from the nearest learned class, 0 to 2, answer or not; NaN without one */
+  float learned_radius;               /* radius of that class; NaN without one */
+  uint32_t nearest_learned_class;     /* its index; E3_NO_CLASS without one */
 } e3_result;
+
+/* No learned class. */
+#define E3_NO_CLASS 0xFFFFFFFFu
 
 /* Classifies one camera frame: the preprocessing recipe of the model file, then the network.
  * Errors: E3_ERROR_FRAME_*. Cost: no allocation, no system call but parking and waking the workers. */
@@ -477,6 +494,92 @@ typedef struct e3_routing {
  * been created with `record_routing`, which adds a copy of the gates to every run and to the arena.
  * Errors: E3_ERROR_NO_ROUTING, E3_ERROR_INDEX_RANGE. */
 E3_API e3_status e3_session_get_routing(const e3_session *session, uint32_t layer, e3_routing *routing);
+
+/* --------------------------------------------------------------------------------------------- learned classes */
+
+/* Classes that are added to a model from a few pictures, without training. From interface version 1.2. They live in memory of
+ * the caller's, which between two calls holds the bytes of a .e3c file: to keep them, write these bytes; to have them again,
+ * read a file into memory and call e3_classes_open. They may be read by any number of sessions at once, and be changed only
+ * while no session that they are attached to runs. */
+typedef struct e3_classes e3_classes;
+
+/* Most learned classes of one e3_classes. */
+#define E3_MAX_LEARNED_CLASSES 64
+/* Most bytes of a label. */
+#define E3_CLASS_LABEL_BYTES 40
+/* Pictures of a class from which on an answer with it is E3_DECISION_ACCEPT. */
+#define E3_CLASS_FEWEST_PICTURES 3
+
+/* What a class is for. */
+typedef uint32_t e3_class_kind;
+enum {
+  E3_CLASS_LEARNED = 0, /* may be the answer */
+  E3_CLASS_UNLIKE = 1   /* pictures that are of none of the learned classes: what these share with them counts for nothing. It
+                           is never the answer; there is at most one */
+};
+
+/* Bytes and alignment of the memory for up to `capacity` classes of `model`, 1 to E3_MAX_LEARNED_CLASSES. `grid`: cells on a
+ * side of the grid whose features are compared, 1, 2 or 4; 0: as the model's calibration says (E3_ERROR_CLASS_GRID when it
+ * does not, and for a file of several networks). E3_ERROR_NO_CALIBRATION when the model has no class statistics; E3_ERROR_INDEX_RANGE; E3_ERROR_MODEL_TOO_LARGE. */
+E3_API e3_status e3_classes_query(const e3_model *model, uint32_t capacity, uint32_t grid, size_t *bytes, size_t *alignment);
+
+/* Makes an empty e3_classes in `memory`, which has to have at least as many bytes and the alignment that e3_classes_query
+ * says (E3_ERROR_ARENA_TOO_SMALL, E3_ERROR_ARENA_ALIGNMENT). */
+E3_API e3_status e3_classes_create(const e3_model *model, uint32_t capacity, uint32_t grid, void *memory, size_t bytes,
+                                   e3_classes **classes);
+
+/* The classes whose file was read into the `bytes` bytes at `memory`, 64-byte aligned, where they may be changed. Everything
+ * is validated; no bytes can make a later call leave this memory. Errors: E3_ERROR_CLASSES_MODEL, E3_ERROR_NOT_CLASSES,
+ * E3_ERROR_FILE_TRUNCATED, E3_ERROR_FILE_VERSION, E3_ERROR_FILE_HEADER, E3_ERROR_FILE_CHECKSUM, E3_ERROR_FILE_VALUES,
+ * E3_ERROR_FILE_LABELS. */
+E3_API e3_status e3_classes_open(const e3_model *model, void *memory, size_t bytes, e3_classes **classes);
+
+/* What an e3_classes is. */
+typedef struct e3_classes_info {
+  uint32_t struct_size;
+  uint32_t count;    /* classes, the unlike ones among them */
+  uint32_t capacity; /* most of them */
+  uint32_t grid;     /* cells on a side: 1, 2 or 4 */
+  uint64_t bytes;    /* of the .e3c file, which start at the e3_classes */
+} e3_classes_info;
+
+/* Fills `info`; set its struct_size before. */
+E3_API e3_status e3_classes_get_info(const e3_classes *classes, e3_classes_info *info);
+
+/* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, and no other
+ * class's. E3_ERROR_CLASSES_FULL when capacity is reached or there is an unlike class already; E3_ERROR_CLASS_LABEL;
+ * E3_ERROR_INDEX_RANGE for an unknown kind. */
+E3_API e3_status e3_classes_add(e3_classes *classes, const char *label, e3_class_kind kind, uint32_t *index);
+
+/* Takes the last frame that `session` answered as one more picture of class `index`. The classes must have been attached to
+ * the session before it answered (E3_ERROR_NO_FEATURES). The same pictures in the same order give the same bytes everywhere.
+ * At most 65535 pictures of a class. */
+E3_API e3_status e3_classes_learn(e3_classes *classes, uint32_t index, e3_session *session);
+
+/* One class. */
+typedef struct e3_class {
+  uint32_t struct_size;
+  e3_class_kind kind;
+  uint32_t pictures;   /* that it was learned from */
+  float agreement;     /* mean cosine between the features of two of its pictures, -1 to 1; 0 with fewer than two */
+  float radius;        /* a frame may be of the class up to this distance; 0 for an unlike class and for one of no pictures */
+  uint32_t label_length;
+  const char *label;   /* UTF-8, not terminated, label_length bytes inside the e3_classes */
+} e3_class;
+
+/* Fills `learned`; set its struct_size before. E3_ERROR_INDEX_RANGE. */
+E3_API e3_status e3_classes_get_class(const e3_classes *classes, uint32_t index, e3_class *learned);
+
+/* From now on the session compares every frame with `classes`, which must stay where they are until others are attached, or
+ * null, which detaches them. The session must have been created with `learned_classes` (E3_ERROR_NO_FEATURES) for the model
+ * that they were learned with (E3_ERROR_CLASSES_MODEL).
+ *
+ * A learned class is the answer when three things hold: it is the nearest of the learned classes; its distance is at most its
+ * radius; and, measured as e3_result.distance is, the representation is nearer to the mean of its pictures than to every class
+ * of the model. Then `learned_class` is its index and the decision E3_DECISION_ACCEPT, or E3_DECISION_UNSURE for a class of
+ * fewer than E3_CLASS_FEWEST_PICTURES pictures. Otherwise every member but the learned ones has the bits that it has without
+ * learned classes. Sources/E3Format/CLASSES.md defines distance and radius. */
+E3_API e3_status e3_session_attach_classes(e3_session *session, const e3_classes *classes);
 
 #ifdef __cplusplus
 }

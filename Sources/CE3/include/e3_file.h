@@ -208,7 +208,9 @@ typedef struct e3_file_calibration {
   uint32_t distance;        /* e3_file_distance; none without statistics */
   float distance_mean;      /* mean relative distance of the images of the thresholds; 0 without statistics */
   float distance_deviation; /* its standard deviation among them; 0 without, and when it is not known */
-  uint32_t reserved[13];    /* 0 */
+  uint32_t reserved[9];     /* 0 */
+  uint32_t class_grid;      /* cells on a side of the grid that learned classes compare: 1, 2 or 4; 0 when not fitted */
+  float class_agreement[3]; /* mean cosine between two images of a class, with grids of 1, 2 and 4; 0 when not fitted */
 } e3_file_calibration;
 
 typedef struct e3_file_extent {
@@ -221,7 +223,40 @@ typedef struct e3_file_extent {
   uint64_t checksum; /* XXH64, seed 0, of the extent's bytes */
 } e3_file_extent;
 
+/* A .e3c file, learned classes: Sources/E3Format/CLASSES.md. Header, a record for each class of the capacity, the means of
+ * their representations, panels of their features. */
+#define E3_CLASSES_MAGIC 0x0A1A0A0D43334589ull /* bytes 89 'E' '3' 'C' 0D 0A 1A 0A */
+enum { E3_CLASSES_VERSION_MAJOR = 1, E3_CLASSES_VERSION_MINOR = 0 };
+
+typedef struct e3_classes_header {
+  uint64_t magic;
+  uint32_t version_major, version_minor;
+  uint64_t file_size;
+  uint64_t checksum;        /* XXH64, seed 0, of this header with this member 0 */
+  uint64_t body_checksum;   /* XXH64, seed 0, of everything after the header */
+  uint64_t model_hash;      /* of the model, its calibration and its statistics */
+  uint32_t capacity, count; /* records; those in use */
+  uint32_t grid;            /* cells on a side */
+  uint32_t features;        /* values of a class's features */
+  uint32_t mean_rows;       /* M: rows of a class's mean */
+  uint32_t mean_width;      /* R16: floats of such a row */
+  float agreement;          /* the model's, of this grid */
+  uint32_t reserved[13];    /* 0 */
+} e3_classes_header;
+
+typedef struct e3_classes_record {
+  uint8_t label[40];   /* UTF-8, then zeros */
+  uint32_t kind;       /* e3_class_kind */
+  uint32_t pictures;
+  float agreement;     /* mean cosine between two of the pictures; 0 with fewer than two */
+  float norm;          /* length of the class's features */
+  float unlike_cosine; /* cosine between them and the unlike class's; 0 without one */
+  float radius;
+} e3_classes_record;
+
 #ifndef __cplusplus
+_Static_assert(sizeof(e3_classes_header) == 128, "layout of the header of learned classes");
+_Static_assert(sizeof(e3_classes_record) == 64, "layout of a learned class");
 _Static_assert(sizeof(e3_file_header) == 64, "layout of the file header");
 _Static_assert(sizeof(e3_file_config) == 272, "layout of the file configuration");
 _Static_assert(sizeof(e3_file_extent) == 40, "layout of a table entry");

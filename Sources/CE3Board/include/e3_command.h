@@ -101,6 +101,13 @@ void e3c_unmap_memory(void *memory, size_t bytes);
 int e3c_open(const char *path);
 void e3c_close(int descriptor);
 
+/* Whether there is something at `path`, as far as the system tells. */
+int e3c_exists(const char *path);
+
+/* Writes a file beside the one at `path` and gives it that name once it is whole. Returns 0 or an errno; then the old file is
+ * as it was. */
+int e3c_replace_file(const char *path, const void *bytes, size_t count);
+
 /* Whether the file at `path`, whose bytes these are, lacks a right signature in PATH.minisig by the public key in the file
  * `key_path`: null when it has one, else what is wrong with the file that `at_fault` then names. */
 enum { E3C_PATH_BYTES = 4200 };

@@ -5,6 +5,7 @@ var helpText: StaticString {
 
   usage: e3-run MODEL.e3 FRAME... [options]
          e3-run MODEL.e3 --tensor IN.npy [options]
+         e3-run MODEL.e3 FRAME... --teach LABEL --classes FILE.e3c [options]
          e3-run MODEL.e3 --self-test | --verify [options]
          e3-run --list-cameras [NODE...]
 
@@ -54,6 +55,10 @@ var helpText: StaticString {
     --watch-model         let a model file that is renamed into the place of MODEL.e3 take over between two frames, once
                           it is verified and passes its self-test; else the old one stays (--load copy)
     --trust KEY.pub       take only a model that is signed by this key of minisign's, in MODEL.e3.minisig
+    --classes FILE.e3c    compare frames with the learned classes of this file, which one of them may be the answer to
+    --teach LABEL         learn a class from the next frames instead of answering them, and write --classes FILE, which
+                          is begun when it is not there. Pictures from several sides: with a camera take --fps 0.5
+    --shots N             pictures that --teach takes (5); with fewer than 3 an answer is at most unsure
     --self-test           verify, then run the model's golden input and compare the answer with the stored bits
     --verify              compare every byte of the model file with its checksums; a plain run reads only the table, and
                           does not notice a damaged weight

@@ -2,7 +2,7 @@ import CE3
 
 /// Writes an answer as one line of JSON.
 struct JSONAnswer {
-  private let out: JSONStream
+  let out: JSONStream
 
   init(stream: TextStream) { out = JSONStream(stream: stream) }
 
@@ -30,6 +30,7 @@ struct JSONAnswer {
     writeUncertainty(result)
     writeDecision(result, model)
     if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
+    writeLearned(result, model)
     let latency = answer.latency
     milliseconds("latency_ms", latency.total)
     milliseconds("capture_ms", latency.capture)

@@ -32,6 +32,10 @@ struct Options {
   var watchesModel = false
   /// Public key with which MODEL must be signed; nil: it need not be.
   var trust: UnsafePointer<CChar>?
+  /// Label of the learned class that the frames are pictures of; nil: they are to be answered.
+  var teach: UnsafePointer<CChar>?
+  /// Pictures to learn; nil: 5.
+  var shots: Int?
   /// Path of the `.npy`.
   var tensor: UnsafePointer<CChar>?
   /// Position of MODEL in the arguments; the frames follow.
@@ -41,7 +45,7 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
-    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= watch-model trust= \
+    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= watch-model trust= classes= teach= shots= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
     """
@@ -49,7 +53,7 @@ struct Options {
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
-    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, watchModel, trust
+    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, watchModel, trust, classes, teach, shots
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
   }
@@ -118,6 +122,9 @@ struct Options {
       case .listCameras:
         guard Build.isComplete else { throw Build.lacks("--list-cameras") }
         task = .listCameras
+      case .classes: session.classes = argument
+      case .teach: teach = argument
+      case .shots: shots = try OptionValue.number(argument, 1...65535, "--shots takes 1 to 65535, not")
       case .selfTest: task = .selfTest
       case .verify: task = .verify
       case .help: task = .help
@@ -130,6 +137,7 @@ struct Options {
       guard board.save != nil else { throw .usage("--save-limit needs --save") }
       board.save?.limit(saveLimit)
     }
+    try checkTeaching()
     if watchesModel {
       guard task == .frames else { throw .usage("--watch-model is for frames") }
       // A file that is written to instead of renamed must not end the run.
@@ -137,6 +145,20 @@ struct Options {
       session.load = .copy
     }
     try checkOperands(count: Int(count), arguments)
+  }
+
+  private mutating func checkTeaching() throws(Failure) {
+    // A smoothed answer is of the model's own classes.
+    guard session.classes == nil || board.smooth == 1 else { throw .usage("--smooth does not know --classes") }
+    guard teach != nil else {
+      if shots != nil { throw .usage("--shots belongs to --teach") }
+      return
+    }
+    guard task == .frames, !json, !watchesModel else {
+      throw .usage("--teach is for frames, without --json or --watch-model")
+    }
+    guard session.classes != nil else { throw .usage("--teach needs --classes FILE") }
+    session.beginsClasses = true
   }
 
   private mutating func checkOperands(

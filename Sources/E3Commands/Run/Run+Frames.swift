@@ -15,7 +15,7 @@ extension Run {
     e3c_tell_ready()
     for operand in operands {
       guard let path = arguments[operand] else { continue }
-      if isDone { return }
+      if isDone { break }
       do throws(Failure) {
         if options.board.reconnects || e3c_is_camera(path) > 0 {
           try camera(path)
@@ -35,6 +35,7 @@ extension Run {
       }
     }
     try requireAnswer()
+    try lesson?.end(model.value)
   }
 
   private func endFrames() {
@@ -118,7 +119,12 @@ extension Run {
       var shown = ShownAnswer(answer, frame: count, region: options.capture.view.region(region))
       shown.smoothed = unattended.add(answer, region: region, path: path, isLive: isLive)
       // Whoever reads the answers gets each one when it is there.
-      let error = write(shown, path, isLive: isLive)
+      var error: Int32 = 0
+      if lesson == nil {
+        error = write(shown, path, isLive: isLive)
+      } else {
+        error = try lesson?.take(model.value, source: path, frame: count) ?? 0
+      }
       if error != 0 {
         isOver = true
         throw .report(standardOutput: error)

@@ -20,6 +20,8 @@ struct Run: ~Copyable {
   var hasFailed = false
   /// Whether the model's file is not what it was, or answers cannot be written.
   var isOver = false
+  /// What is being taught; nil where frames are answered.
+  var lesson: Lesson?
 
   /// Loads the model.
   init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
@@ -35,7 +37,10 @@ struct Run: ~Copyable {
     }
     let model = try ModelBox(Model(of: options, path))
     let unattended = try Unattended(options, model.value)
+    var lesson: Lesson?
+    if let label = options.teach { lesson = try Lesson(label, shots: options.shots ?? 5, model.value) }
     watch = options.watchesModel ? try ModelWatch(path, options, first: model.value.stamp) : nil
+    self.lesson = lesson
     self.model = model
     self.unattended = unattended
     self.options = options
@@ -121,7 +126,7 @@ struct Run: ~Copyable {
   }
 
   var isDone: Bool {
-    if e3c_stop_asked() != 0 { return true }
+    if e3c_stop_asked() != 0 || lesson?.isDone == true { return true }
     return options.frameLimit.map { count >= UInt64($0) } ?? false
   }
 }

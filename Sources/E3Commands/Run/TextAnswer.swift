@@ -46,7 +46,9 @@ struct TextAnswer {
       stream.write("\n")
     }
     writeUncertainty(result)
-    if let calibration = model.calibration {
+    writeLearned(result, model)
+    // Thresholds and set are of the model's own classes.
+    if let calibration = model.calibration, result.learned_class == E3_NO_CLASS {
       CalibratedText(stream: stream, calibration: calibration).write(result, model)
     }
   }
@@ -65,6 +67,7 @@ struct TextAnswer {
     stream.write(": ")
     if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     stream.write(result.decision.decisionName)
+    writeLearnedLabel(result, model)
     var ranking = Ranking(result, count: top)
     while let index = ranking.next() {
       stream.write(", ")

@@ -10,6 +10,10 @@ struct SessionSetup {
   /// CPU of each thread; nil: the system places them.
   var cpus: UnsafePointer<UInt16>?
   var load = LoadMode.map
+  /// File of learned classes; nil: none.
+  var classes: UnsafePointer<CChar>?
+  /// Whether that file may be missing, and then is begun.
+  var beginsClasses = false
 }
 
 /// A model file and one session of it.
@@ -26,6 +30,8 @@ struct Model: ~Copyable {
   private let model: Memory
   private let arena: Memory
   private let session: OpaquePointer
+  /// Attached to the session; nil where there are none.
+  let learned: LearnedFile?
   /// Nanoseconds that a frame may take from the scene on; 0: any number.
   private let deadline: UInt64
 
@@ -57,6 +63,7 @@ struct Model: ~Copyable {
     choices.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
     choices.threads = UInt32(setup.threads)
     choices.isa = setup.isa
+    choices.learned_classes = setup.classes == nil ? 0 : 1
     if let cpus = setup.cpus {
       choices.pin_threads = 1
       withUnsafeMutableBytes(of: &choices.cpus) {
@@ -78,6 +85,18 @@ struct Model: ~Copyable {
     file.readOn()
     var isa = e3_isa(E3_ISA_AUTO)
     try Self.check(nil, e3_session_get_isa(session, &isa))
+    var learned: LearnedFile?
+    do throws(Failure) {
+      if let classes = setup.classes {
+        learned = try LearnedFile(classes, handle, begins: setup.beginsClasses)
+        try Self.check(classes, e3_session_attach_classes(session, learned?.handle))
+      }
+    } catch {
+      e3_session_destroy(session)
+      learned?.destroy()
+      throw error
+    }
+    self.learned = learned
     self.path = path
     self.info = info
     self.calibration = info.calibrated != 0 ? calibration : nil
@@ -91,7 +110,10 @@ struct Model: ~Copyable {
     self.arena = arena
   }
 
-  deinit { e3_session_destroy(session) }
+  deinit {
+    e3_session_destroy(session)
+    learned?.destroy()
+  }
 
   private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {
     if status != 0 { throw .report(path, status: status) }
@@ -166,6 +188,9 @@ extension Model {
       e3c_pause_ms(milliseconds)
     }
   }
+
+  /// Takes the last answer as one more picture of a learned class; the library's status.
+  func learn(_ index: UInt32) -> e3_status { e3_classes_learn(learned?.handle, index, session) }
 
   /// The status of the model's golden self-test.
   func selfTest() -> e3_status { e3_session_self_test(session) }

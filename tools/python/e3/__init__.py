@@ -9,8 +9,9 @@ answers of M members, and what they differ in is the uncertainty.
 
 from ._library import E3Error, lib as _lib
 from .answer import ACCEPT, UNKNOWN, UNSURE, Answer
+from .classes import LearnedClass
 from .frame import Frame
 from .model import Calibration, Model, Preprocessing
 
-__all__ = ["ACCEPT", "UNKNOWN", "UNSURE", "Answer", "Calibration", "E3Error", "Frame", "Model", "Preprocessing"]
+__all__ = ["ACCEPT", "UNKNOWN", "UNSURE", "Answer", "Calibration", "E3Error", "Frame", "LearnedClass", "Model", "Preprocessing"]
 __version__: str = _lib.e3_version_text().decode()

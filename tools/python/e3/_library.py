@@ -85,6 +85,7 @@ class SessionOptions(Structure):
         ("pin_threads", c_uint32),
         ("cpus", c_uint16 * MAX_THREADS),
         ("record_routing", c_uint32),
+        ("learned_classes", c_uint32),
     ]
 
 
@@ -132,6 +133,32 @@ class Result(Structure):
         ("relative_distance", c_float),
         ("representation_stride", c_uint32),
         ("representations", c_void_p),
+        ("learned_class", c_uint32),
+        ("learned_distance", c_float),
+        ("learned_radius", c_float),
+        ("nearest_learned_class", c_uint32),
+    ]
+
+
+class ClassesInfo(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("count", c_uint32),
+        ("capacity", c_uint32),
+        ("grid", c_uint32),
+        ("bytes", c_uint64),
+    ]
+
+
+class Class(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("pictures", c_uint32),
+        ("agreement", c_float),
+        ("radius", c_float),
+        ("label_length", c_uint32),
+        ("label", c_void_p),
     ]
 
 
@@ -143,6 +170,8 @@ STRUCTS = {
     "e3_session_options": SessionOptions,
     "e3_frame": Frame,
     "e3_result": Result,
+    "e3_classes_info": ClassesInfo,
+    "e3_class": Class,
 }
 
 # Result and arguments of each function; every result but a pointer's, the version and nothing is a status.
@@ -175,6 +204,20 @@ FUNCTIONS = {
     "e3_session_run_tensor": (ctypes.c_int32, [c_void_p, c_void_p, c_size_t, POINTER(Result)]),
     "e3_session_preprocess": (ctypes.c_int32, [c_void_p, POINTER(Frame), c_void_p, c_size_t]),
     "e3_session_self_test": (ctypes.c_int32, [c_void_p]),
+    "e3_session_attach_classes": (ctypes.c_int32, [c_void_p, c_void_p]),
+    "e3_classes_query": (
+        ctypes.c_int32,
+        [POINTER(Model), c_uint32, c_uint32, POINTER(c_size_t), POINTER(c_size_t)],
+    ),
+    "e3_classes_create": (
+        ctypes.c_int32,
+        [POINTER(Model), c_uint32, c_uint32, c_void_p, c_size_t, POINTER(c_void_p)],
+    ),
+    "e3_classes_open": (ctypes.c_int32, [POINTER(Model), c_void_p, c_size_t, POINTER(c_void_p)]),
+    "e3_classes_get_info": (ctypes.c_int32, [c_void_p, POINTER(ClassesInfo)]),
+    "e3_classes_add": (ctypes.c_int32, [c_void_p, c_char_p, c_uint32, POINTER(c_uint32)]),
+    "e3_classes_learn": (ctypes.c_int32, [c_void_p, c_uint32, c_void_p]),
+    "e3_classes_get_class": (ctypes.c_int32, [c_void_p, c_uint32, POINTER(Class)]),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import math
 from ctypes import string_at
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from . import _library
+from .classes import NO_CLASS
 
 if TYPE_CHECKING:
     import numpy
@@ -32,6 +33,9 @@ class Answer:
         has no class statistics
     relative_distance: the relative one, of squares; None likewise
     classes, members: C and M
+    learned: label of the learned class that is the answer, as the decision then says; None when none is
+    nearest_learned: label of the nearest learned class, the answer or not; None without learned classes
+    learned_distance, learned_radius: distance from it, 0 to 2, and its radius; None likewise
     """
 
     __slots__ = (
@@ -53,10 +57,14 @@ class Answer:
         "disagreement",
         "distance",
         "relative_distance",
+        "learned",
+        "nearest_learned",
+        "learned_distance",
+        "learned_radius",
     )
 
-    def __init__(self, result: "_library.Result", labels: List[str], width: int) -> None:
-        """Copies `result`; width: of a representation."""
+    def __init__(self, result: "_library.Result", labels: List[str], width: int, learned: Sequence[str] = ()) -> None:
+        """Copies `result`; width: of a representation; learned: labels of the learned classes."""
         classes, members = result.classes, result.members
         self._labels = labels
         self._width = width
@@ -78,6 +86,11 @@ class Answer:
         self.disagreement = result.disagreement
         self.distance = _number(result.distance)
         self.relative_distance = _number(result.relative_distance)
+        index, nearest = result.learned_class, result.nearest_learned_class
+        self.learned = None if index == NO_CLASS else learned[index]
+        self.nearest_learned = None if nearest == NO_CLASS else learned[nearest]
+        self.learned_distance = _number(result.learned_distance)
+        self.learned_radius = _number(result.learned_radius)
 
     @property
     def label(self) -> str:
@@ -123,6 +136,8 @@ class Answer:
 
     def __repr__(self) -> str:
         label = f" {self.label!r}" if self.label else ""
+        if self.learned is not None:
+            return f"<Answer {self.decision}: learned class {self.learned!r}, distance {self.learned_distance:.3f}>"
         return (
             f"<Answer {self.decision}: class {self.top_class}{label} {100 * self.top_probability:.1f} %, "
             f"{self.total_entropy:.3f} nats, {self.mutual_information:.3f} of it between {self.members} members>"
@@ -139,6 +154,8 @@ class Answer:
             name = html.escape(label) if label else f"class {index}"
             rows.append(f"<tr><td>{name}</td><td>{bar}</td><td>{100 * probability:.1f} %</td><td>{each}</td></tr>")
         facts = f"uncertainty {self.total_entropy:.3f} nats, {self.mutual_information:.3f} of it between members"
+        if self.learned is not None:
+            facts = f"learned class {html.escape(self.learned)}; {facts}"
         if self.relative_distance is not None:
             facts += f"; relative distance {self.relative_distance:.3g}"
         return (

@@ -13,6 +13,7 @@ from . import _library
 from ._buffer import Buffer
 from ._library import check, lib, sized
 from .answer import Answer
+from .classes import Classes, LearnedClass
 from .frame import as_frame
 
 
@@ -72,9 +73,16 @@ class Model:
     calibration: None when the file carries none
     """
 
-    def __init__(self, source: Union[str, "os.PathLike[str]", bytes], *, threads: int = 1, isa: str = "auto") -> None:
+    def __init__(
+        self,
+        source: Union[str, "os.PathLike[str]", bytes],
+        *,
+        threads: int = 1,
+        isa: str = "auto",
+        classes: Union[None, str, "os.PathLike[str]", bytes] = None,
+    ) -> None:
         """source: path of a .e3 file, which is mapped, or its bytes. threads: that compute one frame, 1 to 64. isa: the
-        instruction-set tier, as e3-run --isa takes it."""
+        instruction-set tier, as e3-run --isa takes it. classes: path of a .e3c file of learned classes, or its bytes."""
         self._file, self.path = _file(source)
         self._handle = _library.Model()
         check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
@@ -94,6 +102,14 @@ class Model:
         tier = c_uint32()
         check(lib.e3_isa_from_name(isa.encode(), byref(tier)), isa)
         self._options.isa = tier.value
+        self._learned: Optional[Classes] = None
+        if classes is not None:
+            content, subject = classes, "classes"
+            if not isinstance(classes, bytes):
+                subject = os.fspath(classes)
+                with open(subject, "rb") as file:
+                    content = file.read()
+            self._learned = Classes(self._handle, content, 0, subject)
         # Sessions that no thread runs at the moment; taking and giving back are atomic.
         self._idle: "deque[_Session]" = deque([_Session(self)])
 
@@ -172,6 +188,54 @@ class Model:
                 for done in [pool.submit(work, index) for index in range(count)]:
                     done.result()
         return [answer for part in parts for answer in part]
+
+    def learn(self, label: str, frames: Iterable[Any], *, capacity: int = 16) -> LearnedClass:
+        """Adds frames to the learned class `label`, which is new when there is none of that label.
+
+        Five pictures from different sides are a good start; with fewer than three, answers of the class are at most
+        "unsure". No other thread may use the model meanwhile. capacity: most classes, when these are the first.
+        """
+        return self._learn(label, "learned", frames, capacity)
+
+    def learn_unlike(self, frames: Iterable[Any], *, capacity: int = 16) -> LearnedClass:
+        """Adds frames that are of none of the learned classes: what these share with them counts for nothing."""
+        return self._learn("unlike", "unlike", frames, capacity)
+
+    def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
+        if self._learned is None:
+            self._learned = Classes(self._handle, None, capacity, self.path)
+            self._idle.clear()  # those sessions have no room for features
+        index = self._learned.index(label, kind)
+        session = self._take()
+        try:
+            for frame in frames:
+                session.run_frame(as_frame(frame))
+                check(lib.e3_classes_learn(self._learned.handle, index, session.handle), label)
+        finally:
+            self._idle.append(session)
+        return self._learned[index]
+
+    @property
+    def learned(self) -> List[LearnedClass]:
+        """The learned classes."""
+        return [] if self._learned is None else list(self._learned)
+
+    def save_classes(self, path: "Union[str, os.PathLike[str]]") -> None:
+        """Writes the learned classes as a .e3c file, which is there whole or not at all."""
+        import tempfile
+
+        if self._learned is None:
+            raise ValueError("there are no learned classes")
+        path = os.fspath(path)
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".e3c-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self._learned.bytes)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
 
     def preprocess(self, frame: Any) -> Any:
         """What the network sees of a frame: float32 `[height][width][channels]`."""
@@ -279,11 +343,12 @@ class Model:
 class _Session:
     """A session in an arena of its own, for one thread at a time."""
 
-    __slots__ = ("handle", "_arena", "_file", "_labels", "_path", "_process", "_reference", "_result", "_width")
+    __slots__ = ("handle", "_arena", "_file", "_labels", "_learned", "_path", "_process", "_reference", "_result", "_width")
 
     def __init__(self, model: Model) -> None:
         self.handle = c_void_p()
         size, alignment = c_size_t(), c_size_t()
+        model._options.learned_classes = model._learned is not None
         options = byref(model._options)
         check(lib.e3_session_query(byref(model._handle), options, byref(size), byref(alignment)), model.path)
         self._arena = mmap.mmap(-1, size.value + alignment.value)
@@ -293,6 +358,9 @@ class _Session:
         check(lib.e3_session_create(byref(model._handle), options, address, size, byref(self.handle)), model.path)
         self._arena = start  # keeps the memory mapped
         self._labels, self._width, self._path = model.labels, model.representation_size, model.path
+        self._learned = model._learned
+        if self._learned is not None:
+            check(lib.e3_session_attach_classes(self.handle, self._learned.handle), model.path)
         self._result = sized(_library.Result)
         self._reference = byref(self._result)
 
@@ -300,11 +368,15 @@ class _Session:
         status = lib.e3_session_run_frame(self.handle, frame.reference, self._reference)
         if status:
             raise _library.E3Error(status)
-        return Answer(self._result, self._labels, self._width)
+        return self._answer()
 
     def run_tensor(self, values: Buffer) -> Answer:
         check(lib.e3_session_run_tensor(self.handle, values.address, values.size // 4, self._reference))
-        return Answer(self._result, self._labels, self._width)
+        return self._answer()
+
+    def _answer(self) -> Answer:
+        learned = () if self._learned is None else self._learned.labels
+        return Answer(self._result, self._labels, self._width, learned)
 
     def preprocess(self, frame: Any, values: int, count: int) -> None:
         check(lib.e3_session_preprocess(self.handle, frame.reference, values, count))

@@ -44,7 +44,7 @@ def test_a_struct_has_the_members_of_the_header(name):
 
 def test_every_struct_that_a_stated_function_takes_is_stated():
     taken = {match for function in _library.FUNCTIONS for match in re.findall(r"\b(e3_\w+) \*", prototype(function)[1])}
-    assert taken - {"e3_session", *ENUMS} == set(_library.STRUCTS)
+    assert taken - {"e3_session", "e3_classes", *ENUMS} == set(_library.STRUCTS)
 
 
 def prototype(function):

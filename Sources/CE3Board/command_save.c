@@ -1,0 +1,46 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "e3_command.h"
+
+int e3c_exists(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 || errno != ENOENT;
+}
+
+static int write_all(int descriptor, const char *bytes, size_t count) {
+  while (count > 0) {
+    const ssize_t written = write(descriptor, bytes, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    bytes += written;
+    count -= (size_t)written;
+  }
+  return fsync(descriptor) < 0 ? errno : 0;
+}
+
+int e3c_replace_file(const char *path, const void *bytes, size_t count) {
+  static const char suffix[] = ".XXXXXX";
+  char temporary[E3C_PATH_BYTES];
+  const size_t length = strlen(path);
+  if (length + sizeof suffix > sizeof temporary) return ENAMETOOLONG;
+  struct stat status;
+  const int is_there = stat(path, &status) == 0;
+  if (is_there && !S_ISREG(status.st_mode)) return EINVAL;
+  memcpy(temporary, path, length);
+  memcpy(temporary + length, suffix, sizeof suffix);
+  const int descriptor = mkostemp(temporary, O_CLOEXEC);
+  if (descriptor < 0) return errno;
+  int error = write_all(descriptor, bytes, count);
+  if (!error && fchmod(descriptor, is_there ? status.st_mode & 0777 : 0644) < 0) error = errno;
+  if (close(descriptor) < 0 && !error) error = errno;
+  if (!error && rename(temporary, path) < 0) error = errno;
+  if (error) unlink(temporary);
+  return error;
+}

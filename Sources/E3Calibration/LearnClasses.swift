@@ -1,0 +1,199 @@
+import E3
+import E3DataSets
+import E3Host
+import E3Models
+
+/// What was learned, and what may be expected of it.
+public struct LearningSummary: Sendable {
+  /// A class that got pictures.
+  public struct Class: Sendable {
+    public let label: String
+    /// Pictures of it in all.
+    public let pictures: Int
+    public let radius: Float
+    /// Of the pictures that were left out in turn, those that were found.
+    public let found: Share
+  }
+
+  public let classes: [Class]
+  /// Of the unlike pictures that were left out in turn, those that were taken for a learned class; nil without some.
+  public let taken: Share?
+}
+
+/// So many of so many.
+public struct Share: Sendable, Equatable {
+  public let count: Int
+  public let of: Int
+
+  public init(count: Int, of: Int) { (self.count, self.of) = (count, of) }
+
+  /// Where the share of all such pictures lies with 95 % confidence (Wilson 1927).
+  public var interval: (low: Double, high: Double) {
+    guard of > 0 else { return (0, 1) }
+    let (n, z) = (Double(of), 1.959964)
+    let p = Double(count) / n
+    let middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    let half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
+    return (max(0, middle - half), min(1, middle + half))
+  }
+}
+
+/// Learns classes from pictures and adds them to a .e3c file.
+///
+/// - Parameters:
+///   - path: The model file.
+///   - pictures: A folder with one folder of pictures for each class; or images of one class, called `label`.
+///   - unlike: Pictures of none of the classes.
+///   - file: The .e3c file, begun when it is not there. It is replaced when all is learned.
+///   - progress: Is told the share that is done.
+/// - Throws: images without a label; no room; a file of another model.
+public func learnClasses(
+  model path: String, pictures: DataSet, label: String?, unlike: DataSet?, file: String,
+  progress: (Double) -> Void = { _ in }
+) throws(FileError) -> LearningSummary {
+  let watch = FileWatch()
+  let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
+  let names = try labels(of: pictures, label)
+  let before = try ClassesFile(file, model)
+  let lesson = Lesson(model: model, names: names, pictures: pictures, unlike: unlike)
+  let all = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: nil)
+
+  // What was left out is looked for with all the rest.
+  let folds = min(Lesson.mostFolds, pictures.count)
+  var found = [Share](repeating: Share(count: 0, of: 0), count: names.count)
+  for fold in 0..<folds where pictures.count > 1 {
+    let rest = try lesson.learned(from: before.bytes, leavingOut: (fold, folds), unlikeFold: nil)
+    for place in stride(from: fold, to: pictures.count, by: folds) {
+      let class_ = pictures.labels?[place] ?? 0
+      let answer = try lesson.answer(pictures, place, rest)
+      found[class_] = Share(count: found[class_].count + (answer == names[class_] ? 1 : 0), of: found[class_].of + 1)
+    }
+    progress(Double(fold + 1) / Double(folds))
+  }
+  var taken: Share?
+  if let unlike, unlike.count > 1 {
+    var count = 0
+    for fold in 0..<2 {
+      let rest = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: fold)
+      for place in stride(from: fold, to: unlike.count, by: 2) {
+        if try lesson.answer(unlike, place, rest) != nil { count += 1 }
+      }
+    }
+    taken = Share(count: count, of: unlike.count)
+  }
+  try watch.requireUnchanged()
+  try before.write(all.bytes)
+  let classes = names.indices.compactMap { index -> LearningSummary.Class? in
+    guard let place = all.index(of: names[index]), let learned = try? all.info(place) else { return nil }
+    return LearningSummary.Class(
+      label: names[index], pictures: learned.pictures, radius: learned.radius, found: found[index])
+  }
+  return LearningSummary(classes: classes, taken: taken)
+}
+
+/// The labels of the classes that pictures are of.
+private func labels(of pictures: DataSet, _ label: String?) throws(FileError) -> [String] {
+  if let names = pictures.classNames {
+    guard label == nil else {
+      throw FileError(file: pictures.path, problem: "the folders are the labels; --label is for pictures of one class")
+    }
+    return names
+  }
+  guard let label else {
+    throw FileError(file: pictures.path, problem: "pictures of one class, which --label names")
+  }
+  guard pictures.labels == nil || pictures.labels?.allSatisfy({ $0 == 0 }) == true else {
+    throw FileError(file: pictures.path, problem: "images of several classes, whose labels are numbers: use folders")
+  }
+  return [label]
+}
+
+/// Learns from some of the pictures.
+private struct Lesson {
+  let model: MappedModel
+  let names: [String]
+  let pictures: DataSet
+  let unlike: DataSet?
+
+  static let mostFolds = 10
+
+  /// The classes of `bytes` with these pictures added, but those of a fold.
+  func learned(
+    from bytes: [UInt8], leavingOut fold: (Int, Int)?, unlikeFold: Int?
+  ) throws(FileError) -> LearnedClasses {
+    let classes: LearnedClasses
+    do throws(E3Error) {
+      classes = try LearnedClasses(Model(bytes: model.bytes, owner: model), copying: bytes.span.bytes)
+    } catch {
+      throw FileError(file: model.path, problem: error.description)
+    }
+    var session = try ModelSession(model, classes: classes)
+    if let unlike {
+      let index = try index(of: "unlike", isUnlike: true, classes)
+      for place in 0..<unlike.count where unlikeFold.map({ place % 2 != $0 }) ?? true {
+        try learn(unlike, place, index, classes, &session)
+      }
+    }
+    for place in 0..<pictures.count where fold.map({ place % $0.1 != $0.0 }) ?? true {
+      try learn(
+        pictures, place, index(of: names[pictures.labels?[place] ?? 0], isUnlike: false, classes), classes, &session)
+    }
+    return classes
+  }
+
+  private func learn(
+    _ data: DataSet, _ place: Int, _ index: Int, _ classes: LearnedClasses, _ session: inout ModelSession
+  ) throws(FileError) {
+    _ = try session.run(data.image(at: place), name: data.name(ofImage: place))
+    try session.learn(index, of: classes)
+  }
+
+  private func index(of label: String, isUnlike: Bool, _ classes: LearnedClasses) throws(FileError) -> Int {
+    if let index = classes.index(of: label), let learned = try? classes.info(index) {
+      guard learned.isUnlike == isUnlike else {
+        throw FileError(file: label, problem: "is the name of another kind of class in the file")
+      }
+      return index
+    }
+    do throws(E3Error) {
+      return try classes.add(label, isUnlike: isUnlike)
+    } catch {
+      throw FileError(file: label, problem: error.description)
+    }
+  }
+
+  /// Label of the learned class that is the answer to an image; nil when none is.
+  func answer(_ data: DataSet, _ place: Int, _ classes: LearnedClasses) throws(FileError) -> String? {
+    var session = try ModelSession(model, classes: classes)
+    let answer = try session.run(data.image(at: place), name: data.name(ofImage: place))
+    return answer.learnedClass.flatMap { try? classes.info($0).label }
+  }
+}
+
+/// A .e3c file, which may not be there yet.
+private struct ClassesFile {
+  private let path: String
+  let bytes: [UInt8]
+
+  init(_ path: String, _ model: MappedModel) throws(FileError) {
+    self.path = path
+    let file = isThere(path) ? try MappedFile(path: path) : nil
+    let stored = withExtendedLifetime(file) { file.map { Array($0.bytes) } }
+    do throws(E3Error) {
+      let model = try Model(bytes: model.bytes, owner: model)
+      if let stored {
+        bytes = try LearnedClasses(model, copying: stored.span.bytes).bytes
+      } else {
+        bytes = try LearnedClasses(model).bytes
+      }
+    } catch {
+      throw FileError(file: path, problem: error.description)
+    }
+  }
+
+  func write(_ bytes: [UInt8]) throws(FileError) {
+    let file = try AtomicFile(path: path)
+    try file.write(bytes)
+    try file.commit()
+  }
+}

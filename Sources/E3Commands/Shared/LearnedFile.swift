@@ -1,0 +1,96 @@
+import CE3
+import CE3Board
+
+/// A .e3c file in memory: classes that were added to a model. Whoever opened it destroys it.
+struct LearnedFile {
+  let path: UnsafePointer<CChar>
+  let handle: OpaquePointer
+  private let memory: UnsafeMutableRawPointer
+  private let count: Int
+
+  /// Classes of a file that is begun.
+  private static var capacity: UInt32 { 16 }
+
+  /// Reads the file.
+  ///
+  /// - Parameter begins: Whether a file that is not there is empty classes.
+  init(_ path: UnsafePointer<CChar>, _ model: UnsafePointer<e3_model>, begins: Bool) throws(Failure) {
+    let isNew = begins && e3c_exists(path) == 0
+    var (bytes, alignment) = (0, 0)
+    if isNew {
+      try Self.check(path, e3_classes_query(model, Self.capacity, 0, &bytes, &alignment))
+      memory = try Self.memory(path, bytes)
+    } else {
+      let file = try MappedFile(path)
+      bytes = file.bytes.count
+      memory = try Self.memory(path, bytes)
+      if let start = file.bytes.baseAddress { memory.copyMemory(from: start, byteCount: bytes) }
+    }
+    count = bytes
+    self.path = path
+    var handle: OpaquePointer?
+    let status =
+      isNew
+      ? e3_classes_create(model, Self.capacity, 0, memory, bytes, &handle)
+      : e3_classes_open(model, memory, bytes, &handle)
+    guard status == 0, let handle else {
+      e3c_unmap_memory(memory, max(bytes, 1))
+      throw .report(path, status: status)
+    }
+    self.handle = handle
+  }
+
+  private static func memory(_ path: UnsafePointer<CChar>, _ bytes: Int) throws(Failure) -> UnsafeMutableRawPointer {
+    guard let memory = e3c_map_memory(max(bytes, 1)) else { throw .report(path, "out of memory") }
+    return memory
+  }
+
+  func destroy() { e3c_unmap_memory(memory, max(count, 1)) }
+
+  private static func check(_ path: UnsafePointer<CChar>, _ status: e3_status) throws(Failure) {
+    if status != 0 { throw .report(path, status: status) }
+  }
+
+  /// What the file holds.
+  var info: e3_classes_info {
+    var info = e3_classes_info()
+    info.struct_size = UInt32(MemoryLayout<e3_classes_info>.size)
+    _ = e3_classes_get_info(handle, &info)
+    return info
+  }
+
+  /// A class; nil when there is none of this index.
+  func learned(_ index: UInt32) -> e3_class? {
+    var learned = e3_class()
+    learned.struct_size = UInt32(MemoryLayout<e3_class>.size)
+    return e3_classes_get_class(handle, index, &learned) == 0 ? learned : nil
+  }
+
+  /// Index of the class with a label, which is added when there is none.
+  func index(of label: UnsafePointer<CChar>) throws(Failure) -> UInt32 {
+    let wanted = CString.bytes(label)
+    for index in 0..<info.count {
+      guard let learned = learned(index), learned.text.count == wanted.count else { continue }
+      var isSame = true
+      for place in 0..<wanted.count where learned.text[place] != wanted[place] { isSame = false }
+      if isSame { return index }
+    }
+    var index: UInt32 = 0
+    let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
+    if status != 0 { throw .report(label, status: status) }
+    return index
+  }
+
+  /// Writes the file anew; it is there whole or as it was.
+  func save() throws(Failure) {
+    let error = e3c_replace_file(path, memory, Int(info.bytes))
+    if error != 0 {
+      throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }
+    }
+  }
+}
+
+extension e3_class {
+  /// The label.
+  var text: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: label, count: Int(label_length)) }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import E3Calibration
+import E3DataSets
+import E3Host
+
+struct LearnCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "learn",
+    abstract: "Add classes to a model from a few pictures, without training.",
+    discussion: """
+      The classes go into a .e3c file beside the model, which e3-run --classes takes; it is begun when it is not there, and \
+      pictures of a class that it has are added to that. The model must be calibrated, with class statistics.
+
+      Five pictures of a class that show it as it will be seen are a good start; with fewer than three an answer of the \
+      class is at most unsure. Pictures of other things that may come before the camera (--unlike) make a class much \
+      more selective. What is printed was measured with each picture left out in turn.
+      """)
+
+  @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
+  var model: String
+
+  @Argument(
+    help: "A folder with one folder of pictures for each class, or pictures of one class, which --label names.",
+    completion: .file())
+  var pictures: String
+
+  @Option(help: ArgumentHelp("What the class is called.", valueName: "text"))
+  var label: String?
+
+  @Option(
+    help: ArgumentHelp("Pictures of things that are of none of the classes.", valueName: "dataset"), completion: .file()
+  )
+  var unlike: String?
+
+  @Option(help: ArgumentHelp("The learned classes.", valueName: "file.e3c"), completion: .file(extensions: ["e3c"]))
+  var classes: String
+
+  @Option(
+    help: "What transparent pixels of pictures show: white, black, or their own colour (ignore). As e3-run is told.")
+  var alpha = PictureAlpha.white
+
+  @Option(help: "Leave out so many images at the start of the pictures.")
+  var skip = 0
+
+  @Option(help: "Take only so many images of the pictures.")
+  var limit: Int?
+
+  func validate() throws {
+    if skip < 0 { throw ValidationError("--skip takes 0 or more") }
+    if let limit, limit < 1 { throw ValidationError("--limit takes 1 or more") }
+  }
+
+  func run() throws {
+    var data = try DataSet(path: pictures, alpha: alpha)
+    guard skip < data.count else {
+      throw FileError(file: pictures, problem: "\(data.count) images, of which \(skip) are left out")
+    }
+    data = data[skip..<min(data.count, skip + (limit ?? data.count))]
+    let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
+    try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
+    let meter = ProgressMeter("learning \(classes)")
+    let summary = try learnClasses(
+      model: model, pictures: data, label: label, unlike: others, file: classes
+    ) { meter.update($0) }
+    print("\(classes): \(summary.classes.count == 1 ? "1 class" : "\(summary.classes.count) classes") learned")
+    for line in summary.lines { print(line) }
+  }
+}
+
+extension LearningSummary {
+  /// What may be expected, line by line.
+  fileprivate var lines: [String] {
+    var lines = classes.map { learned in
+      "  \(learned.label): \(learned.pictures) \(learned.pictures == 1 ? "picture" : "pictures"), "
+        + "radius \(rounded(learned.radius)), "
+        + (learned.found.of > 0 ? "found \(learned.found.text)" : "found: one picture cannot tell")
+        + (learned.pictures < 3 ? "; fewer than 3 pictures: at most unsure" : "")
+    }
+    lines.append(
+      taken.map { "  taken for one of them, of the unlike pictures: \($0.text)" }
+        ?? "  other things taken for one of them: not known; --unlike PICTURES measures it, and lessens it")
+    return lines
+  }
+
+  private func rounded(_ value: Float) -> String {
+    let thousandths = Int((value * 1000).rounded())
+    return "\(thousandths / 1000).\(String(String(thousandths % 1000 + 1000).dropFirst()))"
+  }
+}
+
+extension Share {
+  fileprivate var text: String {
+    let (low, high) = interval
+    let percent = [Double(count) / Double(max(of, 1)), low, high].map { "\(Int(($0 * 100).rounded()))" }
+    return "\(count) of \(of) when left out (\(percent[0]) %; of all such pictures \(percent[1]) to \(percent[2]) %)"
+  }
+}

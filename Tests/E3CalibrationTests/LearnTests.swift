@@ -1,0 +1,87 @@
+import E3
+import E3Calibration
+import E3Models
+import E3TestSupport
+import Foundation
+import Testing
+
+/// The built `e3-convert learn`, and what a calibration says for it.
+@Suite("e3-convert learn")
+struct LearnTests {
+  let folder: TemporaryFolder
+  let model = packageRoot.appendingPathComponent("models/fashion-e3.e3").path
+
+  init() throws {
+    folder = try TemporaryFolder()
+    for (place, names) in [
+      "new/ground": ["other-grass", "other-gravel", "other-bricks"],
+      "new/cat": ["other-cat", "other-cat", "other-cat"],
+      "other": ["garment-bag", "garment-coat", "garment-dress", "other-coffee"],
+    ] {
+      for (index, name) in names.enumerated() {
+        let picture = packageRoot.appendingPathComponent("models/frames/\(name).jpg")
+        try folder.write([UInt8](Data(contentsOf: picture)), to: "\(place)/\(index).jpg")
+      }
+    }
+  }
+
+  private func learn(_ arguments: String...) throws -> Outcome {
+    try BuiltCommand("e3-convert").run(["learn", model] + arguments + ["--classes", folder["my.e3c"]])
+  }
+
+  @Test("learns a class from each folder and says what was found with each picture left out")
+  func folders() throws {
+    let result = try learn(folder["new"], "--unlike", folder["other"])
+    #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+    #expect(result.lines.count == 4 && result.lines[0] == "\(folder["my.e3c"]): 2 classes learned", "\(result.output)")
+    #expect(
+      result.lines[1].hasPrefix("  cat: 3 pictures, radius 0.")
+        && result.lines[1].contains("found 3 of 3 when left out (100 %"))
+    #expect(result.lines[2].hasPrefix("  ground: 3 pictures, radius 0."))
+    #expect(result.lines[3].hasPrefix("  taken for one of them, of the unlike pictures: 0 of 4 when left out (0 %"))
+    let bytes = try folder.bytes("my.e3c")
+    let opened = try Model(contentsOf: model)
+    let classes = try LearnedClasses(opened, copying: bytes.span.bytes)
+    let learned = try [classes.info(0), classes.info(1), classes.info(2)]
+    #expect(learned.map(\.label) == ["unlike", "cat", "ground"])
+    #expect(learned[0].isUnlike && learned[0].pictures == 4)
+  }
+
+  @Test("adds pictures to a class that the file has, in the order of the files, as one after the other does")
+  func more() throws {
+    #expect(try learn(folder["new/ground"], "--label", "ground").status == 0)
+    let whole = try folder.bytes("my.e3c")
+    try FileManager.default.removeItem(atPath: folder["my.e3c"])
+    #expect(try learn(folder["new/ground"], "--label", "ground", "--limit", "2").output.contains("at most unsure"))
+    let rest = try learn(folder["new/ground"], "--label", "ground", "--skip", "2")
+    #expect(rest.output.contains("  ground: 3 pictures,") && rest.output.contains("not known; --unlike"))
+    #expect(try folder.bytes("my.e3c") == whole)
+  }
+
+  @Test("a fault is one line, and the file stays as it was")
+  func faults() throws {
+    #expect(try learn(folder["new/cat"], "--label", "cat").status == 0)
+    let before = try folder.bytes("my.e3c")
+    let unnamed = try learn(folder["new/cat"])
+    #expect(
+      unnamed.status == 1
+        && unnamed.errors == "e3-convert: \(folder["new/cat"]): pictures of one class, which --label names\n")
+    let named = try learn(folder["new"], "--label", "x")
+    #expect(named.status == 1 && named.errors.contains("the folders are the labels"))
+    let kind = try learn(folder["new/cat"], "--label", "unlike", "--unlike", folder["other"])
+    #expect(kind.status == 1 && kind.errors.contains("another kind of class"))
+    #expect(try learn(folder["new/cat"], "--label", "", "--limit", "0").status == 2)
+    #expect(try folder.bytes("my.e3c") == before)
+    try folder.write(Array(before.dropLast()), to: "my.e3c")
+    let short = try learn(folder["new/cat"], "--label", "cat")
+    #expect(short.status == 1 && short.errors.hasPrefix("e3-convert: \(folder["my.e3c"]): "))
+  }
+
+  @Test("a share's interval is Wilson's")
+  func interval() {
+    // R: binom::binom.confint(8, 10, methods = "wilson") gives 0.4901625 and 0.9433178.
+    let (low, high) = Share(count: 8, of: 10).interval
+    #expect(abs(low - 0.4901625) < 1e-6 && abs(high - 0.9433178) < 1e-6)
+    #expect(Share(count: 0, of: 0).interval.high == 1)
+  }
+}

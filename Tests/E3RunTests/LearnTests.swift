@@ -1,0 +1,116 @@
+import E3
+import E3TestSupport
+import Foundation
+import Testing
+
+@Suite("e3-run: learned classes")
+struct LearnTests {
+  let folder: TemporaryFolder
+  let model = packageRoot.appendingPathComponent("models/fashion-e3.e3").path
+  let rocket = packageRoot.appendingPathComponent("models/frames/other-rocket.jpg").path
+  let coffee = packageRoot.appendingPathComponent("models/frames/other-coffee.jpg").path
+  let dress = packageRoot.appendingPathComponent("models/frames/garment-dress.jpg").path
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test("--teach begins a file, and --classes finds the class again and leaves other answers as they are")
+  func teach() throws {
+    let classes = folder["my.e3c"]
+    let taught = try run(
+      [model, rocket, rocket, rocket, coffee, "--teach", "rocket", "--shots", "3", "--classes", classes])
+    #expect(taught.status == 0 && taught.errors.isEmpty, "\(taught.errors)")
+    #expect(taught.lines.count == 4 && taught.lines[2] == "\(rocket) 2: picture 3 of 3 of rocket")
+    #expect(taught.lines[3].hasPrefix("\(classes): rocket is learned from 3 pictures, radius 0."))
+
+    let answers = try run([model, rocket, dress, "--classes", classes, "--json"]).objects
+    let learned = try answers.map { try #require($0["learned"] as? [String: Any]) }
+    #expect(learned[0]["label"] as? String == "rocket" && learned[0]["is_answer"] as? Bool == true)
+    #expect(answers[0]["decision"] as? String == "accept" && learned[1]["is_answer"] as? Bool == false)
+    let plain = try run([model, dress, "--json"]).object
+    for key in ["probabilities", "members", "uncertainty", "decision", "prediction_set", "top"] {
+      #expect(answers[1][key] as? NSObject == plain[key] as? NSObject, "\(key)")
+    }
+    let text = try run([model, rocket, "--classes", classes]).output
+    #expect(text.hasPrefix("\(rocket): accept (") && text.contains("\n  learned class rocket: distance 0.0"))
+    #expect(
+      try run([model, coffee, "--classes", classes]).output.contains("\n  nearest learned class rocket: distance "))
+  }
+
+  @Test("a pipe of raw frames teaches too; two pictures are at most unsure, and more are added to the class")
+  func pipe() throws {
+    let classes = folder["my.e3c"]
+    let cat = try [UInt8](Data(contentsOf: packageRoot.appendingPathComponent("models/frames/other-cat-160x120.yuyv")))
+    let raw = ["--size", "160x120", "--pixel-format", "yuyv", "--classes", classes]
+    let taught = try run([model, "-", "--teach", "cat", "--shots", "2"] + raw, input: cat + cat + cat)
+    #expect(taught.status == 0 && taught.output.hasSuffix("; with fewer than 3 it is at most unsure\n"))
+    let answer = try run([model, "-", "--json"] + raw, input: cat).object
+    #expect(answer["decision"] as? String == "unsure")
+    let more = try run([model, "-", "--teach", "cat", "--shots", "1"] + raw, input: cat)
+    #expect(more.output.contains("cat is learned from 3 pictures"))
+    let line = try run([model, "-"] + raw, input: cat).output
+    #expect(line.contains(": accept, learned class cat, "))
+  }
+
+  @Test("teaches the bytes that the Swift interface does")
+  func interface() throws {
+    let pixels = try [UInt8](
+      Data(contentsOf: packageRoot.appendingPathComponent("models/frames/other-cat-160x120.yuyv")))
+    let path = folder["my.e3c"]
+    let taught = try run(
+      [
+        model, "-", "--teach", "cat", "--shots", "2", "--size", "160x120", "--pixel-format", "yuyv", "--classes", path,
+      ], input: pixels + pixels)
+    #expect(taught.status == 0)
+    let opened = try Model(contentsOf: model)
+    let classes = try LearnedClasses(opened)
+    var session = try Session(opened, SessionOptions(hasLearnedClasses: true))
+    try session.attach(classes)
+    let index = try classes.add("cat")
+    for _ in 0..<2 {
+      _ = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
+      try classes.learn(index, from: &session)
+    }
+    #expect(try folder.bytes("my.e3c") == classes.bytes)
+    #expect(try classes.info(index).pictures == 2 && classes.index(of: "cat") == 0 && classes.count == 1)
+    let answer = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
+    let (learned, nearest, decision) = (answer.learnedClass, answer.nearestLearnedClass, answer.decision)
+    #expect(learned == 0 && nearest == 0 && decision == .unsure)
+    let bytes = classes.bytes
+    let read = try LearnedClasses(opened, copying: bytes.span.bytes)
+    #expect(read.bytes == classes.bytes)
+  }
+
+  @Test("a file that is none, damaged or of another model is one line, and stays as it was")
+  func refused() throws {
+    let classes = folder["my.e3c"]
+    #expect(try run([model, rocket, "--classes", classes]).errors == "e3-run: \(classes): No such file or directory\n")
+    #expect(try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", classes]).status == 0)
+    let other = packageRoot.appendingPathComponent("models/fashion-vit.e3").path
+    let foreign = try run([other, rocket, "--classes", classes])
+    #expect(
+      foreign.status == 1
+        && foreign.errors
+          == "e3-run: \(classes): the classes were learned with another model, or another calibration of it\n"
+    )
+    var bytes = try folder.bytes("my.e3c")
+    bytes[5000] ^= 1
+    try folder.write(bytes, to: "damaged.e3c")
+    let damaged = try run([model, rocket, "--teach", "s", "--classes", folder["damaged.e3c"]])
+    #expect(damaged.status == 1 && damaged.errors.contains("checksum"))
+    #expect(try folder.bytes("damaged.e3c") == bytes)
+    let short = try run([model, rocket, "--teach", "s", "--shots", "2", "--classes", classes])
+    #expect(short.status == 1 && short.errors == "e3-run: s: fewer frames than --shots asks for: 1\n")
+  }
+
+  @Test("mistakes have status 2")
+  func usage() throws {
+    for arguments in [
+      ["--teach", "x"], ["--shots", "3"], ["--teach", "x", "--classes", "c", "--json"],
+      ["--teach", "x", "--classes", "c", "--shots", "0"], ["--teach", "x", "--classes", "c", "--watch-model"],
+    ] {
+      #expect(try run([model, rocket] + arguments).status == 2, "\(arguments)")
+    }
+    let label = try run([model, rocket, "--teach", "", "--classes", folder["c"]])
+    #expect(label.status == 1 && label.errors.contains("the label of a learned class is empty"))
+  }
+}

@@ -1,0 +1,67 @@
+"""Learned classes: the same bytes as e3-run teaches, and what they do to answers."""
+
+import platform
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import e3
+
+CAT = (ROOT / "models/frames/other-cat-160x120.yuyv").read_bytes()
+TROUSER = (ROOT / "models/frames/garment-trouser-160x120.yuyv").read_bytes()
+MODEL = ROOT / "models/fashion-e3.e3"
+
+
+def frame(pixels):
+    return e3.Frame("yuyv", np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))
+
+
+def test_a_class_is_learned_as_e3_run_teaches_it(tmp_path):
+    path = tmp_path / "run.e3c"
+    program = ROOT / f"build/{platform.machine()}/bin/e3-run"
+    command = [program, MODEL, "-", "--size", "160x120", "--pixel-format", "yuyv", "--classes", path]
+    command += ["--teach", "cat", "--shots", "3"]
+    subprocess.run(command, input=CAT * 3, check=True, stdout=subprocess.DEVNULL)
+    model = e3.Model(MODEL)
+    learned = model.learn("cat", [frame(CAT)] * 3)
+    assert learned.pictures == 3 and learned.label == "cat" and not learned.is_unlike
+    model.save_classes(tmp_path / "python.e3c")
+    assert (tmp_path / "python.e3c").read_bytes() == path.read_bytes()
+
+
+def test_a_learned_class_is_the_answer_and_other_answers_stay(tmp_path):
+    plain = e3.Model(MODEL)
+    model = e3.Model(MODEL)
+    model.learn("cat", [frame(CAT)] * 3)
+    answer = model(frame(CAT))
+    assert (answer.learned, answer.nearest_learned, answer.decision) == ("cat", "cat", "accept")
+    assert answer.learned_distance < 0.01 < answer.learned_radius
+    assert "cat" in repr(answer) and "learned class cat" in answer._repr_html_()
+    other, before = model(frame(TROUSER)), plain(frame(TROUSER))
+    assert other.learned is None and other.nearest_learned == "cat" and other.decision == before.decision
+    assert (other.probabilities == before.probabilities).all() and (other.member_logits == before.member_logits).all()
+    assert before.nearest_learned is None and before.learned_distance is None
+
+    model.learn_unlike([frame(TROUSER)])
+    model.save_classes(tmp_path / "my.e3c")
+    again = e3.Model(MODEL, classes=tmp_path / "my.e3c")
+    assert again.learned == model.learned and [learned.label for learned in again.learned] == ["cat", "unlike"]
+    assert again(frame(CAT)).learned_distance == model(frame(CAT)).learned_distance
+
+
+def test_what_does_not_serve_is_refused(tmp_path):
+    model = e3.Model(MODEL)
+    with pytest.raises(ValueError, match="no learned classes"):
+        model.save_classes(tmp_path / "my.e3c")
+    with pytest.raises(e3.E3Error, match="label of a learned class is empty"):
+        model.learn("", [frame(CAT)])
+    with pytest.raises(e3.E3Error, match="no room"):
+        for index in range(17):
+            model.learn(f"class {index}", [])
+    model.save_classes(tmp_path / "my.e3c")
+    with pytest.raises(e3.E3Error, match="my.e3c: the classes were learned with another model"):
+        e3.Model(ROOT / "models/fashion-vit.e3", classes=tmp_path / "my.e3c")
+    with pytest.raises(e3.E3Error, match="not learned classes"):
+        e3.Model(MODEL, classes=b"x" * 200)
