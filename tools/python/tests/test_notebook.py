@@ -23,3 +23,5 @@ def test_every_cell_of_the_notebook_runs(monkeypatch):
     assert len(cells) >= 5 and len(shown) >= 2
     assert all(html.count("<") == html.count(">") for html in shown)
     assert os.path.samefile(names["folder"], ROOT / "models")
+    taken = names["taken"]
+    assert taken.pop("other-coffee") >= 8 and sum(taken.values()) <= 5
