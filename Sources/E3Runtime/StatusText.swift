@@ -35,10 +35,12 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FRAME_TRANSFORM: "unknown transform of the frame"
   case E3_ERROR_NO_FEATURES: "the session's last run kept no features for these learned classes"
   case E3_ERROR_CLASSES_FULL: "there is no room for one more learned class, or for one more picture of it"
-  case E3_ERROR_CLASS_LABEL: "the label of a class is empty, longer than 40 bytes, not one line, or there already"
+  case E3_ERROR_CLASS_LABEL:
+    "the label of a learned class is empty, longer than 40 bytes, not one line, or there already"
   case E3_ERROR_NOT_CLASSES: "not learned classes (.e3c)"
   case E3_ERROR_CLASSES_MODEL: "the classes were learned with another model, or another calibration of it"
-  case E3_ERROR_CLASS_GRID: "the calibration does not say how classes are learned: calibrate anew"
+  case E3_ERROR_CLASS_GRID:
+    "the calibration does not say how classes are learned: calibrate anew (e3-convert calibrate)"
   case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"
