@@ -56,11 +56,17 @@
       let lower = Double(Int(truncatingIfNeeded: value & 0xFFFF))
       self = (upper * 16_777_216 + middle) * 65_536 + lower
     }
+
+    @inline(__always)
+    init(_ value: UInt32) { self.init(UInt64(value)) }
   }
 
   extension Float {
     @inline(__always)
     init(_ value: Int32) { self.init(Int(value)) }
+
+    @inline(__always)
+    init(_ value: Int8) { self.init(Int(value)) }
 
     /// The nearest float: the two halves make an exact double, which is rounded once.
     @inline(__always)

@@ -31,7 +31,7 @@ struct LearnedBuffers {
     lineCount = shape.gridHeight
     var widest = 16
     for power in 0..<3 {
-      if let layout = try? ClassesLayout(shape, capacity: 1, grid: 1 << UInt32(power)) {
+      if let layout = try? ClassesLayout(shape, capacity: 1, grid: 1 &<< UInt32(power)) {
         widest = max(widest, layout.features)
       }
     }
