@@ -261,7 +261,8 @@ struct SessionTests {
   @Test("the shipped models give their golden bits")
   func shipped() throws {
     for name in [
-      "fashion-e3", "fashion-e3-late", "fashion-vmoe", "fashion-vit", "fashion-vit-2", "fashion-vit-ensemble", "parts-e3",
+      "fashion-e3", "fashion-e3-late", "fashion-vmoe", "fashion-vit", "fashion-vit-2", "fashion-vit-ensemble",
+      "parts-e3",
     ] {
       var session = try Session(Model(contentsOf: "\(packageRoot.path)/models/\(name).e3"))
       try session.selfTest()
