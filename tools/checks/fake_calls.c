@@ -59,6 +59,9 @@ int stat(const char *path, struct stat *status) {
   return 0;
 }
 
+/* Programs that were compiled with offsets of 64 bits call this one; here both are the same. */
+int stat64(const char *path, struct stat64 *status) { return stat(path, (struct stat *)status); }
+
 void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
   if (is_fake(descriptor)) descriptor = fake_map();
   return NEXT(mmap)(address, length, protection, flags, descriptor, offset);
