@@ -34,7 +34,9 @@ import CE3
 
     /// Those of a .e3c file.
     ///
-    /// - Parameter bytes: The whole file, which is copied.
+    /// - Parameters:
+    ///   - model: The model that they were learned with.
+    ///   - bytes: The whole file, which is copied.
     /// - Throws: `classesModel`, `notClasses` and the `file…` errors.
     public init(_ model: Model, copying bytes: RawSpan) throws(E3Error) {
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.byteCount, 1), alignment: 64)
@@ -124,6 +126,7 @@ import CE3
 
   /// What is known of a learned class. The equivalent of `e3_class`.
   public struct LearnedClass: Sendable, Equatable {
+    /// The text that it was taught under, 1 to 40 bytes of UTF-8.
     public let label: String
     /// Whether its pictures are of none of the classes.
     public let isUnlike: Bool

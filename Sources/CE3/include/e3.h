@@ -559,11 +559,11 @@ E3_API e3_status e3_classes_learn(e3_classes *classes, uint32_t index, e3_sessio
 /* One class. */
 typedef struct e3_class {
   uint32_t struct_size;
-  e3_class_kind kind;
+  e3_class_kind kind;  /* one of E3_CLASS_* */
   uint32_t pictures;   /* that it was learned from */
   float agreement;     /* mean cosine between the features of two of its pictures, -1 to 1; 0 with fewer than two */
   float radius;        /* a frame may be of the class up to this distance; 0 for an unlike class and for one of no pictures */
-  uint32_t label_length;
+  uint32_t label_length; /* bytes of the label */
   const char *label;   /* UTF-8, not terminated, label_length bytes inside the e3_classes */
 } e3_class;
 
