@@ -7,19 +7,19 @@ let board: [Target] = [
   .target(
     name: "CE3Kernels", dependencies: ["CE3"], exclude: ["KERNELS.md", "arm/ARM.md"], cSettings: kernelFlags),
   .target(name: "CE3Threads", linkerSettings: [.linkedLibrary("pthread")]),
-  .target(name: "CE3Files", cSettings: small),
+  .target(name: "CE3Files"),
   .target(
     name: "CE3Signature", cSettings: hasLibraries ? [] : [.define("CE3_NO_SIGNATURES")],
     linkerSettings: hasLibraries ? [.linkedLibrary("sodium")] : []),
   .target(
     name: "CE3Board", dependencies: ["CE3Files", "CE3Signature", "CE3Threads"],
-    cSettings: (hasLibraries ? [] : [.define("CE3_SMALL")]) + [.unsafeFlags(["-Os"], .when(configuration: .release))]),
+    cSettings: [.unsafeFlags(["-Os"], .when(configuration: .release))]),
   .target(name: "E3Format", dependencies: ["CE3"], exclude: ["CLASSES.md", "FORMAT.md"], swiftSettings: implementsC),
   .target(
     name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
   .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
-    name: "CE3Pictures", cSettings: hasLibraries ? [] : small + [.define("E3P_NO_JPEG_PNG")],
+    name: "CE3Pictures", cSettings: hasLibraries ? [] : [.define("E3P_NO_JPEG_PNG")],
     linkerSettings: hasLibraries
       ? [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m")] : []),
   .target(
@@ -27,8 +27,7 @@ let board: [Target] = [
     dependencies: [
       "CE3", "CE3Board", "CE3Files", "CE3Kernels", "CE3Pictures", "CE3Threads", "E3Format", "E3Runtime",
     ],
-    swiftSettings: implementsC + (hasLibraries ? [.define("E3_COMPLETE")] : [])
-      + [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
+    swiftSettings: implementsC + [.unsafeFlags(["-Osize"], .when(configuration: .release))]),
   .executableTarget(name: "e3-run", dependencies: ["CE3Board", "E3Commands"]),
   .executableTarget(name: "e3-bench", dependencies: ["CE3Board", "E3Commands"]),
 ]
@@ -160,9 +159,6 @@ var kernelFlags: [CSetting] {
   return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
 }
 
-/// False for small commands (`tools/cross/build --no-pictures`): without JPEG, PNG and signatures, and the libraries behind
-/// them, and without what only boards that nobody watches need.
+/// False for commands without JPEG, PNG and signatures, and without the libraries behind them
+/// (`tools/cross/build --no-pictures`).
 var hasLibraries: Bool { Context.environment["E3_PICTURES"] != "none" }
-
-/// C that is compiled for size in small commands.
-var small: [CSetting] { hasLibraries ? [] : [.unsafeFlags(["-Os"])] }

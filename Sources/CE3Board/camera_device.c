@@ -104,13 +104,10 @@ static int start(camera_device *device, e3c_failure *failure) {
 
 int device_open(camera_device *device, const char *path, e3c_camera_picture *picture, const e3c_controls *controls,
                 e3c_failure *failure) {
-  (void)controls; /* the small build has none */
   *device = (camera_device){.path = path, .descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
   if (device->descriptor < 0) return advise(device, failure, NULL, errno);
   if (check_capabilities(device, failure) || choose_format(device, picture, failure) ||
-#ifndef CE3_SMALL
       set_controls(device, controls, failure) ||
-#endif
       start(device, failure)) {
     device_close(device);
     return -1;

@@ -11,8 +11,6 @@
 
 #include "camera_device.h"
 
-#ifndef CE3_SMALL
-
 /* Whether the process has a descriptor of the device. Those of other users cannot be seen, but by root. */
 static int holds(const char *process, dev_t device) {
   char path[320];
@@ -59,12 +57,3 @@ int device_is_held(const camera_device *device, e3c_failure *failure) {
   if (folder) closedir(folder);
   return device_fail(failure, text, 0);
 }
-
-#else
-
-int device_is_held(const camera_device *device, e3c_failure *failure) {
-  (void)device;
-  return device_fail(failure, "the camera is in use by another program", 0);
-}
-
-#endif

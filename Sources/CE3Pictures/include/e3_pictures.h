@@ -62,6 +62,9 @@ typedef struct e3p_header {
   uint32_t orientation;        /* as in EXIF, 1 to 8 */
 } e3p_header;
 
+/* 1 where this build has the libraries behind JPEG and PNG, else 0. */
+int e3p_reads_jpeg(void);
+
 /* Reads the header of the `size` bytes at `data`. Returns 0, or -1 with a one-line text in message[E3P_MESSAGE_BYTES]. */
 int e3p_read_header(const uint8_t *data, size_t size, const e3p_settings *settings, e3p_header *header, char *message);
 

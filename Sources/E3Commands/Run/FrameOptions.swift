@@ -1,4 +1,5 @@
 import CE3
+import CE3Pictures
 
 /// Arguments of the options about frames.
 enum FrameOptions {
@@ -30,8 +31,9 @@ enum FrameOptions {
 
   static func pixels(_ argument: UnsafePointer<CChar>?) throws(Failure) -> StreamPixels {
     if let argument, let pixels = StreamPixels(argument) {
-      if pixels == .mjpeg, !Build.isComplete { throw Build.lacks("--pixel-format mjpeg") }
-      if pixels == .y4m, !Build.isComplete { throw Build.lacks("--pixel-format y4m") }
+      if pixels == .mjpeg, e3p_reads_jpeg() == 0 {
+        throw .usage("--pixel-format mjpeg") { $0.write(" is not in this build, which reads no JPEG (--no-pictures)") }
+      }
       return pixels
     }
     throw .usage(

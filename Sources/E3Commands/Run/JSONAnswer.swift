@@ -29,7 +29,7 @@ struct JSONAnswer {
     writeMembers(result)
     writeUncertainty(result)
     writeDecision(result, model)
-    if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
+    if let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     writeLearned(result, model)
     let latency = answer.latency
     milliseconds("latency_ms", latency.total)

@@ -104,23 +104,17 @@ struct Options {
         capture.chromaStride = try OptionValue.number(
           argument, 1...999_999_999, "--chroma-stride takes 1 to 999999999 bytes, not")
       case .control:
-        guard Build.isComplete else { throw Build.lacks("--control") }
         try board.addControl(argument)
       case .reconnect: board.reconnects = true
       case .smooth:
-        guard Build.isComplete else { throw Build.lacks("--smooth") }
         board.smooth = try OptionValue.number(argument, 1...100, "--smooth takes 1 to 100 frames, not")
       case .save:
-        guard Build.isComplete else { throw Build.lacks("--save") }
         board.save = try SaveOptions(argument, e3c_further_argument(count, arguments))
       case .saveLimit:
-        guard Build.isComplete else { throw Build.lacks("--save-limit") }
         saveLimit = try SaveOptions.limits(argument)
       case .metrics:
-        guard Build.isComplete else { throw Build.lacks("--metrics") }
         board.metrics = argument
       case .listCameras:
-        guard Build.isComplete else { throw Build.lacks("--list-cameras") }
         task = .listCameras
       case .classes: session.classes = argument
       case .teach: teach = argument

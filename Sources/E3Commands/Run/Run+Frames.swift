@@ -22,9 +22,9 @@ extension Run {
           continue
         }
         switch options.stream {
-        case .some(let format) where format.pixels == .mjpeg && Build.isComplete:
+        case .some(let format) where format.pixels == .mjpeg:
           try answer(MJPEGStream(path, options.pictures), path)
-        case .some(let format) where format.pixels == .y4m && Build.isComplete:
+        case .some(let format) where format.pixels == .y4m:
           try answer(Y4MStream(path, format), path)
         case .some(let format): try answer(RawStream(path, format), path)
         case nil: try answer(PictureFile(path, options.pictures), path)
@@ -42,7 +42,7 @@ extension Run {
     e3c_end_update()
     e3c_tell_stopping()
     Failure.reportUnreported()
-    if options.board.metrics != nil, Build.isComplete { _ = e3c_write_metrics() }
+    if options.board.metrics != nil { _ = e3c_write_metrics() }
   }
 
   /// Answers the frames of a source.

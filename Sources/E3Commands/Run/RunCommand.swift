@@ -10,7 +10,7 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
     switch options.task {
     case .help: TextStream.output.write(helpText)
     case .version: TextStream.output.writeVersion()
-    case .listCameras where Build.isComplete:
+    case .listCameras:
       let nodes = arguments + options.firstOperand
       let nodeCount = count - Int32(options.firstOperand)
       let cameras = nodes.withMemoryRebound(to: UnsafePointer<CChar>?.self, capacity: Int(nodeCount)) {

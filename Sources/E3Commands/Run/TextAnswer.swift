@@ -65,7 +65,7 @@ struct TextAnswer {
       region.write(to: stream)
     }
     stream.write(": ")
-    if Build.isComplete, let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
+    if let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     stream.write(result.decision.decisionName)
     writeLearnedLabel(result, model)
     var ranking = Ranking(result, count: top)

@@ -19,8 +19,8 @@ struct Unattended: ~Copyable {
     let board = options.board
     let regions = options.capture.view.answerCount
     var saving: Saving?
-    if Build.isComplete, let save = board.save { saving = try Saving(save) }
-    if Build.isComplete, let path = board.metrics {
+    if let save = board.save { saving = try Saving(save) }
+    if let path = board.metrics {
       Self.expect(model)
       let error = e3c_begin_metrics(path)
       if error != 0 { throw .report(path, errno: error) }
@@ -36,7 +36,7 @@ struct Unattended: ~Copyable {
   private static func smoothing(
     _ options: BoardOptions, _ regions: Int, _ model: borrowing Model
   ) throws(Failure) -> Smoothing? {
-    if !Build.isComplete || options.smooth == 1 { return nil }
+    if options.smooth == 1 { return nil }
     return try Smoothing(length: options.smooth, regions: regions, classes: Int(model.info.classes))
   }
 
@@ -62,7 +62,7 @@ struct Unattended: ~Copyable {
   /// From now on `model` answers.
   mutating func begin(_ model: borrowing Model) throws(Failure) {
     drift = Drift(model.calibration)
-    if Build.isComplete { Self.expect(model) }
+    Self.expect(model)
     acceptThreshold = Self.acceptThreshold(model)
     jsonBytes = Self.jsonBytes(model)
     smoothing = try Self.smoothing(options, regions, model)
@@ -77,9 +77,9 @@ struct Unattended: ~Copyable {
   ) -> SmoothedAnswer? {
     let result = answer.result
     e3c_count(Self.counter(result.decision, E3C_ACCEPTED), 1)
-    if Build.isComplete { e3c_observe(answer.latency.total, result.relative_distance) }
-    if isLive, Build.isComplete { drift.add(result.decision, path) }
-    guard Build.isComplete, smoothing != nil else { return nil }
+    e3c_observe(answer.latency.total, result.relative_distance)
+    if isLive { drift.add(result.decision, path) }
+    guard smoothing != nil else { return nil }
     let smoothed = smoothing!.add(result, region: region, acceptFrom: acceptThreshold)
     e3c_count(Self.counter(smoothed.decision, E3C_SMOOTHED_ACCEPTED), 1)
     return smoothed
@@ -89,7 +89,7 @@ struct Unattended: ~Copyable {
   mutating func keep(
     _ frame: SourceFrame, _ decision: e3_decision, isLive: Bool, _ writeAnswer: (TextStream) -> Void
   ) {
-    guard Build.isComplete, saving != nil, saving!.wants(decision, isLive: isLive) else { return }
+    guard saving != nil, saving!.wants(decision, isLive: isLive) else { return }
     if !saving!.keep(frame, jsonBytes: jsonBytes, writeAnswer) { hasFailed = true }
   }
 
