@@ -182,6 +182,6 @@ extension Model {
   public var tokenCount: Int { Int(info.tokens) }
   /// Number of label texts: C, or 0.
   public var labelCount: Int { Int(info.labels) }
-  /// Multiply-accumulates of one frame, after the exact savings, with typical routing.
+  /// Multiply-accumulates of one frame, after the exact savings: the most that any routing takes.
   public var multiplyAccumulates: UInt64 { info.multiply_accumulates }
 }

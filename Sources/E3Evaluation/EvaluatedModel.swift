@@ -10,7 +10,7 @@ public struct EvaluatedModel: Sendable {
   let mapped: MappedModel
   /// Whether the file carries a calibration.
   public var isCalibrated: Bool { mapped.file.calibration != nil }
-  /// Of one image, with typical routing.
+  /// Of one image: the most that any routing takes.
   public var multiplyAccumulates: Int { Int(clamping: mapped.multiplyAccumulates) }
   /// Texts of the classes; empty where the file has none.
   public let labels: [String]

@@ -196,7 +196,7 @@ typedef struct e3_model_info {
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
   uint32_t calibrated;                /* 1 when the file carries a calibration (e3-convert calibrate), else 0 */
-  uint64_t multiply_accumulates;      /* of one frame, after the exact savings, with typical routing; of all networks */
+  uint64_t multiply_accumulates;      /* of one frame, after the exact savings: the most that any routing takes; of all networks */
   /* from interface version 1.2 */
   float value_low, value_high;        /* smallest and largest value of a pixel, for prepared tensors */
   uint32_t networks;                  /* N: networks of the file; several are a deep ensemble, whose members count alike */
