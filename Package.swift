@@ -33,11 +33,11 @@ let board: [Target] = [
 ]
 
 let host: [Target] = [
-  .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "E3Host", dependencies: ["CE3Files", "CZlib"]),
   .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
-  .target(name: "E3Reference", dependencies: ["COpenBLAS", "E3Checkpoint", "E3Host"]),
+  .target(name: "CE3Float"),
+  .target(name: "E3Reference", dependencies: ["CE3Float", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
   .target(
     name: "E3Models", dependencies: ["CE3", "CE3Signature", "E3", "E3DataSets", "E3Format", "E3Host"],
@@ -45,7 +45,7 @@ let host: [Target] = [
   .target(
     name: "E3Converter",
     dependencies: [
-      "CE3", "CE3Kernels", "COpenBLAS", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Models", "E3Reference",
+      "CE3", "CE3Float", "CE3Kernels", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Models", "E3Reference",
     ]),
   .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("jpeg")]),
   .target(name: "E3Metrics"),
@@ -88,7 +88,8 @@ let tests: [Target] = [
     ]),
   .testTarget(name: "E3DataSetsTests", dependencies: ["CZlib", "E3DataSets", "E3Host", "E3TestSupport"]),
   .testTarget(
-    name: "E3ReferenceTests", dependencies: ["E3Checkpoint", "E3Goldens", "E3Host", "E3Reference", "E3TestSupport"]),
+    name: "E3ReferenceTests",
+    dependencies: ["CE3Float", "E3Checkpoint", "E3Goldens", "E3Host", "E3Reference", "E3TestSupport"]),
   .testTarget(name: "E3FormatTests", dependencies: ["CE3", "E3Format", "E3TestSupport"]),
   .testTarget(
     name: "E3ConverterTests",

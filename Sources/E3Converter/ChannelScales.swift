@@ -1,5 +1,4 @@
 import E3Checkpoint
-import Glibc
 
 /// Factors for the channels between a LayerNorm, or attention's values, and the layers that read them: the former are
 /// divided by them, the layers' weights multiplied.
@@ -31,15 +30,20 @@ struct ChannelScales {
     }
   }
 
-  /// Factors for all channels, from the means of their squares on images: what they are is known then.
+  /// Factors for all channels, from the means of their squares on images: what they are is known then. They are fourth
+  /// roots of ratios, around 1.
   init(rowSquares: [Double], weightSquares: [Double]) {
-    let exponents: [Double?] = rowSquares.indices.map { channel in
+    let ratios: [Double?] = rowSquares.indices.map { channel in
       let ratio = rowSquares[channel] / weightSquares[channel]
-      return ratio.isNormal ? log2(ratio) / 4 : nil
+      return ratio.isNormal ? ratio : nil
     }
-    let known = exponents.compactMap { $0 }
-    let usual = known.reduce(0, +) / Double(max(known.count, 1))
-    factors = exponents.map { Float(exp2(min(max(($0 ?? usual) - usual, -Self.limit), Self.limit))) }
+    let known = ratios.compactMap { $0 }
+    let usual = (known.reduce(0) { $0 + Self.binaryLogarithm($1) / 4 } / Double(max(known.count, 1))).rounded()
+    let (least, most) = (Double(sign: .plus, exponent: -Int(Self.limit), significand: 1), Double(1 << Int(Self.limit)))
+    factors = ratios.map { ratio in
+      guard let root = ratio?.squareRoot().squareRoot() else { return 1 }
+      return Float(min(max(root * Double(sign: .plus, exponent: -Int(usual), significand: 1), least), most))
+    }
   }
 
   /// Largest exponent of a factor: far from where floats end.

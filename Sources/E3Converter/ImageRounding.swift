@@ -19,8 +19,6 @@ final class ImageRounding {
   ///   - source: What errors call the images.
   init(_ model: SourceModel, images: [Float], count: Int, source: String) throws(FileError) {
     self.source = source
-    // However many cores there are, the same sums.
-    setMatrixThreads(1)
     let reference = ReferenceModel(model)
     let size = images.count / count
     for image in 0..<count {

@@ -32,7 +32,7 @@ public func pack(
     }
   }
   let inputs = zip(sources, models).flatMap { [$0.checkpoint, $1.checkpoint.path] + [$1.configPath].compactMap { $0 } }
-  try requireDistinct(output: output, from: inputs + [options.labels, options.quantizeWith].compactMap { $0 })
+  try requireDistinct(output: output, from: inputs + [options.labels, options.rounding.path].compactMap { $0 })
   for line in models.flatMap(\.notes) { note(line) }
   let shapes = try models.map { (model) throws(FileError) in
     try ModelShape(
@@ -41,15 +41,19 @@ public func pack(
   }
   try requireOneEnsemble(shapes, of: models)
 
-  let images = try options.quantizeWith.map { (path) throws(FileError) in
-    try PreparedImages(path, count: options.quantizeCount, shape: shapes[0], scratch: output)
-  }
+  let rounding = options.rounding == .automatic ? automaticRounding(of: models, note: note) : options.rounding
+  let images: PreparedImages? =
+    switch rounding {
+    case .automatic, .nearest: nil
+    case .drawn: try PreparedImages(drawn: drawnPictures, shape: shapes[0], scratch: output)
+    case .images(let path, let count): try PreparedImages(path, count: count, shape: shapes[0], scratch: output)
+    }
   let golden = GoldenInput(shape: shapes[0], memberCount: shapes.reduce(0) { $0 + $1.memberCount })
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
   if let texts = try labels(for: models, path: options.labels, classCount: shapes[0].classCount, note: note) {
     sections.append((.labels, labelSection(texts)))
   }
-  sections.append((.provenance, Array(provenance(of: models, weights: options.weights).utf8)))
+  sections.append((.provenance, Array(provenance(of: models, weights: options.weights, rounding: rounding).utf8)))
   let pixels = golden.pixels
   sections.append((.golden, pixels + [UInt8](repeating: 0, count: golden.sectionLength - pixels.count)))
 
@@ -57,7 +61,7 @@ public func pack(
     path: output, shapes: shapes, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
     encoding: { _, entry in options.weights.encoding(of: entry) })
   var contents = try zip(models, shapes).map { (model, shape) throws(FileError) in
-    try ExtentContents(model: model, shape: shape, images: images, source: options.quantizeWith ?? output)
+    try ExtentContents(model: model, shape: shape, images: images, source: options.rounding.path ?? models[0].checkpoint.path)
   }
   for _ in 0..<writer.extentCount {
     let extent = try writer.beginExtent()
@@ -82,6 +86,24 @@ public func pack(
   try pack(
     [CheckpointSource(checkpoint: checkpoint, config: config)], output: output, options: options, note: note,
     progress: progress)
+}
+
+/// Pictures that are drawn: with twice as many int8 comes no nearer to the float answers.
+private let drawnPictures = 32
+
+private func automaticRounding(of models: [SourceModel], note: (String) -> Void) -> Rounding {
+  let millions = models.map { $0.config.parameters.reduce(0) { $0 + (elementCount(of: $1.shape) ?? 0) } }.max()! / 1_000_000
+  guard millions > 100 else { return .drawn }
+  note(
+    "\(millions) million parameters: their weights are rounded to the nearest step; --quantize-with drawn, or with "
+      + "pictures, keeps answers nearer to the float ones and takes its time")
+  return .nearest
+}
+
+extension Rounding {
+  fileprivate var path: String? {
+    if case .images(let path, _) = self { path } else { nil }
+  }
 }
 
 /// Networks of one file see the same image and know the same classes.

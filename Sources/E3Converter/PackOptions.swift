@@ -105,6 +105,18 @@ public struct WeightBits: Equatable, Sendable {
   }
 }
 
+/// How weights become whole multiples of their scale.
+public enum Rounding: Equatable, Sendable {
+  /// `drawn` for networks of at most 100 million parameters, which takes them a minute or two, else `nearest`.
+  case automatic
+  /// Every weight to the nearest step.
+  case nearest
+  /// So that a layer's answers to pictures that the converter draws stay nearest to the float ones.
+  case drawn
+  /// The same with the caller's images: a data set, of which at most `count` are taken, spread evenly.
+  case images(path: String, count: Int)
+}
+
 /// What the caller of `pack` asks for beyond checkpoint and configuration.
 public struct PackOptions: Sendable {
   /// Image size, members and capacity.
@@ -118,15 +130,13 @@ public struct PackOptions: Sendable {
   public var value: Preprocessing.Value?
   /// Bits of the weights.
   public var weights: WeightBits
-  /// Images that weights are rounded against; nil: every weight is rounded to the nearest step.
-  public var quantizeWith: String?
-  /// How many of them are used at most, spread evenly.
-  public var quantizeCount: Int
+  /// What weights are rounded against.
+  public var rounding: Rounding
 
   public init(
     model: ModelOptions = ModelOptions(), ignored: [String] = [], labels: String? = nil,
     resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil, weights: WeightBits = WeightBits(),
-    quantizeWith: String? = nil, quantizeCount: Int = 64
+    rounding: Rounding = .nearest
   ) {
     self.model = model
     self.ignored = ignored
@@ -134,7 +144,6 @@ public struct PackOptions: Sendable {
     self.weights = weights
     self.resize = resize
     self.value = value
-    self.quantizeWith = quantizeWith
-    self.quantizeCount = quantizeCount
+    self.rounding = rounding
   }
 }

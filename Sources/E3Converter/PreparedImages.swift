@@ -9,6 +9,18 @@ struct PreparedImages {
   /// `[N][height][width][channels]`
   let values: [Float]
 
+  /// Drawn pictures: ``DrawnPictures``.
+  init(drawn count: Int, shape: ModelShape, scratch: String) throws(FileError) {
+    self.count = count
+    var pictures = DrawnPictures(height: shape.imageHeight, width: shape.imageWidth, channels: shape.channels)
+    values = try withRecipe(of: shape, scratch: scratch) { (model) throws(FileError) in
+      var session = try ModelSession(model)
+      var values: [Float] = []
+      for number in 0..<count { values += try session.prepared(.picture(pictures.next()), name: "picture \(number)") }
+      return values
+    }
+  }
+
   /// - Parameters:
   ///   - count: How many to take at most.
   ///   - scratch: Path beside which a file may be made for the time being.

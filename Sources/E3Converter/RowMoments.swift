@@ -1,4 +1,4 @@
-import COpenBLAS
+import CE3Float
 import E3Reference
 
 /// Means and second moments of the rows that a layer reads, and what rounding adds to them.
@@ -7,7 +7,7 @@ struct RowMoments {
   private(set) var count = 0
   /// `[width]`
   private var sums: [Double]
-  /// `[width][width]`, the part on and above the diagonal.
+  /// `[width][width]`, the part on and above the diagonal; below it only parts of blocks.
   private var products: [Float]
   /// Of all rows, the squares of the steps between the bytes that they are rounded to.
   private var squaredSteps = 0.0
@@ -31,10 +31,16 @@ struct RowMoments {
       }
       squaredSteps += Double((high - low) / 254) * Double((high - low) / 254)
     }
-    products.withUnsafeMutableBufferPointer { products in
-      cblas_ssyrk(
-        CblasRowMajor, CblasUpper, CblasTrans, blasint(width), blasint(rows.rows), 1, rows.values, blasint(width), 1,
-        products.baseAddress!, blasint(width))
+    rows.values.withUnsafeBufferPointer { values in
+      products.withUnsafeMutableBufferPointer { products in
+        // Blocks of lines, each from its diagonal on.
+        for first in stride(from: 0, to: width, by: Self.block) {
+          let columns = values.baseAddress! + first
+          ce3_multiply_f32(
+            min(Self.block, width - first), width - first, rows.rows, columns, 1, width, columns, width, 1, 1,
+            products.baseAddress! + first * width + first, width)
+        }
+      }
     }
   }
 
@@ -48,4 +54,6 @@ struct RowMoments {
   func covariance(_ a: Int, _ b: Int, means: [Double]) -> Double {
     Double(products[min(a, b) * width + max(a, b)]) / Double(max(count, 1)) - means[a] * means[b]
   }
+
+  private static let block = 64
 }

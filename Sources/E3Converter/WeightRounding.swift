@@ -1,4 +1,4 @@
-import COpenBLAS
+import CE3Float
 import E3Host
 
 /// Rounds the weights of layers that read the same rows, so that the layers' answers to these rows change least.
@@ -22,8 +22,7 @@ struct WeightRounding {
   private let factor: [Float]
   /// `[inputs]`
   private let means: [Double]
-  /// `[inputs][inputs]` L, column-major.
-  private let cholesky: [Double]
+  private let cholesky: CholeskyFactor?
   /// v
   private let noise: Double
   /// `[inputs]` variance of each input: its weight when scales are chosen.
@@ -46,40 +45,25 @@ struct WeightRounding {
       }
       matrix[a * width + a] += damping + noise
     }
-    // Row-major above the diagonal is column-major below it.
-    var (size, status) = (blasint(width), blasint(0))
-    dpotrf_("L", &size, &matrix, &size, &status)
-    if status != 0 {
-      // Not positive definite for want of digits: the inputs one by one.
-      noise = 0
-      for a in 0..<width {
-        for b in 0..<width { matrix[a * width + b] = a == b ? 1 : 0 }
-      }
-    }
-    factor = matrix.indices.map { Float(matrix[$0] / matrix[$0 / width * width + $0 / width]) }
-    (self.order, self.means, self.variances) = (order, means, variances.map { $0 + damping })
-    (cholesky, self.noise) = (matrix, noise)
+    cholesky = CholeskyFactor(matrix, size: width)
+    // Not positive definite for want of digits: the inputs one by one.
+    if cholesky == nil { noise = 0 }
+    factor = cholesky?.linesByDiagonal ?? (0..<width * width).map { $0 / width == $0 % width ? 1 : 0 }
+    (self.order, self.means, self.variances, self.noise) = (order, means, variances.map { $0 + damping }, noise)
   }
 
   /// The weights `[inputs][outputs]` that answer noisy rows best.
   private func steadied(_ weights: [Float], outputs: Int) -> [Float] {
-    guard noise > 0 else { return weights }
-    // Column-major, the inputs in the order of the factor: what is taken from the weights.
+    guard noise > 0, let cholesky else { return weights }
+    // `[inputs][outputs]`, the inputs in the order of the factor: what is taken from the weights.
     var taken = [Double](repeating: 0, count: weights.count)
-    for output in 0..<outputs {
-      for (place, input) in order.enumerated() {
-        taken[output * inputs + place] = noise * Double(weights[input * outputs + output])
-      }
+    for (place, input) in order.enumerated() {
+      for output in 0..<outputs { taken[place * outputs + output] = noise * Double(weights[input * outputs + output]) }
     }
-    var (size, columns, status) = (blasint(inputs), blasint(outputs), blasint(0))
-    cholesky.withUnsafeBufferPointer { cholesky in
-      dpotrs_("L", &size, &columns, cholesky.baseAddress!, &size, &taken, &size, &status)
-    }
+    cholesky.solve(&taken, columns: outputs)
     var steadied = weights
-    for output in 0..<outputs {
-      for (place, input) in order.enumerated() {
-        steadied[input * outputs + output] -= Float(taken[output * inputs + place])
-      }
+    for (place, input) in order.enumerated() {
+      for output in 0..<outputs { steadied[input * outputs + output] -= Float(taken[place * outputs + output]) }
     }
     return steadied
   }
@@ -110,10 +94,9 @@ struct WeightRounding {
       if end < inputs {
         factor.withUnsafeBufferPointer { factor in
           errors.withUnsafeBufferPointer { errors in
-            cblas_sgemm(
-              CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(end - start), blasint(outputs), blasint(inputs - end),
-              1, factor.baseAddress! + start * inputs + end, blasint(inputs), errors.baseAddress! + end * outputs,
-              blasint(outputs), 0, &asked, blasint(outputs))
+            ce3_multiply_f32(
+              end - start, outputs, inputs - end, factor.baseAddress! + start * inputs + end, inputs, 1,
+              errors.baseAddress! + end * outputs, outputs, 1, 1, &asked, outputs)
           }
         }
       }

@@ -70,8 +70,6 @@ public struct EvaluatedModel: Sendable {
 
   /// The answers of the checkpoints' float32 forward passes to what this model's networks see of the images of `data`.
   ///
-  /// With several threads each of them multiplies matrices: a program then calls ``setMatrixThreads(_:)`` with 1 first.
-  ///
   /// - Parameter checkpoints: one for each network.
   /// - Throws: a checkpoint that is not this model's; weights that cannot be used.
   public func referenceAnswers(

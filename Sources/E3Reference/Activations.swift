@@ -1,20 +1,11 @@
+import CE3Float
 import E3Checkpoint
-import Glibc
 
 /// The MLP's non-linear function, in place.
 func apply(_ activation: ModelConfig.Activation, to x: inout Matrix) {
-  x.updateRows { row in
-    switch activation {
-    case .gelu:
-      // sqrt(1 / 2)
-      for i in row.indices { row[i] = 0.5 * row[i] * (1 + erf(row[i] * 0.707_106_781_186_547_5)) }
-    case .geluTanh:
-      for i in row.indices {
-        let value = row[i]
-        // sqrt(2 / pi)
-        row[i] = 0.5 * value * (1 + tanh(0.797_884_560_802_865_4 * (value + 0.044715 * value * value * value)))
-      }
-    }
+  switch activation {
+  case .gelu: ce3_gelu(&x.values, x.values.count)
+  case .geluTanh: ce3_gelu_tanh(&x.values, x.values.count)
   }
 }
 
@@ -32,12 +23,8 @@ func powers(_ x: inout Matrix) -> [Float] {
   sums.reserveCapacity(x.rows)
   x.updateRows { row in
     let largest = row.max() ?? 0
-    var sum: Float = 0
-    for i in row.indices {
-      row[i] = exp(row[i] - largest)
-      sum += row[i]
-    }
-    sums.append(sum)
+    ce3_exp_of_difference(row.baseAddress!, row.count, largest)
+    sums.append(row.reduce(0, +))
   }
   return sums
 }

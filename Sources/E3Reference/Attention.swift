@@ -1,3 +1,4 @@
+import CE3Float
 import E3Checkpoint
 import E3Host
 
@@ -43,17 +44,16 @@ struct Attention {
     let (queryCount, tokenCount) = (queries.rows / sequences, tokens.rows / sequences)
     let scale = 1 / Float(headSize).squareRoot()
     var heads = Matrix(rows: queries.rows, columns: hidden)
-    var scores = Matrix(rows: queryCount, columns: tokenCount)
     for sequence in 0..<sequences {
       for head in 0..<headCount {
+        var scores = Matrix(rows: queryCount, columns: tokenCount)
         let queryOffset = sequence * queryCount * hidden + head * headSize
         let tokenOffset = sequence * tokenCount * hidden + head * headSize
         q.values.withUnsafeBufferPointer { q in
           k.values.withUnsafeBufferPointer { k in
-            BLAS.shared.multiply(
-              rows: queryCount, columns: tokenCount, depth: headSize, q.baseAddress! + queryOffset, leading: hidden,
-              k.baseAddress! + tokenOffset, leading: hidden, transposed: true, scale: scale, accumulate: 0,
-              &scores.values, leading: tokenCount)
+            ce3_multiply_f32(
+              queryCount, tokenCount, headSize, q.baseAddress! + queryOffset, hidden, 1, k.baseAddress! + tokenOffset, 1,
+              hidden, scale, &scores.values, tokenCount)
           }
         }
         let sums = powers(&scores)
@@ -61,10 +61,9 @@ struct Attention {
         divide(&scores, by: sums)
         v.values.withUnsafeBufferPointer { v in
           heads.values.withUnsafeMutableBufferPointer { heads in
-            BLAS.shared.multiply(
-              rows: queryCount, columns: headSize, depth: tokenCount, scores.values, leading: tokenCount,
-              v.baseAddress! + tokenOffset, leading: hidden, transposed: false, scale: 1, accumulate: 0,
-              heads.baseAddress! + queryOffset, leading: hidden)
+            ce3_multiply_f32(
+              queryCount, headSize, tokenCount, scores.values, tokenCount, 1, v.baseAddress! + tokenOffset, hidden, 1, 1,
+              heads.baseAddress! + queryOffset, hidden)
           }
         }
       }

@@ -1,6 +1,6 @@
+import CE3Float
 import E3Checkpoint
 import E3Host
-import Glibc
 
 /// The float32 forward pass of ViT, V-MoE and E³, as the reference implementation computes it.
 ///
@@ -55,7 +55,7 @@ public struct ReferenceModel: Sendable {
     if let size = config.representationSize {
       visitor?.visit(&z, at: .pooled)
       z = try Linear(ParameterNames.preLogits, inputs: config.pooledSize, outputs: size, from: model)(z)
-      z.updateRows { row in for i in row.indices { row[i] = tanh(row[i]) } }
+      ce3_tanh(&z.values, z.values.count)
     }
     observer?.observe(.representation, z)
     return try Linear(ParameterNames.head, inputs: z.columns, outputs: config.classCount, from: model)(z)

@@ -48,12 +48,13 @@ struct PackCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Round the weights so that the answers to these images stay nearest to the float ones: pictures in a folder, IDX or \
-      .npy, without labels, of the kind that the model will see.
-      """, valueName: "images"), completion: .file())
+      What the weights are rounded against, so that answers stay nearest to the float ones: pictures of the kind that the \
+      model will see, in a folder, IDX or .npy, without labels; `drawn`: pictures that are drawn; `nearest`: nothing, every \
+      weight goes to the nearest step. Without it: drawn up to 100 million parameters.
+      """, valueName: "images|drawn|nearest"), completion: .file())
   var quantizeWith: String?
 
-  @Option(help: ArgumentHelp("How many of them to use, spread evenly.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many images to use, spread evenly.", valueName: "n"))
   var quantizeCount: Int = 64
 
   func validate() throws {
@@ -61,11 +62,20 @@ struct PackCommand: ParsableCommand {
     _ = try checkpointSources(checkpoints, configs: config)
   }
 
+  private var rounding: Rounding {
+    switch quantizeWith {
+    case nil: .automatic
+    case "drawn": .drawn
+    case "nearest": .nearest
+    case let path?: .images(path: path, count: quantizeCount)
+    }
+  }
+
   func run() throws {
     let options = PackOptions(
       model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
       resize: preprocessing.resize?.resize,
-      value: preprocessing.value, weights: weights.bits, quantizeWith: quantizeWith, quantizeCount: quantizeCount)
+      value: preprocessing.value, weights: weights.bits, rounding: rounding)
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(

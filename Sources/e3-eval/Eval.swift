@@ -108,7 +108,6 @@ struct Eval: ParsableCommand {
     evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit
-    if !reference.isEmpty, evaluation.threads > 1 { setMatrixThreads(1) }
     if let plots { try Report.makePlotFolder(plots) }
     let page = try report.map { (path) throws(FileError) in
       try requireDistinct(output: path, from: paths + ood + reference + config + [labels].compactMap { $0 })

@@ -59,10 +59,44 @@ struct QuantizeTests {
       options: PackOptions(weights: weights))
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: folder["rounded.e3"],
-      options: PackOptions(weights: weights, quantizeWith: mine))
+      options: PackOptions(weights: weights, rounding: .images(path: mine, count: 64)))
     let plain = try decibels(model, folder["plain.e3"], on: others)
     let rounded = try decibels(model, folder["rounded.e3"], on: others)
     #expect(rounded > plain + 0.5, "\(plain) and \(rounded) dB")
+  }
+
+  @Test("with pictures that are drawn, too", arguments: [WeightBits.Width.eight, .four])
+  func drawn(bits: WeightBits.Width) throws {
+    let weights = WeightBits(experts: bits, mlp: bits)
+    let model = try folder.randomModel(Self.dense)
+    let others = try images("others.npy", 48, [16, 16, 3], seed: 2)
+    for (name, rounding) in [("plain.e3", Rounding.nearest), ("drawn.e3", .drawn), ("default.e3", .automatic)] {
+      try pack(
+        checkpoint: model.checkpoint, config: model.config, output: folder[name],
+        options: PackOptions(weights: weights, rounding: rounding))
+    }
+    let plain = try decibels(model, folder["plain.e3"], on: others)
+    let drawn = try decibels(model, folder["drawn.e3"], on: others)
+    #expect(drawn > plain + 0.3, "\(plain) and \(drawn) dB")
+    #expect(try folder.bytes("default.e3") == folder.bytes("drawn.e3"))
+  }
+
+  @Test("drawn pictures differ, are of any size, and are the same each time")
+  func pictures() {
+    for (height, width, channels) in [(16, 16, 3), (28, 28, 1), (1, 1, 3), (7, 40, 3)] {
+      var (first, second) = (
+        DrawnPictures(height: height, width: width, channels: channels),
+        DrawnPictures(height: height, width: width, channels: channels)
+      )
+      let pictures = (0..<4).map { _ in first.next() }
+      #expect(pictures == (0..<4).map { _ in second.next() })
+      #expect(Set(pictures.map(\.pixels)).count == 4)
+    }
+    var colored = DrawnPictures(height: 28, width: 28, channels: 3)
+    let pixels = (0..<32).flatMap { _ in colored.next().pixels }
+    // All of the range is used, and no more than a tenth of it is cut off.
+    #expect(Set(pixels).count == 256)
+    #expect(pixels.count { $0 == 0 || $0 == 255 } < pixels.count / 10)
   }
 
   @Test(
@@ -78,21 +112,21 @@ struct QuantizeTests {
     for name in ["a.e3", "b.e3"] {
       try pack(
         checkpoint: model.checkpoint, config: model.config, output: folder[name],
-        options: PackOptions(quantizeWith: mine))
+        options: PackOptions(rounding: .images(path: mine, count: 64)))
       _ = try verify(model: folder[name])
       contents.append(try folder.bytes(name))
     }
     #expect(contents[0] == contents[1])
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: folder["c.e3"],
-      options: PackOptions(quantizeWith: mine, quantizeCount: 1))
+      options: PackOptions(rounding: .images(path: mine, count: 1)))
     try pack(checkpoint: model.checkpoint, config: model.config, output: folder["d.e3"])
     #expect(try folder.bytes("c.e3") != contents[0] && folder.bytes("d.e3") != contents[0])
     #expect(folder.names.allSatisfy { !$0.hasSuffix(".tmp") })
   }
 
   @Test("pictures of a folder and bytes go through the model's recipe")
-  func pictures() throws {
+  func recipe() throws {
     let model = try folder.randomModel(Self.dense)
     try FileManager.default.createDirectory(atPath: folder["pictures"], withIntermediateDirectories: false)
     for number in 0..<4 {
@@ -101,7 +135,7 @@ struct QuantizeTests {
     }
     try pack(
       checkpoint: model.checkpoint, config: model.config, output: folder["model.e3"],
-      options: PackOptions(quantizeWith: folder["pictures"]))
+      options: PackOptions(rounding: .images(path: folder["pictures"], count: 64)))
     _ = try verify(model: folder["model.e3"])
   }
 
