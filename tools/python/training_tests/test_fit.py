@@ -91,6 +91,8 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   place = commands()
   pictures = folder(tmp_path / "p", count=20)
   options = ("-o", tmp_path / "x.e3", "--recipe", recipe, "--commands", place)
+  broken = folder(tmp_path / "t", count=2, first=900)
+  (broken / "down/cut.png").write_bytes(b"cut")
   cases = [
     ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
     ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
@@ -102,6 +104,8 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "-o", tmp_path / "x.bin"), 2, "ends in .e3"),
     ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
     ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
+    ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
+    ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
   ]
   for words, status, problem in cases:
     done = fit(*words)
@@ -197,8 +201,30 @@ def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
   torch.testing.assert_close(again.take(np.array([7, 7, 7]), np.arange(3)), expected, atol=1e-2, rtol=1e-2)
   other = Features(tmp_path / "f.bin", model, 2, views, 3, "other key")
   calls.clear()
-  other.compute(1, lambda done, total: calls.append(done) or True)
-  assert calls[0] == 8
+  assert not other.compute(1, lambda done, total: calls.append(done))
+  assert calls == [8]
+
+
+def test_features_that_others_were_written_over_are_computed_anew(tmp_path):
+  torch.manual_seed(0)
+  model = VisionTransformer(SMALL, 3).eval()
+  pictures = Folder(folder(tmp_path / "p", count=6))
+  recipe = Recipe("bicubic:32x32", "0.5,0.5", (32, 32), 3)
+
+  def features(seed):
+    return Features(tmp_path / "f.bin", model, 2, Views(pictures, list(range(12)), recipe, load()["view"], seed), 3, f"seed {seed}")
+
+  def killed(*_):
+    raise KeyboardInterrupt
+
+  first = features(1)
+  assert first.compute(1, lambda *_: True)
+  expected = first.take(np.arange(12), np.ones(12, int))
+  with pytest.raises(KeyboardInterrupt):
+    features(2).compute(1, killed)
+  again = features(1)
+  assert again.compute(1, lambda *_: True)
+  torch.testing.assert_close(again.take(np.arange(12), np.ones(12, int)), expected, atol=1e-2, rtol=1e-2)
 
 
 def test_the_forward_pass_is_that_of_the_converter(tmp_path):
