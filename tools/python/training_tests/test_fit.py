@@ -1,5 +1,6 @@
 """Claims about `e3-train fit`: from a folder of pictures to a calibrated model file."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.commands import Commands
 from e3_train.faults import Fault
 from e3_train.features import Features, Views
+from e3_train.fit import is_of_another
 from e3_train.folder import Folder
 from e3_train.model import VisionTransformer
 from e3_train.parallel import Group
@@ -112,6 +114,24 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     said = [line for line in done.stderr.splitlines() if line.startswith("e3-train: ") and "note" not in line]
     assert (done.returncode, len(said)) == (status, 1) and problem in said[0], (words, done.stderr)
     assert not (tmp_path / "x.e3").exists()
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path):
+  place = commands()
+  (tmp_path / "x.e3.work").mkdir()
+  with open(tmp_path / "x.e3.work/lock", "w") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = fit(folder(tmp_path / "p", count=6), "-o", tmp_path / "x.e3", "--commands", place)
+  assert done.returncode == 1 and done.stderr == f"e3-train: {tmp_path}/x.e3.work: another e3-train works in it\n"
+
+
+def test_the_state_of_another_training_is_known(state):
+  assert not is_of_another(state, "key")
+  training(state=state).save()
+  assert not is_of_another(state, "key") and is_of_another(state, "other")
+  state.write_bytes(b"cut")
+  with pytest.raises(Fault, match="remove it to begin anew"):
+    is_of_another(state, "key")
 
 
 def test_no_step_in_an_epoch_is_refused():
