@@ -145,6 +145,8 @@ def require_torch():
 
 
 def run_fit(options):
+  if options.output.startswith("-"):  # e3-convert would take it for an option
+    raise UsageFault("--output", f"{options.output!r} begins with a minus sign")
   require_torch()
   from .commands import Commands
   from .fit import Fit, Stopped

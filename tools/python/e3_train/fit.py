@@ -65,6 +65,8 @@ class Fit:
       self.commands.find("e3-convert"), self.commands.find("e3-eval")
       if not self.output.parent.is_dir():
         raise Fault(self.output, "its folder is not there")
+      if self.output.is_dir():
+        raise Fault(self.output, "is a folder")
       self.work.mkdir(exist_ok=True)
       self.lock()
     self.group.wait()

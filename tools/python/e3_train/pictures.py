@@ -64,6 +64,8 @@ class Recipe:
       len(self.sides) == 2 and (self.sides[0] < self.image_size[0] or self.sides[1] < self.image_size[1])
     ):
       raise Fault("--resize", f"{resize!r} is smaller than the image size, {image_size[0]}x{image_size[1]}")
+    if max(self.sides) > SIDE:
+      raise Fault("--resize", f"{resize!r}: a side of more than {SIDE}")
     try:
       numbers = [float(number) for number in value_norm.split(",")]
     except ValueError:

@@ -106,10 +106,12 @@ def test_what_the_runtime_refuses_is_refused_before_training(tmp_path):
     Image.new("1", size).save(tmp_path / "x.png")
     with pytest.raises(Fault, match="pixels, more than"):
       reading.read(tmp_path / "x.png", 3)
+  with pytest.raises(Fault, match="a side of more than 16384"):
+    reading.Recipe("bicubic:16385", "0.5,0.5", (32, 32), 3)
 
 
 def test_mistakes_on_the_command_line_end_with_status_2():
-  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("fit", "x", "-o", "y.e3", "--seed", "-1"), ("check",)):
+  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("fit", "x", "-o", "y.e3", "--seed", "-1"), ("fit", "x", "--output=-y.e3"), ("check",)):
     assert run(*words).returncode == 2
   assert run("--version").stdout.split(".")[:1] == (ROOT / "VERSION").read_text().split(".")[:1]
   assert "PICTURES" in run("fit", "--help").stdout

@@ -94,6 +94,8 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   pictures = folder(tmp_path / "p", count=20)
   options = ("-o", tmp_path / "x.e3", "--recipe", recipe, "--commands", place)
   broken = folder(tmp_path / "t", count=2, first=900)
+  taken = tmp_path / "taken.e3"
+  taken.mkdir()
   (broken / "down/cut.png").write_bytes(b"cut")
   cases = [
     ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
@@ -107,6 +109,7 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
     ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
     ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
+    ((pictures, "-o", taken, "--commands", place), 1, "taken.e3: is a folder"),
     ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
   ]
   for words, status, problem in cases:
