@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -162,6 +163,21 @@ int e3c_write_metrics(void) {
   return error;
 }
 
+/* Whether what has the name of the metrics is nothing, empty, or metrics of before: never a device such as /dev/null, which
+ * renaming over it would replace, nor a model or a picture whose name was given by mistake. */
+static int may_replace(const char *path) {
+  struct stat status;
+  if (stat(path, &status)) return errno == ENOENT;
+  if (S_ISDIR(status.st_mode)) return 1; /* the renaming says so */
+  if (!S_ISREG(status.st_mode)) return 0;
+  static const char start[] = "# HELP e3_";
+  char found[sizeof start - 1];
+  FILE *file = fopen(path, "re");
+  const size_t count = file ? fread(found, 1, sizeof found, file) : 0;
+  if (file) fclose(file);
+  return status.st_size == 0 || (count == sizeof found && memcmp(found, start, count) == 0);
+}
+
 int e3c_begin_metrics(const char *path) {
   /* A link stays one: what it points to is replaced. */
   char whole[PATH_MAX], copy[PATH_MAX];
@@ -170,6 +186,7 @@ int e3c_begin_metrics(const char *path) {
     if (errno != ENOENT || readlink(path, &link, 1) >= 0) return errno ? errno : ENOENT;
     if (snprintf(whole, sizeof whole, "%s", path) >= (int)sizeof whole) return ENAMETOOLONG;
   }
+  if (!may_replace(whole)) return EEXIST;
   memcpy(copy, whole, sizeof copy);
   if (snprintf(name, sizeof name, "%s", basename(copy)) >= (int)sizeof name) return ENAMETOOLONG;
   folder = open(dirname(whole), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -22,7 +22,9 @@ int e3c_begin_file(int folder_descriptor, const char *file_name) {
   if (snprintf(name, sizeof name, "%s", file_name) >= (int)sizeof name ||
       snprintf(part, sizeof part, ".%s.part", file_name) >= (int)sizeof part)
     return ENAMETOOLONG;
-  const int descriptor = openat(folder, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  /* Whatever has this name was left half-written, or is a trap: a pipe would be waited for, a link's file be written over. */
+  if (unlinkat(folder, part, 0) && errno != ENOENT) return errno;
+  const int descriptor = openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) return errno;
   file = fdopen(descriptor, "w");
   if (file) return 0;

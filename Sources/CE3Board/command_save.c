@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,10 @@ static int write_all(int descriptor, const char *bytes, size_t count) {
 
 int e3c_replace_file(const char *path, const void *bytes, size_t count) {
   static const char suffix[] = ".XXXXXX";
-  char temporary[E3C_PATH_BYTES];
+  char temporary[E3C_PATH_BYTES], whole[PATH_MAX];
+  /* A link stays one: what it points to is replaced. */
+  if (realpath(path, whole)) path = whole;
+  else if (errno != ENOENT || readlink(path, whole, 1) >= 0) return errno ? errno : ENOENT;
   const size_t length = strlen(path);
   if (length + sizeof suffix > sizeof temporary) return ENAMETOOLONG;
   struct stat status;

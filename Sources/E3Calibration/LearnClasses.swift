@@ -54,7 +54,7 @@ public func learnClasses(
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
   let names = try labels(of: pictures, label)
-  let before = try ClassesFile(file, model)
+  let before = try watch.during { () throws(FileError) in try ClassesFile(file, model) }
   let lesson = Lesson(model: model, names: names, pictures: pictures, unlike: unlike)
   let all = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: nil)
 
@@ -82,6 +82,9 @@ public func learnClasses(
     taken = Share(count: count, of: unlike.count)
   }
   try watch.requireUnchanged()
+  guard !before.isNew || !isThere(file) else {
+    throw FileError(file: file, problem: "was begun meanwhile by somebody else; nothing is written")
+  }
   try before.write(all.bytes)
   let classes = names.indices.compactMap { index -> LearningSummary.Class? in
     guard let place = all.index(of: names[index]), let learned = try? all.info(place) else { return nil }
@@ -174,13 +177,17 @@ private struct Lesson {
 private struct ClassesFile {
   private let path: String
   let bytes: [UInt8]
+  let isNew: Bool
 
   init(_ path: String, _ model: MappedModel) throws(FileError) {
     self.path = path
     let file = isThere(path) ? try MappedFile(path: path) : nil
-    let stored = withExtendedLifetime(file) { file.map { Array($0.bytes) } }
+    isNew = file == nil
     do throws(E3Error) {
       let model = try Model(bytes: model.bytes, owner: model)
+      // What is behind the longest file for the model would not be read.
+      let most = [1, 2, 4].compactMap { try? LearnedClasses(model, capacity: 64, grid: $0).bytes.count }.max() ?? 0
+      let stored = withExtendedLifetime(file) { file.map { Array($0.bytes.prefix(max(most, 128))) } }
       if let stored {
         bytes = try LearnedClasses(model, copying: stored.span.bytes).bytes
       } else {

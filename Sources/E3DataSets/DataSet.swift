@@ -75,6 +75,13 @@ public struct DataSet: Sendable {
     return DataSet(self, range: range)
   }
 
+  /// The images after the first `skip`, at most `limit` of them; nil when none are left.
+  ///
+  /// - Precondition: `skip` is 0 or more, `limit` 1 or more; both may be any number.
+  public func part(skip: Int, limit: Int?) -> DataSet? {
+    skip < count ? self[skip..<skip + min(limit ?? count, count - skip)] : nil
+  }
+
   /// The image at `index`, below ``count``. Cost: reads or decodes it.
   ///
   /// - Throws: a picture that is damaged, values that are not finite.

@@ -25,7 +25,8 @@ struct PictureFolder: ImageSource {
       (labels, classNames) = (nil, nil)
       return
     }
-    guard try pictures(names.filter { !folders.contains($0) }, in: path).isEmpty else {
+    let isFolder = Set(folders)
+    guard try pictures(names.filter { !isFolder.contains($0) }, in: path).isEmpty else {
       throw FileError(file: path, problem: "holds pictures beside folders; expected one of the two")
     }
     var files: [String] = []

@@ -112,11 +112,10 @@ public struct Evaluation: Sendable {
 
   private func open(_ path: String, labels: String?) throws(FileError) -> DataSet {
     let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
-    let end = limit.map { min(whole.count, skip + $0) } ?? whole.count
-    guard skip < end else {
+    guard let part = whole.part(skip: skip, limit: limit) else {
       throw FileError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")
     }
-    return whole[skip..<end]
+    return part
   }
 
   private func answers(

@@ -255,6 +255,8 @@ extension UnsafeMutablePointer<Session> {
   func selfTest() throws(E3Error) {
     pointee.profile.pointee = Profile()
     guard let golden = pointee.model.golden else { throw .noGolden }
+    // The golden input is no frame that a class could be taught with.
+    defer { pointee.learned?.forget() }
     let result = try runNetworks { (network) throws(E3Error) in
       .frame(FramePreparation(goldenPixels: golden.pixels, shape: network.model.shape))
     }

@@ -40,7 +40,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_NOT_CLASSES: "not learned classes (.e3c)"
   case E3_ERROR_CLASSES_MODEL: "the classes were learned with another model, or another calibration of it"
   case E3_ERROR_CLASS_GRID:
-    "the calibration does not say how classes are learned: calibrate anew (e3-convert calibrate)"
+    "the calibration does not say how classes are learned: calibrate anew; a file of several networks learns none"
   case E3_ERROR_FILE_ALIGNMENT: "the model's bytes do not start at a multiple of 64"
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"

@@ -121,9 +121,9 @@ struct CalibrateCommand: ParsableCommand {
     _ path: String, _ labels: String?, _ skip: Int, _ limit: Int?
   ) throws(FileError) -> DataSet {
     let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
-    guard skip < data.count else {
+    guard let part = data.part(skip: skip, limit: limit) else {
       throw FileError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
     }
-    return data[skip..<min(data.count, skip + (limit ?? data.count))]
+    return part
   }
 }

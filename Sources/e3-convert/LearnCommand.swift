@@ -51,11 +51,10 @@ struct LearnCommand: ParsableCommand {
   }
 
   func run() throws {
-    var data = try DataSet(path: pictures, alpha: alpha)
-    guard skip < data.count else {
-      throw FileError(file: pictures, problem: "\(data.count) images, of which \(skip) are left out")
+    let whole = try DataSet(path: pictures, alpha: alpha)
+    guard let data = whole.part(skip: skip, limit: limit) else {
+      throw FileError(file: pictures, problem: "\(whole.count) images, of which \(skip) are left out")
     }
-    data = data[skip..<min(data.count, skip + (limit ?? data.count))]
     let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
     try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
     let meter = ProgressMeter("learning \(classes)")

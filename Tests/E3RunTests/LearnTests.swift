@@ -75,6 +75,9 @@ struct LearnTests {
     let answer = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
     let (learned, nearest, decision) = (answer.learnedClass, answer.nearestLearnedClass, answer.decision)
     #expect(learned == 0 && nearest == 0 && decision == .unsure)
+    // The golden input is no picture of a class.
+    try session.selfTest()
+    #expect(throws: E3Error.noFeatures) { try classes.learn(index, from: &session) }
     let bytes = classes.bytes
     let read = try LearnedClasses(opened, copying: bytes.span.bytes)
     #expect(read.bytes == classes.bytes)
@@ -100,6 +103,49 @@ struct LearnTests {
     #expect(try folder.bytes("damaged.e3c") == bytes)
     let short = try run([model, rocket, "--teach", "s", "--shots", "2", "--classes", classes])
     #expect(short.status == 1 && short.errors == "e3-run: s: fewer frames than --shots asks for: 1\n")
+  }
+
+  @Test("a link to the file stays one; pictures of other things get none of a class's; a long file is not read whole")
+  func file() throws {
+    let classes = folder["my.e3c"]
+    try FileManager.default.createSymbolicLink(atPath: folder["link.e3c"], withDestinationPath: "my.e3c")
+    let first = try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", classes])
+    #expect(first.status == 0)
+    #expect(try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["link.e3c"]]).status == 0)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder["link.e3c"]) == "my.e3c")
+
+    let opened = try Model(contentsOf: model)
+    let stored = try folder.bytes("my.e3c")
+    let learned = try LearnedClasses(opened, copying: stored.span.bytes)
+    #expect(try learned.info(0).pictures == 2)
+    _ = try learned.add("unlike", isUnlike: true)
+    try folder.write(learned.bytes, to: "my.e3c")
+    let other = try run([model, rocket, "--teach", "unlike", "--shots", "1", "--classes", classes])
+    #expect(other.status == 1 && other.errors.contains("unlike: is what the file calls the pictures of other things"))
+    #expect(try folder.bytes("my.e3c") == learned.bytes)
+
+    #expect(truncate(classes, 1 << 40) == 0)
+    #expect(try run([model, rocket, "--classes", classes]).status == 0)
+  }
+
+  @Test("what somebody else wrote meanwhile is not lost: the later one writes nothing")
+  func twoWriters() throws {
+    let classes = folder["my.e3c"]
+    #expect(mkfifo(folder["frames"], 0o600) == 0)
+    let cat = try [UInt8](Data(contentsOf: packageRoot.appendingPathComponent("models/frames/other-cat-160x120.yuyv")))
+    let slow = try command.start(
+      [
+        model, folder["frames"], "--teach", "cat", "--shots", "1", "--size", "160x120", "--pixel-format", "yuyv",
+        "--classes", classes,
+      ])
+    // It has read that there is no file when it waits for the first frame.
+    let writer = try #require(FileHandle(forWritingAtPath: folder["frames"]))
+    #expect(try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", classes]).status == 0)
+    let bytes = try folder.bytes("my.e3c")
+    try writer.write(contentsOf: Data(cat))
+    try writer.close()
+    #expect(wait(for: slow) == 1)
+    #expect(try folder.bytes("my.e3c") == bytes)
   }
 
   @Test("mistakes have status 2")

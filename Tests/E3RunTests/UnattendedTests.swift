@@ -278,7 +278,7 @@ struct UnattendedTests {
   @Test("--metrics replaces what a link points to, leaves nothing else behind, and must be writable at the start")
   func metricsFile() throws {
     let model = try folder.model()
-    try folder.write("old", to: "target.prom")
+    try folder.write("# HELP e3_old", to: "target.prom")
     try FileManager.default.createSymbolicLink(atPath: folder["link.prom"], withDestinationPath: "target.prom")
     #expect(try run([model, "-", "--metrics", folder["link.prom"]] + stream, input: noise(120)).status == 0)
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder["link.prom"]) == "target.prom")
@@ -287,6 +287,21 @@ struct UnattendedTests {
     let refused = try run([model, "-", "--metrics", folder["none/m.prom"]] + stream, input: noise(120))
     #expect(refused.status == 1 && refused.output.isEmpty)
     #expect(refused.errors == "e3-run: \(folder["none/m.prom"]): No such file or directory\n")
+  }
+
+  @Test("--metrics replaces no device, no pipe and no other file, and does not wait for a pipe in its way")
+  func metricsOfSomethingElse() throws {
+    let model = try folder.model()
+    let bytes = try folder.bytes("model.e3")
+    #expect(mkfifo(folder["pipe"], 0o600) == 0 && mkfifo(folder[".m.prom.part"], 0o600) == 0)
+    for name in ["pipe", "model.e3"] {
+      let outcome = try run([model, "-", "--metrics", folder[name]] + stream, input: noise(120))
+      #expect(outcome.status == 1 && outcome.output.isEmpty)
+      #expect(outcome.errors == "e3-run: \(folder[name]): exists and holds no metrics; it is not replaced\n")
+    }
+    #expect(try folder.bytes("model.e3") == bytes)
+    #expect(try run([model, "-", "--metrics", folder["m.prom"]] + stream, input: noise(120)).status == 0)
+    #expect(folder.names == ["m.prom", "model.e3", "pipe"])
   }
 
   // MARK: Lines

@@ -95,7 +95,7 @@ static GstStaticPadTemplate text_template =
 
 /* Reads the whole file into memory aligned as a mapping would be. Posts an error and returns FALSE if it cannot. */
 static gboolean read_model(E3Classify *self, gsize *size) {
-  const int file = open(self->path, O_RDONLY | O_CLOEXEC);
+  const int file = open(self->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
   struct stat status;
   if (file < 0 || fstat(file, &status)) {
     GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND, ("%s: %s", self->path, g_strerror(errno)), (NULL));
@@ -382,6 +382,9 @@ static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer
     return GST_FLOW_ERROR;
   }
   e3_frame frame = self->frame;
+  /* Buffers may be larger than the caps say, by their GstVideoMeta; the crop is a part of theirs. */
+  frame.width = (guint)GST_VIDEO_FRAME_WIDTH(&video);
+  frame.height = (guint)GST_VIDEO_FRAME_HEIGHT(&video);
   e3_result result = {.struct_size = sizeof result};
   e3_status status = E3_ERROR_FRAME_STRIDE;
   const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);

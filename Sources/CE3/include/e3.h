@@ -82,7 +82,8 @@ enum {
   E3_ERROR_CLASS_LABEL = 28,       /* the label is empty or too long, is no UTF-8 of one line, or another class has it */
   E3_ERROR_NOT_CLASSES = 29,       /* the bytes hold no learned classes, or were written over */
   E3_ERROR_CLASSES_MODEL = 30,     /* the classes were learned with another model, or another calibration of it */
-  E3_ERROR_CLASS_GRID = 31,        /* the model's calibration does not say how classes are learned: calibrate it anew */
+  E3_ERROR_CLASS_GRID = 31,        /* the model's calibration does not say how classes are learned: calibrate it anew; a file of
+                                      several networks learns none */
 
   /* The model file. */
   E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */

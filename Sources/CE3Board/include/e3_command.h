@@ -199,7 +199,7 @@ typedef struct e3c_expected {
 } e3c_expected;
 
 /* From now on e3c_tick writes metrics to the file at `path`, as the text that Prometheus' node exporter collects. Returns 0 or an
- * errno. */
+ * errno; EEXIST when something else than metrics is there. */
 int e3c_begin_metrics(const char *path);
 
 /* A model answers from now on. */

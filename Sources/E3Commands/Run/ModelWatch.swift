@@ -151,10 +151,10 @@ extension ModelWatch {
 }
 
 extension ce3_stamp {
-  fileprivate static func == (left: ce3_stamp, right: ce3_stamp) -> Bool {
+  static func == (left: ce3_stamp, right: ce3_stamp) -> Bool {
     left.device == right.device && left.inode == right.inode && left.size == right.size
       && left.modified == right.modified
   }
 
-  fileprivate static func != (left: ce3_stamp, right: ce3_stamp) -> Bool { !(left == right) }
+  static func != (left: ce3_stamp, right: ce3_stamp) -> Bool { !(left == right) }
 }

@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Files
 
 /// A .e3c file in memory: classes that were added to a model. Whoever opened it destroys it.
 struct LearnedFile {
@@ -7,6 +8,8 @@ struct LearnedFile {
   let handle: OpaquePointer
   private let memory: UnsafeMutableRawPointer
   private let count: Int
+  /// The file that was read; nil when there was none.
+  private let stamp: ce3_stamp?
 
   /// Classes of a file that is begun.
   private static var capacity: UInt32 { 16 }
@@ -20,11 +23,13 @@ struct LearnedFile {
     if isNew {
       try Self.check(path, e3_classes_query(model, Self.capacity, 0, &bytes, &alignment))
       memory = try Self.memory(path, bytes)
+      stamp = nil
     } else {
       let file = try MappedFile(path)
-      bytes = file.bytes.count
+      bytes = min(file.bytes.count, Self.mostBytes(model))
       memory = try Self.memory(path, bytes)
       if let start = file.bytes.baseAddress { memory.copyMemory(from: start, byteCount: bytes) }
+      stamp = file.stamp
     }
     count = bytes
     self.path = path
@@ -38,6 +43,17 @@ struct LearnedFile {
       throw .report(path, status: status)
     }
     self.handle = handle
+  }
+
+  /// Bytes of the longest file for the model; what is behind them would not be read.
+  private static func mostBytes(_ model: UnsafePointer<e3_model>) -> Int {
+    var most = MemoryLayout<e3_classes_header>.size
+    for grid in 0..<3 as Range<UInt32> {
+      var (bytes, alignment) = (0, 0)
+      let status = e3_classes_query(model, UInt32(E3_MAX_LEARNED_CLASSES), 1 &<< grid, &bytes, &alignment)
+      if status == 0 { most = max(most, bytes) }
+    }
+    return most
   }
 
   private static func memory(_ path: UnsafePointer<CChar>, _ bytes: Int) throws(Failure) -> UnsafeMutableRawPointer {
@@ -73,7 +89,9 @@ struct LearnedFile {
       guard let learned = learned(index), learned.text.count == wanted.count else { continue }
       var isSame = true
       for place in 0..<wanted.count where learned.text[place] != wanted[place] { isSame = false }
-      if isSame { return index }
+      guard isSame else { continue }
+      if learned.kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
+      throw .report(label, "is what the file calls the pictures of other things; give the class another name")
     }
     var index: UInt32 = 0
     let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
@@ -82,7 +100,14 @@ struct LearnedFile {
   }
 
   /// Writes the file anew; it is there whole or as it was.
+  ///
+  /// - Throws: a file that somebody else has written since it was read, whose classes would be lost.
   func save() throws(Failure) {
+    var now = ce3_stamp()
+    let isThere = ce3_read_stamp(path, &now) == 0
+    guard isThere ? stamp.map({ $0 == now }) == true : stamp == nil else {
+      throw .report(path, "was changed meanwhile; nothing is written: teach the class again")
+    }
     let error = e3c_replace_file(path, memory, Int(info.bytes))
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from ctypes import byref, c_size_t, c_uint32, c_void_p, string_at
+from ctypes import byref, c_size_t, c_uint32, c_void_p, memmove, string_at
 from typing import Iterator, List, NamedTuple, Optional
 
 from . import _library
@@ -57,6 +57,11 @@ class Classes:
         info = sized(_library.ClassesInfo)
         check(lib.e3_classes_get_info(self.handle, byref(info)))
         return string_at(self._memory.address, info.bytes)
+
+    def restore(self, content: bytes) -> None:
+        """Puts back what `bytes` was before."""
+        memmove(self._memory.address, content, len(content))
+        self._labels = None
 
     def __len__(self) -> int:
         info = sized(_library.ClassesInfo)

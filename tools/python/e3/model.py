@@ -193,7 +193,8 @@ class Model:
         """Adds frames to the learned class `label`, which is new when there is none of that label.
 
         Five pictures from different sides are a good start; with fewer than three, answers of the class are at most
-        "unsure". No other thread may use the model meanwhile. capacity: most classes, when these are the first.
+        "unsure". No other thread may use the model meanwhile. capacity: most classes, when these are the first. When a
+        frame is refused, nothing is learned.
         """
         return self._learn(label, "learned", frames, capacity)
 
@@ -205,14 +206,20 @@ class Model:
         if self._learned is None:
             self._learned = Classes(self._handle, None, capacity, self.path)
             self._idle.clear()  # those sessions have no room for features
-        index = self._learned.index(label, kind)
-        session = self._take()
+        before = self._learned.bytes
+        session = None
         try:
+            index = self._learned.index(label, kind)
+            session = self._take()
             for frame in frames:
                 session.run_frame(as_frame(frame))
                 check(lib.e3_classes_learn(self._learned.handle, index, session.handle), label)
+        except BaseException:
+            self._learned.restore(before)
+            raise
         finally:
-            self._idle.append(session)
+            if session is not None:
+                self._idle.append(session)
         return self._learned[index]
 
     @property
@@ -221,17 +228,23 @@ class Model:
         return [] if self._learned is None else list(self._learned)
 
     def save_classes(self, path: "Union[str, os.PathLike[str]]") -> None:
-        """Writes the learned classes as a .e3c file, which is there whole or not at all."""
+        """Writes the learned classes as a .e3c file, which is there whole or not at all. A link stays one; what is no
+        regular file, such as a device, is not replaced."""
+        import stat
         import tempfile
 
         if self._learned is None:
             raise ValueError("there are no learned classes")
-        path = os.fspath(path)
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".e3c-")
+        path, mode = os.path.realpath(os.fsdecode(path)), 0o644
+        if os.path.exists(path):
+            mode = os.stat(path).st_mode
+            if not stat.S_ISREG(mode):
+                raise ValueError(f"{path}: is no regular file")
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".e3c-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(self._learned.bytes)
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, stat.S_IMODE(mode))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

@@ -38,6 +38,12 @@ def count(text):
   return int(text)
 
 
+def seed(text):
+  if not text.isdecimal() or int(text) >= 1 << 32:
+    raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to {(1 << 32) - 1}")
+  return int(text)
+
+
 def trained(text):
   if text != "all" and not re.fullmatch(r"last:[1-9]\d{0,3}", text):
     raise argparse.ArgumentTypeError(f"{text!r}: expected last:N or all")
@@ -71,7 +77,7 @@ def arguments():
   fit.add_argument("--resize", metavar="METHOD", help="how pictures are brought to the image size, as for e3-convert pack")
   fit.add_argument("--value-norm", metavar="MEAN,STD", help="values of pixels, as for e3-convert pack")
   fit.add_argument("--recipe", metavar="FILE", help="JSON with other numbers than those that e3-train recipe prints")
-  fit.add_argument("--seed", type=int, default=1, help="of the split, the weights and the order of pictures, 1")
+  fit.add_argument("--seed", type=seed, default=1, metavar="N", help="of the split, the weights and the order of pictures, 1")
   fit.add_argument("--threads", type=count, metavar="N", help="one for each processor")
   fit.add_argument("--float32", action="store_true", help="matrix products in float32, also where bfloat16 is faster")
   fit.add_argument("--commands", metavar="FOLDER", help="where e3-convert and e3-eval are, if not on the PATH")
@@ -139,6 +145,8 @@ def require_torch():
 
 
 def run_fit(options):
+  if options.output.startswith("-"):  # e3-convert would take it for an option
+    raise UsageFault("--output", f"{options.output!r} begins with a minus sign")
   require_torch()
   from .commands import Commands
   from .fit import Fit, Stopped

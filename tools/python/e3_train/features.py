@@ -57,6 +57,9 @@ class Features:
       with open(self.path, "ab") as file:
         file.truncate(self.size)
       done = 0
+    if not done:
+      # Before a value is written over: a process that is killed must leave no word of what was there before.
+      write_atomically(done_path, lambda file: file.write(b"{}"))
     self.array = np.memmap(self.path, np.int16, "r+", shape=self.shape)
     places = list(range(rank, len(self.views), world))
     jobs = [(place, number) for place in places for number in range(self.count)]

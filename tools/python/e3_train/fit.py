@@ -1,5 +1,6 @@
 """`e3-train fit`: from a folder of pictures to a calibrated model file."""
 
+import fcntl
 import hashlib
 import json
 import math
@@ -23,6 +24,7 @@ from .model import VisionTransformer
 from .optimizers import Optimizer
 from .parallel import Group
 from .progress import Meter, usable_processors
+from .state import load as load_state
 from .training import AdamW, Training, probe
 
 # From scratch a transformer needs many pictures; below this it is told.
@@ -63,7 +65,10 @@ class Fit:
       self.commands.find("e3-convert"), self.commands.find("e3-eval")
       if not self.output.parent.is_dir():
         raise Fault(self.output, "its folder is not there")
+      if self.output.is_dir():
+        raise Fault(self.output, "is a folder")
       self.work.mkdir(exist_ok=True)
+      self.lock()
     self.group.wait()
     signal.signal(signal.SIGTERM, self.stop)
     signal.signal(signal.SIGINT, self.stop)
@@ -78,6 +83,14 @@ class Fit:
       self.finish(began)
     self.group.wait()
 
+  def lock(self):
+    """Two trainings that write into one folder would take each other's features. The lock goes with the process."""
+    self.held = open(self.work / "lock", "w")
+    try:
+      fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise Fault(self.work, "another e3-train works in it")
+
   # Pictures
 
   def look(self):
@@ -85,6 +98,9 @@ class Fit:
     options = self.options
     self.folder = Folder(options.pictures)
     self.test_folder = Folder(options.test) if options.test else None
+    for path in options.unknown:
+      if not os.path.exists(path):
+        raise Fault(path, "not there")
     if self.test_folder and self.test_folder.classes != self.folder.classes:
       raise Fault(options.test, f"its classes are not those of {options.pictures}")
     meter = self.meter(f"reading {len(self.folder)} pictures")
@@ -95,10 +111,24 @@ class Fit:
       raise Fault(faults[0].split(": ")[0], faults[0].split(": ", 1)[1] + more)
     for line in self.examination.notes():
       self.note(line)
+    if self.test_folder:
+      self.look_at_test()
     shares = list(self.recipe["split"])
     if self.test_folder:
       shares = [shares[0] + shares[2], shares[1], 0]
     self.parts = self.examination.split(shares, options.seed)
+
+  def look_at_test(self):
+    """Test pictures that cannot be read are refused before the training; those that were trained on are told."""
+    meter = self.meter(f"reading {len(self.test_folder)} test pictures")
+    tested = self.test_folder.examine(self.threads, lambda done: meter.update(done, len(self.test_folder)))
+    meter.end()
+    empty = [f"{self.options.test}/{name}: no pictures" for name, count in zip(self.folder.classes, self.test_folder.counts()) if not count]
+    if faults := tested.broken + empty:
+      raise Fault(faults[0].split(": ")[0], faults[0].split(": ", 1)[1])
+    known = {found[2] for found in self.examination.seen}
+    if same := sum(found[2] in known for found in tested.seen):
+      self.note(f"{same} of the test pictures are in {self.options.pictures} too: what is measured on them is too good")
 
   # Model
 
@@ -188,7 +218,7 @@ class Fit:
     if len(self.folder) < SCRATCH:
       self.note(f"{len(self.folder)} pictures are few to train from scratch: start from a pretrained checkpoint with --from")
     numbers = self.recipe["scratch"]
-    self.recipe |= {name: numbers[name] for name in ("epochs", "batch", "learning_rate")}
+    self.recipe |= {name: numbers[name] for name in recipes.SHARED}
     size = options.image_size or (self.examination.suggested_size(),) * 2
     patch = [max(1, side // numbers["patches"]) for side in size]
     size = [patch[i] * (size[i] // patch[i]) for i in range(2)]
@@ -235,10 +265,14 @@ class Fit:
     labels = torch.tensor([self.folder.labels[index] for index in places])
     views = Views(self.folder, places, self.picture_recipe, recipe["view"], options.seed)
     state = self.work / "training.state"
+    if self.group.is_first and is_of_another(state, self.key):
+      state.unlink()
+    self.group.wait()
     features = None
     if self.start is not None:
-      node = self.group.node
-      features = Features(self.work / f"features-{node}.bin", self.model, self.start, views, recipe["views"], self.key)
+      # Processes of another number share the pictures in another way, and keep no word of it in each other's files.
+      path = self.work / f"features-{self.group.node}-{self.group.local_world}.bin"
+      features = Features(path, self.model, self.start, views, recipe["views"], self.key)
       if features.size > recipe["features_gigabytes"] * 1e9:
         self.note(f"the features of {len(places)} pictures would take {features.size / 1e9:.0f} GB: they are computed anew at every step")
         features = None
@@ -379,6 +413,14 @@ class Fit:
       path.parent.mkdir(parents=True, exist_ok=True)
       path.symlink_to(folder.file(index).resolve())
     return root
+
+
+def is_of_another(state, key):
+  """Whether the state at a path is of another training: then nothing is gone on with, and the head starts anew."""
+  try:
+    return state.exists() and load_state(state)[1]["key"] != key
+  except ValueError as error:
+    raise Fault(state, error)
 
 
 class Stopped(Exception):

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import random
+import stat
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import pictures
-from .faults import Fault
+from .faults import Fault, is_printable, shown
 
 # Fewer pictures of a class than this cannot be divided in three parts.
 LEAST = 5
@@ -25,13 +27,18 @@ class Folder:
     folders = [name for name in names if (self.path / name).is_dir()]
     if not folders:
       raise Fault(path, "holds no folders; expected one for each class, with its pictures")
-    if chosen(self.path, [name for name in names if name not in folders]):
+    if chosen(self.path, sorted(set(names) - set(folders))):
       raise Fault(path, "holds pictures beside folders; expected one folder for each class")
     if all(name.isascii() and name.isdigit() for name in folders):
       folders.sort(key=int)
+    # What the model file has no room for as a label is told now, not after hours of training.
+    alike = {}
     for name in folders:
-      if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise Fault(repr(str(self.path / name)), "a control character in the name of a class")
+      if not all(map(is_printable, name)):
+        raise Fault(self.path / name, "a control character in the name of a class")
+      other = alike.setdefault(unicodedata.normalize("NFC", name.removeprefix("\ufeff")), name)
+      if other != name:
+        raise Fault(self.path / name, f"reads the same as {ascii(other)}, another class")
     self.classes = folders
     self.files, self.labels = [], []
     for index, name in enumerate(folders):
@@ -59,15 +66,15 @@ class Folder:
 
     def look(index):
       path = self.file(index)
+      digest = b""
       try:
-        with open(path, "rb") as file:
-          digest = hashlib.blake2b(file.read(), digest_size=16).digest()
+        digest = digest_of(path)
         image = pictures.read(path, 3)
         return image.height, image.width, digest, None
       except Fault as fault:
         return 0, 0, digest, str(fault)
       except OSError as error:
-        return 0, 0, b"", f"{path}: {error.strerror}"
+        return 0, 0, b"", shown(f"{path}: {error.strerror}")
 
     seen = []
     with ThreadPoolExecutor(threads) as pool:
@@ -108,7 +115,7 @@ class Examination:
       elif count < LEAST:
         lines.append(f"{folder.path / name}: {count} pictures, expected {LEAST} or more")
     lines += self.broken
-    lines += [f"{folder.file(b)}: the same picture as {folder.file(a)}, of another class" for a, b in self.contradictions]
+    lines += [shown(f"{folder.file(b)}: the same picture as {folder.file(a)}, of another class") for a, b in self.contradictions]
     return lines
 
   def notes(self):
@@ -122,8 +129,8 @@ class Examination:
       lines.append(f"{max(counts)} pictures of one class and {min(counts)} of another: training sees them as often as they are")
     same = len(self.twins) - len(self.contradictions)
     if same:
-      a, b = next(pair for pair in self.twins if pair not in self.contradictions)
-      lines.append(f"{same} pictures are there more than once, as {folder.file(b)}, which is {folder.file(a)}")
+      a, b = next(pair for pair in self.twins if folder.labels[pair[0]] == folder.labels[pair[1]])
+      lines.append(shown(f"{same} pictures are there more than once, as {folder.file(b)}, which is {folder.file(a)}"))
     return lines
 
   def sizes(self):
@@ -159,6 +166,18 @@ class Examination:
       for group in found[len(held) :]:
         parts[0].extend(group)
     return tuple(sorted(part) for part in parts)
+
+
+def digest_of(path):
+  """The hash of a regular file. A pipe would be waited for, and a device has no end."""
+  # No pipe is waited for, should one come between the look and the opening.
+  with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+      raise Fault(path, "no regular file")
+    digest = hashlib.blake2b(digest_size=16)
+    while part := file.read(1 << 20):
+      digest.update(part)
+    return digest.digest()
 
 
 def entries(path):

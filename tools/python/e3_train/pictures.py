@@ -14,8 +14,9 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".pbm", ".pgm", ".p
 OTHERS = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl")
 FORMATS = ("JPEG", "PNG", "PPM")  # MPO opens as JPEG
 FILTERS = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
-# Pictures beyond this are refused, as a few bytes can claim any size.
-PIXELS = 1 << 27
+# Pictures beyond these are refused, as the runtime refuses them: docs/LIMITS.md.
+PIXELS = 1 << 26
+SIDE = 1 << 14
 
 
 def read(path, channels):
@@ -24,8 +25,8 @@ def read(path, channels):
     with warnings.catch_warnings():
       warnings.simplefilter("ignore")
       with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > PIXELS:
-          raise Fault(path, f"{image.width} x {image.height} pixels, more than {PIXELS}")
+        if image.width * image.height > PIXELS or max(image.size) > SIDE:
+          raise Fault(path, f"{image.width} x {image.height} pixels, more than {PIXELS} or a side of more than {SIDE}")
         image.draft("RGB", image.size)
         image.load()
         image = ImageOps.exif_transpose(image)
@@ -63,6 +64,8 @@ class Recipe:
       len(self.sides) == 2 and (self.sides[0] < self.image_size[0] or self.sides[1] < self.image_size[1])
     ):
       raise Fault("--resize", f"{resize!r} is smaller than the image size, {image_size[0]}x{image_size[1]}")
+    if max(self.sides) > SIDE:
+      raise Fault("--resize", f"{resize!r}: a side of more than {SIDE}")
     try:
       numbers = [float(number) for number in value_norm.split(",")]
     except ValueError:

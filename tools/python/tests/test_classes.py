@@ -1,5 +1,6 @@
 """Learned classes: the same bytes as e3-run teaches, and what they do to answers."""
 
+import os
 import platform
 import subprocess
 
@@ -65,3 +66,29 @@ def test_what_does_not_serve_is_refused(tmp_path):
         e3.Model(ROOT / "models/fashion-vit.e3", classes=tmp_path / "my.e3c")
     with pytest.raises(e3.E3Error, match="not learned classes"):
         e3.Model(MODEL, classes=b"x" * 200)
+
+
+def test_a_frame_that_is_refused_leaves_nothing_learned():
+    model = e3.Model(MODEL)
+    model.learn("cat", [frame(CAT)] * 3)
+    before = model.learned
+    for label in ("cat", "trouser"):
+        with pytest.raises(TypeError):
+            model.learn(label, [frame(TROUSER), None])
+    assert model.learned == before and model(frame(CAT)).learned == "cat"
+    assert model.learn("trouser", [frame(TROUSER)]).pictures == 1
+
+
+def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path):
+    model = e3.Model(MODEL)
+    model.learn("cat", [frame(CAT)] * 3)
+    target, link = tmp_path / "my.e3c", tmp_path / "link.e3c"
+    link.symlink_to(target.name)
+    model.save_classes(target)
+    target.chmod(0o600)
+    model.save_classes(link)
+    assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="no regular file"):
+        model.save_classes(tmp_path / "pipe")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.e3c", "my.e3c", "pipe"]

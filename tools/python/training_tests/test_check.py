@@ -1,6 +1,7 @@
 """Claims about `e3-train check`, and about what `fit` refuses before it needs PyTorch."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -75,8 +76,42 @@ def test_folders_that_cannot_be_trained_on_are_refused_in_one_line(tmp_path, nam
   assert "Traceback" not in done.stderr and done.stderr.count("\n") <= 1
 
 
+@pytest.mark.parametrize("name", ["a\u009b31m", "a\u202eb", "a\u2028b", "ac\u0301ross"])
+def test_classes_whose_names_no_label_can_have_are_refused(tmp_path, name):
+  root = folder(tmp_path / "p", ("\u00e1cross", "a\u0107ross", name), 5)
+  done = run("check", root)
+  assert done.returncode == 1 and done.stderr.count("\n") == 1 and name not in done.stderr
+  assert "a control character" in done.stderr or "reads the same as" in done.stderr
+
+
+def test_names_of_files_command_no_terminal(tmp_path):
+  root = folder(tmp_path / "p")
+  (root / "down/x\x1b[2J\nfault: y.jpg").write_bytes(b"hello")
+  done = run("check", root)
+  assert done.returncode == 1 and "\x1b" not in done.stdout
+  assert [line for line in done.stdout.splitlines() if line.startswith("fault")] == [
+    f"fault: {root}/down/x\\x1b[2J\\nfault: y.jpg: no JPEG, PNG or PNM picture"]
+
+
+def test_pipes_and_devices_are_not_read(tmp_path):
+  root = folder(tmp_path / "p")
+  os.mkfifo(root / "down/pipe.png")
+  (root / "down/zero.png").symlink_to("/dev/zero")
+  status, found = check(root)
+  assert status == 1 and [line.split(": ")[1] for line in found["faults"]] == ["no regular file"] * 2
+
+
+def test_what_the_runtime_refuses_is_refused_before_training(tmp_path):
+  for size in ((1, 16385), (8193, 8192)):
+    Image.new("1", size).save(tmp_path / "x.png")
+    with pytest.raises(Fault, match="pixels, more than"):
+      reading.read(tmp_path / "x.png", 3)
+  with pytest.raises(Fault, match="a side of more than 16384"):
+    reading.Recipe("bicubic:16385", "0.5,0.5", (32, 32), 3)
+
+
 def test_mistakes_on_the_command_line_end_with_status_2():
-  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("check",)):
+  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("fit", "x", "-o", "y.e3", "--seed", "-1"), ("fit", "x", "--output=-y.e3"), ("check",)):
     assert run(*words).returncode == 2
   assert run("--version").stdout.split(".")[:1] == (ROOT / "VERSION").read_text().split(".")[:1]
   assert "PICTURES" in run("fit", "--help").stdout
@@ -123,7 +158,10 @@ def test_the_size_of_a_claim_is_bounded(tmp_path):
 
 
 @pytest.mark.parametrize("text, problem", [
-  ("[", "not JSON"), ('{"epoch": 3}', "epoch is no number"), ('{"epochs": "3"}', "epochs is"), ('{"epochs": 0}', "epochs is 0"),
+  ("[", "not JSON"), ("[" * 100_000, "not JSON"), ('{"split": [0.7, 0.3, NaN]}', "split is"), ('{"view": {"aspect": NaN}}', "aspect is NaN"),
+  ('{"learning_rate": -1}', "learning_rate is -1"), ('{"learning_rate": 1e999}', "learning_rate is Infinity"), ('{"betas": [0.9]}', "betas is"),
+  ('{"scratch": {"patches": 0}}', "scratch.patches is 0"), ('{"scratch": {"hidden_size": 20, "num_heads": 3}}', "3 heads do not divide"),
+  ('{"scratch": {"expert_blocks": [6]}}', "expected blocks below 6"), ('{"selected_experts": 2}', "more than experts_per_member, 1"), ('{"epoch": 3}', "epoch is no number"), ('{"epochs": "3"}', "epochs is"), ('{"epochs": 0}', "epochs is 0"),
   ('{"view": {"flip": true}}', "view.flip is true"), ('{"split": [1, 0, 0]}', "split is"), ('{"calibration": {"coverage": 1}}', "coverage is 1"),
 ])
 def test_numbers_that_no_recipe_has_are_refused(tmp_path, text, problem):
@@ -137,6 +175,9 @@ def test_a_recipe_replaces_the_numbers_that_it_has(tmp_path):
   path = tmp_path / "r.json"
   path.write_text('{"epochs": 3, "view": {"flip": 0}}')
   own, given = recipe.load(), recipe.load(path)
-  assert (given["epochs"], given["view"]["flip"]) == (3, 0)
+  assert (given["epochs"], given["scratch"]["epochs"], given["view"]["flip"]) == (3, 3, 0)
   given["epochs"], given["view"]["flip"] = own["epochs"], own["view"]["flip"]
+  given["scratch"]["epochs"] = own["scratch"]["epochs"]
   assert given == own
+  path.write_text('{"epochs": 3, "scratch": {"epochs": 4}}')
+  assert recipe.load(path)["scratch"]["epochs"] == 4

@@ -1,5 +1,6 @@
 """Claims about `e3-train fit`: from a folder of pictures to a calibrated model file."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.commands import Commands
 from e3_train.faults import Fault
 from e3_train.features import Features, Views
+from e3_train.fit import is_of_another
 from e3_train.folder import Folder
 from e3_train.model import VisionTransformer
 from e3_train.parallel import Group
@@ -91,6 +93,10 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   place = commands()
   pictures = folder(tmp_path / "p", count=20)
   options = ("-o", tmp_path / "x.e3", "--recipe", recipe, "--commands", place)
+  broken = folder(tmp_path / "t", count=2, first=900)
+  taken = tmp_path / "taken.e3"
+  taken.mkdir()
+  (broken / "down/cut.png").write_bytes(b"cut")
   cases = [
     ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
     ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
@@ -102,12 +108,33 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "-o", tmp_path / "x.bin"), 2, "ends in .e3"),
     ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
     ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
+    ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
+    ((pictures, "-o", taken, "--commands", place), 1, "taken.e3: is a folder"),
+    ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
   ]
   for words, status, problem in cases:
     done = fit(*words)
     said = [line for line in done.stderr.splitlines() if line.startswith("e3-train: ") and "note" not in line]
     assert (done.returncode, len(said)) == (status, 1) and problem in said[0], (words, done.stderr)
     assert not (tmp_path / "x.e3").exists()
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path):
+  place = commands()
+  (tmp_path / "x.e3.work").mkdir()
+  with open(tmp_path / "x.e3.work/lock", "w") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = fit(folder(tmp_path / "p", count=6), "-o", tmp_path / "x.e3", "--commands", place)
+  assert done.returncode == 1 and done.stderr == f"e3-train: {tmp_path}/x.e3.work: another e3-train works in it\n"
+
+
+def test_the_state_of_another_training_is_known(state):
+  assert not is_of_another(state, "key")
+  training(state=state).save()
+  assert not is_of_another(state, "key") and is_of_another(state, "other")
+  state.write_bytes(b"cut")
+  with pytest.raises(Fault, match="remove it to begin anew"):
+    is_of_another(state, "key")
 
 
 def test_no_step_in_an_epoch_is_refused():
@@ -197,8 +224,30 @@ def test_features_are_those_of_the_trunk_and_are_not_computed_twice(tmp_path):
   torch.testing.assert_close(again.take(np.array([7, 7, 7]), np.arange(3)), expected, atol=1e-2, rtol=1e-2)
   other = Features(tmp_path / "f.bin", model, 2, views, 3, "other key")
   calls.clear()
-  other.compute(1, lambda done, total: calls.append(done) or True)
-  assert calls[0] == 8
+  assert not other.compute(1, lambda done, total: calls.append(done))
+  assert calls == [8]
+
+
+def test_features_that_others_were_written_over_are_computed_anew(tmp_path):
+  torch.manual_seed(0)
+  model = VisionTransformer(SMALL, 3).eval()
+  pictures = Folder(folder(tmp_path / "p", count=6))
+  recipe = Recipe("bicubic:32x32", "0.5,0.5", (32, 32), 3)
+
+  def features(seed):
+    return Features(tmp_path / "f.bin", model, 2, Views(pictures, list(range(12)), recipe, load()["view"], seed), 3, f"seed {seed}")
+
+  def killed(*_):
+    raise KeyboardInterrupt
+
+  first = features(1)
+  assert first.compute(1, lambda *_: True)
+  expected = first.take(np.arange(12), np.ones(12, int))
+  with pytest.raises(KeyboardInterrupt):
+    features(2).compute(1, killed)
+  again = features(1)
+  assert again.compute(1, lambda *_: True)
+  torch.testing.assert_close(again.take(np.arange(12), np.ones(12, int)), expected, atol=1e-2, rtol=1e-2)
 
 
 def test_the_forward_pass_is_that_of_the_converter(tmp_path):

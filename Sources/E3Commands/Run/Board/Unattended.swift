@@ -23,6 +23,7 @@ struct Unattended: ~Copyable {
     if let path = board.metrics {
       Self.expect(model)
       let error = e3c_begin_metrics(path)
+      if error == exists { throw .report(path, "exists and holds no metrics; it is not replaced") }
       if error != 0 { throw .report(path, errno: error) }
     }
     let smoothing = try Self.smoothing(board, regions, model)
@@ -98,3 +99,6 @@ struct Unattended: ~Copyable {
     e3c_counter(accepted.rawValue + decision - UInt32(E3_DECISION_ACCEPT))
   }
 }
+
+/// EEXIST, which the module of the C library has and an embedded build does not.
+private var exists: Int32 { 17 }
