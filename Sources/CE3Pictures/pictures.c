@@ -3,6 +3,24 @@
 #include "readers.h"
 #include "support.h"
 
+/* Files that people have and that are no pictures here. */
+static const struct {
+  size_t at;
+  const char *begins;
+  const char *text;
+} others[] = {
+    {8, "WEBP", "WebP pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {0, "GIF8", "GIF pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {0, "BM", "BMP pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {0, "II*", "TIFF pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {0, "MM", "TIFF pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {4, "ftypheic", "HEIC pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {4, "ftypavif", "AVIF pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
+    {0, "YUV4MPEG2 ", "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m"},
+    {4, "ftyp", "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"},
+    {0, "\x1A\x45\xDF\xA3", "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"},
+};
+
 int e3p_read_header(const uint8_t *data, size_t size, const e3p_settings *settings, e3p_header *header, char *message) {
   static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   memset(header, 0, sizeof *header);
@@ -13,8 +31,11 @@ int e3p_read_header(const uint8_t *data, size_t size, const e3p_settings *settin
     return e3p_png_header(data, size, settings, header, message);
   if (size >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6')
     return e3p_pnm_header(data, size, settings, header, message);
-  if (size >= 12 && memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0)
-    return e3p_fail(message, "WebP pictures are not read; expected JPEG, PNG or PNM (P1 to P6)");
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    const size_t length = strlen(others[i].begins);
+    if (size >= others[i].at + length && memcmp(data + others[i].at, others[i].begins, length) == 0)
+      return e3p_fail(message, "%s", others[i].text);
+  }
   return e3p_fail(message, "not a JPEG, PNG or PNM (P1 to P6) picture");
 }
 

@@ -64,6 +64,11 @@ public struct Checkpoint: Sendable {
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
     var (root, tensors, rest) = Self.parameters(of: kept)
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
+    if let name = kept.keys.filter({ $0.contains("lora_A") }).min() {
+      throw FileError(
+        file: self.path, tensor: name,
+        problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft")
+    }
     if let (naming, prefix) = try Naming.find(in: tensors.keys, path: self.path) {
       if let name = ignored.first(where: {
         naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason($0) == nil
@@ -123,6 +128,19 @@ public struct Checkpoint: Sendable {
 
   /// Whether the tensor `name`, of `tensorNames` or `otherNames`, is in an encoder block.
   func isInBlock(_ name: String) -> Bool { naming?.isInBlock(name, prefix: prefix) ?? false }
+
+  /// - Throws: a checkpoint of something else than a vision transformer.
+  func requireTransformer() throws(FileError) {
+    let parts = ["Encoder/", "Transformer/", "embedding/", "head/"]
+    guard naming == nil, !sources.isEmpty,
+      !sources.keys.contains(where: { name in parts.contains { name.contains($0) } })
+    else { return }
+    throw FileError(
+      file: path,
+      problem: "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
+        + "big_vision; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
+        + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
+  }
 
   /// An error about the tensor `name`, which it calls what the file calls it.
   func fault(_ name: String, _ problem: String) -> FileError {

@@ -28,6 +28,7 @@ public struct SourceModel: ModelParameters {
     ignoring ignored: [String] = []
   ) throws(FileError) {
     checkpoint = try Checkpoint(path: path, ignoring: ignored)
+    try checkpoint.requireTransformer()
     configPath = givenConfig ?? checkpoint.configuration
     let document =
       try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }

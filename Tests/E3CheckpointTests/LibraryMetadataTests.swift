@@ -108,6 +108,10 @@ import Testing
         "model_type is \"beit\", expected one of"
       ),
       (
+        "hf_ViTForImageClassification", #""model_type": "vit""#, #""depths": [1], "model_type": "convnext""#,
+        "model_type is \"convnext\", expected one of"
+      ),
+      (
         "hf_ViTForImageClassification", #""qkv_bias": true"#, #""qkv_bias": false"#,
         "qkv_bias is false, but queries, keys and values have biases in"
       ),

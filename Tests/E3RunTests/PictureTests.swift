@@ -82,16 +82,30 @@ struct PictureTests {
     #expect(throws: PictureError.self) { try decodePicture(bytes) }
   }
 
-  @Test("what is no picture is called so", arguments: ["", "P", "P7\n1 1 255\n0 0 0\n", "GIF89a", "hello"])
+  @Test("what is no picture is called so", arguments: ["", "P", "P7\n1 1 255\n0 0 0\n", "hello"])
   func foreign(text: String) throws {
     let expected = text.isEmpty ? "the file is empty" : "not a JPEG, PNG or PNM (P1 to P6) picture"
     #expect(throws: PictureError(text: expected)) { try decodePicture(Array(text.utf8)) }
   }
 
-  @Test("WebP is refused by its name")
-  func webP() {
-    let text = "WebP pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"
-    #expect(throws: PictureError(text: text)) { try decodePicture(Array("RIFF____WEBPVP8 ".utf8)) }
+  @Test(
+    "other kinds of pictures and films are refused by their names",
+    arguments: [
+      ("RIFF____WEBPVP8 ", "WebP"), ("GIF89a", "GIF"), ("BM____", "BMP"), ("II*\0", "TIFF"), ("MM\0*", "TIFF"),
+      ("\0\0\0\u{18}ftypheic", "HEIC"), ("\0\0\0\u{18}ftypavif", "AVIF"),
+    ])
+  func others(beginning: String, name: String) {
+    let text = "\(name) pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"
+    #expect(throws: PictureError(text: text)) { try decodePicture(Array(beginning.utf8)) }
+  }
+
+  @Test("films and streams are told what reads them")
+  func films() {
+    let film = "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"
+    let stream = "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m"
+    #expect(throws: PictureError(text: film)) { try decodePicture(Array("\0\0\0\u{18}ftypisom".utf8)) }
+    #expect(throws: PictureError(text: film)) { try decodePicture([0x1A, 0x45, 0xDF, 0xA3, 0x01]) }
+    #expect(throws: PictureError(text: stream)) { try decodePicture(Array("YUV4MPEG2 W64 H48\n".utf8)) }
   }
 
   @Test("decoding ends when a stop is asked for", arguments: ["grey.jpg", "progressive.jpg", "rgba8-interlaced.png"])

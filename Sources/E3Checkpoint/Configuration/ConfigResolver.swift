@@ -220,7 +220,7 @@ struct ConfigResolver {
       guard options.needsHead else { return 0 }
       throw evidence.checkpoint.fault(
         ParameterNames.head.kernel,
-        "missing: a backbone without classification head cannot be packed; train a head on it first")
+        "missing: a backbone without classification head cannot be packed; e3-train fit --head new trains one")
     }
     return try agree(
       document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1

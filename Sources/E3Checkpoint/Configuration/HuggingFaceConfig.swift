@@ -5,15 +5,15 @@ import E3Host
 ///
 /// Source: https://github.com/huggingface/transformers, src/transformers/models/*/configuration_*.py.
 func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
+  let types = ["vit", "deit", "dinov2", "dinov2_with_registers"]
+  guard let type = try root.string("model_type", oneOf: types) else {
+    throw FileError(file: root.file, problem: "model_type is missing")
+  }
   try root.requireKnown(modelFields.union(otherFields))
   var document = ConfigDocument(file: root.file)
   document.names = ConfigDocument.FieldNames(
     layerCount: "num_hidden_layers", headCount: "num_attention_heads", mlpSize: "intermediate_size",
     classCount: "id2label", channels: "num_channels")
-  let types = ["vit", "deit", "dinov2", "dinov2_with_registers"]
-  guard let type = try root.string("model_type", oneOf: types) else {
-    throw FileError(file: root.file, problem: "model_type is missing")
-  }
   let isDinov2 = type.hasPrefix("dinov2")
   document.imageSize = try root.sides("image_size") ?? [224, 224]
   document.patchSize = try root.sides("patch_size") ?? [16, 16]

@@ -41,7 +41,31 @@ struct PictureFile: FrameSource, ~Copyable {
     guard got <= Self.limit else {
       throw .report(path, "longer than 64 MiB; a stream of frames needs --pixel-format")
     }
-    return decode(UnsafeRawBufferPointer(start: memory.start, count: got), body)
+    let bytes = UnsafeRawBufferPointer(start: memory.start, count: got)
+    guard Self.isOne(bytes) else {
+      throw .report(path, "several JPEG pictures, one after the other: --pixel-format mjpeg reads such a stream")
+    }
+    return decode(bytes, body)
+  }
+
+  /// Whether no JPEG picture follows the first one, but for the copies that a picture may list as its own.
+  private static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count > 2, start[0] == 0xFF,
+      start[1] == 0xD8
+    else { return true }
+    var splitter = e3p_splitter()
+    var (at, pictures) = (0, 0)
+    while at < bytes.count {
+      var length = 0
+      switch e3p_split(&splitter, start + at, bytes.count - at, 1, &length) {
+      case E3P_PART_PICTURE: pictures += 1
+      case E3P_PART_MORE: return pictures <= 1
+      default: break
+      }
+      if pictures > 1 { return false }
+      at += length
+    }
+    return true
   }
 
   private mutating func decode(_ bytes: UnsafeRawBufferPointer, _ body: (SourceFrame) -> Void) -> SourceStep {

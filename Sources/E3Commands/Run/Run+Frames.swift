@@ -93,11 +93,16 @@ extension Run {
 
   /// From the next frame on, `next` answers.
   private mutating func takeOver(_ next: ModelBox, _ watch: ModelWatch) throws(Failure) {
+    let knowsOthers = !next.value.knowsClasses(of: model.value)
     watch.retire(model)
     model = next
     e3c_count(E3C_MODELS, 1)
     try unattended.begin(next.value)
-    _ = Failure.report(next.value.path, "the new model answers from frame ") { $0.write(count) }
+    let frame = count
+    _ = Failure.report(next.value.path, "the new model answers from frame ") {
+      $0.write(frame)
+      if knowsOthers { $0.write("; it knows other classes than the one before it") }
+    }
   }
 
   /// Takes an answer in and writes it, or reports why there is none.

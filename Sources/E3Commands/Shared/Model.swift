@@ -203,6 +203,16 @@ extension Model {
     return profile
   }
 
+  /// Whether the classes are as many as those of another model, and called the same.
+  func knowsClasses(of other: borrowing Model) -> Bool {
+    guard info.classes == other.info.classes, info.labels == other.info.labels else { return false }
+    for index in 0..<info.labels {
+      guard let own = label(index), let others = other.label(index), own.count == others.count else { return false }
+      for place in 0..<own.count where own[place] != others[place] { return false }
+    }
+    return true
+  }
+
   /// The file's text for a class; nil when it has none.
   func label(_ index: UInt32) -> UnsafeRawBufferPointer? {
     var text: UnsafePointer<CChar>?
