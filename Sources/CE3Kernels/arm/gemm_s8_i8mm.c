@@ -7,7 +7,7 @@
  * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to three
  * rows, SDOT, which takes the panel as it is, needs fewer operations altogether.
  *
- * Between the blocks of a long inner dimension the sums rest in memory. Stack: 8 KB of weights and 8 KB of sums.
+ * Between the blocks of a long inner dimension the sums rest in memory. Stack: 16 KB of weights and 8 KB of sums.
  */
 #include "gemm_s8_arm.h"
 
@@ -22,7 +22,7 @@ enum {
   MAX_SDOT_ROWS = 3,
   MAX_PAIRS = 3,
   CHANNEL_PAIRS = E3K_PANEL_CHANNELS / 2,
-  BLOCK_INPUTS = 512,
+  BLOCK_INPUTS = 1024,
   BLOCK_ROWS = 128,
   ZIPPED_SLACK = 64
 };
