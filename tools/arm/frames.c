@@ -54,8 +54,8 @@ int main(int argc, char **argv) {
     unsigned state = 1u + (unsigned)number;
     for (size_t i = 0; i < values; i++) {
       state = state * 1664525u + 1013904223u;
-      images[(size_t)number * values + i] =
-          info.value_low + (info.value_high - info.value_low) * (float)(state >> 8) / 16777216.0f;
+      images[(size_t)number * values + i] = info.value_low +
+                                            (info.value_high - info.value_low) * (float)(state >> 8) / 16777216.0f;
     }
   }
   e3_result result = {.struct_size = sizeof result};

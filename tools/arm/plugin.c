@@ -26,8 +26,8 @@ void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op,
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
                                            void (*translated)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
 void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t id,
-                                          void (*called)(qemu_plugin_id_t, unsigned, int64_t, uint64_t, uint64_t, uint64_t,
-                                                         uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
+                                          void (*called)(qemu_plugin_id_t, unsigned, int64_t, uint64_t, uint64_t,
+                                                         uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*done)(qemu_plugin_id_t, void *), void *user);
 
 #define EXPORT __attribute__((visibility("default")))
@@ -48,8 +48,8 @@ enum { CHAINS = 1 << 14 }; /* lists of blocks, by their address */
 static block *blocks[CHAINS];
 static const char *path;
 
-static void on_call(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-                    uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
+static void on_call(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
+                    uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
   (void)id, (void)cpu, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
   const int32_t mark = (int32_t)a1;
   if (number != CLOSE || (mark != -777001 && mark != -777002)) return;

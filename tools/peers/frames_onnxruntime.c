@@ -71,8 +71,8 @@ int main(int argc, char **argv) {
       void *input, *output = 0;
       check(((void *(*)(void *, void *, size_t, const int64_t *, size_t, int, void **))api[CREATE_TENSOR_WITH_DATA])(
           memory, images + (size_t)number * bytes, bytes, shape, 4, FLOAT, &input));
-      check(((void *(*)(void *, void *, const char *const *, void *const *, size_t, const char *const *, size_t, void **))
-                 api[RUN])(session, 0, &input_name, &input, 1, &output_name, 1, &output));
+      check(((void *(*)(void *, void *, const char *const *, void *const *, size_t, const char *const *, size_t,
+                        void **))api[RUN])(session, 0, &input_name, &input, 1, &output_name, 1, &output));
       ((void (*)(void *))api[RELEASE_VALUE])(output);
       ((void (*)(void *))api[RELEASE_VALUE])(input);
     }
