@@ -1,5 +1,5 @@
 /* frames.c - runs a model twice on some images and marks the second time for plugin.c.
- * Usage: frames MODEL.e3 TIER IMAGES */
+ * Usage: frames MODEL.e3 TIER IMAGES [IMAGES.npy]     without a file the images are noise */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,9 +18,9 @@ static void check(e3_status status) {
 
 int main(int argc, char **argv) {
   struct stat status;
-  const int file = argc == 4 ? open(argv[1], O_RDONLY) : -1;
+  const int file = argc == 4 || argc == 5 ? open(argv[1], O_RDONLY) : -1;
   if (file < 0 || fstat(file, &status)) {
-    fprintf(stderr, "usage: frames MODEL.e3 TIER IMAGES\n");
+    fprintf(stderr, "usage: frames MODEL.e3 TIER IMAGES [IMAGES.npy]\n");
     return 2;
   }
   const void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
@@ -38,18 +38,31 @@ int main(int argc, char **argv) {
   if (posix_memalign(&arena, alignment, size)) return 1;
   check(e3_session_create(&model, &options, arena, size, &session));
   const size_t values = (size_t)info.image_height * info.image_width * info.channels;
-  float *image = malloc(values * sizeof *image);
-  if (!image) return 1;
+  const int count = atoi(argv[3]);
+  float *images = malloc((size_t)count * values * sizeof *images);
+  if (!images) return 1;
+  FILE *tensor = argc == 5 ? fopen(argv[4], "rb") : NULL;
+  if (argc == 5) {
+    /* The values are the end of the file. */
+    const size_t bytes = (size_t)count * values * sizeof *images;
+    if (!tensor || fseek(tensor, -(long)bytes, SEEK_END) || fread(images, 1, bytes, tensor) != bytes) {
+      perror(argv[4]);
+      return 1;
+    }
+  }
+  for (int number = 0; !tensor && number < count; number++) {
+    unsigned state = 1u + (unsigned)number;
+    for (size_t i = 0; i < values; i++) {
+      state = state * 1664525u + 1013904223u;
+      images[(size_t)number * values + i] = info.value_low +
+                                            (info.value_high - info.value_low) * (float)(state >> 8) / 16777216.0f;
+    }
+  }
   e3_result result = {.struct_size = sizeof result};
   for (int pass = 1; pass <= 2; pass++) {
     if (pass == 2) close(-777001);
-    for (int number = 0; number < atoi(argv[3]); number++) {
-      unsigned state = 1u + (unsigned)number;
-      for (size_t i = 0; i < values; i++) {
-        state = state * 1664525u + 1013904223u;
-        image[i] = info.value_low + (info.value_high - info.value_low) * (float)(state >> 8) / 16777216.0f;
-      }
-      check(e3_session_run_tensor(session, image, values, &result));
+    for (int number = 0; number < count; number++) {
+      check(e3_session_run_tensor(session, images + (size_t)number * values, values, &result));
     }
   }
   close(-777002);

@@ -26,8 +26,8 @@ void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op,
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
                                            void (*translated)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
 void qemu_plugin_register_vcpu_syscall_cb(qemu_plugin_id_t id,
-                                          void (*called)(qemu_plugin_id_t, unsigned, int64_t, uint64_t, uint64_t, uint64_t,
-                                                         uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
+                                          void (*called)(qemu_plugin_id_t, unsigned, int64_t, uint64_t, uint64_t,
+                                                         uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*done)(qemu_plugin_id_t, void *), void *user);
 
 #define EXPORT __attribute__((visibility("default")))
@@ -44,24 +44,26 @@ typedef struct block {
   uint32_t words[];
 } block;
 
-static block *blocks;
+enum { CHAINS = 1 << 14 }; /* lists of blocks, by their address */
+static block *blocks[CHAINS];
 static const char *path;
 
-static void on_call(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-                    uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
+static void on_call(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
+                    uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
   (void)id, (void)cpu, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
   const int32_t mark = (int32_t)a1;
   if (number != CLOSE || (mark != -777001 && mark != -777002)) return;
-  for (block *b = blocks; b; b = b->next)
-    if (mark == -777001) b->before = b->runs;
-    else b->between = b->runs - b->before;
+  for (size_t i = 0; i < CHAINS; i++)
+    for (block *b = blocks[i]; b; b = b->next)
+      if (mark == -777001) b->before = b->runs;
+      else b->between = b->runs - b->before;
 }
 
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
   (void)id;
   const size_t count = qemu_plugin_tb_n_insns(tb);
   const uint64_t address = qemu_plugin_tb_vaddr(tb);
-  block *b = blocks;
+  block **const chain = &blocks[address / 4 % CHAINS], *b = *chain;
   /* The emulator may translate a block again. */
   while (b && (b->address != address || b->count != count)) b = b->next;
   if (!b) {
@@ -73,8 +75,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     b->count = count;
     for (size_t i = 0; i < count; i++)
       memcpy(&b->words[i], qemu_plugin_insn_data(qemu_plugin_tb_get_insn(tb, i)), sizeof *b->words);
-    b->next = blocks;
-    blocks = b;
+    b->next = *chain;
+    *chain = b;
   }
   qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &b->runs, 1);
 }
@@ -83,11 +85,13 @@ static void on_exit_of_program(qemu_plugin_id_t id, void *user) {
   (void)id, (void)user;
   FILE *file = fopen(path, "w");
   if (!file) return;
-  for (const block *b = blocks; b; b = b->next) {
-    if (!b->between) continue;
-    fprintf(file, "%" PRIu64 " %s", b->between, b->symbol);
-    for (size_t i = 0; i < b->count; i++) fprintf(file, " %08" PRIx32, b->words[i]);
-    fputc('\n', file);
+  for (size_t chain = 0; chain < CHAINS; chain++) {
+    for (const block *b = blocks[chain]; b; b = b->next) {
+      if (!b->between) continue;
+      fprintf(file, "%" PRIu64 " %s", b->between, b->symbol);
+      for (size_t i = 0; i < b->count; i++) fprintf(file, " %08" PRIx32, b->words[i]);
+      fputc('\n', file);
+    }
   }
   fclose(file);
 }

@@ -41,7 +41,9 @@ INT8_TOLERANCE = 0.25  # deviation from the float logits, as a share of theirs
 
 
 def arguments():
-  parser = argparse.ArgumentParser(prog="tools/peers/run", description=__doc__.split("\n")[0])
+  parser = argparse.ArgumentParser(
+    prog="tools/peers/run", description=__doc__.split("\n")[0],
+    epilog="With --arch aarch64 before all others it counts executed ARM instructions instead: tools/peers/run --arch aarch64 --help")
   parser.add_argument("--models", default=",".join(MODELS), help=f"some of {','.join(MODELS)}")
   parser.add_argument("--quick", action="store_true", help=f"only {','.join(QUICK)}")
   parser.add_argument("--repeats", type=int, default=200, help="runs of each runtime and model (200)")
@@ -79,7 +81,12 @@ def convert(*command):
   return subprocess.run([CONVERT, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def prepare(name):
+def exports_of(peers):
+  """{export: [how int8]} of entries of PEERS."""
+  return {export: [how for _, of, how in peers if of == export] for _, export, _ in peers}
+
+
+def prepare(name, peers=tuple(PEERS.values())):
   """Makes everything that the model's measurement needs in its folder of the build directory."""
   folder = BUILD / name
   folder.mkdir(exist_ok=True)
@@ -101,11 +108,7 @@ def prepare(name):
       np.save(file, array)
 
   make(folder / "images.npy", lambda path: save(path, images[0]))
-  make(folder / "reference.jsonl",
-       lambda path: path.write_text(
-         convert("reference", weights, *model, "--capacity", "none", "--tensor", folder / "images.npy", "--json")))
-  exports = {export: [how for _, of, how in PEERS.values() if of == export] for _, export, _ in PEERS.values()}
-  for export, hows in exports.items():
+  for export, hows in exports_of(peers).items():
     targets = [folder / f"{export}.{how}.onnx" for how in hows]
     source = folder / f"{export}.float.onnx"
     written_by = max(Path(__file__).with_name(part).stat().st_mtime for part in ("export.py", "graph.py", "quantise.py"))
@@ -176,6 +179,10 @@ def measure(name, options):
   """{runtime: {min, median, error, bytes}} of the int8 models."""
   note(MODELS[name][0])
   folder = prepare(name)
+  model = (folder / "weights.safetensors", "--config", folder / "config.json")
+  make(folder / "reference.jsonl",
+       lambda path: path.write_text(
+         convert("reference", *model, "--capacity", "none", "--tensor", folder / "images.npy", "--json")))
   reference = reference_logits(folder)
   check_float(folder, reference, options)
   workers = {"E³ runtime": Worker("e3", folder, "model.e3", options)}
@@ -225,4 +232,5 @@ def main():
   print(table(results))
 
 
-main()
+if __name__ == "__main__":
+  main()

@@ -17,17 +17,26 @@ e3k_arm_prefetch e3k_arm_prefetch_after(const e3k_gemm *g, size_t panel, size_t 
   return (e3k_arm_prefetch){next, (e3k_panel_bytes(g->inputs) + steps - 1) / steps};
 }
 
-void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows, size_t passes) {
+void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows, size_t steps) {
+  enum { BLOCK_ROWS = 64 };
   const size_t tile_count = (g->row_count + max_rows - 1) / max_rows;
+  const size_t height = g->row_count / tile_count, rest = g->row_count % tile_count;
+  e3k_arm_sums sums[BLOCK_ROWS];
   for (size_t p = 0; p < g->panel_count; p++) {
     const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
-    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * passes * (g->inputs / 8));
-    for (size_t t = 0; t < tile_count; t++) {
-      const size_t first = e3k_arm_tile_start(g->row_count, t, tile_count);
-      const size_t count = e3k_arm_tile_start(g->row_count, t + 1, tile_count) - first;
-      e3k_arm_sums sums[8];
-      tiles[count - 1](e3k_arm_rows(g, first), g->row_stride, weights, g->inputs, sums, &soon);
-      e3k_arm_epilogue(g, p, first, count, (const e3k_arm_sums *)sums);
+    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (steps ? steps : 1));
+    size_t block = 0; /* the first row whose sums wait */
+    /* Tiles begin where e3k_arm_tile_start says, without its divisions. */
+    for (size_t first = 0, left_over = 0; first < g->row_count;) {
+      size_t count = height;
+      left_over += rest;
+      if (left_over >= tile_count) left_over -= tile_count, count++;
+      tiles[count - 1](e3k_arm_rows(g, first), g->row_stride, weights, g->inputs, sums + (first - block), &soon);
+      first += count;
+      if (first == g->row_count || first - block + max_rows > BLOCK_ROWS) {
+        e3k_arm_epilogue(g, p, block, first - block, (const e3k_arm_sums *)sums);
+        block = first;
+      }
     }
   }
 }

@@ -29,9 +29,9 @@ typedef void e3k_arm_tile(const int8_t *rows, size_t row_stride, const int8_t *w
 /* y and the epilogue for rows first_row ..< first_row + row_count of a panel. */
 void e3k_arm_epilogue(const e3k_gemm *g, size_t panel, size_t first_row, size_t row_count, const e3k_arm_sums *sums);
 
-/* The product by tiles of 1 ... max_rows rows, at most 8; tiles[n - 1] computes n, in `passes` loops of inputs / 8
- * steps. */
-void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows, size_t passes);
+/* The product by tiles of 1 ... max_rows rows, at most 8; tiles[n - 1] computes n, and prefetches in `steps` steps. The
+ * epilogue takes the rows of many tiles at a time, as it reads what belongs to the panel once. Stack: 4 KB of sums. */
+void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows, size_t steps);
 
 /* What to prefetch in the `steps` of a panel: the panel after it, or what the caller will multiply next. */
 e3k_arm_prefetch e3k_arm_prefetch_after(const e3k_gemm *g, size_t panel, size_t steps);

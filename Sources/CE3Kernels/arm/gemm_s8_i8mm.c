@@ -7,7 +7,7 @@
  * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to three
  * rows, SDOT, which takes the panel as it is, needs fewer operations altogether.
  *
- * Between the blocks of a long inner dimension the sums rest in memory. Stack: 8 KB of weights and 8 KB of sums.
+ * Between the blocks of a long inner dimension the sums rest in memory. Stack: 16 KB of weights and 8 KB of sums.
  */
 #include "gemm_s8_arm.h"
 
@@ -22,48 +22,51 @@ enum {
   MAX_SDOT_ROWS = 3,
   MAX_PAIRS = 3,
   CHANNEL_PAIRS = E3K_PANEL_CHANNELS / 2,
-  BLOCK_INPUTS = 512,
+  BLOCK_INPUTS = 1024,
   BLOCK_ROWS = 128,
   ZIPPED_SLACK = 64
 };
 
 /*
  * Weight operands of `inputs` inputs: of each two groups [2][16][4], the eight inputs of channel after channel
- * [16][8].
+ * [16][8]. ST2 puts the four inputs of a channel from one register beside those from the other.
  */
 static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
-  for (size_t k = 0; k < inputs; k += 8) {
-    const int8x16x4_t first = vld1q_s8_x4(weights), second = vld1q_s8_x4(weights + 64);
-    E3K_UNROLL for (int half = 0; half < 2; half++) {
-      int8x16x4_t out;
-      E3K_UNROLL for (int j = 0; j < 2; j++) {
-        const int32x4_t left = vreinterpretq_s32_s8(first.val[2 * half + j]);
-        const int32x4_t right = vreinterpretq_s32_s8(second.val[2 * half + j]);
-        out.val[2 * j] = vreinterpretq_s8_s32(vzip1q_s32(left, right));
-        out.val[2 * j + 1] = vreinterpretq_s8_s32(vzip2q_s32(left, right));
-      }
-      vst1q_s8_x4(zipped + 64 * half, out);
-    }
-    weights += 128;
-    zipped += 128;
-  }
+  size_t left = inputs / 8;
+  __asm__ volatile("1: ldp q1, q3, [%[weights], #64]\n"
+                   "ldp q5, q7, [%[weights], #96]\n"
+                   "ldp q4, q6, [%[weights], #32]\n"
+                   "ldp q0, q2, [%[weights]], #128\n"
+                   "subs %[left], %[left], #1\n"
+                   "st2 {v0.4s, v1.4s}, [%[zipped]], #32\n"
+                   "st2 {v2.4s, v3.4s}, [%[zipped]], #32\n"
+                   "st2 {v4.4s, v5.4s}, [%[zipped]], #32\n"
+                   "st2 {v6.4s, v7.4s}, [%[zipped]], #32\n"
+                   "b.ne 1b\n"
+                   : [weights] "+r"(weights), [zipped] "+r"(zipped), [left] "+r"(left)
+                   :
+                   : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");
 }
 
 /*
- * The loop, eight inputs a step. p: pair of rows; c: pair of channels; w: register of weights. Four registers hold the
- * weights of half the channels, with which one pair after the other is multiplied; they and a pair's inputs are loaded
- * for their next use right after their last one. Nothing may lie behind a row, so the last step stands after the loop
- * and loads no inputs; its loads of weights end in the slack behind them.
+ * The loop, eight inputs a step, four steps a pass. p: pair of rows; c: pair of channels; w: register of weights; k:
+ * number of the step. Four registers hold the weights of half the channels, with which one pair after the other is
+ * multiplied; they and a pair's inputs are loaded for their next use right after their last one. Nothing may lie behind a
+ * row, so the last step stands after the loops and loads no inputs; its loads of weights end in the slack behind them.
  */
 #define SMMLA(p, c, w) "smmla %[s" #p #c "].4s, %[x" #p "].16b, %[w" #w "].16b\n"
-#define FOUR(p, c0, c1, c2, c3) SMMLA(p, c0, 0) SMMLA(p, c1, 1) SMMLA(p, c2, 2) SMMLA(p, c3, 3)
-#define FOUR_LOAD(p, c0, c1, c2, c3) FOUR(p, c0, c1, c2, c3) LOAD_INPUTS(p)
+#define FOUR(p, k, c0, c1, c2, c3) SMMLA(p, c0, 0) SMMLA(p, c1, 1) SMMLA(p, c2, 2) SMMLA(p, c3, 3)
+#define FOUR_LOAD(p, k, c0, c1, c2, c3) FOUR(p, k, c0, c1, c2, c3) LOAD_INPUTS(p, k)
+#define FOUR_LOAD_ON(p, k, c0, c1, c2, c3) FOUR(p, k, c0, c1, c2, c3) LOAD_INPUTS_ON(p, k)
 #define LAST(p, c0, c1, c2, c3, load01, load23) \
   SMMLA(p, c0, 0) SMMLA(p, c1, 1) load01 SMMLA(p, c2, 2) SMMLA(p, c3, 3) load23
-#define LOAD_INPUTS(p) "ldr %d[x" #p "], [%[even" #p "], %[at]]\n" "ld1 {%[x" #p "].d}[1], [%[odd" #p "]], #8\n"
-#define LOAD(w0, w1, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #" #offset "]\n"
-#define LOAD_ON(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128]!\n"
-#define ADVANCE "adds %[at], %[at], #8\n"
+#define LOAD_ODD(p) "ld1 {%[x" #p "].d}[1], [%[odd" #p "]], #8\n"
+#define LOAD_INPUTS(p, k) "ldr %d[x" #p "], [%[even" #p "], #8*" #k "+8]\n" LOAD_ODD(p)
+#define LOAD_INPUTS_ON(p, k) "ldr %d[x" #p "], [%[even" #p "], #8*" #k "+8]!\n" LOAD_ODD(p)
+#define NO_INPUTS(p, k)
+#define LOAD(w0, w1, k, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128*" #k "+" #offset "]\n"
+#define LOAD_ON(w0, w1, k) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128*" #k "+128]!\n"
+#define COUNT "subs %[left], %[left], #1\n"
 #define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
 
 #define NO_PAIRS(F, ...)
@@ -71,17 +74,21 @@ static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
 #define PAIRS_2(F, ...) PAIRS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
 #define PAIRS_3(F, ...) PAIRS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
 
-/* FIRST: the pairs but the last one, `last`. */
-#define STEP(FIRST, last, FOUR_OF_STEP, extra, inputs_of_last)                 \
-  FIRST(FOUR, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, 64), LOAD(2, 3, 96)) extra \
-  FIRST(FOUR_OF_STEP, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD_ON(0, 1), LOAD(2, 3, 32)) inputs_of_last
+/* FIRST: the pairs but the last one, `last`. ON: the last step at a time, which moves the pointers on. */
+#define STEP(FIRST, last, k, FOUR_OF_STEP, inputs_of_last, extra)                                                     \
+  FIRST(FOUR, k, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, k, 64), LOAD(2, 3, k, 96)) extra                       \
+  FIRST(FOUR_OF_STEP, k, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD(0, 1, k, 128), LOAD(2, 3, k, 160))                   \
+  inputs_of_last(last, k)
+#define STEP_ON(FIRST, last, k, FOUR_OF_STEP, inputs_of_last)                                                         \
+  FIRST(FOUR, k, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, k, 64), LOAD(2, 3, k, 96)) COUNT                       \
+  FIRST(FOUR_OF_STEP, k, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD_ON(0, 1, k), LOAD(2, 3, 0, 32))                      \
+  inputs_of_last(last, k)
 
 /* Operands. */
 #define SUMS(p) \
   [s##p##0] "+w"(sum[p][0]), [s##p##1] "+w"(sum[p][1]), [s##p##2] "+w"(sum[p][2]), [s##p##3] "+w"(sum[p][3]), \
   [s##p##4] "+w"(sum[p][4]), [s##p##5] "+w"(sum[p][5]), [s##p##6] "+w"(sum[p][6]), [s##p##7] "+w"(sum[p][7]),
-#define INPUTS(p) [x##p] "+w"(x[p]), [odd##p] "+r"(odd[p]),
-#define EVEN(p) [even##p] "r"(even[p] + inputs - 8),
+#define INPUTS(p) [x##p] "+w"(x[p]), [even##p] "+r"(even[p]), [odd##p] "+r"(odd[p]),
 
 E3K_INLINE void store(int32_t *sums, int32x4_t values, bool add) {
   vst1q_s32(sums, add ? vaddq_s32(vld1q_s32(sums), values) : values);
@@ -108,15 +115,22 @@ typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count
       for (size_t c = 0; c < CHANNEL_PAIRS; c++) sum[p][c] = vdupq_n_s32(0);                                          \
     }                                                                                                                 \
     for (size_t i = 0; i < 4; i++) w[i] = vld1q_s8(zipped + 16 * i);                                                  \
-    size_t at = 8 - inputs;                                                                                           \
-    __asm__ volatile("cbz %[at], 2f\n"                                                                                \
-                     "1:\n" STEP(FIRST, last, FOUR_LOAD, PREFETCH ADVANCE, LOAD_INPUTS(last))\
+    const size_t steps = inputs / 8 - 1;                                                                              \
+    size_t left = steps / 4;                                                                                          \
+    __asm__ volatile("cbz %[left], 2f\n"                                                                              \
+                     "1:\n" STEP(FIRST, last, 0, FOUR_LOAD, LOAD_INPUTS, PREFETCH)                                    \
+                     STEP(FIRST, last, 1, FOUR_LOAD, LOAD_INPUTS, ) STEP(FIRST, last, 2, FOUR_LOAD, LOAD_INPUTS, )    \
+                     STEP_ON(FIRST, last, 3, FOUR_LOAD_ON, LOAD_INPUTS_ON)                                            \
                      "b.ne 1b\n"                                                                                      \
-                     "2:\n" STEP(FIRST, last, FOUR, , )                                                               \
+                     "2: cbz %[rest], 4f\n"                                                                           \
+                     "mov %[left], %[rest]\n"                                                                         \
+                     "3:\n" STEP_ON(FIRST, last, 0, FOUR_LOAD_ON, LOAD_INPUTS_ON)                                     \
+                     "b.ne 3b\n"                                                                                      \
+                     "4:\n" STEP(FIRST, last, 0, FOUR, NO_INPUTS, )                                                   \
                      : PAIRS_##pair_count(SUMS) PAIRS_##pair_count(INPUTS) [w0] "+w"(w[0]), [w1] "+w"(w[1]),          \
-                       [w2] "+w"(w[2]), [w3] "+w"(w[3]), [weights] "+r"(zipped), [at] "+r"(at),                       \
+                       [w2] "+w"(w[2]), [w3] "+w"(w[3]), [weights] "+r"(zipped), [left] "+r"(left),                   \
                        [soon] "+r"(soon->next)                                                                        \
-                     : PAIRS_##pair_count(EVEN) [advance] "r"(soon->advance)                                          \
+                     : [rest] "r"(steps % 4), [advance] "r"(soon->advance)                                            \
                      : "cc", "memory");                                                                               \
     for (size_t p = 0; p < pair_count; p++) {                                                                         \
       for (size_t c = 0; c < CHANNEL_PAIRS; c += 2) {                                                                 \
@@ -160,7 +174,7 @@ void e3k_gemm_i8mm(const e3k_gemm *g) {
   const size_t part_count = (g->row_count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   for (size_t p = 0; p < g->panel_count; p++) {
     const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
-    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (g->inputs / 8));
+    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (g->inputs < 64 ? 1 : g->inputs / 32));
     for (size_t part = 0; part < part_count; part++) {
       const size_t first_row = e3k_arm_tile_start(g->row_count, part, part_count);
       const size_t row_count = e3k_arm_tile_start(g->row_count, part + 1, part_count) - first_row;

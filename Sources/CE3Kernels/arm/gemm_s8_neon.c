@@ -1,194 +1,145 @@
 /*
- * gemm_s8_neon.c - int8 product with plain Advanced SIMD: Armv8.0 and Armv7.
+ * gemm_s8_neon.c - int8 product with the Advanced SIMD of Armv8.0. Armv7's is gemm_s8_armv7.c.
  *
- * A 64-bit register of weights is two channels x one group of four inputs; a row's four inputs stand twice in
- * another. SMULL and SMLAL add the products of two groups in 16 bits, where two products of operands in -127..127 fit
- * (2 * 127 * 127 = 32258), and SADALP adds pairs of them to two 32-bit sums a channel. That is 24 instructions for
- * 128 products, a third of them on the other pipe of cores that multiply on one (Cortex-A72).
+ * A 128-bit register of weights is four channels x one group of four inputs; a row's four inputs stand four times in
+ * another. SMULL and SMLAL (SMULL2, SMLAL2) add the products of two groups in 16 bits, where two products of operands in
+ * -127..127 fit (2 * 127 * 127 = 32258), and SADALP adds pairs of them to two 32-bit sums a channel. That is 24
+ * instructions for 128 products, a third of them on the other pipe of cores that multiply on one (Cortex-A72).
  *
- * The loop computes 1 to 4 rows (Armv7: 1 or 2) x 8 channels, four vectors of weights in each group, eight inputs a
- * step. It is software-pipelined by hand, for in-order cores (Cortex-A53, A7): blocks of four independent sums (1 row x
- * 4 vectors, 2 x 2, 4 x 1), each adding up the block before, keep dependent instructions apart; a register is loaded
- * for its next use right after its last one. Loads are of 64-bit registers, which such cores issue beside a product,
- * two by an instruction: neighbouring weights, and on AArch64 both groups of a row, which LD2R doubles. Nothing may lie
- * behind a row, so the last step stands after the loop and loads no inputs; its loads of weights end in the panel's
- * tail.
+ * The loop computes 1 or 2 rows x 16 channels, 16 inputs a step: LD4R loads and spreads four groups of a row, LDP two
+ * registers of weights. It is software-pipelined by hand, for in-order cores (Cortex-A53): a unit is four independent
+ * sums, each of which first adds up the unit before, so that dependent instructions are four apart; a register is loaded
+ * for its next use right after its last one. Nothing may lie behind a row, so the last step stands after the loop and
+ * loads no inputs, and 8 inputs that are left have a step of their own. Loads of weights end in the panel's tail.
  *
- *                                    rows   1   2   3   4
- *   accumulators, 128 bits                  4   8  12  16
- *   16-bit products                         4   4   3   4
- *   weights, 64 bits                        8   4   4   4
- *   inputs, 64 bits                         2   4   6   8
+ *                                    rows   1   2
+ *   accumulators                            8  16
+ *   16-bit products                         4   4
+ *   weights                                 4   4
+ *   inputs                                  4   8
  */
 #include "gemm_s8_arm.h"
 
-#if defined(E3K_ARM)
+#if defined(__aarch64__)
 
 #include <arm_neon.h>
 
 /*
- * The instructions. r: row; t: product; w: register of weights; j: vector of the panel's half. Registers: a, f weights
- * and inputs of the step's first group, b, g of its second; t products; s sums. LOAD_A and LOAD_B load two registers
- * each, of neighbouring vectors; ON moves the weights' pointer on by a step first.
+ * The instructions. r: row; t: product; w: register of weights; j: accumulator, of two channels; g: group of inputs.
+ * Registers: a, b weights of the first and of the second group; x inputs; t products; s sums.
  */
-#if defined(__aarch64__)
-#define MULTIPLY(r, t, w) "smull %[t" #r #t "].8h, %[a" #w "].8b, %[f" #r "].8b\n"
-#define MULTIPLY_ADD(r, t, w) "smlal %[t" #r #t "].8h, %[b" #w "].8b, %[g" #r "].8b\n"
-#define ACCUMULATE(r, t, j) "sadalp %[s" #r #j "].4s, %[t" #r #t "].8h\n"
-#define LOAD_A(w0, w1, offset) "ldp %d[a" #w0 "], %d[a" #w1 "], [%[weights], #" #offset "]\n"
-#define LOAD_A_ON(w0, w1) "ldp %d[a" #w0 "], %d[a" #w1 "], [%[weights], #128]!\n"
-#define LOAD_B(w0, w1, offset) "ldp %d[b" #w0 "], %d[b" #w1 "], [%[weights], #64+" #offset "]\n"
-#define LOAD_F(r) ""
-#define LOAD_G(r) "ld2r {%[f" #r "].2s, %[g" #r "].2s}, [%[row" #r "]]\n"
-#define MOVE_ON(r) "add %[row" #r "], %[row" #r "], #8\n"
-#define SKIP "cbz %[left], 2f\n"
-#define ADVANCE "subs %[left], %[left], #1\n"
+#define ACCUMULATE(t, r, j) "sadalp %[s" #r #j "].4s, %[t" #t "].8h\n"
+#define MULTIPLY(t, r, w, g) "smull %[t" #t "].8h, %[a" #w "].8b, %[x" #r #g "].8b\n"
+#define MULTIPLY_2(t, r, w, g) "smull2 %[t" #t "].8h, %[a" #w "].16b, %[x" #r #g "].16b\n"
+#define MULTIPLY_ADD(t, r, w, g) "smlal %[t" #t "].8h, %[b" #w "].8b, %[x" #r #g "].8b\n"
+#define MULTIPLY_ADD_2(t, r, w, g) "smlal2 %[t" #t "].8h, %[b" #w "].16b, %[x" #r #g "].16b\n"
+#define LOAD_A(offset) "ldp %q[a0], %q[a1], [%[weights], #" #offset "]\n"
+#define LOAD_B(offset) "ldp %q[b0], %q[b1], [%[weights], #64+" #offset "]\n"
+#define LOAD_16(r) "ld4r {%[x" #r "0].4s, %[x" #r "1].4s, %[x" #r "2].4s, %[x" #r "3].4s}, [%[row" #r "]]\n"
+#define LOAD_8(r) "ld2r {%[x" #r "0].4s, %[x" #r "1].4s}, [%[row" #r "]]\n"
+#define MOVE_ON(r) "add %[row" #r "], %[row" #r "], #16\n"
+#define COUNT "subs %[left], %[left], #1\n"
 #define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
-#define REPEAT "b.ne 1b\n"
-#else
-#define MULTIPLY(r, t, w) "vmull.s8 %q[t" #r #t "], %P[a" #w "], %P[f" #r "]\n"
-#define MULTIPLY_ADD(r, t, w) "vmlal.s8 %q[t" #r #t "], %P[b" #w "], %P[g" #r "]\n"
-#define ACCUMULATE(r, t, j) "vpadal.s16 %q[s" #r #j "], %q[t" #r #t "]\n"
-#define LOAD_TWO(d, w0, w1, offset)                              \
-  "vldr %P[" #d #w0 "], [%[weights], #" #offset "]\n"            \
-  "vldr %P[" #d #w1 "], [%[weights], #8+" #offset "]\n"
-#define LOAD_A(w0, w1, offset) LOAD_TWO(a, w0, w1, offset)
-#define LOAD_A_ON(w0, w1) "add %[weights], %[weights], #128\n" LOAD_TWO(a, w0, w1, 0)
-#define LOAD_B(w0, w1, offset) LOAD_TWO(b, w0, w1, 64+offset)
-#define LOAD_F(r) "vld1.32 {%P[f" #r "][]}, [%[row" #r "]]!\n"
-#define LOAD_G(r) "vld1.32 {%P[g" #r "][]}, [%[row" #r "]]!\n"
-#define MOVE_ON(r) ""
-#define SKIP "cmp %[left], #0\n" "beq 2f\n"
-#define ADVANCE "subs %[left], %[left], #1\n"
-#define PREFETCH "pld [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
-#define REPEAT "bne 1b\n"
-#endif
-#define MULTIPLY_ADD_LOAD(r, t, w) MULTIPLY_ADD(r, t, w) LOAD_G(r)
-#define NEXT(r, t, w, j) ACCUMULATE(r, t, j) MULTIPLY(r, t, w)
-#define NEXT_LOAD(r, t, w, j) NEXT(r, t, w, j) LOAD_F(r)
-
-#define ROWS_1(F, ...) F(0, ##__VA_ARGS__)
-#define ROWS_2(F, ...) ROWS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
-#define ROWS_3(F, ...) ROWS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
-#define ROWS_4(F, ...) ROWS_3(F, ##__VA_ARGS__) F(3, ##__VA_ARGS__)
 
 /*
- * A block of 4, 2 or 1 vectors. It first adds the products of the block before, of the vectors named, to their sums,
- * and loads what comes after it. LOAD: empty, or _LOAD in the last block of a step that is not the last: its inputs are
- * replaced by the next step's.
+ * Two registers of weights times the groups g0 and g1: w0 times row r0, w1 times row r1. First the unit before is added to
+ * its accumulators j0, j1 of r0, and j2, j3 of r1. Loads stand where their registers are free: `load_a` after the first
+ * group, `load_x0` and `load_x1` where the inputs of a row have been used, `load_b` at the end.
  */
-#define BLOCK_1(ROWS, LOAD, w, j, load_a, load_b) ROWS(NEXT##LOAD, 0, w, j) load_a ROWS(MULTIPLY_ADD##LOAD, 0, w) load_b
-#define BLOCK_2(ROWS, LOAD, j0, j1, load_a, load_b)                                              \
-  ROWS(NEXT, 0, 0, j0) ROWS(NEXT##LOAD, 1, 1, j1) load_a                                         \
-  ROWS(MULTIPLY_ADD, 0, 0) ROWS(MULTIPLY_ADD##LOAD, 1, 1) load_b
-#define BLOCK_4(ROWS, LOAD)                                                                      \
-  ROWS(NEXT, 0, 0, 0) ROWS(NEXT, 1, 1, 1) LOAD_A_ON(0, 1)                                        \
-  ROWS(NEXT, 2, 2, 2) ROWS(NEXT##LOAD, 3, 3, 3) LOAD_A(2, 3, 16)                                 \
-  ROWS(MULTIPLY_ADD, 0, 0) ROWS(MULTIPLY_ADD, 1, 1) LOAD_B(0, 1, 0)                              \
-  ROWS(MULTIPLY_ADD, 2, 2) ROWS(MULTIPLY_ADD##LOAD, 3, 3) LOAD_B(2, 3, 16)
+#define UNIT(r0, w0, j0, j1, r1, w1, j2, j3, g0, g1, load_a, load_x0, load_x1, load_b)                               \
+  ACCUMULATE(0, r0, j0) MULTIPLY(0, r0, w0, g0) ACCUMULATE(1, r0, j1) MULTIPLY_2(1, r0, w0, g0)                      \
+  ACCUMULATE(2, r1, j2) MULTIPLY(2, r1, w1, g0) ACCUMULATE(3, r1, j3) MULTIPLY_2(3, r1, w1, g0) load_a               \
+  MULTIPLY_ADD(0, r0, w0, g1) MULTIPLY_ADD_2(1, r0, w0, g1) load_x0                                                  \
+  MULTIPLY_ADD(2, r1, w1, g1) MULTIPLY_ADD_2(3, r1, w1, g1) load_x1 load_b
 
-/* The step's four vectors, 4, 2 or 1 at a time; `extra` stands among them. */
-#define STEP_4(ROWS, LOAD, extra) extra BLOCK_4(ROWS, LOAD)
-#define STEP_2(ROWS, LOAD, extra)                                                                \
-  BLOCK_2(ROWS, , 2, 3, LOAD_A(0, 1, 16), LOAD_B(0, 1, 16))                                      \
-  extra BLOCK_2(ROWS, LOAD, 0, 1, LOAD_A_ON(0, 1), LOAD_B(0, 1, 0))
-#define STEP_1(ROWS, LOAD, extra)                                                                \
-  BLOCK_1(ROWS, , 0, 3, , ) BLOCK_1(ROWS, , 1, 0, LOAD_A(0, 1, 16), LOAD_B(0, 1, 16))            \
-  extra BLOCK_1(ROWS, , 0, 1, , ) BLOCK_1(ROWS, LOAD, 1, 2, LOAD_A_ON(0, 1), LOAD_B(0, 1, 0))
+/* All 16 channels times the groups g0 and g1; `next`: the offset of the weights that come after them. */
+#define CHANNELS_1(g0, g1, half, next, load_x)                                                                       \
+  UNIT(0, 0, 4, 5, 0, 1, 6, 7, g0, g1, LOAD_A(half), , , LOAD_B(half))                                               \
+  UNIT(0, 0, 0, 1, 0, 1, 2, 3, g0, g1, LOAD_A(next), , load_x(0), LOAD_B(next))
+#define CHANNELS_2(g0, g1, half, next, load_x)                                                                       \
+  UNIT(0, 0, 6, 7, 1, 0, 6, 7, g0, g1, , , , )                                                                       \
+  UNIT(0, 1, 0, 1, 1, 1, 0, 1, g0, g1, LOAD_A(half), , , LOAD_B(half))                                               \
+  UNIT(0, 0, 2, 3, 1, 0, 2, 3, g0, g1, , , , )                                                                       \
+  UNIT(0, 1, 4, 5, 1, 1, 4, 5, g0, g1, LOAD_A(next), load_x(0), load_x(1), LOAD_B(next))
 
-/* A row's pointer and inputs, which lie in neighbouring registers where one instruction loads both. */
-#if defined(__aarch64__)
-enum { LOADS_MOVE_ON = 0 };
-#define FIXED(number) __asm__("v" #number)
-#else
-enum { LOADS_MOVE_ON = 1 };
-#define FIXED(number)
-#endif
-#define ROW(r, first, second)                                       \
-  const int8_t *row##r = rows + r * row_stride;                     \
-  register int8x8_t f##r FIXED(first) = load_group(row##r);         \
-  register int8x8_t g##r FIXED(second) = load_group(row##r + 4);    \
-  row##r += 8 * LOADS_MOVE_ON;
-#define ROWS_OF_1 ROW(0, 0, 1)
-#define ROWS_OF_2 ROWS_OF_1 ROW(1, 2, 3)
-#define ROWS_OF_3 ROWS_OF_2 ROW(2, 4, 5)
-#define ROWS_OF_4 ROWS_OF_3 ROW(3, 6, 7)
+#define NO_LOAD(r)
+#define STEP_16(CHANNELS, load_x, extra)                                                                             \
+  CHANNELS(0, 1, 32, 128, NO_LOAD) extra CHANNELS(2, 3, 160, 256, load_x) "add %[weights], %[weights], #256\n"
+#define STEP_8(CHANNELS) CHANNELS(0, 1, 32, 128, NO_LOAD)
+
+#define ROWS_1(F) F(0)
+#define ROWS_2(F) ROWS_1(F) F(1)
+
+/* A row's pointer and inputs, in the neighbouring registers that LD4R takes. */
+#define ROW(r, v0, v1, v2, v3)                       \
+  const int8_t *row##r = rows + r * row_stride;      \
+  register int8x16_t x##r##0 __asm__("v" #v0);       \
+  register int8x16_t x##r##1 __asm__("v" #v1);       \
+  register int8x16_t x##r##2 __asm__("v" #v2);       \
+  register int8x16_t x##r##3 __asm__("v" #v3);       \
+  x##r##0 = x##r##1 = x##r##2 = x##r##3 = vdupq_n_s8(0);
+#define ROWS_OF_1 ROW(0, 0, 1, 2, 3)
+#define ROWS_OF_2 ROWS_OF_1 ROW(1, 4, 5, 6, 7)
 
 /* Operands. */
-#define SUMS(r) [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),
-#define INPUTS(r) [f##r] "+w"(f##r), [g##r] "+w"(g##r), [row##r] "+r"(row##r),
-#define PRODUCT(r, n) [t##r##n] "+w"(t[r][n]),
-#define WEIGHTS(w) [a##w] "+w"(a[w]), [b##w] "+w"(b[w]),
-#define WEIGHTS_2 WEIGHTS(0) WEIGHTS(1)
-#define WEIGHTS_4 WEIGHTS_2 WEIGHTS(2) WEIGHTS(3)
-#define PRODUCTS_1(ROWS) ROWS(PRODUCT, 0) WEIGHTS_2
-#define PRODUCTS_2(ROWS) PRODUCTS_1(ROWS) ROWS(PRODUCT, 1)
-#define PRODUCTS_4(ROWS) ROWS(PRODUCT, 0) ROWS(PRODUCT, 1) ROWS(PRODUCT, 2) ROWS(PRODUCT, 3) WEIGHTS_4
+#define SUMS(r)                                                                                                      \
+  [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),                \
+  [s##r##4] "+w"(s[r][4]), [s##r##5] "+w"(s[r][5]), [s##r##6] "+w"(s[r][6]), [s##r##7] "+w"(s[r][7]),
+#define INPUTS(r)                                                                                                    \
+  [x##r##0] "+w"(x##r##0), [x##r##1] "+w"(x##r##1), [x##r##2] "+w"(x##r##2), [x##r##3] "+w"(x##r##3),                \
+  [row##r] "+r"(row##r),
 
-/* The four sums of the channels of two accumulators. */
-static inline int32x4_t add_pairs(int32x4_t x, int32x4_t y) {
-#if defined(__aarch64__)
-  return vpaddq_s32(x, y);
-#else
-  return vcombine_s32(vpadd_s32(vget_low_s32(x), vget_high_s32(x)), vpadd_s32(vget_low_s32(y), vget_high_s32(y)));
-#endif
-}
-
-static inline int8x8_t load_group(const int8_t *inputs) {
-  return vreinterpret_s8_s32(vld1_dup_s32((const int32_t *)(const void *)inputs));
-}
-
-#define TILE(row_count, products, registers)                                                                          \
-  static void half_tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,      \
-                                    e3k_arm_sums *sums, size_t channel, e3k_arm_prefetch *soon) {                     \
-    int32x4_t s[row_count][4];                                                                                        \
-    int16x8_t t[row_count][products];                                                                                 \
-    int8x8_t a[registers], b[registers];                                                                              \
-    size_t left = inputs / 8 - 1;                                                                                     \
-    weights += channel * E3K_PANEL_GROUP;                                                                             \
-    for (size_t w = 0; w < registers; w++) {                                                                          \
-      a[w] = vld1_s8(weights + 8 * w);                                                                                \
-      b[w] = vld1_s8(weights + 8 * w + 64);                                                                           \
-    }                                                                                                                 \
-    for (size_t r = 0; r < row_count; r++) {                                                                          \
-      for (size_t j = 0; j < 4; j++) s[r][j] = vdupq_n_s32(0);                                                        \
-      for (size_t p = 0; p < products; p++) t[r][p] = vdupq_n_s16(0);                                                 \
-    }                                                                                                                 \
-    ROWS_OF_##row_count                                                                                               \
-    __asm__ volatile(SKIP "1:\n"                                                                                      \
-                     STEP_##products(ROWS_##row_count, _LOAD, PREFETCH ADVANCE ROWS_##row_count(MOVE_ON)) REPEAT      \
-                     "2:\n" STEP_##products(ROWS_##row_count, , )                                                     \
-                     : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) PRODUCTS_##products(ROWS_##row_count)          \
-                       [weights] "+r"(weights), [left] "+r"(left), [soon] "+r"(soon->next)                            \
-                     : [advance] "r"(soon->advance)                                                                   \
-                     : "cc", "memory");                                                                               \
-    for (size_t r = 0; r < row_count; r++) {                                                                          \
-      for (size_t p = 0, j = 4 - products; p < products; p++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][p]);           \
-      vst1q_s32(&sums[r][channel], add_pairs(s[r][0], s[r][1]));                                                      \
-      vst1q_s32(&sums[r][channel + 4], add_pairs(s[r][2], s[r][3]));                                                  \
-    }                                                                                                                 \
-  }                                                                                                                   \
-  static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,         \
-                               e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                        \
-    half_tile_##row_count(rows, row_stride, weights, inputs, sums, 0, soon);                                        \
-    half_tile_##row_count(rows, row_stride, weights, inputs, sums, E3K_PANEL_CHANNELS / 2, soon);                   \
+#define TILE(row_count)                                                                                              \
+  static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,          \
+                               e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                         \
+    enum { LAST = 8 - 4 / row_count }; /* the first accumulator of the last unit */                                  \
+    int32x4_t s[row_count][8];                                                                                       \
+    int16x8_t t[4];                                                                                                  \
+    int8x16_t a0 = vld1q_s8(weights), a1 = vld1q_s8(weights + 16);                                                   \
+    int8x16_t b0 = vld1q_s8(weights + 64), b1 = vld1q_s8(weights + 80);                                              \
+    size_t left = inputs / 16;                                                                                       \
+    for (size_t i = 0; i < 4; i++) t[i] = vdupq_n_s16(0);                                                            \
+    for (size_t r = 0; r < row_count; r++) {                                                                         \
+      for (size_t j = 0; j < 8; j++) s[r][j] = vdupq_n_s32(0);                                                       \
+    }                                                                                                                \
+    ROWS_OF_##row_count                                                                                              \
+    __asm__ volatile("cbz %[left], 3f\n"                                                                             \
+                     ROWS_##row_count(LOAD_16) ROWS_##row_count(MOVE_ON) COUNT                                       \
+                     "b.eq 2f\n"                                                                                     \
+                     "1:\n"                                                                                          \
+                     STEP_16(CHANNELS_##row_count, LOAD_16, PREFETCH COUNT) ROWS_##row_count(MOVE_ON)                \
+                     "b.ne 1b\n"                                                                                     \
+                     "2:\n"                                                                                          \
+                     STEP_16(CHANNELS_##row_count, NO_LOAD, )                                                        \
+                     "3: cbz %[rest], 4f\n"                                                                          \
+                     ROWS_##row_count(LOAD_8)                                                                        \
+                     STEP_8(CHANNELS_##row_count)                                                                    \
+                     "4:\n"                                                                                          \
+                     : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS)                                               \
+                       [t0] "+w"(t[0]), [t1] "+w"(t[1]), [t2] "+w"(t[2]), [t3] "+w"(t[3]), [a0] "+w"(a0),            \
+                       [a1] "+w"(a1), [b0] "+w"(b0), [b1] "+w"(b1), [weights] "+r"(weights), [left] "+r"(left),      \
+                       [soon] "+r"(soon->next)                                                                       \
+                     : [rest] "r"(inputs % 16), [advance] "r"(soon->advance)                                         \
+                     : "cc", "memory");                                                                              \
+    for (size_t i = 0; i < 4; i++) {                                                                                 \
+      const size_t r = row_count == 2 ? i / 2 : 0, j = LAST + (row_count == 2 ? i % 2 : i);                          \
+      s[r][j] = vpadalq_s16(s[r][j], t[i]);                                                                          \
+    }                                                                                                                \
+    for (size_t r = 0; r < row_count; r++) {                                                                         \
+      for (size_t q = 0; q < 4; q++) vst1q_s32(&sums[r][4 * q], vpaddq_s32(s[r][2 * q], s[r][2 * q + 1]));           \
+    }                                                                                                                \
   }
 
-TILE(1, 4, 4)
-TILE(2, 2, 2)
-#if defined(__aarch64__)
-TILE(3, 1, 2)
-TILE(4, 1, 2)
-static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4};
-#else
+TILE(1)
+TILE(2)
+
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};
-#endif
 
 void e3k_gemm_neon(const e3k_gemm *g) {
   if (g->weights == E3K_INT4) {
     e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_neon);
   } else {
-    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 2);
+    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], g->inputs / 16);
   }
 }
 

@@ -8,6 +8,8 @@
 
 #if defined(__aarch64__)
 
+#include <arm_neon.h>
+
 #define E3K_FLIP 0
 #define E3K_WIDE_LANES 16
 #include "rows/rows_generic.inc.h"

@@ -36,7 +36,8 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
                                 float epsilon, moments *m, int next, float *normalized, size_t normalized_stride,
                                 uint8_t *out, size_t out_stride, e3k_range *ranges, u16 *most, const size_t N,
                                 const int KEEP) {
-  f16 means[BLOCK], reciprocals[BLOCK], low[BLOCK] = {{0}, {0}, {0}, {0}}, high[BLOCK] = {{0}, {0}, {0}, {0}};
+  f16 means[BLOCK], reciprocals[BLOCK];
+  extreme low[BLOCK] = {{0}, {0}, {0}, {0}}, high[BLOCK] = {{0}, {0}, {0}, {0}};
   u16 a = larger(m->variance, *most);
   E3K_UNROLL for (size_t n = 0; n < N; n++) {
     means[n] = splat(m->mean[4 * n]);
@@ -48,14 +49,15 @@ E3K_INLINE void layer_norm_rows(const float *x, size_t stride, size_t width, con
     const f16 g = load(gamma + i), b = beta ? load(beta + i) : (f16){0};
     E3K_UNROLL for (size_t n = 0; n < N; n++) {
       f16 y = NORMALIZED(n, i);
-      low[n] = e3k_min(y, low[n]);
-      high[n] = e3k_max(y, high[n]);
-      a = larger(y, a);
+      low[n] = minimum(y, low[n]);
+      high[n] = maximum(y, high[n]);
+      a = seen(y, a);
       if (KEEP) store(normalized + n * normalized_stride + i, y); /* may be x: it is not read again */
     }
   }
+  E3K_UNROLL for (size_t n = 0; n < N; n++) a = seen_between(low[n], high[n], a);
   *most = a;
-  const row_quantisers q = quantisers_between(fold_minima(low), fold_maxima(high));
+  const row_quantisers q = quantisers_from(low, high);
   if (next) *m = moments_of(x + N * stride, stride, width, epsilon, N);
   if (!out) return;
 

@@ -19,6 +19,16 @@ E3K_INLINE row_quantisers quantisers_between(f16 low, f16 high) {
   return q;
 }
 
+/* The same from the extremes of each row. */
+E3K_INLINE row_quantisers quantisers_from(const extreme low[BLOCK], const extreme high[BLOCK]) {
+  f16 lows[BLOCK], highs[BLOCK];
+  E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
+    lows[n] = lanes_of(low[n]);
+    highs[n] = lanes_of(high[n]);
+  }
+  return quantisers_between(fold_minima(lows), fold_maxima(highs));
+}
+
 E3K_INLINE e3k_range range_of(const row_quantisers *q, size_t row) {
   return (e3k_range){((const float *)&q->scale)[row * BLOCK], ((const float *)&q->middle)[row * BLOCK]};
 }
@@ -38,21 +48,22 @@ E3K_INLINE u16 largest_magnitudes(const float *const rows[BLOCK], size_t width) 
 /* Quantisers of `rows` over `width` columns, whose magnitudes go into `most`. Two rows at a time: their extremes fit the
  * registers of every tier. */
 E3K_INLINE row_quantisers quantisers_of(const float *const rows[BLOCK], size_t width, u16 *most) {
-  f16 low[BLOCK], high[BLOCK];
+  extreme low[BLOCK], high[BLOCK];
   u16 a = *most;
   E3K_UNROLL for (int first = 0; first < BLOCK; first += 2) {
-    E3K_UNROLL for (int n = first; n < first + 2; n++) low[n] = high[n] = (f16){0};
+    E3K_UNROLL for (int n = first; n < first + 2; n++) low[n] = high[n] = (extreme){0};
     for (size_t i = 0; i < width; i += LANES) {
       E3K_UNROLL for (int n = first; n < first + 2; n++) {
         const f16 x = load(rows[n] + i);
-        low[n] = e3k_min(x, low[n]);
-        high[n] = e3k_max(x, high[n]);
-        a = larger(x, a);
+        low[n] = minimum(x, low[n]);
+        high[n] = maximum(x, high[n]);
+        a = seen(x, a);
       }
     }
+    E3K_UNROLL for (int n = first; n < first + 2; n++) a = seen_between(low[n], high[n], a);
   }
   *most = a;
-  return quantisers_between(fold_minima(low), fold_maxima(high));
+  return quantisers_from(low, high);
 }
 
 /* Rows first .. first + BLOCK - 1 of a matrix; past the end, its last row again. */
@@ -90,22 +101,23 @@ static int quantize_rows(const float *matrix, size_t stride, size_t count, size_
 /* While a run is read, its neighbour is fetched, with which the next patch goes on. */
 static int quantize_patch(const float *pixels, size_t line_stride, size_t lines, size_t run, uint8_t *out,
                           e3k_range *range) {
-  f16 low = {0}, high = {0};
+  extreme low = {0}, high = {0};
   u16 most = {0};
   for (size_t l = 0; l < lines; l++) {
     const float *line = pixels + l * line_stride;
     for (size_t i = 0; i < run; i += LANES) {
       __builtin_prefetch(line + run + i);
       const f16 x = load(line + i);
-      low = e3k_min(x, low);
-      high = e3k_max(x, high);
-      most = larger(x, most);
+      low = minimum(x, low);
+      high = maximum(x, high);
+      most = seen(x, most);
     }
   }
+  most = seen_between(low, high, most);
   if (!are_finite(most)) return 0;
 
-  const f16 lows[BLOCK] = {low, low, low, low}, highs[BLOCK] = {high, high, high, high};
-  const row_quantisers q = quantisers_between(fold_minima(lows), fold_maxima(highs));
+  const extreme lows[BLOCK] = {low, low, low, low}, highs[BLOCK] = {high, high, high, high};
+  const row_quantisers q = quantisers_from(lows, highs);
   *range = range_of(&q, 0);
   const f16 middle = splat(q.middle[0]), factor = splat(q.factor[0]);
   for (size_t l = 0; l < lines; l++, out += run) {

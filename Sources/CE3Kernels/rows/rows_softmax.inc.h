@@ -5,21 +5,30 @@
 E3K_INLINE f16 maxima(const float *matrix, size_t stride, size_t count, size_t width, size_t first, u16 *most) {
   const float *rows[BLOCK];
   block_of_rows(rows, matrix, stride, count, first);
-  f16 m[BLOCK];
+  extreme m[BLOCK], low = {0};
+  f16 folded[BLOCK];
   const size_t end = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - end);
   E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
-    m[n] = blend(last, load(rows[n] + end), splat(rows[n][0]));
-    *most = larger(m[n], *most);
+    const f16 x = blend(last, load(rows[n] + end), splat(rows[n][0]));
+    m[n] = maximum(x, rows[n][0] - (extreme){0});
+    *most = larger(x, *most);
   }
+  u16 a = *most;
   for (size_t i = 0; i < end; i += LANES) {
     E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
       const f16 x = load(rows[n] + i);
-      m[n] = e3k_max(x, m[n]);
-      *most = larger(x, *most);
+      m[n] = maximum(x, m[n]);
+      low = minimum(x, low);
+      a = seen(x, a);
     }
   }
-  return fold_maxima(m);
+  E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
+    a = seen_between(low, m[n], a);
+    folded[n] = lanes_of(m[n]);
+  }
+  *most = a;
+  return fold_maxima(folded);
 }
 
 /* Rows whose 16 columns side by side are one wide vector, and the maximum of each. */
@@ -57,24 +66,30 @@ E3K_INLINE halfway first_half(const beside *b, size_t i) {
   return h;
 }
 
-/* Powers 2^(x - max) of the rows of `b` as bytes, and the lane sums of the powers. On entry `h` is half way with the first
+/* Powers 2^(x - max) of the rows of `b` as bytes, and the lane sums of the powers. If AHEAD: on entry `h` is half way with the first
  * columns of `b`, on return with those of `next`: one vector goes through the first half of the power while the one before
  * goes through the second. */
 E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, halfway *h, f16 sum[BESIDE]) {
   wide sums = {0};
   const size_t tail = (width - 1) / LANES * LANES;
   const u16 last = first_lanes(width - tail);
-  for (size_t i = 0; i <= tail; i += LANES) {
-    const halfway now = *h;
-    *h = i < tail ? first_half(b, i + LANES) : first_half(next, 0);
-    wide e = wide_exp2_power(now.fraction, now.nearest);
-    if (i == tail) {
-      E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&e)[n] = masked(((f16 *)&e)[n], last);
-    }
-    sums = sums + e;
-    const wide u = e * 254.0f;
-    E3K_UNROLL for (int n = 0; n < BESIDE; n++) store_bytes(b->out[n] + i, ((const f16 *)&u)[n], -127);
-  }
+#define WEIGH(i, following, lanes) \
+  do { \
+    const halfway now = AHEAD ? *h : first_half(b, i); \
+    if (AHEAD) *h = following; \
+    wide e = wide_exp2_power(now.fraction, now.nearest); \
+    E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&e)[n] = lanes(((f16 *)&e)[n]); \
+    sums = sums + e; \
+    const wide u = e * 254.0f; \
+    E3K_UNROLL for (int n = 0; n < BESIDE; n++) store_bytes(b->out[n] + (i), ((const f16 *)&u)[n], -127); \
+  } while (0)
+#define ALL(v) (v)
+#define FIRST(v) masked(v, last)
+  for (size_t i = 0; i < tail; i += LANES) WEIGH(i, first_half(b, i + LANES), ALL);
+  WEIGH(tail, first_half(next, 0), FIRST);
+#undef WEIGH
+#undef ALL
+#undef FIRST
   E3K_UNROLL for (int n = 0; n < BESIDE; n++) sum[n] = ((f16 *)&sums)[n];
 }
 
@@ -84,7 +99,8 @@ static int softmax_quantize(const float *scores, size_t stride, size_t count, si
   u16 most = {0};
   f16 max = maxima(scores, stride, count, width, 0, &most), next_max = maxima(scores, stride, count, width, BLOCK, &most);
   beside now = rows_beside(scores, stride, count, out, out_stride, 0, max, 0);
-  halfway h = first_half(&now, 0);
+  halfway h;
+  if (AHEAD) h = first_half(&now, 0);
   for (size_t first = 0; first < count; first += BLOCK) {
     f16 sum[BLOCK] = {{0}, {0}, {0}, {0}};
     E3K_UNROLL for (int part = 0; part < BLOCK / BESIDE; part++) {

@@ -50,6 +50,10 @@ typedef float wide_memory __attribute__((vector_size(4 * E3K_WIDE_LANES), aligne
 
 enum { LANES = 16, BLOCK = 4, CHUNK = 16 };
 
+/* Whether powers are begun a vector before they are finished. With four lanes in a register neither the constants nor the
+ * vector would then stay in registers. */
+enum { AHEAD = E3K_WIDE_LANES > LANES };
+
 E3K_INLINE f16 load(const float *p) { return *(const f16_memory *)p; }
 E3K_INLINE void store(float *p, f16 v) { *(f16_memory *)p = v; }
 E3K_INLINE f16 splat(float x) { return x - (f16){0}; } /* x - 0 is x for every x; x + 0 is not */
@@ -75,6 +79,38 @@ E3K_INLINE void store_bytes(uint8_t *p, f16 x, const float offset) {
 
 /* The larger of the magnitudes of x, as bits without the sign, and of those in `a`. See E3K_INFINITY_BITS. */
 E3K_INLINE u16 larger(f16 x, u16 a) { return __builtin_elementwise_max((u16)x & 0x7fffffffu, a); }
+
+/*
+ * The smallest or the largest of numbers that pass, and what tells whether all were finite: `seen` takes each number,
+ * `seen_between` the extremes of all. On AArch64 an extreme is one register, so that those of four rows leave room. There
+ * FMIN and FMAX keep a NaN, so the extremes themselves tell. They may differ from the definition's in the sign of a zero,
+ * which nothing that is computed from them depends on.
+ */
+#if defined(__aarch64__)
+typedef f4 extreme;
+E3K_INLINE extreme minimum(f16 x, extreme a) {
+  E3K_UNROLL for (int n = 0; n < LANES / 4; n++) a = __builtin_elementwise_minimum(((const f4 *)&x)[n], a);
+  return a;
+}
+E3K_INLINE extreme maximum(f16 x, extreme a) {
+  E3K_UNROLL for (int n = 0; n < LANES / 4; n++) a = __builtin_elementwise_maximum(((const f4 *)&x)[n], a);
+  return a;
+}
+E3K_INLINE f16 lanes_of(extreme a) {
+  return __builtin_shufflevector(a, a, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+E3K_INLINE u16 seen(f16 x, u16 a) { return (void)x, a; }
+E3K_INLINE u16 seen_between(extreme low, extreme high, u16 a) {
+  return larger(lanes_of(low), larger(lanes_of(high), a));
+}
+#else
+typedef f16 extreme;
+E3K_INLINE extreme minimum(f16 x, extreme a) { return e3k_min(x, a); }
+E3K_INLINE extreme maximum(f16 x, extreme a) { return e3k_max(x, a); }
+E3K_INLINE f16 lanes_of(extreme a) { return a; }
+E3K_INLINE u16 seen(f16 x, u16 a) { return larger(x, a); }
+E3K_INLINE u16 seen_between(extreme low, extreme high, u16 a) { return (void)low, (void)high, a; }
+#endif
 
 /* 1 when all magnitudes are those of finite numbers. */
 E3K_INLINE int are_finite(u16 magnitudes) { return __builtin_reduce_max(magnitudes) < E3K_INFINITY_BITS; }
