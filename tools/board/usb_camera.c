@@ -3,8 +3,8 @@
  * the kernel's own driver for USB cameras (uvcvideo) to /dev/video*. Gives MJPEG pictures, damaged ones too, and is
  * unplugged when the program ends.
  *
- * Usage: usb_camera WIDTH HEIGHT FRAMES-A-SECOND PICTURE... (each of at most 16000 bytes; any may be next, so that a slow
- * program, too, sees all of them in time)
+ * Usage: usb_camera WIDTH HEIGHT FRAMES-A-SECOND PICTURE... (each of at most 16000 bytes; any may be next, so that a
+ * slow program, too, sees all of them in time)
  *
  * One configuration of USB Video Class 1.0 with a bulk endpoint: a picture is one payload of one transfer.
  */

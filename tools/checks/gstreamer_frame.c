@@ -1,5 +1,5 @@
-/* gstreamer_frame.c - one NV12 frame of 64 x 48 pixels through e3classify, once in system memory and once in memory that a
- * descriptor stands for, as DMABUF is. The meta data of the buffer must be the message's, and both answers the same.
+/* gstreamer_frame.c - one NV12 frame of 64 x 48 pixels through e3classify, once in system memory and once in memory that
+ * a descriptor stands for, as DMABUF is. The meta data of the buffer must be the message's, and both answers the same.
  *
  * Usage: gstreamer_frame MODEL.e3 FRAME */
 #define _GNU_SOURCE
@@ -17,10 +17,6 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static GstBuffer *in_system_memory(const gchar *bytes, gsize size) {
-  return gst_buffer_new_memdup(bytes, size);
-}
-
 static GstBuffer *behind_descriptor(const gchar *bytes, gsize size) {
   const int descriptor = memfd_create("frame", MFD_CLOEXEC);
   if (descriptor < 0 || write(descriptor, bytes, size) != (ssize_t)size) fail("no memory");
@@ -33,8 +29,9 @@ static GstBuffer *behind_descriptor(const gchar *bytes, gsize size) {
 
 /* The answer to a frame, as text: the meta data, which the message repeats with the times of the frame. */
 static gchar *classify(const char *model, const char *features, GstBuffer *frame) {
-  gchar *text = g_strdup_printf("appsrc name=in format=time caps=\"video/x-raw%s,format=NV12,width=64,height=48,framerate=10/1\""
-                                " ! e3classify model=\"%s\" ! appsink name=out sync=false", features, model);
+  gchar *text = g_strdup_printf("appsrc name=in format=time "
+                                "caps=\"video/x-raw%s,format=NV12,width=64,height=48,framerate=10/1\" "
+                                "! e3classify model=\"%s\" ! appsink name=out sync=false", features, model);
   GstElement *pipeline = gst_parse_launch(text, NULL);
   g_free(text);
   if (!pipeline) fail("no pipeline");
@@ -53,7 +50,8 @@ static gchar *classify(const char *model, const char *features, GstBuffer *frame
   GstStructure *said = gst_structure_copy(gst_message_get_structure(message));
   gst_structure_remove_fields(said, "timestamp", "stream-time", "running-time", "duration", NULL);
   gst_structure_set_name(fields, "e3classify");
-  if (gst_structure_n_fields(said) < 9 || !gst_structure_is_equal(fields, said)) fail("the meta data is not the message's");
+  if (gst_structure_n_fields(said) < 9 || !gst_structure_is_equal(fields, said))
+    fail("the meta data is not the message's");
   gst_structure_remove_field(fields, "processing-time");
   gchar *answer = gst_structure_to_string(fields);
   gst_structure_free(fields);
@@ -73,7 +71,7 @@ int main(int argc, char **argv) {
   gchar *bytes;
   gsize size;
   if (argc != 3 || !g_file_get_contents(argv[2], &bytes, &size, NULL)) fail("usage: gstreamer_frame MODEL.e3 FRAME");
-  gchar *here = classify(argv[1], "", in_system_memory(bytes, size));
+  gchar *here = classify(argv[1], "", gst_buffer_new_memdup(bytes, size));
   gchar *there = classify(argv[1], "(memory:DMABuf)", behind_descriptor(bytes, size));
   puts(here);
   if (g_strcmp0(here, there) != 0) fail(there);
