@@ -31,7 +31,8 @@ static GstBuffer *behind_descriptor(const gchar *bytes, gsize size) {
 static gchar *classify(const char *model, const char *features, GstBuffer *frame) {
   gchar *text = g_strdup_printf("appsrc name=in format=time "
                                 "caps=\"video/x-raw%s,format=NV12,width=64,height=48,framerate=10/1\" "
-                                "! e3classify model=\"%s\" ! appsink name=out sync=false", features, model);
+                                "! e3classify model=\"%s\" ! appsink name=out sync=false",
+                                features, model);
   GstElement *pipeline = gst_parse_launch(text, NULL);
   g_free(text);
   if (!pipeline) fail("no pipeline");
