@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,22 +27,27 @@ static int advise(const camera_device *device, e3c_failure *failure, const char 
   }
 }
 
-uint32_t capture_type(uint32_t has) {
-  return has & V4L2_CAP_VIDEO_CAPTURE          ? V4L2_BUF_TYPE_VIDEO_CAPTURE
-         : has & V4L2_CAP_VIDEO_CAPTURE_MPLANE ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
-                                               : 0;
+/* That the node gives no pictures, and which one of the same device does. */
+static int refuse_node(uint32_t has, const struct v4l2_capability *capability, e3c_failure *failure) {
+  static char text[128]; /* the only one of its kind: a program opens one camera */
+  char path[32];
+  const int is_metadata = (has & V4L2_CAP_META_CAPTURE) != 0;
+  const char *what = is_metadata ? "not a camera's pictures, but their metadata" : "not a camera";
+  if (!find_capture_node(capability->bus_info, path)) {
+    if (!is_metadata) return device_refuse(failure, what);
+    strcpy(path, "another /dev/video*");
+  }
+  snprintf(text, sizeof text, "%s; %s has the pictures", what, path);
+  return device_refuse(failure, text);
 }
 
 static int check_capabilities(camera_device *device, e3c_failure *failure) {
   struct v4l2_capability capability = {0};
   if (device_control(device->descriptor, VIDIOC_QUERYCAP, &capability))
     return errno == ENOTTY ? device_refuse(failure, "not a camera") : device_fail(failure, "not a camera", errno);
-  const uint32_t has = capability.capabilities & V4L2_CAP_DEVICE_CAPS ? capability.device_caps : capability.capabilities;
+  const uint32_t has = node_capabilities(&capability);
   device->type = capture_type(has);
-  if (!device->type)
-    return device_refuse(failure, has & V4L2_CAP_META_CAPTURE
-                                      ? "not a camera's pictures, but their metadata; another /dev/video* has the pictures"
-                                      : "not a camera");
+  if (!device->type) return refuse_node(has, &capability, failure);
   if (!(has & V4L2_CAP_STREAMING)) return device_refuse(failure, "the camera does not stream");
   return 0;
 }

@@ -52,8 +52,19 @@ int device_refuse(e3c_failure *failure, const char *text);
 /* Puts down that another program has the camera, and which if that can be told; -1. */
 int device_is_held(const camera_device *device, e3c_failure *failure);
 
+/* What this node of a device can do. */
+uint32_t node_capabilities(const struct v4l2_capability *capability);
+
 /* Kind of buffers that this node captures pictures into; 0: none. `has` are its capabilities. */
 uint32_t capture_type(uint32_t has);
+
+enum { MOST_NODES = 256 };
+
+/* Numbers of the nodes in /dev, ascending; how many. */
+int find_nodes(int numbers[MOST_NODES]);
+
+/* Writes the path of the node of the same device that gives pictures, found by its bus; 0: there is none. */
+int find_capture_node(const uint8_t bus[32], char path[32]);
 
 /* Asks for the format and size of `picture`, or the first that is understood, and says there what they became. */
 int choose_format(camera_device *device, e3c_camera_picture *picture, e3c_failure *failure);

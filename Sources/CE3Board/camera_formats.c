@@ -43,10 +43,15 @@ const char *e3c_pixel_name(uint32_t format) {
   return format < sizeof names / sizeof *names ? names[format] : NULL;
 }
 
-uint32_t format_of(uint32_t fourcc) {
+static const pixel_format *find_format(uint32_t fourcc) {
   for (int i = 0; i < FORMATS; i++)
-    if (formats[i].fourcc == fourcc) return formats[i].format;
-  return 0;
+    if (formats[i].fourcc == fourcc) return &formats[i];
+  return NULL;
+}
+
+uint32_t format_of(uint32_t fourcc) {
+  const pixel_format *format = find_format(fourcc);
+  return format ? format->format : 0;
 }
 
 /* What the driver made of a request, of either interface. */
@@ -199,11 +204,21 @@ static const char *formats_text(const camera_device *device) {
   return text;
 }
 
+/* The code of the format that the device is set to; 0: it does not say. */
+static uint32_t current_fourcc(const camera_device *device) {
+  struct v4l2_format format = {.type = device->type};
+  if (device_control(device->descriptor, VIDIOC_G_FMT, &format)) return 0;
+  return device->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? format.fmt.pix_mp.pixelformat : format.fmt.pix.pixelformat;
+}
+
 int choose_format(camera_device *device, e3c_camera_picture *picture, e3c_failure *failure) {
   int other_size = 0;
-  for (int candidate = 0; candidate < FORMATS; candidate++) {
-    const pixel_format *format = &formats[candidate];
-    if (picture->format != E3C_CAMERA_ANY && picture->format != format->format) continue;
+  /* The first round is for what the camera is set to, where that is the format that was asked for: it may have it in one
+   * memory, in several, and with alpha. */
+  const uint32_t current = picture->format != E3C_CAMERA_ANY ? current_fourcc(device) : 0;
+  for (int candidate = -1; candidate < FORMATS; candidate++) {
+    const pixel_format *format = candidate < 0 ? find_format(current) : &formats[candidate];
+    if (!format || (picture->format != E3C_CAMERA_ANY && picture->format != format->format)) continue;
     settled found;
     if (!try_format(device, format, picture, &found)) {
       if (errno == EBUSY) return device_is_held(device, failure);

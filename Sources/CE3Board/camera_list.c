@@ -1,17 +1,15 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64 /* inodes and sizes of any file system on 32-bit boards */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "camera_device.h"
 #include "e3_command.h"
 
-enum { MOST_NODES = 256, MOST_FORMATS = 64, MOST_SIZES = 64 };
+enum { MOST_FORMATS = 64, MOST_SIZES = 64 };
 
 /* Puts a name of the driver's, with question marks for control characters. */
 static void put_name(const uint8_t *name, size_t most) {
@@ -80,8 +78,7 @@ static int list(const char *path) {
     if (descriptor >= 0) close(descriptor);
     return 0;
   }
-  const uint32_t type =
-      capture_type(capability.capabilities & V4L2_CAP_DEVICE_CAPS ? capability.device_caps : capability.capabilities);
+  const uint32_t type = capture_type(node_capabilities(&capability));
   put_name(capability.card, sizeof capability.card);
   put(" (");
   put_name(capability.bus_info, sizeof capability.bus_info);
@@ -89,23 +86,6 @@ static int list(const char *path) {
   if (type) put_formats(descriptor, type);
   close(descriptor);
   return type != 0;
-}
-
-static int compare(const void *left, const void *right) { return *(const int *)left - *(const int *)right; }
-
-/* Numbers of the nodes in /dev, ascending. */
-static int find_nodes(int numbers[MOST_NODES]) {
-  int count = 0;
-  DIR *folder = opendir("/dev");
-  for (const struct dirent *entry; folder && count < MOST_NODES && (entry = readdir(folder));) {
-    char *end;
-    if (strncmp(entry->d_name, "video", 5) != 0) continue;
-    const long number = strtol(entry->d_name + 5, &end, 10);
-    if (end != entry->d_name + 5 && !*end && number >= 0 && number < 10000) numbers[count++] = (int)number;
-  }
-  if (folder) closedir(folder);
-  qsort(numbers, (size_t)count, sizeof *numbers, compare);
-  return count;
 }
 
 int e3c_list_cameras(const char *const *nodes, int count) {

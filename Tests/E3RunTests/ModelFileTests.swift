@@ -30,16 +30,17 @@ private final class Stream {
   }
 
   /// Waits for the answers to `count` frames, or for the end of the process.
-  func wait(answers count: Int) {
-    while output.text.utf8.count(where: { $0 == 10 }) < count {
+  func wait(answers count: Int) { wait { output.text.utf8.count(where: { $0 == 10 }) >= count } }
+
+  /// Waits until the text is on standard error, or for the end of the process.
+  func waitForError(_ text: String) { wait { errors.text.contains(text) } }
+
+  private func wait(until isReached: () -> Bool) {
+    while !isReached() {
       var status: Int32 = 0
       if waitpid(process, &status, WNOHANG | WNOWAIT) == process { return }
       usleep(2000)
     }
-  }
-
-  func waitForError(_ text: String) {
-    for _ in 0..<5000 where !errors.text.contains(text) { usleep(2000) }
   }
 
   func says(_ text: String) -> Bool { errors.text.contains(text) }

@@ -15,7 +15,8 @@ static int fail(const char *what) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5 || strlen(argv[2]) != 4) {
+  char fourcc[5];
+  if (argc != 5 || snprintf(fourcc, sizeof fourcc, "%-4s", argv[2]) != 4) {
     fprintf(stderr, "usage: still DEVICE FOURCC WIDTH HEIGHT\n");
     return 2;
   }
@@ -27,13 +28,13 @@ int main(int argc, char **argv) {
   if (ioctl(camera, VIDIOC_G_FMT, &format) != 0) return fail("format");
   struct v4l2_pix_format *picture = &format.fmt.pix;
   const unsigned width = (unsigned)strtoul(argv[3], NULL, 10), height = (unsigned)strtoul(argv[4], NULL, 10);
-  memcpy(&picture->pixelformat, argv[2], 4);
+  memcpy(&picture->pixelformat, fourcc, 4);
   picture->width = width;
   picture->height = height;
   picture->field = V4L2_FIELD_NONE;
   picture->bytesperline = 0;
   if (ioctl(camera, VIDIOC_S_FMT, &format) != 0) return fail("format");
-  if (memcmp(&picture->pixelformat, argv[2], 4) != 0 || picture->width != width || picture->height != height) {
+  if (memcmp(&picture->pixelformat, fourcc, 4) != 0 || picture->width != width || picture->height != height) {
     errno = EINVAL;
     return fail("format");
   }

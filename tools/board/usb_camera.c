@@ -3,7 +3,8 @@
  * the kernel's own driver for USB cameras (uvcvideo) to /dev/video*. Gives MJPEG pictures, damaged ones too, and is
  * unplugged when the program ends.
  *
- * Usage: usb_camera WIDTH HEIGHT FRAMES-A-SECOND PICTURE... (each of at most 16000 bytes, shown in a ring)
+ * Usage: usb_camera WIDTH HEIGHT FRAMES-A-SECOND PICTURE... (each of at most 16000 bytes; any may be next, so that a
+ * slow program, too, sees all of them in time)
  *
  * One configuration of USB Video Class 1.0 with a bulk endpoint: a picture is one payload of one transfer.
  */
@@ -169,12 +170,10 @@ int main(int argc, char **argv) {
   if (write(attach, line, (size_t)count) != count) return perror("usb_camera: attach"), 1;
   close(ends[1]); /* the controller has it */
   host = ends[0];
-  int picture = 4;
   for (int64_t due = now_ms();;) {
     const int64_t now = now_ms();
     if (now >= due) {
-      show(argv[picture]);
-      if (++picture == argc) picture = 4;
+      show(argv[4 + rand() % (argc - 4)]);
       due = now + period;
     }
     struct pollfd waiting = {host, POLLIN, 0};

@@ -1,4 +1,7 @@
 # common.sh - counting of checks; read by the scripts beside it, which run in the package's root.
+#
+# No pipe ends in what stops reading early, such as grep -q and head: what writes to it may be ended by SIGPIPE or not, and with
+# pipefail that decides.
 
 passed=0 failed=0
 

@@ -22,6 +22,8 @@
  *   FAKE_HELD     path that is the same device: /proc/PROCESS/fd/0, as if that process had it open
  *   FAKE_FPS      frames a second; a frame that finds no queued buffer is lost. 0 (default): the next frame comes when all
  *                 buffers are queued, so that none is lost and every run is the same
+ *   FAKE_BURST    frames that come whenever the program's first thread gives a buffer back; all of them have been taken when
+ *                 that call returns. One comes at the start
  *   FAKE_SCRIPT   a letter a frame, in a ring ("."): . good; e marked as damaged; l longer than its buffer; a announced, but
  *                 not there when asked for, a hundred times; i lost once with EIO, I for ever; x in a buffer that is not;
  *                 d the device is gone; p nothing ever comes again
@@ -63,7 +65,7 @@ static struct {
   where at[BUFFERS];
   uint64_t order[BUFFERS]; /* in which they were queued, or filled */
   uint64_t orders;
-  int is_streaming, is_gone, mapped, storm, lost, foreign;
+  int is_streaming, is_gone, mapped, storm, lost, foreign, burst;
   unsigned long step, absences, opened, happened[128], shown[1000]; /* in the life of the program */
 } camera = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .descriptor = -1};
 
@@ -133,10 +135,26 @@ static ssize_t load_frame(unsigned long number, int index) {
   return count;
 }
 
-static int all_queued(void) {
-  for (int i = 0; i < BUFFERS; i++)
-    if (camera.at[i] != QUEUED) return 0;
-  return 1;
+static int count_at(where place) {
+  int count = 0;
+  for (int i = 0; i < BUFFERS; i++) count += camera.at[i] == place;
+  return count;
+}
+
+static int burst_frames(void) { return (int)number_setting("FAKE_BURST", 0); }
+
+/* Whether the next frame may come, of a camera without a pace of its own. */
+static int may_come(void) {
+  return burst_frames() ? camera.burst > 0 && oldest(QUEUED) >= 0 : count_at(QUEUED) == BUFFERS;
+}
+
+/* Lets a burst come to the caller, who is the program's first thread: until the program has taken it, and holds the newest
+ * frame only. */
+static void burst(void) {
+  camera.burst = burst_frames();
+  pthread_cond_broadcast(&camera.changed);
+  while (camera.is_streaming && (camera.burst > 0 || count_at(QUEUED) < BUFFERS - 1))
+    pthread_cond_wait(&camera.changed, &camera.mutex);
 }
 
 /* Fills the oldest queued buffer with a frame. */
@@ -176,7 +194,7 @@ static void *device(void *context) {
   for (unsigned long number = 0;; number++) {
     if (fps > 0) usleep((useconds_t)(1e6 / fps));
     pthread_mutex_lock(&camera.mutex);
-    while (fps == 0 && camera.is_streaming && !all_queued()) pthread_cond_wait(&camera.changed, &camera.mutex);
+    while (fps == 0 && camera.is_streaming && !may_come()) pthread_cond_wait(&camera.changed, &camera.mutex);
     const char fault = script[camera.step % strlen(script)];
     const int ends = !camera.is_streaming || fault == 'd' || fault == 'p';
     if (camera.is_streaming && ends) camera.happened[(int)fault]++, camera.step++;
@@ -186,6 +204,8 @@ static void *device(void *context) {
     } else if (!ends && oldest(QUEUED) >= 0) {
       show(number, frames, fault);
       camera.step++;
+      camera.burst--;
+      pthread_cond_broadcast(&camera.changed);
     }
     pthread_mutex_unlock(&camera.mutex);
     if (ends) return NULL;
@@ -251,6 +271,7 @@ static int set_control(const struct v4l2_ext_controls *controls) {
 
 static int stream_on(void) {
   camera.is_streaming = 1;
+  camera.burst = 1;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -262,7 +283,7 @@ static int stream_on(void) {
 static int stream_off(void) {
   if (!camera.is_streaming) return 0;
   camera.is_streaming = 0;
-  pthread_cond_signal(&camera.changed);
+  pthread_cond_broadcast(&camera.changed);
   pthread_mutex_unlock(&camera.mutex);
   pthread_join(camera.thread, NULL);
   pthread_mutex_lock(&camera.mutex);
@@ -368,7 +389,8 @@ static int answer(unsigned long request, void *argument) {
     case VIDIOC_QBUF:
       if (buffer->index >= BUFFERS || camera.at[buffer->index] == QUEUED) return fails(EINVAL);
       put((int)buffer->index, QUEUED);
-      pthread_cond_signal(&camera.changed);
+      pthread_cond_broadcast(&camera.changed);
+      if (burst_frames() && camera.is_streaming && gettid() == getpid()) burst();
       return 0;
     case VIDIOC_DQBUF:
       return dequeue(buffer);
@@ -411,6 +433,7 @@ __attribute__((destructor)) static void report(void) {
   if (camera.mapped > 0) fprintf(stderr, "fake camera: %d buffers are still mapped\n", camera.mapped);
   if (camera.is_streaming) fprintf(stderr, "fake camera: the stream is still on\n");
   if (camera.descriptor >= 0) fprintf(stderr, "fake camera: the device is still open\n");
+  if (!camera.opened) return; /* a program that only starts the one with the camera */
   FILE *tally = getenv("FAKE_TALLY") ? fopen(getenv("FAKE_TALLY"), "w") : NULL;
   if (!tally) return;
   fprintf(tally, "opened %lu\n", camera.opened);

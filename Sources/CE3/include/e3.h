@@ -337,7 +337,7 @@ enum {
 typedef uint32_t e3_color_range;
 enum {
   E3_RANGE_DEFAULT = 0, /* limited for formats with U and V, full for the others */
-  E3_RANGE_LIMITED = 1, /* Y, R, G, B and grey 16..235, U and V 16..240 ("tv", "video", "mpeg") */
+  E3_RANGE_LIMITED = 1, /* Y, R, G, B and grey 16..235, U and V 16..240; words of n bits 2^(n - 8) times that ("tv", "mpeg") */
   E3_RANGE_FULL = 2     /* 0..255 ("pc", "jpeg") */
 };
 

@@ -47,7 +47,7 @@ static inline e3k_pixel e3k_fetch(const e3k_image *image, uint32_t x, uint32_t y
   }
   int32_t grey = sample[0];
   if (layout.samples == E3K_SAMPLES_WORDS) {
-    const e3k_word_scale scale = e3k_word_scale_of(image->format);
+    const e3k_word_scale scale = e3k_word_scale_of(image);
     const int32_t word = grey | sample[1] << 8;
     grey = ((word < scale.limit ? word : scale.limit) * scale.gain + scale.bias) >> 16;
   }

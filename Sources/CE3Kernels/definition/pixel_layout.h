@@ -50,16 +50,20 @@ E3K_INLINE e3k_layout e3k_layout_of(uint32_t format) {
   return layouts[format];
 }
 
-/* A word of 10, 12 or 16 bits as a byte: min(word, limit) * 255 / limit, rounded to nearest, which for every word is
- * (min(word, limit) gain + bias) >> 16. */
+/* A word of n = 10, 12 or 16 bits as a byte, rounded to nearest: (min(word, limit) gain + bias) >> 16. In the full range it is
+ * word * 255 / (2^n - 1); in the limited one, where black is 16 * 2^(n - 8) and white 235 * 2^(n - 8), it is word / 2^(n - 8),
+ * at most 255. */
 typedef struct e3k_word_scale {
   int32_t limit, gain, bias;
 } e3k_word_scale;
 
-E3K_INLINE e3k_word_scale e3k_word_scale_of(uint32_t format) {
-  if (format == E3_PIXEL_GRAY10) return (e3k_word_scale){1023, 16336, 32768};
-  if (format == E3_PIXEL_GRAY12) return (e3k_word_scale){4095, 4081, 32768};
-  return (e3k_word_scale){65535, 255, 32895};
+E3K_INLINE e3k_word_scale e3k_word_scale_of(const e3k_image *image) {
+  const int is_full = image->gain == 65536;
+  if (image->format == E3_PIXEL_GRAY10)
+    return is_full ? (e3k_word_scale){1023, 16336, 32768} : (e3k_word_scale){1021, 16384, 32768};
+  if (image->format == E3_PIXEL_GRAY12)
+    return is_full ? (e3k_word_scale){4095, 4081, 32768} : (e3k_word_scale){4087, 4096, 32768};
+  return is_full ? (e3k_word_scale){65535, 255, 32895} : (e3k_word_scale){65407, 256, 32768};
 }
 
 #endif

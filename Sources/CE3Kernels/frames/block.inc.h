@@ -160,7 +160,7 @@ static void load_transposed(block *b, uint32_t first, uint64_t mask) {
 E3K_INLINE void convert_columns(block *b, uint32_t x, uint64_t mask, uint32_t samples, uint32_t channels) {
   const e3k_image *image = b->image;
   const i16 gain = splat(image->gain), bias = splat(image->bias);
-  const e3k_word_scale word = e3k_word_scale_of(image->format);
+  const e3k_word_scale word = e3k_word_scale_of(image);
   const int plain = image->gain == 65536 && image->bias == 32768;
   int32_t known = INT32_MIN; /* where the chroma that `red`, `green` and `blue` are for came from */
   i16 red = {0}, green = {0}, blue = {0};

@@ -37,7 +37,9 @@ extension TestFrame {
     case E3_PIXEL_GRAY10, E3_PIXEL_GRAY12, E3_PIXEL_GRAY16:
       let limit = format == E3_PIXEL_GRAY10 ? 1023 : format == E3_PIXEL_GRAY12 ? 4095 : 65535
       let word = min(byte(0, y, 2 * x) + 256 * byte(0, y, 2 * x + 1), limit)
-      return [Int](repeating: (2 * 255 * word + limit) / (2 * limit), count: 3)
+      let unit = (limit + 1) / 256
+      let grey = isLimited ? min((2 * word + unit) / (2 * unit), 255) : (2 * 255 * word + limit) / (2 * limit)
+      return [Int](repeating: grey, count: 3)
     default: return nil
     }
   }

@@ -1,10 +1,13 @@
 import CE3
 import E3Format
 import E3TestSupport
+import Foundation
 import Glibc
 import Testing
 
 @testable import E3Runtime
+
+private let ffmpeg = "/usr/bin/ffmpeg"
 
 /// Real-valued red, green, blue of Y, U, V: the definition of BT.601, BT.709 and BT.2020, clamped to 0...255.
 private func exactRGB(_ y: Int, _ u: Int, _ v: Int, matrix: Int, limited: Bool) -> [Double] {
@@ -51,6 +54,70 @@ struct PixelFormatTests {
       for c in 0..<3 { worst = max(worst, abs(Double(prepared.values[6 * index + c]) - exact[c])) }
     }
     #expect(worst < 0.51)
+  }
+
+  /// What ffmpeg calls the formats that it reads too; of the others the samples are brought into the order of one.
+  private static let ffmpegNames: [Int: String] = [
+    E3_PIXEL_RGB24: "rgb24", E3_PIXEL_BGR24: "bgr24", E3_PIXEL_BGRX32: "bgr0", E3_PIXEL_RGBX32: "rgb0",
+    E3_PIXEL_XRGB32: "0rgb", E3_PIXEL_XBGR32: "0bgr", E3_PIXEL_GRAY8: "gray", E3_PIXEL_GRAY10: "gray10le",
+    E3_PIXEL_GRAY12: "gray12le", E3_PIXEL_GRAY16: "gray16le", E3_PIXEL_YUYV: "yuyv422", E3_PIXEL_UYVY: "uyvy422",
+    E3_PIXEL_YVYU: "yvyu422", E3_PIXEL_NV12: "nv12", E3_PIXEL_NV21: "nv21", E3_PIXEL_I420: "yuv420p",
+    E3_PIXEL_YV12: "yuv420p", E3_PIXEL_NV16: "yuv422p",
+  ]
+
+  /// The frame's pixels as ffmpeg converts them, every pixel with the U and V that it shares: [height * width * 3].
+  private func convertedByFFmpeg(_ frame: TestFrame, range: String, matrix: String) throws -> [UInt8] {
+    var planes = frame.planes
+    if frame.format == E3_PIXEL_YV12 { planes.swapAt(1, 2) }
+    var name = Self.ffmpegNames[frame.format]
+    if frame.format == E3_PIXEL_GRAY8 && range == "limited" {  // ffmpeg takes gray for full, whatever it is told
+      name = "yuv444p"
+      planes += [planes[0], planes[0]].map { [UInt8](repeating: 128, count: $0.count) }
+    }
+    if frame.format == E3_PIXEL_NV16 {
+      let pairs = planes[1]
+      planes = [planes[0]] + [0, 1].map { first in stride(from: first, to: pairs.count, by: 2).map { pairs[$0] } }
+    }
+    let folder = try TemporaryFolder()
+    let flags = "neighbor+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact"
+    let status = try BuiltCommand(path: ffmpeg).spawn(
+      [
+        "-v", "error", "-f", "rawvideo", "-pix_fmt", try #require(name),
+        "-s", "\(frame.width)x\(frame.height)", "-i", try folder.write(planes.joined(), to: "frame"),
+        "-vf", "scale=in_range=\(range):out_range=full:in_color_matrix=\(matrix):flags=\(flags)",
+        "-pix_fmt", "rgb24", "-f", "rawvideo", folder["rgb"],
+      ], descriptors: [0, 1, 2])
+    #expect(status == 0)
+    return try folder.bytes("rgb")
+  }
+
+  @Test(
+    "ffmpeg's own conversion of a frame differs by at most one level, for every format, range and matrix",
+    .enabled(if: FileManager.default.isExecutableFile(atPath: ffmpeg), "ffmpeg is not installed"),
+    arguments: allPixelFormats)
+  func ffmpegColours(format: Int) throws {
+    var generator = SplitMix(state: UInt64(format))
+    let isColour = (E3_PIXEL_YUYV...E3_PIXEL_YV12).contains(format)
+    let isGrey = format == E3_PIXEL_GRAY8 || (E3_PIXEL_GRAY10...E3_PIXEL_GRAY16).contains(format)
+    let ranges = [(E3_RANGE_FULL, "full")] + (isColour || isGrey ? [(E3_RANGE_LIMITED, "limited")] : [])
+    let matrices = [(E3_MATRIX_BT601, "bt601"), (E3_MATRIX_BT709, "bt709"), (E3_MATRIX_BT2020, "bt2020")]
+    for (range, rangeName) in ranges {
+      for (matrix, matrixName) in isColour ? matrices : [matrices[0]] {
+        var frame = TestFrame.random(format, width: 64, height: 48, using: &generator)
+        (frame.range, frame.matrix) = (range, matrix)
+        if format == E3_PIXEL_GRAY10 || format == E3_PIXEL_GRAY12 {  // words of so many bits
+          let most: UInt8 = format == E3_PIXEL_GRAY10 ? 3 : 15
+          for index in stride(from: 1, to: frame.planes[0].count, by: 2) { frame.planes[0][index] &= most }
+        } else if isColour && range == E3_RANGE_LIMITED {  // ffmpeg's sums overflow outside of what the range has
+          frame.planes = frame.planes.map { plane in plane.map { 16 + $0 % 220 } }
+        }
+        let expected = try convertedByFFmpeg(frame, range: rangeName, matrix: matrixName)
+        let prepared = try prepare(frame, Recipe(height: 48, width: 64)).values
+        #expect(prepared.count == expected.count)
+        let worst = zip(prepared, expected).map { abs($0 - Float($1)) }.max()
+        #expect(try #require(worst) <= 1, "\(rangeName) \(matrixName)")
+      }
+    }
   }
 
   @Test("black and white of each range are black and white; defaults are BT.601, limited with U and V, else full")
