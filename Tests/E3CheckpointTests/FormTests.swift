@@ -197,6 +197,17 @@ import Testing
     }
   }
 
+  @Test("adapters and other architectures are called what they are")
+  func otherModels() throws {
+    let adapter = try adding([("vit.layer.0.query.lora_A.weight", "F32", [1], 4)])
+    let merge = try #require(problem(adapter, config: config))
+    #expect(merge.contains("lora_A.weight: belongs to a LoRA adapter: merge it into its model first"), "\(merge)")
+    let other = try adding([("layer1.0.conv1.weight", "F32", [1], 4)])
+    let message = try #require(problem(other, config: config, ignoring: ["Encoder/*", "embedding/*", "head/*", "cls"]))
+    #expect(message.contains("no vision transformer whose names are known"), "\(message)")
+    #expect(message.hasSuffix("its tensors are layer1.0.conv1.weight"), "\(message)")
+  }
+
   @Test("errors name tensors as the file does")
   func fileNames() throws {
     let folder = "\(Self.library)/timm_vit_small_patch14_reg4_dinov2"
