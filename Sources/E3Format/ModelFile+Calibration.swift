@@ -51,12 +51,14 @@ extension ModelFile {
 
 extension ModelFile {
   func validateCalibration() throws(E3Error) {
-    guard let calibration else {
+    guard calibrationIndex >= 0 else {
       // Distances without a threshold would never decide anything.
       if hasStatistics { throw .fileTable }
       return
     }
-    guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes else { throw .fileTable }
+    guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes, let calibration else {
+      throw .fileTable
+    }
     guard isValid(calibration) else { throw .fileValues }
     guard calibration.model_hash == modelHash else { throw .fileCalibration }
     if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != (try statisticsBytes()) { throw .fileTable }

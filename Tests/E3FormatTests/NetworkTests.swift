@@ -66,6 +66,22 @@ struct NetworkTests {
     #expect(others == [.fileTable, .fileTable])
   }
 
+  @Test("have at most 2^24 logits together, each of them fewer")
+  func logits() throws {
+    func large(newer: Bool) throws -> E3Error? {
+      try edited { bytes in
+        bytes.header.version_minor = newer ? 1 : 0
+        for index in 0..<3 {
+          bytes[config: index].class_count = 1 << 20
+          guard bytes[config: index].expert_count > 0 else { continue }
+          (bytes[config: index].member_count, bytes[config: index].expert_count) = (8, 8)
+          bytes[config: index].selected_experts = 1
+        }
+      }.openError
+    }
+    #expect(try large(newer: false) == .fileConfig && large(newer: true) == .fileVersion)
+  }
+
   @Test("are as many as the header says, 1 to 64")
   func counts() throws {
     // The file has 3: with another number, the table begins elsewhere and configurations are read as entries.

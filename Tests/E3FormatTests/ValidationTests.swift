@@ -212,6 +212,13 @@ struct ValidationTests {
     }
   }
 
+  @Test("a file whose sizes leave no padding is verified") func withoutPadding() throws {
+    var config = SampleFile.config
+    (config.hidden_size, config.head_count, config.class_count) = (32, 2, 16)
+    (config.member_count, config.expert_count, config.query_key_norm) = (1, 16, 1)
+    #expect(try SampleFile(config: config).bytes.verifyError == nil)
+  }
+
   // MARK: Sections
 
   // promise: format-labels
@@ -239,6 +246,16 @@ struct ValidationTests {
 
   @Test("provenance that is not UTF-8") func provenance() throws {
     #expect(try edited { try $0.write(UInt8(0xFF), in: .provenance, at: 2) }.openError == .fileValues)
+    // The least and the largest character of four bytes, and what lies before and after them.
+    for (bytes, error) in [
+      ([0xF0, 0x90, 0x80, 0x80], nil), ([0xF0, 0x8F, 0x80, 0x80], .fileValues), ([0xF4, 0x8F, 0xBF, 0xBF], nil),
+      ([0xF4, 0x90, 0x80, 0x80], .fileValues),
+    ] as [([UInt8], E3Error?)] {
+      let file = try edited { file in
+        for (place, byte) in bytes.enumerated() { try file.write(byte, in: .provenance, at: 2 + place) }
+      }
+      #expect(file.openError == error, "\(bytes)")
+    }
   }
 
   @Test("a golden section of another size, with padding or with a logit that is not finite") func golden() throws {
