@@ -12,7 +12,8 @@ extension Prediction {
 
   /// What a calibrated file says to do with the answer.
   func decide(_ calibration: e3_file_calibration, topProbability: Float, relativeDistance: Float) -> e3_decision {
-    if model.hasStatistics, relativeDistance > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
+    // Without statistics the distance is a NaN, which is above nothing.
+    if relativeDistance > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
     return e3_decision(topProbability >= calibration.accept_threshold ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
   }
 

@@ -1,0 +1,87 @@
+import CE3
+import E3Format
+import E3TestSupport
+import Testing
+
+@testable import E3Runtime
+
+/// Modified condition/decision coverage of what decides: pairs of inputs that differ in one condition, and its outcome.
+@Suite("Each condition of the decision decides alone")
+struct DecisionConditionTests {
+  /// Calls `body` with the decisions of a calibrated model with 37 classes, thresholds 3 and 0.4.
+  private func withPrediction<R>(_ body: (Prediction, e3_file_calibration) throws -> R) throws -> R {
+    let model = try OpenModel(awkwardConfigs[1].config, isCalibrated: true)
+    let session = try OpenSession(model, sessionOptions())
+    let pointer = try #require(UnsafeMutableRawPointer(session.handle)).assumingMemoryBound(to: Session.self)
+    let prediction = Prediction(
+      model: pointer.pointee.model, kernels: pointer.kernels, answer: pointer.pointee.answer)
+    return try withExtendedLifetime(session) {
+      try body(prediction, try #require(pointer.pointee.model.calibration))
+    }
+  }
+
+  @Test(
+    "unknown by the distance, else accepted by the probability, at the last bit of each",
+    arguments: [
+      (3, 0.4, E3_DECISION_ACCEPT), (Float(3).nextUp, 0.4, E3_DECISION_UNKNOWN),
+      (3, Float(0.4).nextDown, E3_DECISION_UNSURE),
+      (Float(3).nextUp, Float(0.4).nextDown, E3_DECISION_UNKNOWN), (.infinity, 1, E3_DECISION_UNKNOWN),
+      (-.infinity, 1, E3_DECISION_ACCEPT), (.nan, 1, E3_DECISION_ACCEPT), (.nan, 0, E3_DECISION_UNSURE),
+    ] as [(Float, Float, Int)])
+  func decide(relative: Float, top: Float, decision: Int) throws {
+    try withPrediction { prediction, calibration in
+      #expect(calibration.unknown_threshold == 3 && calibration.accept_threshold == 0.4)
+      #expect(
+        Int(prediction.decide(calibration, topProbability: top, relativeDistance: relative)) == decision)
+    }
+  }
+
+  /// The classes of the set for these probabilities of the first classes, zero for the others.
+  private func set(_ probabilities: [Float], top: Int, threshold: Float) throws -> [UInt32] {
+    try withPrediction { prediction, _ in
+      let all = probabilities + [Float](repeating: 0, count: prediction.model.shape.classCount - probabilities.count)
+      return [UInt32](unsafeUninitializedCapacity: all.count) { buffer, count in
+        guard let start = buffer.baseAddress else { return }
+        count = prediction.collectPredictionSet(all, top: top, threshold: threshold, into: start)
+      }
+    }
+  }
+
+  @Test("a class is in the set by its probability, at the last bit, or because it is the top class")
+  func membership() throws {
+    #expect(try set([0.2, 0.5], top: 1, threshold: 0.2) == [1, 0])
+    #expect(try set([Float(0.2).nextDown, 0.5], top: 1, threshold: 0.2) == [1])
+    #expect(try set([0.2, 0.5], top: 0, threshold: 0.6) == [0], "the top class, below the threshold")
+    #expect(try set([0.2, 0.5], top: 1, threshold: 0.6) == [1])
+  }
+
+  @Test("the order is falling probability, then rising index; each alone turns two classes round")
+  func order() throws {
+    #expect(try set([0.3, 0.4], top: 1, threshold: 0.3) == [1, 0])
+    #expect(try set([0.4, 0.3], top: 0, threshold: 0.3) == [0, 1])
+    #expect(try set([0.3, 0.3], top: 0, threshold: 0.3) == [0, 1], "equal: the lower index first")
+    // Of three: the last has one child alone, the middle of two is the later of both.
+    for values: [Float] in [[0.2, 0.3, 0.4], [0.4, 0.2, 0.3], [0.3, 0.4, 0.2], [0.3, 0.3, 0.4], [0.2, 0.2, 0.2]] {
+      let expected = (0..<3).sorted { values[$0] > values[$1] || values[$0] == values[$1] && $0 < $1 }
+      #expect(try set(values, top: expected[0], threshold: 0.2) == expected.map { UInt32($0) })
+    }
+  }
+
+  @Test("without a calibration the probability 0.5 decides, and no distance does")
+  func uncalibrated() throws {
+    // Three classes: two with equal logits, the third less by as much as is asked for.
+    var config = awkwardConfigs[1].config
+    config.class_count = 3
+    let bytes = try SampleFile(config: config, seed: 7).bytes
+    let extent = bytes[extent: try #require(bytes.extentIndex(of: .head))]
+    func decision(_ third: Float) throws -> Int {
+      var edited = bytes
+      for place in Int(extent.offset)..<Int(extent.offset + extent.length) { edited[place] = 0 }
+      edited.write(third, at: Int(extent.offset + extent.length) - 4 * (16 - 2))  // its bias
+      let model = try OpenModel(edited)
+      return Int(try OpenSession(model, sessionOptions()).answer(model.image(seed: 1)).decision)
+    }
+    #expect(try decision(-200) == E3_DECISION_ACCEPT, "0.5 is enough")
+    #expect(try decision(-15) == E3_DECISION_UNSURE)
+  }
+}
