@@ -72,7 +72,7 @@ let host: [Target] = [
 ]
 
 let tests: [Target] = [
-  .target(name: "CE3TestSupport", path: "Tests/CE3TestSupport"),
+  .target(name: "CE3TestSupport", dependencies: ["CE3Kernels"], path: "Tests/CE3TestSupport"),
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "Libraries", "generate.py"]),
   .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
   .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
@@ -123,10 +123,13 @@ let tests: [Target] = [
     exclude: ["Preprocessing/Data"]),
 ]
 
-/// What libFuzzer feeds with damaged bytes; only `tools/fuzz/run` builds it.
+/// What libFuzzer feeds with damaged bytes, and the files that it begins with; only `tools/fuzz/run` builds them.
 let isFuzzed = Context.environment["E3_FUZZ"] != nil
 let fuzzed: [Target] = [
-  .target(name: "E3Fuzz", dependencies: ["E3", "E3Checkpoint", "E3DataSets", "E3Host"], path: "tools/fuzz/readers")
+  .target(
+    name: "E3Fuzz", dependencies: ["E3", "E3Checkpoint", "E3Commands", "E3DataSets", "E3Host"],
+    path: "tools/fuzz/readers"),
+  .executableTarget(name: "E3FuzzSeeds", dependencies: ["E3Runtime", "E3TestSupport"], path: "tools/fuzz/seeds"),
 ]
 
 let package = Package(

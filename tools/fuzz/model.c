@@ -4,26 +4,15 @@
  * them. What is accepted must behave, and of what verification accepts no tier may give other bits or another status than the
  * scalar one. */
 #define XXH_INLINE_ALL
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <xxhash.h>
 
 #include "e3.h"
 #include "e3_file.h"
+#include "mutate.h"
 
 enum { MOST_BYTES = 1 << 18, MOST_ARENA = 1 << 26, MOST_WORK = 20000000 };
 
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
-
 /* ---------------------------------------------------------------------------------------------------- the mutator */
-
-static uint32_t next(uint64_t *state) { /* SplitMix64 */
-  uint64_t z = *state += 0x9E3779B97F4A7C15u;
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-  return (uint32_t)(z >> 32);
-}
 
 static size_t networks(const uint8_t *data) {
   uint32_t count;
@@ -44,41 +33,41 @@ static size_t extents(const uint8_t *data, size_t size) {
   return count < most ? count : most;
 }
 
+static void seal(uint8_t *data, e3_file_extent *extent, size_t entry) {
+  extent->checksum = XXH64(data + extent->offset, extent->length, 0);
+  memcpy(data + entry, extent, sizeof *extent);
+}
+
 /* All checksums as the bytes are now, and the hash that ties a calibration to its model. */
 static void repair(uint8_t *data, size_t size) {
   if (size < sizeof(e3_file_header) + sizeof(e3_file_config)) return;
   const size_t start = table_start(data), count = extents(data, size);
-  for (int pass = 0; pass < 2; pass++) { /* the calibration's own checksum comes after the hash in it */
-    XXH64_state_t model;
-    XXH64_reset(&model, 0);
-    XXH64_update(&model, data + sizeof(e3_file_header), start - sizeof(e3_file_header));
-    for (size_t i = 0; i < count; i++) {
-      e3_file_extent extent;
-      uint8_t *entry = data + start + i * sizeof extent;
-      memcpy(&extent, entry, sizeof extent);
-      if (extent.offset > size || extent.length > size - extent.offset) continue;
-      extent.checksum = XXH64(data + extent.offset, extent.length, 0);
-      memcpy(entry, &extent, sizeof extent);
-      if (extent.kind < E3_FILE_LABELS) XXH64_update(&model, &extent.checksum, sizeof extent.checksum);
-      if (extent.kind == E3_FILE_CALIBRATION && extent.length >= sizeof(e3_file_calibration)) {
-        const uint64_t hash = XXH64_digest(&model);
-        memcpy(data + extent.offset + offsetof(e3_file_calibration, model_hash), &hash, sizeof hash);
-      }
+  e3_file_extent extent, calibration = {0};
+  size_t calibration_entry = 0;
+  XXH64_state_t model;
+  XXH64_reset(&model, 0);
+  XXH64_update(&model, data + sizeof(e3_file_header), start - sizeof(e3_file_header));
+  for (size_t i = 0; i < count; i++) {
+    const size_t entry = start + i * sizeof extent;
+    memcpy(&extent, data + entry, sizeof extent);
+    if (extent.offset > size || extent.length > size - extent.offset) continue;
+    seal(data, &extent, entry);
+    if (extent.kind < E3_FILE_LABELS) XXH64_update(&model, &extent.checksum, sizeof extent.checksum);
+    if (extent.kind == E3_FILE_CALIBRATION && extent.length >= sizeof(e3_file_calibration)) {
+      calibration = extent;
+      calibration_entry = entry;
     }
+  }
+  if (calibration_entry) {
+    const uint64_t hash = XXH64_digest(&model);
+    memcpy(data + calibration.offset + offsetof(e3_file_calibration, model_hash), &hash, sizeof hash);
+    seal(data, &calibration, calibration_entry);
   }
   const uint64_t length = size, none = 0;
   memcpy(data + offsetof(e3_file_header, file_size), &length, sizeof length);
   memcpy(data + offsetof(e3_file_header, checksum), &none, sizeof none);
   const uint64_t checksum = XXH64(data, start + count * sizeof(e3_file_extent), 0);
   memcpy(data + offsetof(e3_file_header, checksum), &checksum, sizeof checksum);
-}
-
-/* A number that is easily forgotten, for any field of four bytes. */
-static uint32_t unusual(uint64_t *state) {
-  static const uint32_t values[] = {0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 63, 64, 65, 255, 256, 4095, 4096, 65535, 65536, 1u << 20,
-                                    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7F800000 /* infinity */, 0xFF800000, 0x7FC00000,
-                                    0x7F7FFFFF /* largest float */, 0x00000001 /* smallest */, 0x3F800000, 0xBF800000};
-  return values[next(state) % (sizeof values / sizeof *values)];
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
@@ -88,16 +77,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
   for (uint32_t changes = 1 + next(&state) % 3; changes > 0; changes--) {
     /* Mostly the front and the floats behind it; the rest are weights. */
     const size_t span = next(&state) % 3 ? front : size;
-    const size_t place = next(&state) % (span / 4) * 4;
-    uint32_t value;
-    memcpy(&value, data + place, sizeof value);
-    switch (next(&state) % 4) {
-      case 0: value = unusual(&state); break;
-      case 1: value ^= 1u << next(&state) % 32; break;
-      case 2: value += next(&state) % 9 - 4; break;
-      default: value = next(&state); break;
-    }
-    memcpy(data + place, &value, sizeof value);
+    change(data, span, &state);
   }
   switch (next(&state) % 16) {
     case 0: size = LLVMFuzzerMutate(data, size, max_size); break;
@@ -109,12 +89,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 }
 
 /* -------------------------------------------------------------------------------------------------------- the run */
-
-static void demand(int holds, const char *what) {
-  if (holds) return;
-  fprintf(stderr, "model: %s\n", what);
-  abort();
-}
 
 typedef struct {
   e3_status frame, tensor, golden;
