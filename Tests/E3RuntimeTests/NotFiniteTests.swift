@@ -31,80 +31,133 @@ struct NotFiniteTests {
     return definition
   }
 
-  /// Places of one float in each extent that computation reads: of float extents a value, of panels a scale and a bias.
-  private func places(in bytes: [UInt8], _ random: inout SplitMix) throws -> [(name: String, extent: Int, offset: Int)]
-  {
-    let shape = try ModelShape(validating: bytes.config)
-    var places: [(name: String, extent: Int, offset: Int)] = []
-    for index in 0..<Int(bytes.header.extent_count) {
-      let extent = bytes[extent: index]
-      let name = "kind \(extent.kind) of block \(extent.block)"
-      guard extent.kind < UInt32(ExtentKind.labels.rawValue) else { continue }
-      if extent.encoding == UInt32(ExtentEncoding.float.rawValue) {
-        // The first value is never padding.
-        places.append((name, index, 0))
-      } else {
-        // The first panel's first channel: the tail of a panel is behind its weights.
-        let kind = ExtentKind(rawValue: .init(extent.kind))
-        let inputs =
-          switch kind {
-          case .patchEmbedding: shape.patchInputs
-          case .attentionOutput, .mapOutput: shape.attentionWidth
-          case .preLogits: shape.pooledWidth
-          default: shape.hidden
-          }
-        let tail = roundUp(inputs, 8) * 16
-        places.append((name + ", scale", index, tail))
-        places.append((name + ", bias", index, tail + 64))
-      }
-    }
-    return places
+  /// Files of every form: each configuration, 4-bit weights, several networks that share extents and that do not.
+  static let files: [(name: String, file: SampleFile)] =
+    awkwardConfigs.map { ($0.name, SampleFile(config: $0.config, seed: 7)) }
+    + [1, 8, 10].map { index in
+      var file = SampleFile(config: awkwardConfigs[index].config, seed: 7)
+      file.weights = .int4
+      return ("\(awkwardConfigs[index].name), 4 bits", file)
+    } + [("ensemble", .ensemble), ("twins", .twins)]
+
+  /// A float of an extent.
+  private struct Place {
+    let name: String
+    let kind: ExtentKind
+    let extent: Int
+    let offset: Int
   }
 
-  private func roundUp(_ value: Int, _ multiple: Int) -> Int { (value + multiple - 1) / multiple * multiple }
+  /// Places of floats in each extent that computation reads: of float extents the first value, which is never padding; of
+  /// linear layers a scale and a bias, the first panel's first channel's.
+  private func places(in bytes: [UInt8]) throws -> [Place] {
+    try bytes.withAligned { raw in
+      let file = try ModelFile(validating: raw)
+      var places: [Place] = []
+      for index in 0..<file.extentCount {
+        guard let owner = try file.network(ofTable: index), let planned = owner.plannedIndex(ofTable: index),
+          try !file.isShared(index)
+        else { continue }
+        let encoding = ExtentEncoding(rawValue: .init(file.extent(at: index).encoding))
+        let entry = ExtentPlan(owner.shape).entry(at: planned, encoding: encoding)
+        let name = "network \(owner.network), kind \(entry.kind.rawValue) of block \(entry.block)"
+        func add(_ part: String, _ offset: Int) {
+          places.append(Place(name: name + part, kind: entry.kind, extent: index, offset: offset))
+        }
+        guard encoding != .float else {
+          add("", 0)
+          continue
+        }
+        let isMLP = [.mlp, .expert, .mapMLP].contains(entry.kind)
+        var start = 0
+        for contract in isMLP ? [false, true] : [false] {
+          let layer = LinearLayout(owner.shape, entry.kind, contract: contract, encoding: encoding)
+          let tail = start + layer.panelBytes - LinearLayout.tailBytes
+          add(", scale \(contract)", tail)
+          add(", bias \(contract)", tail + 64)
+          start += Int(layer.length)
+        }
+      }
+      return places
+    }
+  }
 
-  /// Every third place of each configuration, starting with another: all kinds of places are met.
-  @Test("in weights gives one status or one answer on every tier", arguments: awkwardConfigs.indices)
+  /// Every third place of each file, starting with another: all kinds of places are met.
+  @Test("in weights gives one status or one answer on every tier", arguments: files.indices)
   func weights(index: Int) throws {
-    let bytes = try SampleFile(config: awkwardConfigs[index].config, seed: 7).bytes
+    let bytes = try Self.files[index].file.bytes
     var random = SplitMix(state: UInt64(index))
     let image = try OpenModel(bytes).image(seed: 1)
     let extremes: [Float] = [
       .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e30, .leastNonzeroMagnitude,
       -Float.leastNormalMagnitude / 8,
     ]
-    for (number, place) in try places(in: bytes, &random).enumerated() where number % 3 == index % 3 {
+    for (number, place) in try places(in: bytes).enumerated() where number % 3 == index % 3 {
       var edited = bytes
       let value = extremes[Int(random.next() % UInt64(extremes.count))]
       edited.write(value, at: Int(edited[extent: place.extent].offset) + place.offset)
-      edited.resealExtent(place.extent)
-      edited.reseal()
-      let what = "\(awkwardConfigs[index].name): \(place.name) = \(value)"
+      let what = "\(Self.files[index].name): \(place.name) = \(value)"
       let outcome = try outcomeEverywhere(OpenModel(edited), image, what)
       if case .status(let status) = outcome { #expect(status == e3_status(E3_ERROR_RESULT_NOT_FINITE), "\(what)") }
     }
   }
 
-  @Test("in scales and biases that every frame reads is reported", arguments: awkwardConfigs.indices)
+  @Test("in scales and biases that every frame reads is reported", arguments: files.indices)
   func reported(index: Int) throws {
-    let bytes = try SampleFile(config: awkwardConfigs[index].config, seed: 7).bytes
+    let bytes = try Self.files[index].file.bytes
     var random = SplitMix(state: UInt64(index))
     let image = try OpenModel(bytes).image(seed: 1)
     let read: [ExtentKind] = [
       .patchEmbedding, .queryKeyValue, .attentionOutput, .mlp, .mapKeyValue, .mapOutput, .mapMLP, .preLogits,
     ]
     let values: [Float] = [.nan, -.nan, .infinity, -.infinity, .signalingNaN]
-    for place in try places(in: bytes, &random) {
-      let extent = bytes[extent: place.extent]
-      guard read.contains(where: { UInt32($0.rawValue) == extent.kind }) else { continue }
+    for place in try places(in: bytes) where read.contains(place.kind) {
       var edited = bytes
       let value = values[Int(random.next() % UInt64(values.count))]
-      edited.write(value, at: Int(extent.offset) + place.offset)
-      let what = "\(awkwardConfigs[index].name): \(place.name) = \(value)"
+      edited.write(value, at: Int(bytes[extent: place.extent].offset) + place.offset)
+      let what = "\(Self.files[index].name): \(place.name) = \(value)"
       #expect(
         try outcomeEverywhere(OpenModel(edited), image, what) == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)),
         "\(what)")
     }
+  }
+
+  @Test("in the statistics of a calibration gives one answer on every tier: it is unknown, and the classes stay")
+  func statistics() throws {
+    var file = SampleFile.calibrated
+    file.config.representation_size = 21
+    let bytes = try file.bytes
+    let plain = try #require(try plainAnswer(bytes))
+    let index = try #require(bytes.extentIndex(of: .statistics))
+    let extent = bytes[extent: index]
+    let layout = 32 + 2 * (256 + 512) + 3 * 32
+    #expect(Int(extent.length) == 4 * layout * 2)
+    // Centre, the diagonals of both whitenings, a class's mean: of the first member, then of the second.
+    for offset in [0, 32, 32 + 768, 32 + 2 * 768, layout + 1] {
+      for value: Float in [
+        .nan, -.nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+        .leastNonzeroMagnitude,
+      ] {
+        var edited = bytes
+        edited.write(value, at: Int(extent.offset) + 4 * offset)
+        let what = "float \(offset) = \(value)"
+        let outcome = try outcomeEverywhere(OpenModel(edited), OpenModel(bytes).image(seed: 1), what)
+        guard case .answer(let answer) = outcome else {
+          Issue.record("\(what): \(outcome)")
+          continue
+        }
+        #expect(answer.logits == plain.logits && answer.probabilities == plain.probabilities, "\(what)")
+        let relative = Float(bitPattern: answer.uncertainty[6])
+        #expect(!relative.isNaN && !Float(bitPattern: answer.uncertainty[5]).isNaN, "\(what)")
+        if !relative.isFinite { #expect(Int(answer.decision) == E3_DECISION_UNKNOWN, "\(what)") }
+      }
+    }
+  }
+
+  private func plainAnswer(_ bytes: [UInt8]) throws -> Answer? {
+    let model = try OpenModel(bytes)
+    guard case .answer(let answer) = try outcome(model, model.image(seed: 1), isa: Self.tiers[0]) else { return nil }
+    return answer
   }
 
   @Test("made by a scale before tanh is reported, though tanh of it is finite", arguments: [Float.nan, 3.4e38])
@@ -112,7 +165,7 @@ struct NotFiniteTests {
     var bytes = try SampleFile(config: awkwardConfigs[1].config, seed: 7).bytes
     try #require(bytes.config.representation_size > 0)
     let index = try #require(bytes.extentIndex(of: .preLogits))
-    let panel = roundUp(Int(bytes.config.hidden_size), 8) * 16
+    let panel = LinearLayout(try ModelShape(validating: bytes.config), .preLogits).paddedInputs * 16
     for channel in 0..<16 { bytes.write(value, at: Int(bytes[extent: index].offset) + panel + 4 * channel) }
     let model = try OpenModel(bytes)
     #expect(
