@@ -26,7 +26,8 @@ static void multiply_transposed(const float *row, const uint8_t *panels, size_t 
   real->multiply_transposed(row, panels, panel_count, inputs, out);
 }
 
-static void squared_distances(const float *row, const float *rows, size_t stride, size_t rows_count, size_t width, float *out) {
+static void squared_distances(const float *row, const float *rows, size_t stride, size_t rows_count, size_t width,
+                              float *out) {
   count(rows_count * e3k_round_up(width, 16), 4 * rows_count * stride);
   real->squared_distances(row, rows, stride, rows_count, width, out);
 }

@@ -105,7 +105,8 @@ int main(int argc, char **argv) {
   if (file < 0 || fstat(file, &status) != 0) return fail(argv[1], strerror(errno));
   void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
   static e3_model model;
-  const e3_status opened = bytes == MAP_FAILED ? E3_ERROR_NULL_ARGUMENT : e3_model_open(bytes, (size_t)status.st_size, &model);
+  const e3_status opened = bytes == MAP_FAILED ? E3_ERROR_NULL_ARGUMENT
+                                               : e3_model_open(bytes, (size_t)status.st_size, &model);
   if (opened != E3_OK) return fail(argv[1], e3_status_text(opened));
 
   const e3_session_options options = {.struct_size = sizeof options, .threads = (uint32_t)threads};
@@ -132,8 +133,12 @@ int main(int argc, char **argv) {
   const uint64_t start = now();
   for (unsigned long i = 0; i < inferences; i++) {
     const unsigned char *picture = pixels + i % FRAMES * FRAME_BYTES;
-    const e3_frame frame = {.struct_size = sizeof frame, .format = E3_PIXEL_RGB24, .width = WIDTH, .height = HEIGHT,
-                            .planes = {picture}, .sizes = {FRAME_BYTES}};
+    const e3_frame frame = {.struct_size = sizeof frame,
+                            .format = E3_PIXEL_RGB24,
+                            .width = WIDTH,
+                            .height = HEIGHT,
+                            .planes = {picture},
+                            .sizes = {FRAME_BYTES}};
     e3_result result = {.struct_size = sizeof result};
     const uint64_t before = now();
     result_status = e3_session_run_frame(session, &frame, &result);
@@ -160,7 +165,8 @@ int main(int argc, char **argv) {
     pages = resident();
     fflush(stdout);
   }
-  printf("latency: median %.1f us, 99 %% %.1f us, 99.99 %% %.1f us, largest %.1f us\n", quantile(counts, inferences, 0.5),
-         quantile(counts, inferences, 0.99), quantile(counts, inferences, 0.9999), quantile(counts, inferences, 1));
+  printf("latency: median %.1f us, 99 %% %.1f us, 99.99 %% %.1f us, largest %.1f us\n",
+         quantile(counts, inferences, 0.5), quantile(counts, inferences, 0.99), quantile(counts, inferences, 0.9999),
+         quantile(counts, inferences, 1));
   return e3_session_destroy(session) == E3_OK ? 0 : fail("session", "it cannot be destroyed");
 }

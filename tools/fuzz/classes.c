@@ -26,7 +26,8 @@ static int find(uint8_t *data, size_t size, layout *found) {
   if (size < sizeof found->header) return 0;
   memcpy(&found->header, data, sizeof found->header);
   const e3_classes_header *h = &found->header;
-  if (h->capacity > E3_MAX_LEARNED_CLASSES || h->mean_rows > 64 || h->mean_width > 256 || h->features > 4096 || h->features % 16)
+  if (h->capacity > E3_MAX_LEARNED_CLASSES || h->mean_rows > 64 || h->mean_width > 256 || h->features > 4096 ||
+      h->features % 16)
     return 0;
   const size_t panels = sizeof *h + h->capacity * (sizeof(e3_classes_record) + 4 * (size_t)h->mean_rows * h->mean_width);
   if (size < panels + (h->capacity + 15) / 16 * (16 * (size_t)h->features + E3_FILE_PANEL_TAIL_BYTES)) return 0;
@@ -145,7 +146,8 @@ static void load(const char *name, subject *made) {
   const size_t size = fread(bytes, 1, 1 << 20, file);
   fclose(file);
   e3_model_info info = {.struct_size = sizeof info};
-  demand(e3_model_open(bytes, size, &made->model) == E3_OK && e3_model_get_info(&made->model, &info) == E3_OK, "no model");
+  demand(e3_model_open(bytes, size, &made->model) == E3_OK && e3_model_get_info(&made->model, &info) == E3_OK,
+         "no model");
   made->values = (size_t)info.image_height * info.image_width * info.channels;
   made->image = malloc(made->values * sizeof *made->image);
   uint64_t state = 1;
@@ -189,13 +191,15 @@ static uint64_t use(subject *of, e3_isa isa, uint8_t *memory, size_t size, e3_cl
   demand(e3_session_attach_classes(session, classes) == E3_OK, "classes of the model are not attached");
   e3_result result = {.struct_size = sizeof result};
   demand(e3_session_run_tensor(session, of->image, of->values, &result) == E3_OK, "no answer");
-  demand(result.learned_class == E3_NO_CLASS || result.learned_class == result.nearest_learned_class, "not the nearest");
+  demand(result.learned_class == E3_NO_CLASS || result.learned_class == result.nearest_learned_class,
+         "not the nearest");
   demand(result.nearest_learned_class == E3_NO_CLASS || result.nearest_learned_class < info.count, "no such class");
   hash = bits_of(&result, hash);
   uint32_t added = 0;
   const e3_status status = e3_classes_add(classes, "added", E3_CLASS_LEARNED, &added);
   demand(status == E3_OK ? added == info.count && info.count < info.capacity
-                         : status == E3_ERROR_CLASSES_FULL || status == E3_ERROR_CLASS_LABEL, "a class is not added");
+                         : status == E3_ERROR_CLASSES_FULL || status == E3_ERROR_CLASS_LABEL,
+         "a class is not added");
   for (uint32_t i = 0; i <= info.count; i++) {
     const e3_status learned = e3_classes_learn(classes, i, session);
     hash = XXH64(&learned, sizeof learned, hash);

@@ -110,21 +110,29 @@ static uint64_t bits_of(const e3_result *result, uint64_t seed) {
   return XXH64_digest(&hash);
 }
 
-static outcome run(const e3_model *model, const e3_model_info *info, e3_isa isa, const uint8_t *pixels, const float *tensor) {
+static outcome run(const e3_model *model, const e3_model_info *info, e3_isa isa, const uint8_t *pixels,
+                   const float *tensor) {
   outcome seen = {0};
   size_t bytes = 0, alignment = 0;
   void *arena = NULL;
   e3_session *session = NULL;
   const e3_session_options options = {.struct_size = sizeof options, .isa = isa};
-  demand(e3_session_query(model, &options, &bytes, &alignment) == E3_OK, "a session of an accepted file cannot be asked for");
+  demand(e3_session_query(model, &options, &bytes, &alignment) == E3_OK,
+         "a session of an accepted file cannot be asked for");
   demand(!posix_memalign(&arena, alignment, bytes), "no memory");
-  demand(e3_session_create(model, &options, arena, bytes, &session) == E3_OK, "a session of an accepted file is refused");
-  const e3_frame frame = {.struct_size = sizeof frame, .format = E3_PIXEL_RGB24, .width = 20, .height = 14,
-                          .planes = {pixels}, .sizes = {20 * 14 * 3}};
+  demand(e3_session_create(model, &options, arena, bytes, &session) == E3_OK,
+         "a session of an accepted file is refused");
+  const e3_frame frame = {.struct_size = sizeof frame,
+                          .format = E3_PIXEL_RGB24,
+                          .width = 20,
+                          .height = 14,
+                          .planes = {pixels},
+                          .sizes = {20 * 14 * 3}};
   e3_result result = {.struct_size = sizeof result};
   seen.frame = e3_session_run_frame(session, &frame, &result);
   if (seen.frame == E3_OK) seen.bits = bits_of(&result, 0);
-  seen.tensor = e3_session_run_tensor(session, tensor, (size_t)info->image_height * info->image_width * info->channels, &result);
+  seen.tensor = e3_session_run_tensor(session, tensor, (size_t)info->image_height * info->image_width * info->channels,
+                                      &result);
   if (seen.tensor == E3_OK) seen.bits = bits_of(&result, seen.bits);
   seen.golden = e3_session_self_test(session);
   demand(e3_session_destroy(session) == E3_OK, "a session cannot be destroyed");

@@ -19,9 +19,36 @@ static inline uint32_t next(uint64_t *state) { /* SplitMix64 */
 
 /* A number that is easily forgotten, for any field of four bytes. */
 static inline uint32_t unusual(uint64_t *state) {
-  static const uint32_t values[] = {0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 63, 64, 65, 255, 256, 4095, 4096, 65535, 65536, 1u << 20,
-                                    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7F800000 /* infinity */, 0xFF800000, 0x7FC00000,
-                                    0x7F7FFFFF /* largest float */, 0x00000001 /* smallest */, 0x3F800000, 0xBF800000};
+  static const uint32_t values[] = {0,
+                                    1,
+                                    2,
+                                    3,
+                                    4,
+                                    7,
+                                    8,
+                                    15,
+                                    16,
+                                    17,
+                                    63,
+                                    64,
+                                    65,
+                                    255,
+                                    256,
+                                    4095,
+                                    4096,
+                                    65535,
+                                    65536,
+                                    1u << 20,
+                                    0x7FFFFFFF,
+                                    0x80000000,
+                                    0xFFFFFFFF,
+                                    0x7F800000 /* infinity */,
+                                    0xFF800000,
+                                    0x7FC00000,
+                                    0x7F7FFFFF /* largest float */,
+                                    0x00000001 /* smallest */,
+                                    0x3F800000,
+                                    0xBF800000};
   return values[next(state) % (sizeof values / sizeof *values)];
 }
 
