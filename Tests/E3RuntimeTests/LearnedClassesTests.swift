@@ -333,6 +333,40 @@ struct LearnedFileTests {
     }
   }
 
+  @Test("at an odd address, of a model without statistics, or with values that no class uses are refused")
+  func others() throws {
+    let room = UnsafeMutableRawPointer.allocate(byteCount: file.count + 64, alignment: 64)
+    defer { room.deallocate() }
+    (room + 4).copyMemory(from: file, byteCount: file.count)
+    var handle: OpaquePointer?
+    #expect(e3_classes_open(&model.handle, room + 4, file.count, &handle) == E3_ERROR_ARENA_ALIGNMENT)
+    var info = e3_classes_info()
+    info.struct_size = UInt32(MemoryLayout<e3_classes_info>.size)
+    #expect(e3_classes_get_info(OpaquePointer(room + 4), &info) == E3_ERROR_NOT_CLASSES)
+
+    let plain = try OpenModel(awkwardConfigs[1].config)
+    let hash = try ModelFile(validating: UnsafeRawBufferPointer(plain.memory)).classesHash
+    let foreign = sealed { bytes in withUnsafeBytes(of: hash) { bytes.replaceSubrange(40..<48, with: $0) } }
+    #expect(throws: Failure(status: e3_status(E3_ERROR_NO_CALIBRATION))) { _ = try OpenClasses(plain, file: foreign) }
+
+    // The means of two classes of four, then those of nobody.
+    let means = 128 + 4 * 64
+    let panels = file.count - 192 - 16 * Int(file.read(at: 60) as UInt32)
+    let unused = sealed { $0[means + (panels - means) / 2 + 3] = 0x3F }
+    #expect(throws: Failure(status: e3_status(E3_ERROR_FILE_VALUES))) { _ = try OpenClasses(model, file: unused) }
+  }
+
+  @Test("whose header changes in memory are none any more")
+  func changedInMemory() throws {
+    for edit in [{ $0[16] ^= 1 }, { $0[48] = 0 }, { $0[56] = 3 }, { $0[60] ^= 1 }] as [(inout [UInt8]) -> Void] {
+      let classes = try OpenClasses(model, file: file)
+      classes.memory.copyBytes(from: sealed(edit))
+      var info = e3_classes_info()
+      info.struct_size = UInt32(MemoryLayout<e3_classes_info>.size)
+      #expect(e3_classes_get_info(classes.handle, &info) == E3_ERROR_NOT_CLASSES)
+    }
+  }
+
   @Test("that anybody wrote lead no call outside of them")
   func fuzz() throws {
     var random = SplitMix(state: 11)
