@@ -109,34 +109,27 @@ extension Residency {
   /// Marks the experts that fit into `bytes`. Nothing is sorted: the least number of uses that is taken whole is searched.
   private func choose(_ model: ModelFile, bytes: UInt64) throws(E3Error) {
     isResident.update(repeating: false, count: model.extentCount)
-    var (least, most) = (UInt64(0), UInt64(UInt32.max) + 1)
+    let end = UInt64(UInt32.max) + 1
+    var (least, most) = (UInt64(0), end)
     while least < most {
       let middle = (least + most) / 2
-      var needed: UInt64 = 0
-      try forEachExpert(of: model) { index, uses in
-        if uses >= middle { needed += ModelFile.pagedBytes(model.extent(at: index)) }
-      }
+      let needed = try take(model, uses: middle..<end, atMost: .max, marks: false)
       if needed <= bytes { most = middle } else { least = middle + 1 }
     }
-    var left = bytes
     // Those first, then as many as fit of the ones with a use less.
-    func take(_ isNext: (UInt64) -> Bool) throws(E3Error) {
-      try forEachExpert(of: model) { index, uses in
-        let paged = ModelFile.pagedBytes(model.extent(at: index))
-        guard isNext(uses), paged <= left else { return }
-        left -= paged
-        isResident[index] = true
-      }
-    }
-    try take { $0 >= least }
-    try take { $0 + 1 == least }
+    let taken = try take(model, uses: least..<end, atMost: bytes, marks: true)
+    if least > 0 { _ = try take(model, uses: least - 1..<least, atMost: bytes - taken, marks: true) }
     for index in 0..<model.extentCount { isResident[index] = isResident[try model.storedIndex(of: index)] }
   }
 
-  /// Calls `body` with the place in the table and the uses of every expert that is stored: the first experts of all
-  /// blocks, then the second ones.
-  private func forEachExpert(of model: ModelFile, _ body: (Int, UInt64) -> Void) throws(E3Error) {
-    var (number, isMore) = (0, true)
+  /// Takes the stored experts with as many uses, while they fit into `bytes`: the first experts of all blocks, then the
+  /// second ones.
+  ///
+  /// - Returns: their bytes.
+  private func take(
+    _ model: ModelFile, uses: Range<UInt64>, atMost bytes: UInt64, marks: Bool
+  ) throws(E3Error) -> UInt64 {
+    var (number, isMore, taken) = (0, true, UInt64(0))
     while isMore {
       isMore = false
       try model.forEachNetwork { (view) throws(E3Error) in
@@ -144,13 +137,17 @@ extension Residency {
         isMore = true
         for block in 0..<view.shape.layerCount where view.shape.isMoE(block) {
           let index = view.tableIndex(ofExpert: number, block: block)
-          if try model.storedIndex(of: index) == index {
-            body(index, UInt64(view.uses(ofExpert: number, block: block)))
-          }
+          let paged = ModelFile.pagedBytes(model.extent(at: index))
+          guard uses.contains(UInt64(view.uses(ofExpert: number, block: block))), paged <= bytes - taken,
+            try model.storedIndex(of: index) == index
+          else { continue }
+          taken += paged
+          if marks { isResident[index] = true }
         }
       }
       number += 1
     }
+    return taken
   }
 }
 
