@@ -63,9 +63,12 @@ int ce3_map_descriptor(int descriptor, const char *path, int how, ce3_file *file
   struct stat status;
   if (fstat(descriptor, &status)) return errno;
   if (S_ISDIR(status.st_mode)) return EISDIR;
-  if (!S_ISREG(status.st_mode)) return CE3_NOT_A_FILE;
-  if ((uint64_t)status.st_size > (uint64_t)PTRDIFF_MAX) return EFBIG;
-  *file = (ce3_file){NULL, (size_t)status.st_size, -1, stamp_of(&status)};
+  const int is_device = how & CE3_MAP_MODEL && !(how & (CE3_MAP_LOCK | CE3_MAP_MEMORY)) && S_ISBLK(status.st_mode);
+  if (!S_ISREG(status.st_mode) && !is_device) return CE3_NOT_A_FILE;
+  const off_t size = is_device ? lseek(descriptor, 0, SEEK_END) : status.st_size;
+  if (size < 0) return errno;
+  if ((uint64_t)size > (uint64_t)PTRDIFF_MAX) return EFBIG;
+  *file = (ce3_file){NULL, (size_t)size, -1, stamp_of(&status)};
   if (how & (CE3_MAP_WATCH | CE3_MAP_MEMORY)) outwait(&file->stamp);
   if (file->size == 0) return 0;
   const int error = how & CE3_MAP_MEMORY ? read_all(descriptor, file) : map_all(descriptor, how, file);
@@ -90,10 +93,10 @@ int ce3_map_file(const char *path, int how, ce3_file *file) {
   return error;
 }
 
-void ce3_read_on(const ce3_file *file) {
+void ce3_read_on(const ce3_file *file, int how) {
   if (!file->bytes) return;
   madvise((void *)file->bytes, file->size, MADV_NORMAL);
-  madvise((void *)file->bytes, file->size, MADV_HUGEPAGE); /* a hint, as the other */
+  if (how & CE3_MAP_HUGE) madvise((void *)file->bytes, file->size, MADV_HUGEPAGE); /* a hint, as the other */
 }
 
 void ce3_unmap_file(const ce3_file *file) {

@@ -184,4 +184,6 @@ extension Model {
   public var labelCount: Int { Int(info.labels) }
   /// Multiply-accumulates of one frame, after the exact savings: the most that any routing takes.
   public var multiplyAccumulates: UInt64 { info.multiply_accumulates }
+  /// Fewest bytes for `SessionOptions.keepResident(bytes:of:)`: of everything in the file but the experts.
+  public var residentMinimum: UInt64 { info.resident_minimum }
 }

@@ -50,6 +50,18 @@ public struct SessionOptions: Sendable {
     set { options.learned_classes = newValue ? 1 : 0 }
   }
 
+  /// Locks so many bytes of the model at most in memory, and reads the experts that are not among them from its file when
+  /// a token has chosen them.
+  ///
+  /// - Parameters:
+  ///   - bytes: `Model.residentMinimum` at least; fewer are refused with `residentBytes`. 0: pages come and go as the
+  ///     mapping has it.
+  ///   - descriptor: The open file, or block device, whose bytes the model was opened with, mapped from their start. It
+  ///     must stay open as long as the session lives.
+  public mutating func keepResident(bytes: UInt64, of descriptor: Int32) {
+    (options.resident_bytes, options.descriptor) = (bytes, descriptor)
+  }
+
   /// One thread on each of `cpus`, the calling thread on the first; sets `threads` to their number.
   ///
   /// - Throws: `threadCount` when there are none, or more than 64.

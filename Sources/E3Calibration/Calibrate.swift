@@ -61,9 +61,11 @@ public func calibrate(
   calibration.statistics_count = UInt32(clamping: observed?.count ?? 0)
   calibration.statistics_hash = observed?.hash ?? 0
   calibration.model_hash = model.file.modelHash
-  let provisional = try write(model, calibration, section, to: output)
+  let provisional = try write(model, calibration, section, expertUses: [], to: output)
   let held = try provisional.withMappedBytes { (bytes) throws(FileError) in
-    try Observations(of: images, model: MappedModel(borrowing: bytes, path: path), threads: options.threads) {
+    try Observations(
+      of: images, model: MappedModel(borrowing: bytes, path: path), countsUses: true, threads: options.threads
+    ) {
       progress("thresholds", Double($0) / Double(images.count))
     }
   }
@@ -88,7 +90,7 @@ public func calibrate(
     (calibration.distance_mean, calibration.distance_deviation) = meanAndDeviation(held.relativeDistances)
   }
 
-  let writer = try write(model, calibration, section, to: output)
+  let writer = try write(model, calibration, section, expertUses: held.expertUses, to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
@@ -116,22 +118,29 @@ private func meanAndDeviation(_ values: [Float]) -> (Float, Float) {
 }
 
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.
+///
+/// - Parameter expertUses: How many images chose each expert; empty where that is not known.
 private func write(
-  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, to output: String
+  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, expertUses: [UInt32],
+  to output: String
 ) throws(FileError) -> ModelFileWriter {
   let file = model.file
   let kept = file.sections.filter { index in
     let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
-    return kind != .calibration && kind != .statistics
+    return kind != .calibration && kind != .statistics && kind != .expertUses
   }
   // Ascending kinds: what comes after the calibration are sections that this version passes over.
   var sections = kept.map { index in
     (kind: ExtentKind(rawValue: .init(file.extent(at: index).kind)), bytes: file.bytes(at: index))
   }
-  return try withRawBytes(calibration, statistics?.values ?? []) { (head, values) throws(FileError) in
+  return try withRawBytes(calibration, statistics?.values ?? [], expertUses) { (head, values, uses) throws(FileError) in
     let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
     sections.insert((.calibration, head), at: place)
     if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
+    if !uses.isEmpty {
+      let last = sections.firstIndex { $0.kind.rawValue > E3_FILE_EXPERT_USES.rawValue } ?? sections.count
+      sections.insert((.expertUses, uses), at: last)
+    }
     let writer = try ModelFileWriter(
       path: output, shapes: model.networks.map(\.shape), sections: sections.map { ($0.kind, $0.bytes.count) },
       encoding: { network, entry in
@@ -156,11 +165,13 @@ private func write(
 }
 
 private func withRawBytes<R>(
-  _ calibration: e3_file_calibration, _ values: [Float],
-  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(FileError) -> R
+  _ calibration: e3_file_calibration, _ values: [Float], _ uses: [UInt32],
+  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(FileError) -> R
 ) throws(FileError) -> R {
   let result = withUnsafeBytes(of: calibration) { head in
-    values.withUnsafeBytes { tail in Result { () throws(FileError) in try body(head, tail) } }
+    values.withUnsafeBytes { values in
+      uses.withUnsafeBytes { uses in Result { () throws(FileError) in try body(head, values, uses) } }
+    }
   }
   return try result.get()
 }

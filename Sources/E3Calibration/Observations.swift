@@ -16,6 +16,8 @@ struct Observations: Sendable {
   var representations: [Float] = []
   /// `[N]`; NaN without statistics.
   var relativeDistances: [Float] = []
+  /// `[MoE blocks][E]`, network by network: images with a token, at least, that chose the expert; empty unless asked for.
+  var expertUses: [UInt32] = []
   /// `[N]` FORMAT.md, "data hash".
   private var hashes: [UInt64] = []
 
@@ -35,12 +37,12 @@ struct Observations: Sendable {
   ///
   /// - Parameter progress: Is told how many images are done.
   init(
-    of images: LabelledImages, model: MappedModel, keepsRepresentations: Bool = false, threads: Int,
-    progress: (Int) -> Void
+    of images: LabelledImages, model: MappedModel, keepsRepresentations: Bool = false, countsUses: Bool = false,
+    threads: Int, progress: (Int) -> Void
   ) throws(FileError) {
     let parts = try parallelMap(
       count: images.count, chunk: 16, threads: threads, progress: progress,
-      makeWorker: { () throws(FileError) in try ModelSession(model) },
+      makeWorker: { () throws(FileError) in try ModelSession(model, recordsRouting: countsUses) },
       body: { (session: inout ModelSession, range: Range<Int>) throws(FileError) in
         var part = Observations()
         for place in range {
@@ -49,6 +51,7 @@ struct Observations: Sendable {
           let answer = try session.run(image, name: images.data.name(ofImage: index))
           part.append(
             answer, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
+          if countsUses { try part.countUses(session) }
         }
         return part
       })
@@ -58,6 +61,8 @@ struct Observations: Sendable {
       representations += part.representations
       relativeDistances += part.relativeDistances
       hashes += part.hashes
+      if expertUses.isEmpty { expertUses = part.expertUses.map { _ in 0 } }
+      for (index, count) in part.expertUses.enumerated() { expertUses[index] += count }
     }
   }
 
@@ -76,6 +81,22 @@ struct Observations: Sendable {
     }
     relativeDistances.append(answer.relativeDistance ?? .nan)
     hashes.append(Self.hash(image, label: label))
+  }
+
+  /// Counts the experts that the last image of `session` chose.
+  private mutating func countUses(_ session: borrowing ModelSession) throws(FileError) {
+    let shapes = session.model.networks.map(\.shape)
+    if expertUses.isEmpty {
+      expertUses = [UInt32](repeating: 0, count: shapes.reduce(0) { $0 + $1.moeBlockCount * $1.expertCount })
+    }
+    var (layer, first) = (0, 0)
+    for shape in shapes {
+      for _ in 0..<shape.moeBlockCount {
+        let chosen = try session.routing(layer: layer).experts.withUnsafeBufferPointer { Set($0) }
+        for expert in chosen { expertUses[first + Int(expert)] += 1 }
+        (layer, first) = (layer + 1, first + shape.expertCount)
+      }
+    }
   }
 
   private static func hash(_ image: DataSetImage, label: Int) -> UInt64 {

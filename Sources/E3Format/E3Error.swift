@@ -122,4 +122,15 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var threadAffinity: E3Error { E3Error(E3_ERROR_THREAD_AFFINITY) }
   /// `E3_ERROR_FORKED`: the session's workers are in the process that this one was forked from.
   public static var forked: E3Error { E3Error(E3_ERROR_FORKED) }
+  /// `E3_ERROR_FILE_READ`: a part of the model could not be read.
+  public static var fileRead: E3Error { E3Error(E3_ERROR_FILE_READ) }
+  /// `E3_ERROR_MEMORY_LOCK`: the system does not lock so much memory for this process.
+  public static var memoryLock: E3Error { E3Error(E3_ERROR_MEMORY_LOCK) }
+
+  // MARK: Further arguments of the caller's
+
+  /// `E3_ERROR_RESIDENT_BYTES`: fewer resident bytes than what every frame reads.
+  public static var residentBytes: E3Error { E3Error(E3_ERROR_RESIDENT_BYTES) }
+  /// `E3_ERROR_NOT_RESIDENT`: the session has no resident bytes, or the model has no experts.
+  public static var notResident: E3Error { E3Error(E3_ERROR_NOT_RESIDENT) }
 }

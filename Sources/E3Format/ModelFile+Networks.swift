@@ -18,6 +18,8 @@ extension ModelFile {
     next.firstLinear += plan.count - plan.floatCount
     next.firstMember += shape.memberCount
     next.statisticsOffset += CalibrationLayout(shape).statisticsBytes
+    next.firstMoEBlock += Int32(shape.moeBlockCount)
+    next.firstExpert += shape.moeBlockCount * shape.expertCount
     // What all networks have together was counted when the file was validated; this leaves the rest to the last ones.
     guard next.firstFloat + next.plan.floatCount <= sections.lowerBound,
       next.firstLinear + next.plan.count - next.plan.floatCount <= extentCount,
@@ -50,6 +52,26 @@ extension ModelFile {
       view = next
     }
     return view
+  }
+
+  /// The entry of the table whose bytes are those of the extent at `index`: its own, or the first one that it is shared
+  /// with. `self` is the view of the first network.
+  ///
+  /// - Throws: `fileChanged`.
+  public func storedIndex(of index: Int) throws(E3Error) -> Int {
+    guard networkCount > 1, let owner = try network(ofTable: index), let planned = owner.plannedIndex(ofTable: index)
+    else { return index }
+    let entry = owner.plan.entry(at: planned)
+    var view = self
+    while view.network < owner.network {
+      if let counterpart = view.plan.index(ofCounterpart: entry) {
+        let other = view.tableIndex(ofPlanned: counterpart)
+        if extents[other].offset == extents[index].offset { return other }
+      }
+      guard let next = try view.nextNetwork() else { throw .fileChanged }
+      view = next
+    }
+    return index
   }
 
   /// Place in the table of the extent that the network's plan numbers `index`.

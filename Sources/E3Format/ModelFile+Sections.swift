@@ -16,6 +16,7 @@ extension ModelFile {
     }
     if goldenIndex >= 0 { try validateGolden() }
     try validateCalibration()
+    try validateExpertUses()
   }
 
   private func validateLabels() throws(E3Error) {

@@ -18,6 +18,20 @@ public struct LinearView: BitwiseCopyable {
   /// The panel that output `column`, a multiple of 16, begins.
   public func panel(ofColumn column: Int) -> UnsafePointer<UInt8> { panels + column / 16 * panelBytes }
 
+  /// The panels in `range` alone, which were copied to `start`.
+  public func copied(_ range: Range<Int>, to start: UnsafePointer<UInt8>) -> LinearView {
+    LinearView(
+      panels: start, inputs: inputs, outputs: 16 * range.count, panelCount: range.count, panelBytes: panelBytes,
+      isInt4: isInt4)
+  }
+
+  private init(
+    panels: UnsafePointer<UInt8>, inputs: Int, outputs: Int, panelCount: Int, panelBytes: Int, isInt4: Bool
+  ) {
+    (self.panels, self.inputs, self.outputs) = (panels, inputs, outputs)
+    (self.panelCount, self.panelBytes, self.isInt4) = (panelCount, panelBytes, isInt4)
+  }
+
   init(_ start: UnsafeRawPointer, _ layout: LinearLayout) {
     panels = start.assumingMemoryBound(to: UInt8.self)
     inputs = layout.paddedInputs
@@ -62,6 +76,14 @@ extension ModelFile {
   public func expert(block: Int, index: Int) -> MLPView {
     mlpView(.expert, block: block, expert: index)
   }
+
+  /// Place of an expert in the table.
+  public func tableIndex(ofExpert index: Int, block: Int) -> Int {
+    tableIndex(ofPlanned: plan.index(of: .expert, block: block, expert: index))
+  }
+
+  /// Place of a layer in the file.
+  public func offset(of layer: LinearView) -> UInt64 { UInt64(UnsafeRawPointer(layer.panels) - base) }
 
   /// The MLP of the map head; the classifier must be `map`.
   public var mapMLP: MLPView { mlpView(.mapMLP) }

@@ -35,6 +35,11 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   public internal(set) var firstMember = 0
   /// Bytes of the statistics before those of this network.
   var statisticsOffset: UInt64 = 0
+  /// MoE blocks, and their experts, of the networks before this one.
+  public var firstMoELayer: Int { Int(firstMoEBlock) }
+  var firstMoEBlock: Int32 = 0
+  var expertUsesIndex: Int32 = -1
+  var firstExpert = 0
 
   /// Table index of an optional section, or -1.
   var labelsIndex = -1

@@ -105,6 +105,7 @@ package final class ModelFileWriter {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
+    header.version_minor = sections.contains { $0.kind == .expertUses } ? 1 : 0
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(shapes.count)
     header.file_size = UInt64(file.size)

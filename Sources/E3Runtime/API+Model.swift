@@ -69,6 +69,7 @@ public func e3_model_get_info(
     (filled.members, filled.multiply_accumulates, filled.networks) = (
       UInt32(file.memberCount), 0, UInt32(file.networkCount)
     )
+    filled.resident_minimum = try file.bytesWithoutExperts()
     try file.forEachNetwork { (view) throws(E3Error) in
       filled.representation_size = max(filled.representation_size, UInt32(view.shape.representation))
       let (sum, isLarge) = filled.multiply_accumulates.addingReportingOverflow(view.shape.multiplyAccumulates)
@@ -89,6 +90,7 @@ public func e3_model_get_network_info(
     try file.forEachNetwork { (view) throws(E3Error) in
       if view.network == Int(network) { filled = modelInfo(view) }
     }
+    filled.resident_minimum = try file.bytesWithoutExperts()
     try fill(info, with: filled, firstSize: Int(E3_MODEL_INFO_FIRST_SIZE))
   }
 }

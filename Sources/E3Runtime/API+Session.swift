@@ -160,3 +160,12 @@ public func e3_session_get_routing(
     }
   }
 }
+
+@c @implementation
+public func e3_session_get_residency(
+  _ handle: OpaquePointer?, _ layer: UInt32, _ residency: UnsafeMutablePointer<e3_residency>?
+) -> e3_status {
+  status { () throws(E3Error) in
+    try withSession(handle) { (session) throws(E3Error) in try fill(residency, with: session.residency(layer: layer)) }
+  }
+}

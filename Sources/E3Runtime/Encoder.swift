@@ -13,6 +13,8 @@ struct Encoder {
   let shape: ModelShape
   let kernels: Kernels
   let space: Workspace
+  /// Nil where all of the model comes and goes as it is mapped.
+  let residency: Residency?
   let worker: Worker
   let profile: UnsafeMutablePointer<Profile>
 

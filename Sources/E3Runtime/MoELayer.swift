@@ -76,6 +76,7 @@ extension Encoder {
   private func runExperts(block: Int, quantized: QuantizedRows, rows: FloatRows, input: MoEInput) {
     let tables = space.routing
     let total = Int(tables.starts[shape.expertCount])
+    var reading = residency.map { ExpertReading(self, residency: $0, block: block, total: total) }
     let gathered = space.assigned.rows(0..<total)
     for place in worker.share(of: total) {
       let source = input.sourceRow(Int(tables.rows[place]))
@@ -93,15 +94,22 @@ extension Encoder {
         left.isEmpty
         ? firstPanel(ofBlock: block + 1)
         : worker.firstPanel(of: model.expert(block: block, index: tables.expert(at: left.lowerBound)).expand)
-      runBatch(batch, block: block, gathered: gathered, rows: rows, next: next)
+      runBatch(batch, block: block, gathered: gathered, rows: rows, next: next, reading: &reading)
     }
     worker.barrier()
+    if worker.index == 0, let residency, let reading {
+      reading.end(tables)
+      residency.layers[model.firstMoELayer + shape.moeBlocks(before: block)] = reading.summary(tables)
+    }
   }
 
   /// Both layers of the experts of the places in `batch`; the weights at `next` come after them. Needs no barrier at
   /// its end: the next batch overwrites what this one still reads only after a barrier of its own.
+  ///
+  /// - Parameter reading: Of the experts that are not in memory; nil where all are mapped.
   private func runBatch(
-    _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, next: UnsafePointer<UInt8>?
+    _ batch: Range<Int>, block: Int, gathered: QuantizedRows, rows: FloatRows, next: UnsafePointer<UInt8>?,
+    reading: inout ExpertReading?
   ) {
     let tables = space.routing
     let experts = tables.expert(at: batch.lowerBound)..<tables.expert(at: batch.upperBound - 1) + 1
@@ -109,12 +117,20 @@ extension Encoder {
       let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).expand
+      let output = space.hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound)
+      if reading?.reads(expert) == true {
+        reading?.forEachPiece(of: layer, self) { piece, column in
+          kernels.linear(
+            gathered.rows(places), piece, panels: 0..<piece.panelCount, epilogue: E3K_STORE,
+            into: output.columns(from: column))
+        }
+        continue
+      }
       let following =
         tables.firstUsed(in: expert + 1..<experts.upperBound).map { model.expert(block: block, index: $0).expand }
         ?? model.expert(block: block, index: experts.lowerBound).contract
       kernels.linear(
-        gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_STORE,
-        into: space.hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound),
+        gathered.rows(places), layer, panels: worker.panels(layer.panelCount), epilogue: E3K_STORE, into: output,
         next: worker.firstPanel(of: following))
     }
     worker.barrier()
@@ -124,13 +140,22 @@ extension Encoder {
       let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }
       let layer = model.expert(block: block, index: expert).contract
+      let input = hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound)
+      let (gates, tokens) = (tables.rowGates + places.lowerBound, tables.rows + places.lowerBound)
+      if reading?.reads(expert) == true {
+        reading?.forEachPiece(of: layer, self) { piece, column in
+          kernels.linearGated(
+            input, piece, panels: 0..<piece.panelCount, gates: gates, rows: tokens, into: rows.columns(from: column),
+            next: nil)
+        }
+        continue
+      }
       let following = tables.firstUsed(in: expert + 1..<experts.upperBound).map {
         worker.firstPanel(of: model.expert(block: block, index: $0).contract)
       }
       kernels.linearGated(
-        hidden.rows(places.lowerBound - batch.lowerBound..<places.upperBound - batch.lowerBound), layer,
-        panels: worker.panels(layer.panelCount), gates: tables.rowGates + places.lowerBound,
-        rows: tables.rows + places.lowerBound, into: rows, next: following ?? next)
+        input, layer, panels: worker.panels(layer.panelCount), gates: gates, rows: tokens, into: rows,
+        next: following ?? next)
     }
   }
 }

@@ -14,6 +14,9 @@ struct SessionOptions {
   var recordsRouting = false
   /// Whether there is room for the features of learned classes.
   var hasLearnedClasses = false
+  /// Bytes of the model that are locked in memory, and its file; 0: all of it comes and goes as it is mapped.
+  var residentBytes: UInt64 = 0
+  var descriptor: Int32 = -1
 
   init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
 
@@ -32,6 +35,9 @@ struct SessionOptions {
     cpus = options.pointee.cpus
     if size >= UInt32(E3_SESSION_OPTIONS_ROUTING_SIZE) { recordsRouting = options.pointee.record_routing != 0 }
     if size >= UInt32(E3_SESSION_OPTIONS_CLASSES_SIZE) { hasLearnedClasses = options.pointee.learned_classes != 0 }
+    if size >= UInt32(E3_SESSION_OPTIONS_RESIDENT_SIZE) {
+      (residentBytes, descriptor) = (options.pointee.resident_bytes, options.pointee.descriptor)
+    }
   }
 
   /// Kernels of the tier that was asked for.
@@ -67,6 +73,8 @@ struct Session {
   /// Whether all of them cut the image into the same patches.
   let hasEqualPatches: Bool
   let answer: AnswerSpace
+  /// Nil where all of the model comes and goes as it is mapped.
+  let residency: Residency?
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
   /// The network that the team runs, and what it begins with.
@@ -119,7 +127,8 @@ struct Session {
   /// - Throws: `fileChanged`.
   private static func layBuffers(
     of model: ModelFile, options: SessionOptions, in arena: inout Arena, place: (Network) -> Void
-  ) throws(E3Error) -> AnswerSpace {
+  ) throws(E3Error) -> (AnswerSpace, Residency?) {
+    let residency = options.residentBytes > 0 ? try Residency(model, options: options, in: &arena) : nil
     var representation = 0
     try model.forEachNetwork { (view) throws(E3Error) in
       representation = max(representation, view.shape.representation)
@@ -139,7 +148,7 @@ struct Session {
         Network(
           model: view, space: Workspace(view, options: options, answer: answer, record: record, in: &arena)))
     }
-    return answer
+    return (answer, residency)
   }
 
   /// Exact arena size for a model and options.
@@ -156,7 +165,7 @@ struct Session {
   /// Creates a session in the `count` bytes at `memory`.
   ///
   /// - Throws: `arenaAlignment`, `arenaTooSmall`, `modelTooLarge`, `isaUnknown`, `isaUnavailable`, `threadStart`,
-  ///   `threadAffinity`, `fileChanged`.
+  ///   `threadAffinity`, `fileChanged`, `residentBytes`, `fileRead`, `memoryLock`.
   static func create(
     _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
   ) throws(E3Error) -> UnsafeMutablePointer<Session> {
@@ -171,7 +180,7 @@ struct Session {
     guard try arenaBytes(model, options: options) == asked else { throw .fileChanged }
     parts.profile.initialize(to: Profile())
     var hasEqualPatches = true
-    let answer = try layBuffers(of: model, options: options, in: &arena) { network in
+    let (answer, residency) = try layBuffers(of: model, options: options, in: &arena) { network in
       (parts.networks + network.model.network).initialize(to: network)
       network.space.routingRecord.clear(network.model.shape)
       hasEqualPatches = hasEqualPatches && network.model.shape.hasPatches(of: model.shape)
@@ -179,6 +188,7 @@ struct Session {
     answer.clear()
     parts.networks[0].clearPatches()
     parts.networks[0].space.learned?.clear()
+    try residency?.lock(model, budget: options.residentBytes)
     let started = withUnsafeBytes(of: options.cpus) { cpus in
       ce3_team_start(
         parts.team, UInt32(options.threads), parts.stacks,
@@ -190,7 +200,8 @@ struct Session {
     parts.session.initialize(
       to: Session(
         mark: mark(at: parts.session), model: model, kernels: kernels, networks: parts.networks,
-        hasEqualPatches: hasEqualPatches, answer: answer, profile: parts.profile, team: parts.team))
+        hasEqualPatches: hasEqualPatches, answer: answer, residency: residency, profile: parts.profile,
+        team: parts.team))
     return parts.session
   }
 }
@@ -274,6 +285,7 @@ extension UnsafeMutablePointer<Session> {
     _ prepare: (Network) throws(E3Error) -> Session.Input
   ) throws(E3Error) -> e3_result {
     pointee.learned?.forget()
+    pointee.residency?.beginRun()
     for index in 0..<pointee.model.networkCount {
       let network = pointee.networks[index]
       if index == 0 || !pointee.hasEqualPatches {
@@ -302,6 +314,7 @@ extension UnsafeMutablePointer<Session> {
     ce3_team_look(team, pointee.profile.pointee.last)
     if ce3_team_is_late(team) == 0 { ce3_team_run(team, enterTeam, self) }
     guard ce3_team_is_late(team) == 0 else { throw .deadline }
+    try pointee.residency?.requireRead()
   }
 
   /// What one worker of the team does for a frame.
@@ -326,7 +339,7 @@ extension UnsafeMutablePointer<Session> {
     return Encoder(
       model: network.model, shape: network.model.shape,
       kernels: network.space.kernels(pointee.kernels, notFinite: pointee.answer.notFinite, worker: index),
-      space: network.space,
+      space: network.space, residency: pointee.residency,
       worker: Worker(index: index, count: Int(pointee.team.pointee.count), team: pointee.team),
       profile: pointee.profile)
   }

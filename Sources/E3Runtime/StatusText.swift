@@ -62,6 +62,10 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_THREAD_START: "a worker thread could not be started"
   case E3_ERROR_THREAD_AFFINITY: "a thread could not be bound to its CPU"
   case E3_ERROR_FORKED: "the session's workers are in the process that this one was forked from"
+  case E3_ERROR_FILE_READ: "a part of the model could not be read: the medium is damaged, or the file got shorter"
+  case E3_ERROR_MEMORY_LOCK: "the system does not lock so much memory for this process (ulimit -l)"
+  case E3_ERROR_RESIDENT_BYTES: "fewer resident bytes than what every frame reads: the model without its experts"
+  case E3_ERROR_NOT_RESIDENT: "the session has no resident bytes, or the model has no experts"
   default: "unknown status"
   }
 }

@@ -53,9 +53,11 @@ struct Workspace {
 
   /// Rows that go through an MLP at a time. Their hidden values stay in the second-level cache between both layers: 768
   /// KiB for each thread. The weights are read once for each such piece, so a wide layer takes at least 64 rows at a
-  /// time. Where all M*T rows are fewer, it is all of them.
-  private static func hiddenRows(_ shape: ModelShape, threads: Int) -> Int {
-    let most = max(64, threads * (786_432 / (4 * ModelShape.padded(shape.widestMLP))))
+  /// time. An expert that is read from the file takes all rows that it can have, T, so that it is read once. Where all
+  /// M*T rows are fewer, it is all of them.
+  private static func hiddenRows(_ shape: ModelShape, options: SessionOptions) -> Int {
+    let cached = options.threads * (786_432 / (4 * ModelShape.padded(shape.widestMLP)))
+    let most = max(options.residentBytes > 0 ? shape.tokenCount : 64, max(64, cached))
     let (all, wide) = shape.memberCount.multipliedReportingOverflow(by: shape.tokenCount)
     return wide ? most : min(all, most)
   }
@@ -101,7 +103,7 @@ struct Workspace {
     firstToken = shape.foldsKeysAndValues(ofBlock: shape.layerCount - 1) ? FirstTokenScratch(shape, in: &arena) : nil
 
     arena.rewind(to: shared)
-    let hiddenRows = Self.hiddenRows(shape, threads: options.threads)
+    let hiddenRows = Self.hiddenRows(shape, options: options)
     hidden = arena.takeRows(hiddenRows, width: shape.widestMLP)
     hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.widestMLP)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))

@@ -98,7 +98,7 @@ struct CalibrateTests {
     #expect(try folder.bytes("model.e3") == before)
     let written = try verify(model: folder["out.e3"])
     let plain = try MappedModel(path: model)
-    #expect(written.file.extentCount == plain.file.extentCount + 2)
+    #expect(written.file.extentCount == plain.file.extentCount + 3)
     for index in 0..<plain.file.extentCount {
       let extent = plain.file.extent(at: index)
       let other = try #require(
@@ -116,6 +116,23 @@ struct CalibrateTests {
       let y = StoredAnswer(try b.run(image, name: ""))
       #expect(x.memberLogits == y.memberLogits)
     }
+  }
+
+  @Test("stores how many images chose each expert")
+  func expertUses() throws {
+    let data = try folder.world("held", model: model, count: 120, temperature: 5, seed: 8)
+    let other = try folder.world("other", model: model, count: 300, temperature: 5, seed: 9)
+    try calibrate(model: model, data: data, statistics: other, output: folder["out.e3"])
+    let written = try MappedModel(path: folder["out.e3"])
+    var session = try ModelSession(written, recordsRouting: true)
+    var uses = [UInt32](repeating: 0, count: 4)
+    for index in 0..<120 {
+      _ = try session.run(data.image(at: index), name: "")
+      let chosen = try session.routing(layer: 0).experts.withUnsafeBufferPointer { Set($0) }
+      for expert in chosen { uses[Int(expert)] += 1 }
+    }
+    #expect((0..<4).map { written.file.uses(ofExpert: $0, block: 1) } == uses)
+    #expect(try folder.bytes("out.e3").header.version_minor == 1)
   }
 
   @Test("gives the same bytes for any number of threads, and for a model that was calibrated before, in place")

@@ -147,6 +147,30 @@ struct ValidationTests {
     }
   }
 
+  // promise: format-expert-uses
+  @Test("uses of another number of experts are refused; those of every expert are found") func expertUses() throws {
+    var file = SampleFile.ensemble
+    // Four experts in one block of the first and of the third network.
+    file.expertUses = [10, 11, 12, 13, 20, 21, 22, 23]
+    try file.bytes.withAligned { raw in
+      let model = try ModelFile(validating: raw)
+      var found: [UInt32] = []
+      try model.forEachNetwork { (view) throws(E3Error) in
+        for block in 0..<view.shape.layerCount where view.shape.isMoE(block) {
+          found += (0..<view.shape.expertCount).map { view.uses(ofExpert: $0, block: block) }
+        }
+      }
+      #expect(found == file.expertUses)
+    }
+    for count in [7, 9] {
+      file.expertUses = [UInt32](repeating: 1, count: count)
+      #expect(try file.bytes.openError == .fileTable)
+    }
+    file.expertUses = nil
+    let uses = try file.bytes.withAligned { try ModelFile(validating: $0).uses(ofExpert: 3, block: 1) }
+    #expect(uses == 0)
+  }
+
   @Test("sections twice or out of order") func sectionOrder() throws {
     let golden = try #require(try SampleFile.full.bytes.extentIndex(of: .golden))
     #expect(try edited { $0[extent: golden].kind = 65 }.openError == .fileTable)

@@ -118,6 +118,23 @@ struct ModelFileTests {
     #expect(Set(try outcome.objects.map { "\($0["probabilities"] ?? "")" }).count == 1 && outcome.lines.count == 4)
   }
 
+  // promise: run-resident
+  @Test("of which only a part stays in memory answers as one that is all there", arguments: ["1", "auto"])
+  func resident(threads: String) throws {
+    let picture = try folder.write(
+      [0x50, 0x35] + Array("\n12 10\n255\n".utf8) + [UInt8](repeating: 90, count: 120), to: "a.pgm")
+    let minimum = try #require(
+      try run([model, picture, "--resident", "1"]).errors.split(separator: " ").first { Int($0) != nil })
+    let plain = try run([model, picture, "--json", "--threads", threads])
+    for bytes in ["\(minimum)", "64K", "1G"] {
+      let outcome = try run([model, picture, "--json", "--threads", threads, "--resident", bytes])
+      #expect(outcome.status == 0 && outcome.errors == "")
+      #expect(
+        try outcome.objects.map { "\($0["probabilities"] ?? "")" }
+          == plain.objects.map { "\($0["probabilities"] ?? "")" })
+    }
+  }
+
   // promise: watch-model
   @Test(
     "takes over when it is renamed into place; one that is damaged, cut or no model leaves the old one, with one line")

@@ -11,6 +11,8 @@ package struct SampleFile {
   package var calibration: e3_file_calibration?
   /// Section 68, random numbers in the right places.
   package var hasStatistics = false
+  /// Section 128; nil: none.
+  package var expertUses: [UInt32]?
   package var seed: UInt64 = 7
   /// Weights of MLPs and experts.
   package var weights = Weights.int8
@@ -162,6 +164,7 @@ package struct SampleFile {
         sections.append((.calibration, Self.raw(calibration)))
       }
       if hasStatistics { sections.append((.statistics, statistics)) }
+      if let expertUses { sections.append((.expertUses, expertUses.flatMap { Self.raw($0) })) }
       let optional = sections.map { kind, content in
         let encoding = kind == .statistics ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
@@ -195,6 +198,7 @@ package struct SampleFile {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
+    header.version_minor = expertUses == nil ? 0 : 1
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(networks.count)
     header.file_size = tableEnd + UInt64(body.count)

@@ -106,7 +106,13 @@ enum {
   /* The system. */
   E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
   E3_ERROR_THREAD_AFFINITY = 65,   /* a thread could not be bound to the CPU that was asked for */
-  E3_ERROR_FORKED = 66             /* the session's workers are in the process that this one was forked from */
+  E3_ERROR_FORKED = 66,            /* the session's workers are in the process that this one was forked from */
+  E3_ERROR_FILE_READ = 67,         /* a part of the model could not be read: the medium gave an error, or the file got shorter */
+  E3_ERROR_MEMORY_LOCK = 68,       /* the system does not lock so much memory for this process */
+
+  /* Further arguments of the caller's. */
+  E3_ERROR_RESIDENT_BYTES = 96,    /* fewer resident bytes than e3_model_info.resident_minimum */
+  E3_ERROR_NOT_RESIDENT = 97       /* the session was created without resident_bytes, or the model has no experts */
 };
 
 /* One-line English text of a status, without a trailing period; never null. Static storage. */
@@ -202,6 +208,7 @@ typedef struct e3_model_info {
   float value_low, value_high;        /* smallest and largest value of a pixel, for prepared tensors */
   uint32_t networks;                  /* N: networks of the file; several are a deep ensemble, whose members count alike */
   uint32_t reserved;                  /* 0 */
+  uint64_t resident_minimum;          /* least resident_bytes of a session: of everything but the experts; of the whole file */
 } e3_model_info;
 
 /* Fills `info`; set its struct_size before. Of a file with several networks, experts, selected_experts, layers, hidden_size,
@@ -283,6 +290,15 @@ typedef struct e3_session_options {
   uint16_t cpus[E3_MAX_THREADS]; /* numbers of processors, as the system counts them; read when pin_threads is 1 */
   uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
   uint32_t learned_classes; /* 1: room for the features of learned classes, for e3_session_attach_classes; from version 1.2 */
+  /* from interface version 1.2: a model that is larger than the memory */
+  uint64_t resident_bytes; /* 0: pages come and go as the mapping has it. Otherwise so many bytes of the model at most are
+                              locked in memory until they are unmapped, rounded to pages: what every frame reads, then the
+                              experts that the most images chose when the model was calibrated, or the first of every block.
+                              The others are read from `descriptor` when a token has chosen them, piece by piece and once a
+                              frame, the next pieces while one is computed, and stay nowhere. The bits are the same. */
+  int32_t descriptor;      /* with resident_bytes: the open file, or block device, whose bytes e3_model_open was given, mapped
+                              from their start. It must stay open until e3_session_destroy */
+  uint32_t reserved;       /* 0 */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
@@ -456,6 +472,26 @@ E3_API e3_status e3_session_self_test(e3_session *session);
  * at first. It is looked at before a run and once in every encoder block, so that a run ends less than two blocks later.
  * May be called while a run is in progress, from another thread or a signal handler: 1 ends it. */
 E3_API e3_status e3_session_set_deadline(e3_session *session, uint64_t nanoseconds);
+
+/* How the experts of one MoE layer came into memory in the last run; zeros before the first, but for those that stay there. */
+typedef struct e3_residency {
+  uint32_t struct_size;
+  uint32_t network;          /* network of the file, from 0 */
+  uint32_t block;            /* encoder block of the network, from 0 */
+  uint32_t experts;          /* E */
+  uint32_t resident;         /* of them: locked in memory */
+  uint32_t chosen;           /* of them: by a token of the last run */
+  uint32_t chosen_resident;  /* of the chosen: locked in memory */
+  uint32_t reserved;         /* 0 */
+  uint64_t resident_bytes;   /* of the experts that are locked in memory */
+  uint64_t chosen_bytes;     /* of the chosen experts */
+  uint64_t read_bytes;       /* of those: read from the file */
+  uint64_t waiting_ns;       /* that the calling thread waited for them, copying included */
+} e3_residency;
+
+/* Residency of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. The session must
+ * have been created with `resident_bytes`. From interface version 1.2. Errors: E3_ERROR_NOT_RESIDENT, E3_ERROR_INDEX_RANGE. */
+E3_API e3_status e3_session_get_residency(const e3_session *session, uint32_t layer, e3_residency *residency);
 
 /* Profile of the last run: nanoseconds that the calling thread spent in each stage, waiting for workers included. */
 typedef struct e3_profile {

@@ -14,7 +14,7 @@
 #define E3_FILE_MAGIC 0x0A1A0A0D4D334589u /* bytes 89 'E' '3' 'M' 0D 0A 1A 0A */
 enum {
   E3_FILE_VERSION_MAJOR = 2, /* a reader refuses another major version */
-  E3_FILE_VERSION_MINOR = 0, /* and a higher minor version only where it meets a kind or encoding it does not know */
+  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets a kind or encoding it does not know */
   E3_FILE_NUMERICS = 2,      /* the generation of arithmetic that this library computes; another is refused */
   E3_FILE_MAX_NETWORKS = 64, /* of one file */
   E3_FILE_EXTENT_ALIGNMENT = 64,
@@ -174,10 +174,13 @@ typedef enum e3_file_kind {
   E3_FILE_GOLDEN = 66,             /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
                                       64, then the member logits float [M][C] that the runtime must give, bit for bit */
   E3_FILE_CALIBRATION = 67,        /* e3_file_calibration */
-  E3_FILE_STATISTICS = 68          /* float, for each member: centre [R16], whitening of the classes, whitening of the
+  E3_FILE_STATISTICS = 68,         /* float, for each member: centre [R16], whitening of the classes, whitening of the
                                       background, class means [C][R16]; with a calibration only.
                                       A whitening is a lower-triangular matrix [R16][R16] as panels of 16 rows: panel p is
                                       [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
+  /* sections from here on bear on no answer; a reader that does not know one skips it */
+  E3_FILE_EXPERT_USES = 128        /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
+                                      expert, with a token at least; from version 2.1 */
 } e3_file_kind;
 
 /* Non-conformity score of the prediction sets. */

@@ -19,7 +19,7 @@ typedef struct ce3_stamp {
   int64_t modified, changed; /* nanoseconds: of the bytes; of the bytes, the name or the permissions */
 } ce3_stamp;
 
-/* A regular file in memory; `bytes` is null when it is empty. */
+/* A file in memory; `bytes` is null when it is empty. */
 typedef struct ce3_file {
   const uint8_t *bytes;
   size_t size;
@@ -40,7 +40,7 @@ enum {
                           at most, so that the next writing has another time stamp */
   CE3_MAP_LOCK = 8,    /* all pages stay in memory: no reading from the device later on */
   CE3_MAP_MEMORY = 16, /* not mapped but read into memory: what happens to the file afterwards does not matter */
-  CE3_MAP_MODEL = 32,  /* how messages call it */
+  CE3_MAP_MODEL = 32,  /* how messages call it; one that is mapped and not locked may be a block device */
   CE3_MAP_LOOK = 64    /* only single pages will be read, and nothing around them, until ce3_read_on */
 };
 
@@ -52,8 +52,8 @@ int ce3_map_file(const char *path, int how, ce3_file *file);
 int ce3_map_descriptor(int descriptor, const char *path, int how, ce3_file *file);
 void ce3_unmap_file(const ce3_file *file);
 
-/* From now on a file mapped with CE3_MAP_LOOK is read as one mapped with CE3_MAP_HUGE; no difference to others. */
-void ce3_read_on(const ce3_file *file);
+/* From now on a file mapped with CE3_MAP_LOOK is read as one mapped with CE3_MAP_READ or CE3_MAP_HUGE; no difference to others. */
+void ce3_read_on(const ce3_file *file, int how);
 
 /* What has changed since: 0, CE3_BYTES_CHANGED (its size or time stamp), CE3_STATUS_CHANGED (name, owner or permissions; or the
  * time stamp was set back). Of the file that is mapped, whatever has its name now. */

@@ -35,6 +35,8 @@ private var benchHelpText: StaticString {
     --tiles KIND      with --kernels, how the product is cut: single or pairs (of panels; what suits this CPU)
     --weights BITS    with --kernels, bits of the weights: 4 or 8 (8)
     --seconds N       time to spend on the repeats (5)
+    --resident BYTES  keep so much of the model in memory, as 400M, and read the rest as e3-run does; shows for each block
+                      what was read, how long it was waited for, and the share of what was needed that was in memory
     --first-frame     answer one frame and exit: what the cold start measures
     --help, --version
 

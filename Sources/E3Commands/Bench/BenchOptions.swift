@@ -17,16 +17,18 @@ struct BenchOptions {
   var seconds = 5
   /// MODEL as it was typed.
   var path: UnsafePointer<CChar>?
+  /// Number of resident bytes as it was typed.
+  var resident: UnsafePointer<CChar>?
   /// CPU list as it was typed.
   var cpuList: UnsafePointer<CChar>?
   private var cpus = e3_session_options().cpus
 
   private static var names: StaticString {
-    "json threads= cpus= isa= tiles= weights= seconds= kernels first-frame help version"
+    "json threads= cpus= isa= tiles= weights= seconds= resident= kernels first-frame help version"
   }
 
   private enum Name: Int32 {
-    case json, threads, cpus, isa, tiles, weights, seconds, kernels, firstFrame, help, version
+    case json, threads, cpus, isa, tiles, weights, seconds, resident, kernels, firstFrame, help, version
   }
 
   /// Parses and checks the command line.
@@ -41,6 +43,9 @@ struct BenchOptions {
       case .tiles: tiles = try Self.tiles(argument)
       case .weights: weights = try Self.weights(argument)
       case .seconds: seconds = try OptionValue.number(argument, 1...3600, "--seconds takes 1 to 3600, not")
+      case .resident:
+        session.residentBytes = try OptionValue.bytes(argument, "--resident takes bytes, as 400M, not")
+        resident = argument
       case .kernels: task = .kernels
       case .firstFrame: task = .firstFrame
       case .help: task = .help
@@ -51,6 +56,7 @@ struct BenchOptions {
     if cpuList != nil { try parseCPUs() }
     guard tiles == E3K_TILES_AUTO || task == .kernels else { throw .usage("--tiles needs --kernels") }
     guard weights == E3K_INT8 || task == .kernels else { throw .usage("--weights needs --kernels") }
+    guard resident == nil || task != .kernels else { throw .usage("--resident is for a model") }
     let operand = Int(e3c_first_operand())
     let expected = task == .kernels ? 0 : 1
     guard Int(count) - operand >= expected else { throw .usage("a MODEL.e3 is missing") }

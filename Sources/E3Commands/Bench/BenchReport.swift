@@ -72,7 +72,7 @@ struct BenchReport {
 }
 
 extension BenchReport {
-  func writeJSON(_ path: UnsafePointer<CChar>) {
+  func writeJSON(_ path: UnsafePointer<CChar>, _ layers: borrowing LayerResidencies) {
     guard let samples, let coldStart else { return }
     let out = JSONStream(stream: .output)
     out.open("model")
@@ -114,10 +114,11 @@ extension BenchReport {
     out.number("arena_bytes", Double(arenaBytes), decimals: 0)
     out.key("worst_case_routing_ms")
     if let worstRouting { out.fixed(worstRouting, decimals: 4) } else { out.raw("null") }
+    if layers.count > 0 { layers.writeJSON(out) }
     out.raw("}\n")
   }
 
-  func writeText(_ path: UnsafePointer<CChar>) {
+  func writeText(_ path: UnsafePointer<CChar>, _ layers: borrowing LayerResidencies) {
     guard let samples, let coldStart else { return }
     let out = TextStream.output
     out.write(cString: path)
@@ -156,6 +157,7 @@ extension BenchReport {
         Figure("arena", Double(arenaBytes) / 1e6),
       ],
       " MB")
+    layers.writeText(out)
     if let worstRouting { line("worst routing", [Figure("min", worstRouting)], " ms") }
   }
 

@@ -29,30 +29,22 @@ struct ColdStart {
     return Double(fastest) / 1e6
   }
 
-  /// Starts this program with `--first-frame` on the same tier. It computes with one thread whatever `--threads` says:
+  /// Starts this program with `--first-frame` on the same tier, with the same resident bytes. It computes with one thread whatever `--threads` says:
   /// a cold start of several threads would measure how the system starts threads.
   private static func firstFrame(_ path: UnsafePointer<CChar>, _ options: BenchOptions) -> Int64 {
-    var arguments: InlineArray<6, UnsafePointer<CChar>?> = [nil, nil, nil, nil, nil, nil]
+    var arguments = InlineArray<8, UnsafePointer<CChar>?>(repeating: nil)
     let isaName = e3_isa_name(options.session.isa)
-    return StaticString("--first-frame").withCString { firstFrame in
-      StaticString("--isa").withCString { isa in
-        arguments[0] = firstFrame
-        var count = 1
-        if options.session.isa != 0 {
-          arguments[1] = isa
-          arguments[2] = isaName
-          count = 3
-        }
-        arguments[count] = path
-        return arguments.span.withUnsafeBufferPointer { e3c_time_child($0.baseAddress!) }
-      }
+    arguments[0] = CString.pointer("--first-frame")
+    var count = 1
+    if options.session.isa != 0 {
+      (arguments[count], arguments[count + 1]) = (CString.pointer("--isa"), isaName)
+      count += 2
     }
-  }
-}
-
-extension StaticString {
-  /// The text as a C string.
-  fileprivate func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    body(UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self))
+    if let resident = options.resident {
+      (arguments[count], arguments[count + 1]) = (CString.pointer("--resident"), resident)
+      count += 2
+    }
+    arguments[count] = path
+    return arguments.span.withUnsafeBufferPointer { e3c_time_child($0.baseAddress!) }
   }
 }

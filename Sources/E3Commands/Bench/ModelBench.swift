@@ -16,18 +16,23 @@ struct ModelBench: ~Copyable {
 
   func run() throws(Failure) {
     let cold = try ColdStart(path, options)
+    var layers = LayerResidencies()
     var report = try options.withSetup { (setup) throws(Failure) in
-      try measure(Model(path, setup), of: ModelCosts(fileAt: path))
+      let model = try Model(path, setup)
+      let report = try measure(model, of: ModelCosts(fileAt: path))
+      layers = try LayerResidencies(of: model)
+      return report
     }
     report.coldStart = cold
-    if report.costs.hasExperts {
+    // That is measured with routers of zeros in memory, which no file has.
+    if report.costs.hasExperts, options.resident == nil {
       report.worstRouting = try options.withSetup { (setup) throws(Failure) in
         let file = try MappedFile.routingEverythingToFewExperts(path)
         return try latencies(of: Model(path, file, setup), seconds: 1).samples.fastest
       }
     }
     report.peak = Peak(isa: report.isa)
-    if options.json { report.writeJSON(path) } else { report.writeText(path) }
+    if options.json { report.writeJSON(path, layers) } else { report.writeText(path, layers) }
   }
 
   /// Answers one frame and tells the parent when.

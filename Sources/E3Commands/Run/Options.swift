@@ -45,7 +45,7 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
-    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= watch-model trust= classes= teach= shots= \
+    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= resident= watch-model trust= classes= teach= shots= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
     """
@@ -53,7 +53,7 @@ struct Options {
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
-    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, watchModel, trust, classes, teach, shots
+    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, resident, watchModel, trust, classes, teach, shots
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
   }
@@ -98,6 +98,8 @@ struct Options {
       case .load:
         session.load = try Self.loadMode(argument)
         isLoadChosen = true
+      case .resident:
+        session.residentBytes = try OptionValue.bytes(argument, "--resident takes bytes, as 400M, not")
       case .watchModel: watchesModel = true
       case .trust: trust = argument
       case .chromaStride:
@@ -138,6 +140,7 @@ struct Options {
       guard !isLoadChosen || session.load == .copy else { throw .usage("--watch-model needs --load copy") }
       session.load = .copy
     }
+    guard session.residentBytes == 0 || session.load == .map else { throw .usage("--resident needs --load map") }
     try checkOperands(count: Int(count), arguments)
   }
 

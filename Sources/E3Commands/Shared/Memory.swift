@@ -65,8 +65,15 @@ struct MappedFile: ~Copyable {
 
   deinit { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
 
-  /// From now on pages are read ahead, in large pieces.
-  func readOn() { withUnsafePointer(to: file) { ce3_read_on($0) } }
+  /// From now on pages are read ahead.
+  ///
+  /// - Parameter isHuge: In pieces as large as the system has pages.
+  func readOn(isHuge: Bool = true) {
+    withUnsafePointer(to: file) { ce3_read_on($0, Int32(isHuge ? CE3_MAP_HUGE : CE3_MAP_READ)) }
+  }
+
+  /// Of the file, while it is watched; -1: of none.
+  var descriptor: Int32 { file.descriptor }
 
   /// - Throws: when the file was written to since it was mapped.
   func requireUnchanged() throws(Failure) {

@@ -10,6 +10,8 @@ struct SessionSetup {
   /// CPU of each thread; nil: the system places them.
   var cpus: UnsafePointer<UInt16>?
   var load = LoadMode.map
+  /// Bytes of a mapped model that stay in memory; 0: the system decides.
+  var residentBytes: UInt64 = 0
   /// File of learned classes; nil: none.
   var classes: UnsafePointer<CChar>?
   /// Whether that file may be missing, and then is begun.
@@ -64,6 +66,7 @@ struct Model: ~Copyable {
     choices.threads = UInt32(setup.threads)
     choices.isa = setup.isa
     choices.learned_classes = setup.classes == nil ? 0 : 1
+    (choices.resident_bytes, choices.descriptor) = (setup.residentBytes, file.descriptor)
     if let cpus = setup.cpus {
       choices.pin_threads = 1
       withUnsafeMutableBytes(of: &choices.cpus) {
@@ -79,10 +82,13 @@ struct Model: ~Copyable {
     var session: OpaquePointer?
     let start = slack == 0 ? arena.start : arena.start.alignedUp(toMultipleOf: alignment)
     let created = e3_session_create(handle, &choices, start, bytes, &session)
+    if created == E3_ERROR_RESIDENT_BYTES { throw Self.reportResident(path, info) }
+    if created == E3_ERROR_FILE_READ { throw .report(path, status: created) }
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }
-    file.readOn()
+    // What is not locked then is for checks alone: huge pages would bring what is around it, too.
+    file.readOn(isHuge: setup.residentBytes == 0)
     var isa = e3_isa(E3_ISA_AUTO)
     try Self.check(nil, e3_session_get_isa(session, &isa))
     var learned: LearnedFile?
@@ -117,6 +123,14 @@ struct Model: ~Copyable {
 
   private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {
     if status != 0 { throw .report(path, status: status) }
+  }
+
+  /// Names the fewest bytes that serve.
+  private static func reportResident(_ path: UnsafePointer<CChar>, _ info: e3_model_info) -> Failure {
+    .report(path, "--resident takes at least ") { errors in
+      errors.write(info.resident_minimum)
+      errors.write(" bytes: the model without its experts")
+    }
   }
 
   /// Names the first CPU to which this process cannot bind a thread.
@@ -211,6 +225,14 @@ extension Model {
       for place in 0..<own.count where own[place] != others[place] { return false }
     }
     return true
+  }
+
+  /// How the experts of a MoE layer came into memory in the last run; nil after the last layer, and where all of the
+  /// model comes and goes as it is mapped.
+  func residency(layer: Int) -> e3_residency? {
+    var residency = e3_residency()
+    residency.struct_size = UInt32(MemoryLayout<e3_residency>.size)
+    return e3_session_get_residency(session, UInt32(layer), &residency) == 0 ? residency : nil
   }
 
   /// The file's text for a class; nil when it has none.

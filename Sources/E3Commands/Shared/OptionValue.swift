@@ -19,6 +19,27 @@ enum OptionValue {
     return try number(argument, 1...most, "--threads takes 1 to 64 or auto, not")
   }
 
+  /// A number of bytes, as `400M`: K, M and G are 1000, 1000² and 1000³ of them, as in all figures that are printed.
+  static func bytes(_ argument: UnsafePointer<CChar>?, _ text: StaticString) throws(Failure) -> UInt64 {
+    if let argument {
+      let last = UInt8(bitPattern: argument[max(CString.length(argument), 1) - 1])
+      let unit: UInt64? =
+        switch last {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): 1
+        case UInt8(ascii: "K"): 1000
+        case UInt8(ascii: "M"): 1_000_000
+        case UInt8(ascii: "G"): 1_000_000_000
+        default: nil
+        }
+      if let unit, let number = CString.number(argument, until: unit == 1 ? 0 : last), number.value > 0,
+        number.length == CString.length(argument) - (unit == 1 ? 0 : 1)
+      {
+        return UInt64(number.value) * unit
+      }
+    }
+    throw .usage(text, argument)
+  }
+
   /// The name of an instruction-set tier.
   static func isa(_ argument: UnsafePointer<CChar>?) throws(Failure) -> e3_isa {
     var isa = e3_isa(E3_ISA_AUTO)

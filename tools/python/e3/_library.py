@@ -38,6 +38,7 @@ class ModelInfo(Structure):
         ("value_high", c_float),
         ("networks", c_uint32),
         ("reserved", c_uint32),
+        ("resident_minimum", c_uint64),
     ]
 
 
@@ -86,6 +87,9 @@ class SessionOptions(Structure):
         ("cpus", c_uint16 * MAX_THREADS),
         ("record_routing", c_uint32),
         ("learned_classes", c_uint32),
+        ("resident_bytes", c_uint64),
+        ("descriptor", ctypes.c_int32),
+        ("reserved", c_uint32),
     ]
 
 
