@@ -11,8 +11,8 @@ extension Prediction {
   }
 
   /// What a calibrated file says to do with the answer.
-  func decide(_ calibration: e3_file_calibration, topProbability: Float, relativeDistance: Float) -> e3_decision {
-    if model.hasStatistics, relativeDistance > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
+  func decide(_ calibration: e3_file_calibration, topProbability: Float, unknownScore: Float) -> e3_decision {
+    if model.hasStatistics, unknownScore > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
     return e3_decision(topProbability >= calibration.accept_threshold ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
   }
 
