@@ -27,6 +27,8 @@
     public let distance: Float?
     /// Relative Mahalanobis distance; nil when the file has no class statistics.
     public let relativeDistance: Float?
+    /// What decides whether the image is unknown; nil when the file has no class statistics.
+    public let unknownScore: Float?
 
     /// Copies what the answer says.
     public init(_ answer: borrowing Answer) {
@@ -43,6 +45,7 @@
       (totalEntropy, expectedEntropy) = (answer.totalEntropy, answer.expectedEntropy)
       (mutualInformation, disagreement) = (answer.mutualInformation, answer.disagreement)
       (distance, relativeDistance) = (answer.distance, answer.relativeDistance)
+      unknownScore = answer.unknownScore
     }
   }
 #endif

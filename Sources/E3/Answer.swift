@@ -132,4 +132,7 @@ extension Answer {
   public var distance: Float? { result.distance.isNaN ? nil : result.distance }
   /// Relative Mahalanobis distance, of squares (Ren et al. 2021); nil when the file has no class statistics.
   public var relativeDistance: Float? { result.relative_distance.isNaN ? nil : result.relative_distance }
+  /// What decides whether the image is unknown: a distance, and where the calibration says so an entropy with it; nil when
+  /// the file has no class statistics.
+  public var unknownScore: Float? { result.unknown_score.isNaN ? nil : result.unknown_score }
 }

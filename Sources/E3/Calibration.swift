@@ -15,7 +15,7 @@ public struct Calibration: Sendable {
   public var temperature: Float { stored.temperature }
   /// ``Decision/accept`` from this top probability on, else ``Decision/unsure``.
   public var acceptThreshold: Float { stored.accept_threshold }
-  /// ``Decision/unknown`` above this relative distance; nil without distances.
+  /// ``Decision/unknown`` above this ``Answer/unknownScore``; nil without distances.
   public var unknownThreshold: Float? { hasDistance ? stored.unknown_threshold : nil }
   /// A class is in the prediction set from this probability on.
   public var setThreshold: Float { stored.set_threshold }
@@ -34,4 +34,13 @@ public struct Calibration: Sendable {
   public var relativeDistance: (mean: Float, deviation: Float)? {
     stored.distance_deviation > 0 ? (stored.distance_mean, stored.distance_deviation) : nil
   }
+  /// Whether representations are divided by their length before distances are measured (Mahalanobis++).
+  public var hasUnitLength: Bool { stored.unit_length != 0 }
+  /// Share of the squared distance from the background that ``Answer/unknownScore`` takes off: 1 for the relative
+  /// Mahalanobis distance, 0 for the plain one; nil without distances.
+  public var backgroundWeight: Float? { hasDistance ? stored.background_weight : nil }
+  /// What ``Answer/unknownScore`` adds to the distance for each nat of ``Answer/totalEntropy``.
+  public var entropyWeight: Float { stored.uncertainty == 1 ? stored.uncertainty_weight : 0 }
+  /// The same for each nat of ``Answer/mutualInformation``.
+  public var mutualInformationWeight: Float { stored.uncertainty == 2 ? stored.uncertainty_weight : 0 }
 }

@@ -10,27 +10,30 @@ import E3Models
 ///
 /// The class statistics come from `statistics`. Without it, every other image of each class gives the statistics, and
 /// the rest gives the temperature and the thresholds. The same image must not serve both: its distance is smaller than
-/// a new image's, so the threshold would call too many new images unknown. A calibrated model is calibrated anew. The
-/// output appears under its name only when it is complete; the same input gives the same bytes, whatever the number of
-/// threads.
+/// a new image's, so the threshold would call too many new images unknown. What decides between known and unknown is
+/// chosen by how well it tells foreign images: known ones whose quarters are exchanged, and those of `unknown`. No
+/// threshold is fitted to them. A calibrated model is calibrated anew. The output appears under its name only when it is
+/// complete; the same input gives the same bytes, whatever the number of threads.
 ///
 /// - Parameters:
 ///   - path: The model file.
 ///   - data: Held-out images with labels.
 ///   - statistics: Images with labels for the class statistics; nil: half of `data`.
+///   - unknown: Images of no class of the model, which help to choose what decides.
 ///   - output: The file to write; may be `path` itself.
 ///   - progress: Is told what is done, and the share of it, 0 to 1.
 /// - Throws: images or labels that do not fit the model, or are too few; a model file that was written to meanwhile.
 @discardableResult
 public func calibrate(
-  model path: String, data: DataSet, statistics: DataSet? = nil, output: String,
+  model path: String, data: DataSet, statistics: DataSet? = nil, unknown: [DataSet] = [], output: String,
   options: CalibrationOptions = CalibrationOptions(), progress: (String, Double) -> Void = { _, _ in }
 ) throws(FileError) -> CalibrationSummary {
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)
-  var section: ClassStatistics?
+  // By whether representations are divided by their length.
+  var sections: [Bool: ClassStatistics] = [:]
   var observed: Observations?
   var known: LabelledImages?
   if options.hasDistance {
@@ -40,36 +43,94 @@ public func calibrate(
     } else {
       (source, images) = images.halves
     }
-    let seen = try Observations(
+    var seen = try Observations(
       of: source, model: model, keepsRepresentations: true, threads: options.threads
     ) { progress("statistics", Double($0) / Double(source.count)) }
-    section = try ClassStatistics(seen, networks: model.networks.map(\.shape), path: source.data.path)
+    let shapes = model.networks.map(\.shape)
+    if options.distance?.hasUnitLength != true {
+      sections[false] = try ClassStatistics(seen, networks: shapes, path: source.data.path)
+    }
+    if options.distance?.hasUnitLength != false {
+      seen.divideByLength(width: model.representationSize)
+      do throws(FileError) {
+        sections[true] = try ClassStatistics(seen, networks: shapes, path: source.data.path)
+      } catch {
+        // Representations that differ in nothing but their length are no reason to refuse the images.
+        if sections.isEmpty { throw error }
+      }
+    }
     known = source
     // The wide arrays are not needed any more.
+    seen.representations = []
     observed = seen
-    observed?.representations = []
   }
 
   // The runtime measures the distances itself, from a file that has the statistics and no name yet.
   var calibration = e3_file_calibration()
   calibration.temperature = 1
   (calibration.accept_coverage, calibration.set_coverage) = (1, 1)
-  calibration.known_coverage = section == nil ? 0 : 1
+  calibration.known_coverage = sections.isEmpty ? 0 : 1
   calibration.set_score = UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
-  if section != nil { calibration.distance = UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue) }
   calibration.image_count = UInt32(clamping: images.count)
   calibration.statistics_count = UInt32(clamping: observed?.count ?? 0)
   calibration.statistics_hash = observed?.hash ?? 0
   calibration.model_hash = model.file.modelHash
-  let provisional = try write(model, calibration, section, expertUses: [], to: output)
-  let held = try provisional.withMappedBytes { (bytes) throws(FileError) in
-    try Observations(
-      of: images, model: MappedModel(borrowing: bytes, path: path), countsUses: true, threads: options.threads
-    ) {
-      progress("thresholds", Double($0) / Double(images.count))
+  func measured(
+    _ parts: [LabelledImages], _ score: UnknownScore?, stage: String, countsUses: Bool = false
+  ) throws(FileError) -> Observations {
+    var provisional = calibration
+    score?.store(in: &provisional)
+    let writer = try write(model, provisional, score.flatMap { sections[$0.hasUnitLength] }, expertUses: [], to: output)
+    return try writer.withMappedBytes { (bytes) throws(FileError) in
+      let opened = try MappedModel(borrowing: bytes, path: path)
+      var all = Observations()
+      for images in parts {
+        all.append(
+          try Observations(of: images, model: opened, countsUses: countsUses, threads: options.threads) {
+            progress(stage, Double($0) / Double(images.count))
+          })
+      }
+      return all
     }
   }
-  if let known {
+
+  var held: Observations?
+  var choice: UnknownChoice?
+  if !sections.isEmpty {
+    if let name = options.distance, !name.leavesAChoice {
+      choice = UnknownChoice(told: name)
+    } else {
+      let given = unknown.map(LabelledImages.init(foreign:))
+      let limit = given.isEmpty ? mostRearranged : min(mostRearranged, given.reduce(0) { $0 + $1.count })
+      let foreign = given + [images.rearranged(limit: limit)]
+      var (inside, outside): ([Bool: Observations], [Bool: Observations]) = ([:], [:])
+      for rows in sections.keys.sorted(by: { !$0 && $1 }) {
+        var score = UnknownScore.relative
+        score.hasUnitLength = rows
+        inside[rows] = try measured([images], score, stage: "known images", countsUses: true)
+        outside[rows] = try measured(foreign, score, stage: "foreign images")
+      }
+      let names =
+        options.distance.map { [$0] } ?? DistanceName.all.filter { model.file.memberCount > 1 || !$0.needsMembers }
+      choice = UnknownChoice(
+        among: names, known: inside, unknown: outside, foreign: unknown.isEmpty ? .rearranged : .given,
+        coverage: options.knownCoverage)
+      guard choice != nil else {
+        throw FileError(file: path, problem: "\(names[0].text) cannot be measured on these images")
+      }
+      if choice?.score == .relative { held = inside[false] }
+    }
+    choice?.store(in: &calibration)
+  }
+  let observations: Observations
+  if let held {
+    observations = held
+  } else {
+    observations = try measured([images], choice?.score, stage: "thresholds", countsUses: true)
+  }
+  if let known, let choice {
+    let provisional = try write(
+      model, calibration, sections[choice.score.hasUnitLength], expertUses: [], to: output)
     let agreement = try provisional.withMappedBytes { (bytes) throws(FileError) in
       try ClassAgreement(of: known, model: MappedModel(borrowing: bytes, path: path))
     }
@@ -77,20 +138,22 @@ public func calibrate(
   }
 
   let thresholds = try Thresholds(
-    held, classCount: shape.classCount, hasDistances: section != nil, options: options, path: data.path)
+    observations, classCount: shape.classCount, hasDistances: choice != nil, options: options, path: data.path)
   calibration.temperature = thresholds.temperature
   calibration.accept_threshold = thresholds.accept
   calibration.set_threshold = thresholds.set
   calibration.unknown_threshold = thresholds.unknown ?? 0
   calibration.accept_coverage = Float(options.acceptCoverage)
   calibration.set_coverage = Float(options.coverage)
-  calibration.known_coverage = section == nil ? 0 : Float(options.knownCoverage)
-  calibration.image_hash = held.hash
-  if section != nil {
-    (calibration.distance_mean, calibration.distance_deviation) = meanAndDeviation(held.relativeDistances)
+  calibration.known_coverage = choice == nil ? 0 : Float(options.knownCoverage)
+  calibration.image_hash = observations.hash
+  if choice != nil {
+    (calibration.distance_mean, calibration.distance_deviation) = meanAndDeviation(observations.relativeDistances)
   }
 
-  let writer = try write(model, calibration, section, expertUses: held.expertUses, to: output)
+  let writer = try write(
+    model, calibration, choice.flatMap { sections[$0.score.hasUnitLength] }, expertUses: observations.expertUses,
+    to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
@@ -98,15 +161,19 @@ public func calibrate(
   try watch.requireUnchanged()
   try writer.commit()
   var summary = CalibrationSummary(
-    calibration, before: held, after: thresholds.tempered, representation: model.representationSize)
+    calibration, before: observations, after: thresholds.tempered, representation: model.representationSize)
+  summary.choice = choice
   let worst = thresholds.worstClass
   summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
   summary.doubts = doubts(
-    about: summary, held: held, statistics: observed, labels: model.labels,
+    about: summary, held: observations, statistics: observed, labels: model.labels,
     classCount: model.networks[0].shape.classCount)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
   return summary
 }
+
+/// Images that are rearranged: enough to tell scores apart.
+private let mostRearranged = 2000
 
 /// Mean and standard deviation of finite values, summed in order; zeros when they do not fit a float.
 private func meanAndDeviation(_ values: [Float]) -> (Float, Float) {
@@ -159,7 +226,8 @@ private func write(
         try writer.write(section.bytes)
       }
     }
-    try writer.seal()
+    let isWeighted = calibration.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
+    try writer.seal(minorVersion: isWeighted ? 1 : 0)
     return writer
   }
 }

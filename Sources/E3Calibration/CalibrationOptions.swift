@@ -8,6 +8,8 @@ public struct CalibrationOptions: Sendable {
   public var acceptCoverage = 0.9
   /// Whether the file gets the class statistics, without which nothing is unknown.
   public var hasDistance = true
+  /// What decides between known and unknown; nil: what tells foreign images best.
+  public var distance: DistanceName?
   /// Images that are run at the same time.
   public var threads = 1
 

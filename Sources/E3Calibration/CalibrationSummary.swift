@@ -20,6 +20,8 @@ public struct CalibrationSummary: Sendable {
   public internal(set) var doubts: [String] = []
   /// The class whose images are in their set least often, the share that is, and its number of images.
   public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
+  /// What decides between known and unknown, and why; nil without distances.
+  public internal(set) var choice: UnknownChoice?
   /// Values of a representation, whose covariance the class statistics hold.
   public let representation: Int
 
@@ -52,6 +54,7 @@ public struct CalibrationSummary: Sendable {
   /// Lines for people.
   public var text: String {
     var fit = calibrationText(calibration)
+    if let text = choice?.text, !text.isEmpty { fit += "\n" + text }
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {

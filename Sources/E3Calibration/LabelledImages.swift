@@ -1,4 +1,5 @@
 import E3DataSets
+import E3Format
 import E3Host
 import E3Models
 
@@ -7,8 +8,10 @@ struct LabelledImages: Sendable {
   let data: DataSet
   /// Numbers of the images in ``data``.
   let indices: [Int]
-  /// Their classes.
+  /// Their classes; 0 for images of none.
   let classes: [Int]
+  /// Whether the quarters of each image are exchanged.
+  private var isRearranged = false
 
   var count: Int { indices.count }
 
@@ -21,6 +24,11 @@ struct LabelledImages: Sendable {
       throw FileError(file: data.path, problem: "no labels, which calibration needs")
     }
     self.init(data, Array(0..<data.count), classes)
+  }
+
+  /// All images of `data`, which are of no class of the model.
+  init(foreign data: DataSet) {
+    self.init(data, Array(0..<data.count), [Int](repeating: 0, count: data.count))
   }
 
   private init(_ data: DataSet, _ indices: [Int], _ classes: [Int]) {
@@ -36,6 +44,20 @@ struct LabelledImages: Sendable {
       seen[label, default: 0] += 1
     }
     return (part(even), part(odd))
+  }
+
+  /// At most `limit` of the images, evenly taken, with their quarters exchanged: images that are unlike every known one.
+  func rearranged(limit: Int) -> LabelledImages {
+    let step = (count + limit - 1) / limit
+    var result = part(Array(stride(from: 0, to: count, by: step)))
+    result.isRearranged = true
+    return result
+  }
+
+  /// The image at `place`, for a model of `shape`.
+  func image(at place: Int, for shape: ModelShape) throws(FileError) -> DataSetImage {
+    let image = try data.image(at: indices[place])
+    return isRearranged ? image.rearranged(for: shape, seed: UInt64(place)) : image
   }
 
   private func part(_ places: [Int]) -> LabelledImages {

@@ -14,8 +14,13 @@ struct Observations: Sendable {
   /// `[N][M][R]` what the head reads; empty unless asked for. R is the largest of the networks', and zeros follow those of
   /// the others.
   var representations: [Float] = []
-  /// `[N]`; NaN without statistics.
+  /// `[N]` what the file says of the distance, and what decides; NaN without statistics.
+  var distances: [Float] = []
   var relativeDistances: [Float] = []
+  var unknownScores: [Float] = []
+  /// `[N]` of the members' mean, and between them, in nats.
+  var entropies: [Float] = []
+  var mutualInformation: [Float] = []
   /// `[MoE blocks][E]`, network by network: images with a token, at least, that chose the expert; empty unless asked for.
   var expertUses: [UInt32] = []
   /// `[N]` FORMAT.md, "data hash".
@@ -23,6 +28,7 @@ struct Observations: Sendable {
 
   /// N
   var count: Int { classes.count }
+  var indices: Range<Int> { classes.indices }
 
   /// Hash of all images and their classes, in order.
   var hash: UInt64 { hashes.withUnsafeBytes { XXH64.hash($0) } }
@@ -47,7 +53,7 @@ struct Observations: Sendable {
         var part = Observations()
         for place in range {
           let index = images.indices[place]
-          let image = try images.data.image(at: index)
+          let image = try images.image(at: place, for: model.file.shape)
           let answer = try session.run(image, name: images.data.name(ofImage: index))
           part.append(
             answer, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
@@ -55,18 +61,38 @@ struct Observations: Sendable {
         }
         return part
       })
-    for part in parts {
-      classes += part.classes
-      probabilities += part.probabilities
-      representations += part.representations
-      relativeDistances += part.relativeDistances
-      hashes += part.hashes
-      if expertUses.isEmpty { expertUses = part.expertUses.map { _ in 0 } }
-      for (index, count) in part.expertUses.enumerated() { expertUses[index] += count }
+    for part in parts { append(part) }
+  }
+
+  /// None.
+  init() {}
+
+  /// Divides each representation by its length. Zeros stay.
+  ///
+  /// - Parameter width: Values of a representation.
+  mutating func divideByLength(width: Int) {
+    for start in stride(from: 0, to: representations.count, by: width) {
+      let row = start..<start + width
+      let length = representations[row].reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      guard length > 0 else { continue }
+      for place in row { representations[place] = Float(Double(representations[place]) / length) }
     }
   }
 
-  private init() {}
+  /// Adds the images of `part`, which come after these.
+  mutating func append(_ part: Observations) {
+    classes += part.classes
+    probabilities += part.probabilities
+    representations += part.representations
+    distances += part.distances
+    relativeDistances += part.relativeDistances
+    unknownScores += part.unknownScores
+    entropies += part.entropies
+    mutualInformation += part.mutualInformation
+    hashes += part.hashes
+    if expertUses.isEmpty { expertUses = part.expertUses.map { _ in 0 } }
+    for (index, count) in part.expertUses.enumerated() { expertUses[index] += count }
+  }
 
   private mutating func append(
     _ answer: borrowing Answer, _ image: DataSetImage, label: Int, keepsRepresentations: Bool
@@ -79,7 +105,11 @@ struct Observations: Sendable {
         representations += Array(copying: answer.representation(ofMember: member))
       }
     }
+    distances.append(answer.distance ?? .nan)
     relativeDistances.append(answer.relativeDistance ?? .nan)
+    unknownScores.append(answer.unknownScore ?? .nan)
+    entropies.append(answer.totalEntropy)
+    mutualInformation.append(answer.mutualInformation)
     hashes.append(Self.hash(image, label: label))
   }
 

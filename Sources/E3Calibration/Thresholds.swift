@@ -32,8 +32,8 @@ struct Thresholds {
     var known = Array(observations.classes.indices)
     var unknown: Float?
     if hasDistances {
-      let threshold = try Self.passing(observations.relativeDistances, options.knownCoverage, "--known-coverage", path)
-      known.removeAll { observations.relativeDistances[$0] > threshold }
+      let threshold = try Self.passing(observations.unknownScores, options.knownCoverage, "--known-coverage", path)
+      known.removeAll { observations.unknownScores[$0] > threshold }
       unknown = threshold
     }
     self.unknown = unknown

@@ -1,4 +1,5 @@
 import E3
+import E3Format
 import E3Metrics
 import E3Models
 
@@ -25,6 +26,8 @@ public struct Answers: Sendable {
   public private(set) var distance: [Double] = []
   /// `[N]` the relative distance, likewise.
   public private(set) var relativeDistance: [Double] = []
+  /// `[N]` what decides between known and unknown; empty where the file has no statistics, and for several models.
+  public private(set) var unknownScore: [Double] = []
   /// `[N]` what a calibrated file adds; nil for others, for the float path and for several models.
   public private(set) var calibrated: CalibratedAnswers?
   /// Routing, where it was asked for.
@@ -56,11 +59,16 @@ public struct Answers: Sendable {
     if let distance = answer.distance, let relative = answer.relativeDistance {
       appendDistances((Double(distance), Double(relative)))
     }
+    if let score = answer.unknownScore { unknownScore.append(Double(score)) }
     calibrated?.append(answer)
   }
 
   /// Adds an image from its members' probabilities `[M][C]`, and its distances where there are any.
-  mutating func append(members: ArraySlice<Float>, distances: (distance: Double, relative: Double)? = nil) {
+  ///
+  /// - Parameter score: What decides, of a file that has statistics.
+  mutating func append(
+    members: ArraySlice<Float>, distances: (distance: Double, relative: Double)? = nil, score: UnknownScore? = nil
+  ) {
     let spread = MemberSpread(members: members, classCount: classCount)
     memberProbabilities += members
     meanProbabilities += spread.probabilities
@@ -69,6 +77,12 @@ public struct Answers: Sendable {
     mutualInformation.append(spread.mutualInformation)
     disagreement.append(spread.disagreement)
     appendDistances(distances)
+    if let distances, let score {
+      unknownScore.append(
+        score.value(
+          distance: distances.distance, relativeDistance: distances.relative, entropy: spread.totalEntropy,
+          mutualInformation: spread.mutualInformation))
+    }
   }
 
   private mutating func appendDistances(_ distances: (distance: Double, relative: Double)?) {
@@ -87,6 +101,7 @@ public struct Answers: Sendable {
     disagreement += other.disagreement
     distance += other.distance
     relativeDistance += other.relativeDistance
+    unknownScore += other.unknownScore
     if let added = other.calibrated { calibrated?.append(contentsOf: added) }
     if let added = other.routing { routing?.append(contentsOf: added) }
   }

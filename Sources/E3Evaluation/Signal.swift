@@ -9,6 +9,8 @@ public enum Signal: String, Sendable, CaseIterable {
   case disagreement
   case distance
   case relativeDistance = "relative_distance"
+  /// What decides between known and unknown.
+  case unknownScore = "unknown_score"
 
   /// Name for people.
   public var title: String {
@@ -19,6 +21,7 @@ public enum Signal: String, Sendable, CaseIterable {
     case .disagreement: "disagreement"
     case .distance: "Mahalanobis distance"
     case .relativeDistance: "relative Mahalanobis distance"
+    case .unknownScore: "unknown score (decides)"
     }
   }
 
@@ -36,6 +39,7 @@ public enum Signal: String, Sendable, CaseIterable {
     case .disagreement: return answers.memberCount > 1 ? answers.disagreement : nil
     case .distance: return answers.distance.isEmpty ? nil : answers.distance
     case .relativeDistance: return answers.relativeDistance.isEmpty ? nil : answers.relativeDistance
+    case .unknownScore: return answers.unknownScore.isEmpty ? nil : answers.unknownScore
     }
   }
 }

@@ -50,7 +50,8 @@ extension ModelFile {
 // MARK: Validation
 
 extension ModelFile {
-  func validateCalibration() throws(E3Error) {
+  /// - Parameter header: of the file.
+  func validateCalibration(_ header: e3_file_header) throws(E3Error) {
     guard calibrationIndex >= 0 else {
       // Distances without a threshold would never decide anything.
       if hasStatistics { throw .fileTable }
@@ -59,25 +60,32 @@ extension ModelFile {
     guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes, let calibration else {
       throw .fileTable
     }
-    guard isValid(calibration) else { throw .fileValues }
+    guard isValid(calibration, minorVersion: header.version_minor) else {
+      throw header.isNewer ? .fileVersion : .fileValues
+    }
     guard calibration.model_hash == modelHash else { throw .fileCalibration }
     if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != (try statisticsBytes()) { throw .fileTable }
   }
 
   /// A NaN is in no range.
-  private func isValid(_ c: e3_file_calibration) -> Bool {
+  private func isValid(_ c: e3_file_calibration, minorVersion: UInt32) -> Bool {
     guard CalibrationLayout.temperatures.contains(c.temperature), (0...1).contains(c.accept_threshold),
       (0...1).contains(c.set_threshold), isShare(c.accept_coverage), isShare(c.set_coverage), c.image_count > 0,
       c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
     else { return false }
     if hasStatistics {
       guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0,
-        c.distance_mean.isFinite, c.distance_deviation.isFinite, c.distance_deviation >= 0,
-        c.distance == UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)
+        c.distance_mean.isFinite, c.distance_deviation.isFinite, c.distance_deviation >= 0
       else { return false }
+      switch c.distance {
+      case UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue): guard hasNoWeights(c) else { return false }
+      case UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue):
+        guard minorVersion >= 1, hasValidWeights(c) else { return false }
+      default: return false
+      }
     } else {
       guard c.unknown_threshold == 0, c.known_coverage == 0, c.statistics_count == 0, c.statistics_hash == 0,
-        c.distance_mean == 0, c.distance_deviation == 0,
+        c.distance_mean == 0, c.distance_deviation == 0, hasNoWeights(c),
         c.distance == UInt32(E3_FILE_DISTANCE_NONE.rawValue)
       else { return false }
     }
@@ -85,7 +93,32 @@ extension ModelFile {
       isValid(c.class_agreement.2, c.class_grid),
       c.class_grid == 0 || (hasStatistics && ClassesLayout.isGrid(c.class_grid))
     else { return false }
-    return withUnsafeBytes(of: c.reserved) { $0.isZero(from: 0, to: $0.count) }
+    return c.reserved == 0
+  }
+
+  /// Whether all that a weighted distance says of itself is 0.
+  private func hasNoWeights(_ c: e3_file_calibration) -> Bool {
+    c.rows == 0 && c.background_weight == 0 && c.uncertainty == 0 && c.uncertainty_weight == 0 && c.foreign == 0
+      && c.foreign_count == 0 && c.foreign_auroc == 0 && c.relative_auroc == 0
+  }
+
+  private func hasValidWeights(_ c: e3_file_calibration) -> Bool {
+    guard c.rows <= UInt32(E3_FILE_ROWS_UNIT_LENGTH.rawValue), (0...1).contains(c.background_weight) else {
+      return false
+    }
+    switch c.uncertainty {
+    case UInt32(E3_FILE_UNCERTAINTY_NONE.rawValue): guard c.uncertainty_weight == 0 else { return false }
+    case UInt32(E3_FILE_UNCERTAINTY_ENTROPY.rawValue), UInt32(E3_FILE_UNCERTAINTY_MUTUAL_INFORMATION.rawValue):
+      guard c.uncertainty_weight > 0, c.uncertainty_weight.isFinite else { return false }
+    default: return false
+    }
+    switch c.foreign {
+    case UInt32(E3_FILE_FOREIGN_NONE.rawValue):
+      return c.foreign_count == 0 && c.foreign_auroc == 0 && c.relative_auroc == 0
+    case UInt32(E3_FILE_FOREIGN_REARRANGED.rawValue), UInt32(E3_FILE_FOREIGN_GIVEN.rawValue):
+      return c.foreign_count > 0 && (0...1).contains(c.foreign_auroc) && (0...1).contains(c.relative_auroc)
+    default: return false
+    }
   }
 
   /// Whether a class agreement is one: 0 where none was fitted.

@@ -9,13 +9,13 @@ public struct GoldenView {
 }
 
 extension ModelFile {
-  func validateOptionalSections() throws(E3Error) {
+  func validateOptionalSections(_ header: e3_file_header) throws(E3Error) {
     if labelsIndex >= 0 { try validateLabels() }
     if provenanceIndex >= 0 {
       guard bytes(at: provenanceIndex).isUTF8 else { throw .fileValues }
     }
     if goldenIndex >= 0 { try validateGolden() }
-    try validateCalibration()
+    try validateCalibration(header)
     try validateExpertUses()
   }
 

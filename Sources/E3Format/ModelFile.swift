@@ -74,7 +74,7 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
     shape = try ModelShape(validating: first)
     try validateNetworks(newer: header.isNewer)
     try validateTable(newer: header.isNewer)
-    try validateOptionalSections()
+    try validateOptionalSections(header)
   }
 
   /// The table entry at `index`.

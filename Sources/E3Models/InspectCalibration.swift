@@ -1,4 +1,5 @@
 import CE3
+import E3Format
 import E3Host
 
 /// What a calibration says, in lines for people, indented by two.
@@ -16,9 +17,10 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
     lines.append(
       (
         "unknown",
-        "above a relative distance of \(decimals(Double(calibration.unknown_threshold), 3)): \(share(1 - calibration.known_coverage)) "
-          + "of the images"
+        "above a \(scoreText(UnknownScore(calibration))) of \(decimals(Double(calibration.unknown_threshold), 3)): "
+          + "\(share(1 - calibration.known_coverage)) of the images"
       ))
+    if calibration.foreign_count > 0 { lines.append(("by", foreignText(calibration))) }
   } else {
     lines.append(("unknown", "never: no class statistics"))
   }
@@ -36,15 +38,53 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
   return lines.map { "  \(padded($0.0, 20)) \($0.1)" }.joined(separator: "\n")
 }
 
+/// What a score is, in words.
+private func scoreText(_ score: UnknownScore) -> String {
+  if score == .relative { return "relative distance" }
+  let rows = score.hasUnitLength ? ", representations at unit length" : ""
+  let share = decimals(Double(score.backgroundWeight), 2)
+  let background = score.backgroundWeight > 0 ? " - \(share) background distance" : ""
+  let weight = decimals(Double(score.uncertaintyWeight), 2)
+  let uncertainty =
+    switch score.uncertainty {
+    case .none: ""
+    case .entropy: " + \(weight) entropy"
+    case .mutualInformation: " + \(weight) mutual information"
+    }
+  return "score (squared distance\(background)\(uncertainty)\(rows))"
+}
+
+/// By what a score was chosen.
+private func foreignText(_ calibration: e3_file_calibration) -> String {
+  let images =
+    calibration.foreign == UInt32(E3_FILE_FOREIGN_GIVEN.rawValue)
+    ? "foreign images, unknown and rearranged known ones" : "rearranged known images"
+  let auroc = decimals(Double(calibration.foreign_auroc), 4)
+  var relative = ""
+  if calibration.relative_auroc > 0 {
+    relative = ", that of the relative distance \(decimals(Double(calibration.relative_auroc), 4))"
+  }
+  return "\(calibration.foreign_count) \(images): AUROC \(auroc)\(relative)"
+}
+
 /// The same as JSON.
 package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
   let hasDistance = calibration.statistics_count > 0
+  let score = UnknownScore(calibration)
+  let uncertainties = ["none", "entropy", "mutual_information"]
   func number(_ value: Float) -> JSONText { .number(Double(value)) }
   return .object([
     ("temperature", number(calibration.temperature)),
     ("accept_threshold", number(calibration.accept_threshold)),
     ("accept_coverage", number(calibration.accept_coverage)),
     ("unknown_threshold", hasDistance ? number(calibration.unknown_threshold) : .null),
+    ("unit_length", .flag(score.hasUnitLength)),
+    ("background_weight", hasDistance ? number(score.backgroundWeight) : .null),
+    ("uncertainty", .text(uncertainties[Int(calibration.uncertainty)])),
+    ("uncertainty_weight", number(calibration.uncertainty_weight)),
+    ("foreign_images", .integer(Int(calibration.foreign_count))),
+    ("foreign_auroc", calibration.foreign_count > 0 ? number(calibration.foreign_auroc) : .null),
+    ("relative_auroc", calibration.relative_auroc > 0 ? number(calibration.relative_auroc) : .null),
     ("known_coverage", hasDistance ? number(calibration.known_coverage) : .null),
     ("distance_mean", calibration.distance_deviation > 0 ? number(calibration.distance_mean) : .null),
     ("distance_deviation", calibration.distance_deviation > 0 ? number(calibration.distance_deviation) : .null),

@@ -99,13 +99,16 @@ package final class ModelFileWriter {
   }
 
   /// Writes header, configurations and table; the file is then complete but still has no name.
-  package func seal() throws(FileError) {
+  ///
+  /// - Parameter minorVersion: The lowest that covers what its sections say.
+  package func seal(minorVersion: Int = 0) throws(FileError) {
     try endExtent()
     precondition(table.count == extentCount, "fewer extents than the plan has")
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    header.version_minor = sections.contains { $0.kind == .expertUses } ? 1 : 0
+    let least = sections.contains { $0.kind == .expertUses } ? 1 : 0
+    header.version_minor = UInt32(max(least, minorVersion))
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(shapes.count)
     header.file_size = UInt64(file.size)

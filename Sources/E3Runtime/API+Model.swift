@@ -140,6 +140,12 @@ public func e3_model_get_calibration(
     filled.statistics_images = stored.statistics_count
     filled.distance_mean = stored.distance_mean
     filled.distance_deviation = stored.distance_deviation
+    if file.hasStatistics {
+      let score = UnknownScore(stored)
+      filled.unit_length = score.hasUnitLength ? 1 : 0
+      filled.background_weight = score.backgroundWeight
+      (filled.uncertainty, filled.uncertainty_weight) = (stored.uncertainty, score.uncertaintyWeight)
+    }
     try fill(calibration, with: filled, firstSize: Int(E3_CALIBRATION_FIRST_SIZE))
   }
 }

@@ -11,10 +11,10 @@ struct AnswerSpace {
   let logits: FloatRows
   /// [M][R], for the largest R of the networks: what the head reads, then zeros.
   let representations: FloatRows
-  /// [M]: squared distance from the nearest class, and that less the squared distance from the background. Empty where
-  /// the file has no statistics, as the next.
+  /// [M]: squared distances from the nearest class and from the background. Empty where the file has no statistics, as the
+  /// next.
   let nearest: UnsafeMutablePointer<Float>
-  let relative: UnsafeMutablePointer<Float>
+  let background: UnsafeMutablePointer<Float>
   /// [1][R] zeros: the background's mean.
   let zeros: FloatRows
   let result: ResultBuffers
@@ -28,7 +28,7 @@ struct AnswerSpace {
     representations = arena.takeRows(members, width: representation)
     let measured = model.hasStatistics ? members : 0
     nearest = arena.take(Float.self, measured)
-    relative = arena.take(Float.self, measured)
+    background = arena.take(Float.self, measured)
     zeros = arena.takeRows(model.hasStatistics ? 1 : 0, width: representation)
     result = ResultBuffers(model, in: &arena)
   }

@@ -11,9 +11,9 @@ extension Prediction {
   }
 
   /// What a calibrated file says to do with the answer.
-  func decide(_ calibration: e3_file_calibration, topProbability: Float, relativeDistance: Float) -> e3_decision {
-    // Without statistics the distance is a NaN, which is above nothing.
-    if relativeDistance > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
+  func decide(_ calibration: e3_file_calibration, topProbability: Float, unknownScore: Float) -> e3_decision {
+    // Without statistics the score is a NaN, which is above nothing.
+    if unknownScore > calibration.unknown_threshold { return e3_decision(E3_DECISION_UNKNOWN) }
     return e3_decision(topProbability >= calibration.accept_threshold ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
   }
 

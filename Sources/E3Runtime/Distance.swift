@@ -13,9 +13,11 @@ struct DistanceBuffers {
   let backgroundSquares: UnsafeMutablePointer<Float>
   /// [R16] zeros: the background's mean.
   let zeros: UnsafeMutablePointer<Float>
+  /// Whether representations are divided by their length before distances are measured.
+  let hasUnitLength: Bool
 
-  init(_ shape: ModelShape, zeros: UnsafeMutablePointer<Float>, in arena: inout Arena) {
-    self.zeros = zeros
+  init(_ shape: ModelShape, zeros: UnsafeMutablePointer<Float>, hasUnitLength: Bool, in arena: inout Arena) {
+    (self.zeros, self.hasUnitLength) = (zeros, hasUnitLength)
     centred = arena.takeRows(shape.memberCount, width: shape.representation)
     whitened = arena.takeRows(shape.memberCount, times: 2, width: shape.representation)
     squares = arena.takeRows(shape.memberCount, width: shape.classCount)
@@ -31,9 +33,11 @@ extension Encoder {
   func measureDistances(_ buffers: DistanceBuffers) {
     let members = shape.memberCount
     for member in worker.share(of: members) {
+      let row = buffers.centred.row(member)
+      if buffers.hasUnitLength { divideByLength(representations.row(member), zeros: buffers.zeros, into: row) }
       kernels.table.pointee.subtract(
-        representations.row(member), model.statistics(member: member).centre, shape.representation,
-        buffers.centred.row(member))
+        buffers.hasUnitLength ? row : representations.row(member), model.statistics(member: member).centre,
+        shape.representation, row)
     }
     worker.barrier()
 
@@ -67,29 +71,52 @@ extension Encoder {
     worker.barrier()
   }
 
-  /// Keeps what ``AnswerSpace/combineDistances(members:)`` reads of this network's members.
+  /// A representation of length 0 gives NaNs, which are in the end infinitely far away.
+  private func divideByLength(
+    _ representation: UnsafePointer<Float>, zeros: UnsafePointer<Float>, into row: UnsafeMutablePointer<Float>
+  ) {
+    var square: Float = 0
+    kernels.table.pointee.squared_distances(
+      representation, zeros, shape.representationPadded, 1, shape.representation, &square)
+    let length = square.squareRoot()
+    for column in 0..<shape.representation { row[column] = representation[column] / length }
+  }
+
+  /// Keeps what ``AnswerSpace/combineDistances(members:score:)`` reads of this network's members.
   func keepDistances(_ buffers: DistanceBuffers, in answer: AnswerSpace) {
     for member in 0..<shape.memberCount {
       let squares = buffers.squares.row(member)
       var nearest = Float.infinity
       for index in 0..<shape.classCount where squares[index] < nearest { nearest = squares[index] }
       answer.nearest[model.firstMember + member] = nearest
-      answer.relative[model.firstMember + member] = nearest - buffers.backgroundSquares[member]
+      answer.background[model.firstMember + member] = buffers.backgroundSquares[member]
     }
   }
 }
 
+/// An answer's distances; see `e3_result`.
+struct Distances {
+  /// Infinite where a float overflowed, as the others.
+  var nearest, relative: Float
+  /// What the file's score adds an uncertainty to.
+  var weighted: Float
+}
+
 extension AnswerSpace {
-  /// The members' distances as one, and relative to the background; see `e3_result`. Infinite where a float overflowed.
-  func combineDistances(members: Int) -> (distance: Float, relative: Float) {
-    var (sum, relative): (Float, Float) = (0, 0)
+  /// The members' distances as one.
+  func combineDistances(members: Int, score: UnknownScore) -> Distances {
+    var sum = Distances(nearest: 0, relative: 0, weighted: 0)
     for member in 0..<members {
-      sum += nearest[member]
-      relative += self.relative[member]
+      sum.nearest += nearest[member]
+      sum.relative += nearest[member] - background[member]
+      sum.weighted += nearest[member] - score.backgroundWeight * background[member]
     }
     let count = Float(members)
-    // Infinity less infinity is a NaN, and the bits of a NaN differ from CPU to CPU. Infinite says the same: unknown.
-    let mean = relative / count
-    return ((sum / count).squareRoot(), mean.isFinite ? mean : .infinity)
+    return Distances(
+      nearest: (sum.nearest / count).squareRoot(), relative: finiteOrInfinite(sum.relative / count),
+      weighted: finiteOrInfinite(sum.weighted / count))
   }
+
+  /// Infinity less infinity is a NaN, and the bits of a NaN differ from CPU to CPU. Infinite says the same: unknown.
+  private func finiteOrInfinite(_ value: Float) -> Float { value.isFinite ? value : .infinity }
 }

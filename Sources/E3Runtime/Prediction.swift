@@ -62,13 +62,17 @@ struct Prediction {
     result.expected_entropy = expected
     result.mutual_information = max(total - expected, 0)
     result.disagreement = disagreement(buffers.memberClasses, count: members)
-    (result.distance, result.relative_distance) = (.nan, .nan)
-    if model.hasStatistics {
-      (result.distance, result.relative_distance) = answer.combineDistances(members: members)
+    (result.distance, result.relative_distance, result.unknown_score) = (.nan, .nan, .nan)
+    if model.hasStatistics, let calibration {
+      let score = UnknownScore(calibration)
+      let distances = answer.combineDistances(members: members, score: score)
+      (result.distance, result.relative_distance) = (distances.nearest, distances.relative)
+      result.unknown_score = score.score(
+        distance: distances.weighted, entropy: total, mutualInformation: result.mutual_information)
     }
     result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
     if let calibration, let set = buffers.predictionSet {
-      result.decision = decide(calibration, topProbability: topProbability, relativeDistance: result.relative_distance)
+      result.decision = decide(calibration, topProbability: topProbability, unknownScore: result.unknown_score)
       result.prediction_set = UnsafePointer(set)
       result.prediction_set_count = UInt32(
         collectPredictionSet(

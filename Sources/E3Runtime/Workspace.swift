@@ -90,7 +90,10 @@ struct Workspace {
     pooled = shape.hasPreLogits ? arena.takeRows(members, width: shape.pooledWidth) : representation
     logits = answer.logits.rows(mine)
     routingRecord = record
-    distance = model.hasStatistics ? DistanceBuffers(shape, zeros: answer.zeros.start, in: &arena) : nil
+    let hasUnitLength = model.calibration.map { UnknownScore($0).hasUnitLength } ?? false
+    distance =
+      model.hasStatistics
+      ? DistanceBuffers(shape, zeros: answer.zeros.start, hasUnitLength: hasUnitLength, in: &arena) : nil
     learned =
       options.hasLearnedClasses && model.hasStatistics && model.networkCount == 1
       ? LearnedBuffers(shape, threads: options.threads, in: &arena) : nil

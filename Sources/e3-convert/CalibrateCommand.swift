@@ -6,6 +6,11 @@ import Glibc
 
 extension PictureAlpha: ExpressibleByArgument {}
 
+extension DistanceName: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public static var allValueStrings: [String] { all.map(\.text) }
+}
+
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate",
@@ -15,8 +20,10 @@ struct CalibrateCommand: ParsableCommand {
       file (.gz too), a .npy array, or a folder with one folder of pictures for each class; pictures and bytes go through \
       the model's preprocessing whatever their size, floats in a .npy array are values in the model's value range.
 
-      The class statistics say what the representations of each class look like; the relative distance from them decides what is \
-      unknown. They come from --statistics (training images are well suited), or from every other image of each class of \
+      The class statistics say what the representations of each class look like; a distance from them decides what is unknown. \
+      It is the relative Mahalanobis distance, unless another one, or one with an entropy added, tells foreign images better by \
+      two standard errors of the difference: images of the data set whose quarters are exchanged, and those of --unknown. No \
+      threshold is fitted to foreign images: --known-coverage holds for known ones. The statistics come from --statistics (training images are well suited), or from every other image of each class of \
       the data set; the rest then gives temperature and thresholds. A calibrated model is calibrated anew.
       """)
 
@@ -49,6 +56,20 @@ struct CalibrateCommand: ParsableCommand {
 
   @Option(help: "Take only so many images of --statistics.")
   var statisticsLimit: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Images of no class, which help to choose what decides; may be given several times.", valueName: "dataset"),
+    completion: .file())
+  var unknown: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Decide by this: relative, half-relative or mahalanobis, ++ for representations at unit length, then ,entropy or \
+      ,mutual-information to add that.
+      """, valueName: "name"))
+  var distance: DistanceName?
 
   @Option(
     help: "What transparent pixels of pictures show: white, black, or their own colour (ignore). As e3-run is told.")
@@ -92,6 +113,12 @@ struct CalibrateCommand: ParsableCommand {
     if statistics == nil, hasStatisticsOptions {
       throw ValidationError("--statistics-labels, --statistics-skip and --statistics-limit belong to --statistics")
     }
+    if noDistance, !unknown.isEmpty || distance != nil {
+      throw ValidationError("--no-distance excludes --unknown and --distance")
+    }
+    if let distance, !unknown.isEmpty, !distance.leavesAChoice {
+      throw ValidationError("--distance \(distance.text) leaves nothing for --unknown to choose")
+    }
     if noDistance, statistics != nil { throw ValidationError("--statistics and --no-distance exclude each other") }
   }
 
@@ -99,14 +126,17 @@ struct CalibrateCommand: ParsableCommand {
     var options = CalibrationOptions()
     (options.coverage, options.knownCoverage, options.acceptCoverage) = (coverage, knownCoverage, acceptCoverage)
     options.hasDistance = !noDistance
+    options.distance = distance
     options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     let data = try open(dataset, labels, skip, limit)
     let source = try statistics.map { try open($0, statisticsLabels, statisticsSkip, statisticsLimit) }
+    let foreign = try unknown.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
     let output = output ?? model
-    try requireDistinct(output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 })
+    try requireDistinct(
+      output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown)
     var meters: [String: ProgressMeter] = [:]
     let summary = try calibrate(
-      model: model, data: data, statistics: source, output: output, options: options
+      model: model, data: data, statistics: source, unknown: foreign, output: output, options: options
     ) { stage, share in
       if meters[stage] == nil { meters = [stage: ProgressMeter("calibrating \(model), \(stage)")] }
       meters[stage]?.update(share)

@@ -43,6 +43,28 @@ struct CommandTests {
     #expect(try folder.bytes("model.e3") == folder.bytes("out.e3"))
   }
 
+  @Test("decides by a distance that is told, and takes unknown images to choose by")
+  func distances() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 1)
+    let labels = folder["held-labels"]
+    let told = try run(
+      "calibrate", model, data.path, "--labels", labels, "--distance", "mahalanobis++", "-o", folder["out.e3"])
+    #expect(told.status == 0 && !told.output.contains("chosen by"), "\(told.errors)")
+    let shown = try run("inspect", folder["out.e3"]).output
+    #expect(shown.contains("above a score (squared distance, representations at unit length) of "), "\(shown)")
+    let chosen = try run(
+      "calibrate", model, data.path, "--labels", labels, "--distance", "relative,entropy", "--unknown", data.path,
+      "--unknown", data.path, "-o", folder["out.e3"])
+    let foreign = " foreign images, unknown and rearranged known ones"
+    #expect(chosen.status == 0 && chosen.output.contains("\(foreign)\n"), "\(chosen.errors)")
+    let json = try run("inspect", folder["out.e3"], "--json").output
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+    let calibration = try #require(object["calibration"] as? [String: Any])
+    #expect(calibration["uncertainty"] as? String == "entropy")
+    #expect((801...1000).contains(calibration["foreign_images"] as? Int ?? 0))
+    #expect(try run("inspect", folder["out.e3"]).output.contains("\(foreign): AUROC "))
+  }
+
   @Test("takes parts of data sets, and statistics from another one")
   func parts() throws {
     let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 2)
@@ -84,6 +106,8 @@ struct CommandTests {
     for arguments in [
       ["--coverage", "1"], ["--known-coverage", "0"], ["--accept-coverage", "nan"], ["--limit", "0"],
       ["--statistics-limit", "5"], ["--threads", "0"], ["--no-distance", "--statistics", data.path],
+      ["--distance", "knn"], ["--no-distance", "--distance", "relative"], ["--no-distance", "--unknown", data.path],
+      ["--distance", "mahalanobis++", "--unknown", data.path],
     ] {
       #expect(try run("calibrate", model, data.path, more: arguments).status == 2, "\(arguments)")
     }

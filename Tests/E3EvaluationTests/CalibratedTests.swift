@@ -39,6 +39,26 @@ struct CalibratedTests {
     }
   }
 
+  @Test("what decides is, of the float path too, the file's weighted score")
+  func weighted() throws {
+    let model = try EvaluatedModel(path: folder.write(SampleFile.weighted.bytes, to: "weighted.e3"))
+    var session = try ModelSession(model.mapped, recordsRouting: false)
+    let data = try images(5)
+    var floats = Answers(classCount: model.classCount, memberCount: model.memberCount, isCalibrated: false)
+    for index in 0..<5 {
+      let answer = StoredAnswer(try session.run(data.image(at: index), name: "image"))
+      let exact = try #require(model.mapped.distances(of: answer.representations.map { $0[...] }))
+      floats.append(
+        members: answer.memberProbabilities.flatMap { $0 }[...], distances: exact, score: model.mapped.unknownScore)
+      let score = Double(try #require(answer.unknownScore))
+      #expect(abs(floats.unknownScore[index] - score) < 1e-3 * (exact.distance * exact.distance + 1))
+      #expect(abs(Double(try #require(answer.distance)) - exact.distance) < 1e-4 * exact.distance)
+    }
+    let answers = try model.answers(to: data, threads: 1)
+    #expect(answers.unknownScore.count == 5 && answers.unknownScore != answers.relativeDistance)
+    #expect(Answers.ensemble([answers, answers]).unknownScore.isEmpty, "several files have no decision")
+  }
+
   @Test("scores stand before and after the temperature, with decisions, sets and both distances")
   func report() throws {
     let data = try images(40)

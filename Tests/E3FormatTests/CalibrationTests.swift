@@ -89,16 +89,88 @@ struct CalibrationTests {
     #expect(try error { $0.image_count = 0 } == .fileValues)
     #expect(try error { $0.set_score = 2 } == .fileValues)
     #expect(try error { $0.distance = 0 } == .fileValues)
-    #expect(try error { $0.distance = 2 } == .fileValues)
+    #expect(try error { $0.distance = 3 } == .fileValues)
     #expect(try error { $0.distance_deviation = 0 } == nil)
     #expect(try error { $0.distance_deviation = -1 } == .fileValues)
     #expect(try error { $0.distance_deviation = .infinity } == .fileValues)
     #expect(try error { $0.distance_mean = .nan } == .fileValues)
-    #expect(try error { $0.reserved.8 = 1 } == .fileValues)
+    #expect(try error { $0.reserved = 1 } == .fileValues)
     #expect(try error { $0.class_grid = 3 } == .fileValues)
     #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (0.5, 0.5, 1.5)) } == .fileValues)
     #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (.nan, 0.5, 0.5)) } == .fileValues)
     #expect(try error { $0.class_agreement.1 = 0.5 } == .fileValues)
+  }
+
+  /// The error of opening a file whose weighted score was changed.
+  private func weightedError(_ edit: (inout e3_file_calibration) -> Void) throws -> E3Error? {
+    var file = SampleFile.weighted
+    var calibration = try #require(file.calibration)
+    edit(&calibration)
+    file.calibration = calibration
+    return try file.bytes.openError
+  }
+
+  @Test("a weighted score opens, and says what it is")
+  func weighted() throws {
+    let bytes = try SampleFile.weighted.bytes
+    #expect(bytes.header.version_minor == 1 && bytes.verifyError == nil)
+    try bytes.withAligned { raw in
+      let calibration = try #require(try ModelFile(validating: raw).calibration)
+      var score = UnknownScore(
+        hasUnitLength: true, backgroundWeight: 0.5, uncertainty: .entropy, uncertaintyWeight: 1.75)
+      #expect(UnknownScore(calibration) == score)
+      for uncertainty in [UnknownScore.Uncertainty.entropy, .mutualInformation] {
+        score.uncertainty = uncertainty
+        var stored = e3_file_calibration()
+        score.store(in: &stored)
+        #expect(UnknownScore(stored) == score)
+      }
+      var stored = e3_file_calibration()
+      UnknownScore.relative.store(in: &stored)
+      #expect(stored.distance == 1 && stored.background_weight == 0 && UnknownScore(stored) == .relative)
+    }
+    #expect(try error { $0.distance = 2 } == nil, "the plain distance: every weight 0")
+  }
+
+  @Test("weights out of their ranges are refused")
+  func weights() throws {
+    for value in [Float.nan, .infinity, -1, 1.0000001] {
+      #expect(try weightedError { $0.background_weight = value } == .fileValues)
+      #expect(try weightedError { $0.foreign_auroc = value } == .fileValues)
+      #expect(try weightedError { $0.relative_auroc = value } == .fileValues)
+    }
+    for value in [Float.nan, .infinity, -1, 0] {
+      #expect(try weightedError { $0.uncertainty_weight = value } == .fileValues)
+    }
+    #expect(try weightedError { $0.uncertainty = 0 } == .fileValues, "a weight of nothing")
+    #expect(try weightedError { ($0.uncertainty, $0.uncertainty_weight) = (0, 0) } == nil)
+    #expect(try weightedError { $0.uncertainty = 3 } == .fileValues)
+    #expect(try weightedError { $0.rows = 2 } == .fileValues)
+    #expect(try weightedError { $0.foreign = 3 } == .fileValues)
+    #expect(try weightedError { $0.foreign = 0 } == .fileValues, "told, but chosen by 50 images")
+    #expect(try weightedError { $0.foreign_count = 0 } == .fileValues)
+    #expect(try weightedError { $0.reserved = 1 } == .fileValues)
+    // What the relative distance, or none, does not have.
+    let edits: [(inout e3_file_calibration) -> Void] = [
+      { $0.rows = 1 }, { $0.background_weight = 1 }, { ($0.uncertainty, $0.uncertainty_weight) = (1, 1) },
+      { $0.uncertainty_weight = 1 }, { $0.foreign = 1 }, { $0.foreign_count = 1 }, { $0.foreign_auroc = 1 },
+      { $0.relative_auroc = 1 },
+    ]
+    for edit in edits {
+      #expect(try error(edit) == .fileValues)
+      #expect(try error(hasStatistics: false, edit) == .fileValues)
+    }
+  }
+
+  // promise: format-minor
+  @Test("a weighted score belongs to minor version 1; what a later one decides by is a version error")
+  func weightedVersion() throws {
+    #expect(try edited(.weighted) { $0.header.version_minor = 0 }.openError == .fileValues)
+    let later = try edited(.weighted) {
+      $0.header.version_minor = 2
+      try $0.write(UInt32(3), in: .calibration, at: 64)
+    }
+    #expect(later.openError == .fileVersion)
   }
 
   @Test("what is said about distances must agree with whether there are statistics")

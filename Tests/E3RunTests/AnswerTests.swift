@@ -40,12 +40,12 @@ struct AnswerTests {
       #expect(
         Set(uncertainty.keys) == [
           "total_entropy", "expected_entropy", "mutual_information", "disagreement", "distance",
-          "relative_distance",
+          "relative_distance", "unknown_score",
         ])
       #expect(uncertainty["distance"] is NSNull, "the model carries no statistics")
       #expect(uncertainty["relative_distance"] is NSNull)
       let thresholds = try #require(object["thresholds"] as? [String: Any])
-      #expect(Set(thresholds.keys) == ["accept_probability", "unknown_relative_distance"])
+      #expect(Set(thresholds.keys) == ["accept_probability", "unknown_relative_distance", "unknown_score"])
       #expect(number(thresholds, "accept_probability") == 0.5 && thresholds["unknown_relative_distance"] is NSNull)
       #expect(["accept", "unsure"].contains(object["decision"] as? String))
       #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
@@ -142,6 +142,20 @@ struct AnswerTests {
     #expect(!ascii.contains("█"))
   }
 
+  @Test("another score than the relative distance is called by its name")
+  func weighted() throws {
+    var sample = SampleFile.weighted
+    sample.calibration?.unknown_threshold = -1e6
+    let path = try folder.write(sample.bytes, to: "weighted.e3")
+    let object = try run([path, picture, "--json"]).object
+    let thresholds = try #require(object["thresholds"] as? [String: Any])
+    #expect(thresholds["unknown_relative_distance"] is NSNull && number(thresholds, "unknown_score") == -1e6)
+    let uncertainty = try #require(object["uncertainty"] as? [String: Any])
+    #expect(number(uncertainty, "unknown_score") != number(uncertainty, "relative_distance"))
+    let text = try run([path, picture]).output
+    #expect(text.contains(#/  unknown: unknown score [-0-9.]+ is above -1000000.00/#))
+  }
+
   @Test("a calibrated model decides by its thresholds, in JSON and in the text, which gives the reason and the set")
   func calibrated() throws {
     func model(unknown: Float, accept: Float) throws -> String {
@@ -163,6 +177,8 @@ struct AnswerTests {
       #expect(number(uncertainty, "distance")! > 0 && number(uncertainty, "relative_distance") != nil)
       let thresholds = try #require(object["thresholds"] as? [String: Any])
       #expect(number(thresholds, "unknown_relative_distance") == Double(unknown))
+      #expect(number(thresholds, "unknown_score") == Double(unknown))
+      #expect(number(uncertainty, "unknown_score") == number(uncertainty, "relative_distance"))
       let probabilities = numbers(object["probabilities"])
       let set = (0..<3).filter { probabilities[$0] >= 0.2 }.sorted { probabilities[$0] > probabilities[$1] }
       #expect(numbers(object["prediction_set"]) == set.map(Double.init))

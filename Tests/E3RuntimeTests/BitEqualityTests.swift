@@ -24,6 +24,22 @@ struct BitEqualityTests {
     }
   }
 
+  // promise: equal-bits
+  @Test("with a weighted score of representations at unit length, too", arguments: awkwardConfigs.indices)
+  func weighted(index: Int) throws {
+    var file = SampleFile(config: awkwardConfigs[index].config)
+    (file.calibration, file.hasStatistics) = (SampleFile.weighted.calibration, true)
+    let model = try OpenModel(file.bytes)
+    let image = model.image(seed: 3)
+    let definition = try OpenSession(model, sessionOptions(isa: E3_ISA_SCALAR)).answer(image)
+    for isa in Self.tiers {
+      for threads in 1...4 {
+        let answer = try OpenSession(model, sessionOptions(threads: threads, isa: isa)).answer(image)
+        #expect(answer == definition, "\(awkwardConfigs[index].name), tier \(isa), \(threads) threads")
+      }
+    }
+  }
+
   // promise: int4-bits
   @Test(
     "as with the int8 weights that 4-bit ones stand for, on every instruction set and for 1 to 4 threads",

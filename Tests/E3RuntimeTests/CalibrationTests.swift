@@ -21,7 +21,9 @@ struct CalibrationTests {
   }
 
   /// Distances in double precision of what the answer says the head read.
-  private func exactDistances(_ model: OpenModel, _ result: e3_result) throws -> (distance: Double, relative: Double) {
+  private func exactDistances(
+    _ model: OpenModel, _ result: e3_result, hasUnitLength: Bool = false
+  ) throws -> (distance: Double, relative: Double) {
     let file = try ModelFile(validating: UnsafeRawBufferPointer(model.memory))
     let (size, padded) = (file.shape.representation, file.shape.representationPadded)
     func whiten(_ view: WhiteningView, _ z: [Double]) -> [Double] {
@@ -33,7 +35,9 @@ struct CalibrationTests {
     for member in 0..<file.shape.memberCount {
       let view = file.statistics(member: member)
       let vector = result.representations + member * Int(result.representation_stride)
-      let z = (0..<size).map { Double(vector[$0]) - Double(view.centre[$0]) }
+      let length =
+        hasUnitLength ? (0..<size).reduce(0.0) { $0 + Double(vector[$1]) * Double(vector[$1]) }.squareRoot() : 1
+      let z = (0..<size).map { Double(vector[$0]) / length - Double(view.centre[$0]) }
       let y = whiten(view.classes, z)
       let squares = (0..<file.shape.classCount).map { index in
         (0..<size).reduce(0.0) {
@@ -61,6 +65,52 @@ struct CalibrationTests {
       #expect(abs(Double(result.distance) - exact.distance) <= 2e-5 * exact.distance)
       #expect(abs(Double(result.relative_distance) - exact.relative) <= 4e-5 * (exact.distance * exact.distance + 100))
     }
+  }
+
+  // promise: unit-length
+  @Test("has the distances of representations at unit length where the file says so", arguments: awkwardConfigs.indices)
+  func unitLength(index: Int) throws {
+    let model = try sample(index) { ($0.distance, $0.rows) = (2, 1) }
+    let session = try OpenSession(model, sessionOptions(threads: 2))
+    for seed in 0..<4 as Range<UInt64> {
+      let result = try session.run(model.image(seed: seed))
+      let exact = try exactDistances(model, result, hasUnitLength: true)
+      #expect(abs(Double(result.distance) - exact.distance) <= 2e-5 * exact.distance)
+      #expect(abs(Double(result.relative_distance) - exact.relative) <= 4e-5 * (exact.distance * exact.distance + 100))
+    }
+  }
+
+  // promise: unknown-score
+  @Test("is decided by the weighted score of the formula", arguments: [Float(0), 0.5, 1], [UInt32(0), 1, 2])
+  func weighted(background: Float, uncertainty: UInt32) throws {
+    func edit(_ calibration: inout e3_file_calibration) {
+      (calibration.distance, calibration.background_weight, calibration.uncertainty) = (2, background, uncertainty)
+      calibration.uncertainty_weight = uncertainty == 0 ? 0 : 37
+    }
+    let model = try sample { edit(&$0) }
+    let image = model.image(seed: 9)
+    let session = try OpenSession(model, sessionOptions())
+    let result = try session.run(image)
+    let square = Double(result.distance) * Double(result.distance)
+    let nats: [Float] = [0, result.total_entropy, result.mutual_information]
+    let backgroundSquare = square - Double(result.relative_distance)
+    let exact = square - Double(background) * backgroundSquare + 37 * Double(nats[Int(uncertainty)])
+    #expect(abs(Double(result.unknown_score) - exact) <= 1e-5 * (square + abs(Double(result.relative_distance)) + 200))
+    // The distances themselves are those of any other file.
+    let plain = try OpenSession(sample(), sessionOptions())
+    let other = try plain.run(image)
+    #expect(other.distance == result.distance && other.relative_distance == result.relative_distance)
+    #expect(other.unknown_score.bitPattern == other.relative_distance.bitPattern)
+    if background == 1, uncertainty == 0 { #expect(result.unknown_score == other.unknown_score) }
+    let thresholds = [(result.unknown_score, E3_DECISION_ACCEPT), (result.unknown_score.nextDown, E3_DECISION_UNKNOWN)]
+    for (threshold, decision) in thresholds {
+      let decided = try sample {
+        edit(&$0)
+        ($0.unknown_threshold, $0.accept_threshold) = (threshold, 0)
+      }
+      #expect(try Int(OpenSession(decided, sessionOptions()).answer(image).decision) == decision)
+    }
+    withExtendedLifetime((session, plain)) {}
   }
 
   // promise: result
@@ -110,7 +160,7 @@ struct CalibrationTests {
   func withoutStatistics() throws {
     let session = try OpenSession(sample(hasStatistics: false), sessionOptions())
     let result = try session.run(session.model.image(seed: 9))
-    #expect(result.distance.isNaN && result.relative_distance.isNaN)
+    #expect(result.distance.isNaN && result.relative_distance.isNaN && result.unknown_score.isNaN)
     #expect(Int(result.decision) != E3_DECISION_UNKNOWN && result.prediction_set_count > 0)
     var calibration = e3_calibration()
     calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
@@ -157,6 +207,29 @@ struct CalibrationTests {
     }
   }
 
+  // promise: distance-infinite
+  @Test("is infinitely far away and unknown where a representation without length is divided by it")
+  func noLength() throws {
+    var file = SampleFile.weighted
+    file.calibration?.unknown_threshold = .greatestFiniteMagnitude
+    // tanh of a layer whose scales and biases are 0.
+    func withoutLength(_ file: SampleFile) throws -> [UInt8] {
+      var bytes = try file.bytes
+      let index = try #require(bytes.extentIndex(of: .preLogits))
+      for place in 0..<Int(bytes[extent: index].length) { bytes[Int(bytes[extent: index].offset) + place] = 0 }
+      bytes.resealExtent(index)
+      bytes.reseal()
+      return bytes
+    }
+    var bytes = try withoutLength(file)
+    let hash = try withoutLength(.full).withAligned { try ModelFile(validating: $0).modelHash }
+    try bytes.write(hash, in: .calibration, at: 56)
+    let session = try OpenSession(OpenModel(bytes), sessionOptions())
+    let result = try session.run(session.model.image(seed: 1))
+    #expect(result.representations[0] == 0 && result.distance == .infinity && result.unknown_score == .infinity)
+    #expect(Int(result.decision) == E3_DECISION_UNKNOWN)
+  }
+
   // promise: calibration
   @Test("tells the library's caller what was fitted; a file without a calibration says so")
   func calibration() throws {
@@ -168,6 +241,12 @@ struct CalibrationTests {
     #expect(calibration.has_distance == 1 && calibration.temperature == 1.25 && calibration.unknown_threshold == 3)
     #expect(calibration.images == 100 && calibration.statistics_images == 200 && model.info.calibrated == 1)
     #expect(calibration.distance_mean == -1.5 && calibration.distance_deviation == 2.5)
+    #expect(calibration.unit_length == 0 && calibration.background_weight == 1)
+    #expect(calibration.uncertainty == 0 && calibration.uncertainty_weight == 0)
+    let weighted = try OpenModel(SampleFile.weighted.bytes)
+    try check(e3_model_get_calibration(&weighted.handle, &calibration))
+    #expect(calibration.unit_length == 1 && calibration.background_weight == 0.5)
+    #expect(calibration.uncertainty == 1 && calibration.uncertainty_weight == 1.75)
     // A caller of the first interface has no room for what came later.
     calibration.struct_size = UInt32(E3_CALIBRATION_FIRST_SIZE)
     calibration.distance_deviation = 77

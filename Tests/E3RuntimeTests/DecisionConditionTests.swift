@@ -32,7 +32,7 @@ struct DecisionConditionTests {
     try withPrediction { prediction, calibration in
       #expect(calibration.unknown_threshold == 3 && calibration.accept_threshold == 0.4)
       #expect(
-        Int(prediction.decide(calibration, topProbability: top, relativeDistance: relative)) == decision)
+        Int(prediction.decide(calibration, topProbability: top, unknownScore: relative)) == decision)
     }
   }
 

@@ -73,7 +73,7 @@ struct Answer: Equatable {
     probabilities = bits(result.probabilities, result.classes)
     uncertainty = [
       result.total_entropy, result.expected_entropy, result.mutual_information, result.disagreement,
-      result.top_probability, result.distance, result.relative_distance,
+      result.top_probability, result.distance, result.relative_distance, result.unknown_score,
     ].map(\.bitPattern)
     top = result.top_class
     decision = result.decision

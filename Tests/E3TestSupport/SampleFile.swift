@@ -68,6 +68,21 @@ package struct SampleFile {
     return file
   }
 
+  /// The same, decided by a score of minor version 1: half relative, representations at unit length, with an entropy.
+  package static var weighted: SampleFile {
+    var file = calibrated
+    file.calibration?.distance = UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
+    file.calibration?.rows = UInt32(E3_FILE_ROWS_UNIT_LENGTH.rawValue)
+    file.calibration?.background_weight = 0.5
+    file.calibration?.uncertainty = UInt32(E3_FILE_UNCERTAINTY_ENTROPY.rawValue)
+    file.calibration?.uncertainty_weight = 1.75
+    file.calibration?.foreign = UInt32(E3_FILE_FOREIGN_GIVEN.rawValue)
+    file.calibration?.foreign_count = 50
+    file.calibration?.foreign_auroc = 0.9
+    file.calibration?.relative_auroc = 0.8
+    return file
+  }
+
   /// A calibration in range.
   package static func thresholds(hasStatistics: Bool) -> e3_file_calibration {
     var calibration = e3_file_calibration()
@@ -198,7 +213,8 @@ package struct SampleFile {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    header.version_minor = expertUses == nil ? 0 : 1
+    let isWeighted = calibration?.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
+    header.version_minor = expertUses != nil || isWeighted ? 1 : 0
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(networks.count)
     header.file_size = tableEnd + UInt64(body.count)

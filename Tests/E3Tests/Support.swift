@@ -48,7 +48,7 @@ func answerFromC(_ bytes: [UInt8], values: [Float] = [], frame: e3_frame? = nil)
   }
   bits += [
     result.total_entropy, result.expected_entropy, result.mutual_information, result.disagreement, result.distance,
-    result.relative_distance,
+    result.relative_distance, result.unknown_score,
   ].map { $0.isNaN ? 0 : $0.bitPattern }
   bits += [result.top_class, result.decision]
   return bits + (0..<Int(result.prediction_set_count)).map { result.prediction_set[$0] }
@@ -59,8 +59,8 @@ extension StoredAnswer {
   var bits: [UInt32] {
     var bits = probabilities.map(\.bitPattern)
     for rows in [memberLogits, memberProbabilities, representations] { bits += rows.joined().map(\.bitPattern) }
-    bits += [totalEntropy, expectedEntropy, mutualInformation, disagreement, distance ?? 0, relativeDistance ?? 0]
-      .map(\.bitPattern)
+    bits += [totalEntropy, expectedEntropy, mutualInformation, disagreement].map(\.bitPattern)
+    bits += [distance ?? 0, relativeDistance ?? 0, unknownScore ?? 0].map(\.bitPattern)
     return bits + [UInt32(topClass), decision.rawValue] + predictionSet.map { UInt32($0) }
   }
 }

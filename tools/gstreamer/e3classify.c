@@ -297,7 +297,8 @@ static GstStructure *describe(E3Classify *self, const e3_result *result, const g
       "processing-time", G_TYPE_UINT64, elapsed, NULL);
   if (result->distance == result->distance)
     gst_structure_set(answer, "distance", G_TYPE_DOUBLE, (gdouble)result->distance, "relative-distance", G_TYPE_DOUBLE,
-                      (gdouble)result->relative_distance, NULL);
+                      (gdouble)result->relative_distance, "unknown-score", G_TYPE_DOUBLE,
+                      (gdouble)result->unknown_score, NULL);
   if (!self->model_info.calibrated) return answer;
   GValue set = G_VALUE_INIT, class = G_VALUE_INIT;
   g_value_init(&set, GST_TYPE_ARRAY);

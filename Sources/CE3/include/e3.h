@@ -226,7 +226,7 @@ typedef struct e3_calibration {
   uint32_t has_distance;        /* 1 when the file carries the class statistics for distances, else 0 */
   float temperature;            /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
   float accept_threshold;       /* ACCEPT from this top probability on, else UNSURE */
-  float unknown_threshold;      /* UNKNOWN above this relative distance; NaN without distances */
+  float unknown_threshold;      /* UNKNOWN above this unknown_score; NaN without distances */
   float set_threshold;          /* a class is in the prediction set from this probability on */
   float accept_coverage;        /* share of known images accepted */
   float known_coverage;         /* share of images not UNKNOWN; NaN without distances */
@@ -236,6 +236,10 @@ typedef struct e3_calibration {
   /* from interface version 1.2 */
   float distance_mean;          /* mean relative distance of the images that the thresholds were fitted on; 0 without */
   float distance_deviation;     /* its standard deviation among them; 0 without distances, and when the file does not say */
+  uint32_t unit_length;         /* 1 when representations are divided by their length before distances are measured, else 0 */
+  float background_weight;      /* of e3_result's unknown_score: 1 relative Mahalanobis distance, 0 Mahalanobis distance */
+  uint32_t uncertainty;         /* what unknown_score adds: 0 nothing, 1 total_entropy, 2 mutual_information */
+  float uncertainty_weight;     /* how much of it; 0 when it adds nothing */
 } e3_calibration;
 
 /* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */
@@ -417,7 +421,12 @@ enum {
  * one covariance for all classes (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples"),
  * and `distance` the root of the mean of its squares over the members, in standard deviations. `relative_distance` is
  * the mean of the squares less those from the background, one Gaussian for all classes (Ren et al. 2021, "A Simple Fix to
- * Mahalanobis Distance"). A distance too large for a float is infinite, and unknown.
+ * Mahalanobis Distance"). A distance too large for a float is infinite, and unknown. Where the calibration says so, z is
+ * divided by its length before (Mueller and Hein 2025, "Mahalanobis++").
+ *
+ * `unknown_score` is what decides: the mean of the squares less background_weight times those from the background, plus
+ * uncertainty_weight times an entropy; the calibration says which. It is the relative distance unless the calibration
+ * found a score that tells unknown images better.
  *
  * Where a learned class is the answer, only the decision says so: every other member is what it would be without. */
 typedef struct e3_result {
@@ -434,7 +443,7 @@ typedef struct e3_result {
   float mutual_information;           /* total - expected (epistemic), never negative */
   float disagreement;                 /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
   float distance;                     /* Mahalanobis distance of the representation; NaN when the file has no statistics */
-  e3_decision decision;               /* UNKNOWN when relative_distance is above the file's threshold; else ACCEPT when top_probability
+  e3_decision decision;               /* UNKNOWN when unknown_score is above the file's threshold; else ACCEPT when top_probability
                                          is at least the file's threshold, else UNSURE; without a calibration: 0.5 */
   uint32_t prediction_set_count;      /* conformal prediction set: at least 1; 0 when the file is not calibrated */
   const uint32_t *prediction_set;     /* [prediction_set_count] classes, most probable first */
@@ -448,6 +457,8 @@ typedef struct e3_result {
   float learned_distance;             /* distance from the nearest learned class, 0 to 2, answer or not; NaN without one */
   float learned_radius;               /* radius of that class; NaN without one */
   uint32_t nearest_learned_class;     /* its index; E3_NO_CLASS without one */
+  float unknown_score;                /* what is compared with the unknown threshold; NaN when the file has no statistics */
+  uint32_t reserved;                  /* 0 */
 } e3_result;
 
 /* No learned class. */

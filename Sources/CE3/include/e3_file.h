@@ -14,7 +14,7 @@
 #define E3_FILE_MAGIC 0x0A1A0A0D4D334589u /* bytes 89 'E' '3' 'M' 0D 0A 1A 0A */
 enum {
   E3_FILE_VERSION_MAJOR = 2, /* a reader refuses another major version */
-  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets a kind or encoding it does not know */
+  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets something that it does not know */
   E3_FILE_NUMERICS = 2,      /* the generation of arithmetic that this library computes; another is refused */
   E3_FILE_MAX_NETWORKS = 64, /* of one file */
   E3_FILE_EXTENT_ALIGNMENT = 64,
@@ -191,13 +191,34 @@ typedef enum e3_file_score {
 /* What decides between known and unknown. */
 typedef enum e3_file_distance {
   E3_FILE_DISTANCE_NONE = 0,
-  E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS = 1 /* Ren et al. 2021 */
+  E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS = 1, /* Ren et al. 2021 */
+  E3_FILE_DISTANCE_WEIGHTED = 2 /* as background_weight and the members after it say; from minor version 1 */
 } e3_file_distance;
+
+/* What the representations of a file are before distances are measured. */
+typedef enum e3_file_rows {
+  E3_FILE_ROWS_PLAIN = 0,
+  E3_FILE_ROWS_UNIT_LENGTH = 1 /* divided by their length (Mueller and Hein 2025, "Mahalanobis++") */
+} e3_file_rows;
+
+/* The uncertainty that a weighted distance adds. */
+typedef enum e3_file_uncertainty {
+  E3_FILE_UNCERTAINTY_NONE = 0,
+  E3_FILE_UNCERTAINTY_ENTROPY = 1,           /* of the members' mean */
+  E3_FILE_UNCERTAINTY_MUTUAL_INFORMATION = 2 /* between the members */
+} e3_file_uncertainty;
+
+/* The foreign pictures by which a weighted distance was chosen. */
+typedef enum e3_file_foreign {
+  E3_FILE_FOREIGN_NONE = 0,      /* it was told, not chosen */
+  E3_FILE_FOREIGN_REARRANGED = 1, /* known pictures with their quarters exchanged */
+  E3_FILE_FOREIGN_GIVEN = 2      /* unknown pictures of the user, and at most as many rearranged ones */
+} e3_file_foreign;
 
 typedef struct e3_file_calibration {
   float temperature;        /* T: probabilities are mean^(1/T), normalised */
   float accept_threshold;   /* the top class is accepted from this probability on */
-  float unknown_threshold;  /* a relative distance above it is unknown; 0 without statistics */
+  float unknown_threshold;  /* an unknown score above it is unknown; 0 without statistics */
   float set_threshold;      /* classes from this probability on are in the prediction set: 1 - conformal quantile */
   float accept_coverage;    /* share of the known images that the accept threshold was fitted to accept */
   float known_coverage;     /* share of the images that the unknown threshold was fitted to let pass; 0 without */
@@ -211,7 +232,16 @@ typedef struct e3_file_calibration {
   uint32_t distance;        /* e3_file_distance; none without statistics */
   float distance_mean;      /* mean relative distance of the images of the thresholds; 0 without statistics */
   float distance_deviation; /* its standard deviation among them; 0 without, and when it is not known */
-  uint32_t reserved[9];     /* 0 */
+  /* of a weighted distance; 0 otherwise */
+  uint32_t rows;            /* e3_file_rows */
+  float background_weight;  /* of the squared distance from the background that is taken off: 0 to 1 */
+  uint32_t uncertainty;     /* e3_file_uncertainty */
+  float uncertainty_weight; /* above 0, in units of the distance for a nat; 0 without an uncertainty */
+  uint32_t foreign;         /* e3_file_foreign: by what it was chosen; this and what follows bears on no answer */
+  uint32_t foreign_count;   /* how many there were; 0 when it was told */
+  float foreign_auroc;      /* how well the score tells them from the images of the thresholds; 0 when it was told */
+  float relative_auroc;     /* how well the relative distance did */
+  uint32_t reserved;        /* 0 */
   uint32_t class_grid;      /* cells on a side of the grid that learned classes compare: 1, 2 or 4; 0 when not fitted */
   float class_agreement[3]; /* mean cosine between two images of a class, with grids of 1, 2 and 4; 0 when not fitted */
 } e3_file_calibration;

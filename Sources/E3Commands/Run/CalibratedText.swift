@@ -26,8 +26,9 @@ struct CalibratedText {
       stream.write(percent: calibration.accept_threshold)
     }
     if calibration.has_distance != 0 {
-      stream.write(isUnknown ? "relative distance " : ", relative distance ")
-      number(result.relative_distance)
+      if !isUnknown { stream.write(", ") }
+      stream.write(calibration.decidesByRelativeDistance ? "relative distance " : "unknown score ")
+      number(result.unknown_score)
       stream.write(isUnknown ? " is above " : " is at most ")
       number(calibration.unknown_threshold)
     }
@@ -57,4 +58,11 @@ struct CalibratedText {
   }
 
   private func number(_ value: Float) { stream.write(Double(value), decimals: 2) }
+}
+
+extension e3_calibration {
+  /// Whether the unknown score is the relative distance and nothing else.
+  var decidesByRelativeDistance: Bool {
+    has_distance != 0 && unit_length == 0 && background_weight == 1 && uncertainty == 0
+  }
 }

@@ -104,6 +104,7 @@ struct JSONAnswer {
     out.float("disagreement", result.disagreement)
     out.float("distance", result.distance)
     out.float("relative_distance", result.relative_distance)
+    out.float("unknown_score", result.unknown_score)
     out.raw("}")
   }
 
@@ -115,7 +116,9 @@ struct JSONAnswer {
     out.key("thresholds")
     out.open("accept_probability")
     out.float(model.calibration?.accept_threshold ?? 0.5)
-    out.float("unknown_relative_distance", model.calibration?.unknown_threshold ?? .nan)
+    let unknown = model.calibration?.unknown_threshold ?? .nan
+    out.float("unknown_relative_distance", model.calibration?.decidesByRelativeDistance == true ? unknown : .nan)
+    out.float("unknown_score", unknown)
     out.raw("}")
     out.key("prediction_set")
     out.raw("[")

@@ -97,8 +97,8 @@ struct Cards: ~Copyable {
     if answers.memberCount > 1 {
       words[0] += ", \(decimals(answers.mutualInformation[index], 3)) of it between members"
     }
-    if !answers.relativeDistance.isEmpty {
-      words.append("distance \(decimals(answers.relativeDistance[index], 2))")
+    if !answers.unknownScore.isEmpty {
+      words.append("unknown score \(decimals(answers.unknownScore[index], 2))")
     }
     return words.joined(separator: ", ")
   }

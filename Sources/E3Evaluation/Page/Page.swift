@@ -181,8 +181,7 @@ struct PageWriter: ~Copyable {
   private static func explanation(_ report: Report) -> String {
     let tempered = report.thresholds == nil ? "" : ", corrected by the temperature"
     let members = report.members > 1 ? "; 1, 2 … are the members" : ""
-    let distances = report.answers.relativeDistance.isEmpty ? "" : ", distances are relative"
-    return "In the tables all is the members' mean\(tempered)\(members). Entropies are in nats\(distances)."
+    return "In the tables all is the members' mean\(tempered)\(members). Entropies are in nats."
   }
 
   // MARK: Tables and diagrams

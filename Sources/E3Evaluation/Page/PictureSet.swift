@@ -46,7 +46,7 @@ struct PictureSet {
   var leastCertain: [Int] { ordered(Array(0..<answers.count)) { -answers.totalEntropy[$0] } }
 
   /// Images that were called unknown, the farthest first.
-  var unknown: [Int] { ordered(images(with: .unknown)) { -answers.relativeDistance[$0] } }
+  var unknown: [Int] { ordered(images(with: .unknown)) { -answers.unknownScore[$0] } }
 
   /// Images that were accepted, the most confident first; without a calibration all of them.
   var accepted: [Int] {

@@ -16,7 +16,7 @@ extension Report {
     }
     let axis = histogramAxis(signal, series.flatMap(\.values))
     var panel = histogramPanel(signal.title, axis, series)
-    if signal == .relativeDistance, let threshold = thresholds?.unknown {
+    if signal == .unknownScore, let threshold = thresholds?.unknown {
       panel.addThreshold(threshold, Panel.Style(colour: .purple, label: "unknown above", width: 2.5))
     }
     return Figure(name: "histogram-\(signal.rawValue.replacing("_", with: "-"))", panels: [panel])
@@ -77,11 +77,12 @@ extension Report {
       return Axis(
         title: "nats (first bin: 10⁻⁶ and less)", lower: 1e-6, upper: 1, isLogarithmic: true)
     case .disagreement: return Axis(title: "share of disagreeing pairs of members", lower: 0, upper: 1)
-    case .distance, .relativeDistance:
+    case .distance, .relativeDistance, .unknownScore:
       // The farthest of a thousand, so that single images do not press all others together.
       let sorted = values.filter(\.isFinite).sorted()
       let high = sorted.isEmpty ? 1 : sorted[min(sorted.count - 1, sorted.count * 999 / 1000)]
-      return .covering([sorted.first ?? 0, high], title: "\(signal.title) from the training data")
+      let title = signal == .unknownScore ? signal.title : "\(signal.title) from the training data"
+      return .covering([sorted.first ?? 0, high], title: title)
     }
   }
 }

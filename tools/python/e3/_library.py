@@ -57,6 +57,10 @@ class Calibration(Structure):
         ("statistics_images", c_uint32),
         ("distance_mean", c_float),
         ("distance_deviation", c_float),
+        ("unit_length", c_uint32),
+        ("background_weight", c_float),
+        ("uncertainty", c_uint32),
+        ("uncertainty_weight", c_float),
     ]
 
 
@@ -141,6 +145,8 @@ class Result(Structure):
         ("learned_distance", c_float),
         ("learned_radius", c_float),
         ("nearest_learned_class", c_uint32),
+        ("unknown_score", c_float),
+        ("reserved", c_uint32),
     ]
 
 

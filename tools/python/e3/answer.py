@@ -32,6 +32,8 @@ class Answer:
     distance: Mahalanobis distance of the representations from the training data, in standard deviations; None when the file
         has no class statistics
     relative_distance: the relative one, of squares; None likewise
+    unknown_score: what decides whether the picture is unknown: a distance, and where the calibration says so an entropy with
+        it; None likewise
     classes, members: C and M
     learned: label of the learned class that is the answer, as the decision then says; None when none is
     nearest_learned: label of the nearest learned class, the answer or not; None without learned classes
@@ -57,6 +59,7 @@ class Answer:
         "disagreement",
         "distance",
         "relative_distance",
+        "unknown_score",
         "learned",
         "nearest_learned",
         "learned_distance",
@@ -86,6 +89,7 @@ class Answer:
         self.disagreement = result.disagreement
         self.distance = _number(result.distance)
         self.relative_distance = _number(result.relative_distance)
+        self.unknown_score = _number(result.unknown_score)
         index, nearest = result.learned_class, result.nearest_learned_class
         self.learned = None if index == NO_CLASS else learned[index]
         self.nearest_learned = None if nearest == NO_CLASS else learned[nearest]

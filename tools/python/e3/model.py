@@ -20,7 +20,9 @@ from .frame import as_frame
 class Calibration(NamedTuple):
     """What a calibrated file says about its answers; each threshold was fitted so that the stated share of held-out images is
     treated so. unknown_threshold and known_coverage are None in a file without class statistics. distance_mean and
-    distance_deviation are of the relative distance of the images of the thresholds, None when the file does not say."""
+    distance_deviation are of the relative distance of the images of the thresholds, None when the file does not say.
+    unit_length, background_weight, uncertainty ("none", "entropy", "mutual_information") and uncertainty_weight say what an
+    answer's unknown_score is, as in e3.h."""
 
     temperature: float
     accept_threshold: float
@@ -33,6 +35,10 @@ class Calibration(NamedTuple):
     statistics_images: int
     distance_mean: Optional[float]
     distance_deviation: Optional[float]
+    unit_length: bool
+    background_weight: Optional[float]
+    uncertainty: str
+    uncertainty_weight: float
 
 
 class Preprocessing(NamedTuple):
@@ -346,8 +352,12 @@ class Model:
         stored = sized(_library.Calibration)
         check(lib.e3_model_get_calibration(byref(self._handle), byref(stored)), self.path)
         values = {name: getattr(stored, name) for name in Calibration._fields}
+        values.update(
+            unit_length=bool(stored.unit_length),
+            uncertainty=("none", "entropy", "mutual_information")[stored.uncertainty],
+        )
         if not stored.has_distance:
-            values.update(unknown_threshold=None, known_coverage=None)
+            values.update(unknown_threshold=None, known_coverage=None, background_weight=None)
         if not stored.distance_deviation > 0:
             values.update(distance_mean=None, distance_deviation=None)
         return Calibration(**values)

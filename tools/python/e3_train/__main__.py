@@ -66,7 +66,7 @@ def arguments():
   fit.add_argument("--config", metavar="FILE", help="its configuration, as for e3-convert pack")
   fit.add_argument("--ignore", metavar="PATTERN", action="append", default=[], help="its tensors to leave out, as for e3-convert pack")
   fit.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
-                   help="pictures of none of the classes, to test with; may be given several times")
+                   help="pictures of none of the classes: half help to choose what decides, half test; may be given several times")
   fit.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
   fit.add_argument("--members", type=count, metavar="M", help="members of the ensemble, 2; 1 for a dense model")
   fit.add_argument("--head", choices=("new", "keep"), help="new: a head for other classes than the checkpoint's")

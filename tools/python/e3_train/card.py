@@ -21,7 +21,7 @@ def summary(fit, report):
 
 def unknown(report):
   """Of each folder of unknown pictures, what the decision goes by."""
-  return [found for found in report.get("ood", []) if found["signal"] == "relative_distance" and found["auroc"] is not None]
+  return [found for found in report.get("ood", []) if found["signal"] == "unknown_score" and found["auroc"] is not None]
 
 
 def decisions(report, found):
@@ -60,7 +60,7 @@ def text(fit, report, calibration):
     ("accepted; unsure; unknown", "; ".join(percent(calibrated[name]) for name in ("accept", "unsure", "unknown"))),
   ]
   for found in unknown(report):
-    measured.append((f"`{found['dataset']}`: AUROC by the distance; decisions", f"{found['auroc']:.3f}; {decisions(report, found)}"))
+    measured.append((f"`{found['dataset']}`: AUROC of what decides; decisions", f"{found['auroc']:.3f}; {decisions(report, found)}"))
   notes = "\n".join(f"- {line}" for line in fit.notes)
   return f"""# {fit.output.stem}
 

@@ -29,6 +29,8 @@ from .training import AdamW, Training, probe
 
 # From scratch a transformer needs many pictures; below this it is told.
 SCRATCH = 5000
+# Unknown pictures that are divided: one half chooses what decides, the other measures it.
+LEAST_UNKNOWN = 8
 
 
 class Fit:
@@ -365,21 +367,25 @@ class Fit:
     test = self.linked("test", self.test_folder or self.folder, None if self.test_folder else self.parts[2])
     meter = self.meter(f"calibrating on {len(self.parts[1])} pictures")
     calibrated = self.work / "calibrated.e3"
-    fit = self.commands.run(convert, "calibrate", packed, held, *self.coverages(), *self.statistics(), "-o", calibrated)
+    choosing, measuring = self.unknown()
+    fit = self.commands.run(convert, "calibrate", packed, held, *self.coverages(), *self.statistics(),
+                            *[part for path in choosing for part in ("--unknown", path)], "-o", calibrated)
     self.commands.run(convert, "verify", calibrated)
     meter.end()
     meter = self.meter("testing")
-    unknown = [part for path in self.options.unknown for part in ("--ood", path)]
+    unknown = [part for path in measuring for part in ("--ood", path)]
     page = Path(f"{base}.html")
     report = json.loads(self.commands.run("e3-eval", calibrated, test, *unknown, "--json", "--report", page))
+    for found in report.get("ood", []) + report.get("ood_decisions", []):
+      found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()
     os.replace(calibrated, output)
     self.seconds = time.monotonic() - began
     write_atomically(Path(f"{base}.md"), lambda file: file.write(card.text(self, report, fit).encode()))
     for path in (packed, labels):
       path.unlink(missing_ok=True)
-    for path in (held, test):
-      shutil.rmtree(path)
+    for path in (held, test, self.work / "unknown"):
+      shutil.rmtree(path, ignore_errors=True)
     print(card.summary(self, report))
     print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
 
@@ -403,6 +409,25 @@ class Fit:
   def statistics(self):
     """Class statistics come from the pictures that were trained on: those held out give the thresholds."""
     return ["--statistics", self.linked("train", self.folder, self.parts[0])]
+
+  def unknown(self):
+    """Folders of unknown pictures to choose with what decides, and {folder: the user's name} of those to measure with: every
+    other picture each. Too few to divide are all measured."""
+    choosing, measuring = [], {}
+    shutil.rmtree(self.work / "unknown", ignore_errors=True)
+    for number, folder in enumerate(map(Path, self.options.unknown)):
+      files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+      if len(files) < LEAST_UNKNOWN:
+        measuring[str(folder)] = str(folder)
+        continue
+      halves = [self.work / "unknown" / str(number) / part / folder.resolve().name for part in ("choosing", "measuring")]
+      for index, path in enumerate(files):
+        link = halves[index % 2] / path.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path.resolve())
+      choosing.append(str(halves[0]))
+      measuring[str(halves[1])] = str(folder)
+    return choosing, measuring
 
   def linked(self, name, folder, indices):
     """A folder of links to some pictures: what the other commands take."""
