@@ -246,14 +246,22 @@ class Fit:
 
   def fingerprint(self):
     """Of all that the numbers of the training come from: a state of something else is not gone on with."""
+    return self.digest([self.recipe, self.model.config, self.parts[0], self.group.world], self.model.parameter.values())
+
+  def trunk_fingerprint(self):
+    """Of all that the features of the frozen trunk come from: neither head, members nor the recipe's other numbers."""
+    names = [name for name, value in self.model.parameter.items() if not value.requires_grad]
+    return self.digest([self.recipe["view"], self.parts[0], names], [self.model.parameter[name] for name in names])
+
+  def digest(self, numbers, tensors):
     digest = hashlib.blake2b(digest_size=16)
     picture = self.picture_recipe
     digest.update(json.dumps([
-      self.recipe, self.model.config, self.options.seed, self.options.train, str(self.model.compute_dtype), self.parts[0],
-      self.folder.files, picture.resize, picture.value_norm, self.group.world]).encode())
+      *numbers, self.options.seed, self.options.train, str(self.model.compute_dtype), self.folder.files, picture.resize,
+      picture.value_norm]).encode())
     for height, width, found, _ in self.examination.seen:
       digest.update(found)
-    for value in self.model.parameter.values():
+    for value in tensors:
       digest.update(value.detach().numpy().tobytes())
     return digest.hexdigest()
 
@@ -272,7 +280,7 @@ class Fit:
     if self.start is not None:
       # Processes of another number share the pictures in another way, and keep no word of it in each other's files.
       path = self.work / f"features-{self.group.node}-{self.group.local_world}.bin"
-      features = Features(path, self.model, self.start, views, recipe["views"], self.key)
+      features = Features(path, self.model, self.start, views, recipe["views"], self.trunk_fingerprint())
       if features.size > recipe["features_gigabytes"] * 1e9:
         self.note(f"the features of {len(places)} pictures would take {features.size / 1e9:.0f} GB: they are computed anew at every step")
         features = None

@@ -89,6 +89,25 @@ def test_one_command_makes_a_calibrated_file_from_pictures_and_a_trunk(tmp_path,
   assert load_safetensors(tmp_path / "again.safetensors")["head/kernel"].shape == (16, 2)
 
 
+def test_other_numbers_keep_the_features_and_nothing_else_of_an_earlier_fit(tmp_path, trunk, recipe):
+  place, pictures = commands(), folder(tmp_path / "p", count=20)
+  (tmp_path / "own").mkdir()
+  shorter = tmp_path / "shorter.json"
+  shorter.write_text(json.dumps(RECIPE | {"epochs": 1}))
+  options = ("--from", trunk, "--head", "new", "--commands", place)
+  assert fit(pictures, *options, "--recipe", recipe, "-o", tmp_path / "mine.e3").returncode == 0
+  features = tmp_path / "mine.e3.work/features-0-1.bin"
+  changed = features.stat().st_mtime_ns
+  for members in (1, 2):
+    weights = []
+    for output in (tmp_path / "mine.e3", tmp_path / "own/mine.e3"):
+      done = fit(pictures, *options, "--recipe", shorter, "--members", members, "-o", output)
+      assert done.returncode == 0, done.stderr
+      weights.append(load_safetensors(output.with_suffix(".safetensors")))
+    assert all(np.array_equal(value, weights[1][name]) for name, value in weights[0].items())
+  assert features.stat().st_mtime_ns == changed
+
+
 def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   place = commands()
   pictures = folder(tmp_path / "p", count=20)
