@@ -142,11 +142,10 @@ class Fit:
     else:
       self.from_scratch()
     # Which blocks learn, and up to where the features are computed once.
-    blocks = self.model.blocks
-    if options.train == "all":
+    blocks, count = self.model.blocks, self.learning()
+    if count is None:
       self.start = None
     else:
-      count = int(options.train.removeprefix("last:"))
       if not 1 <= count <= blocks:
         raise UsageFault("--train", f"last:{count}, but the model has {blocks} blocks")
       self.start = blocks - count
@@ -160,6 +159,10 @@ class Fit:
     self.say(f"{len(classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
              f"{len(self.test_folder or self.parts[2])} to test with; {kept[0] / 1e6:.1f} of {sum(kept) / 1e6:.1f} million "
              f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}")
+
+  def learning(self):
+    """How many of the last blocks learn; None for all."""
+    return None if self.options.train == "all" else int(self.options.train.removeprefix("last:"))
 
   def learns(self, name):
     if name.startswith("Encoder/encoderblock_"):
@@ -186,7 +189,7 @@ class Fit:
     members = source.members if source.moe else options.members if options.members else 2
     if source.moe and options.members and source.members != options.members:
       raise UsageFault("--members", f"{options.members}, but {options.from_} has {source.members}")
-    config = start.target_config(source, len(classes), self.channels, recipe, members)
+    config = start.target_config(source, len(classes), self.channels, recipe, members, self.learning())
     generator = torch.Generator().manual_seed(options.seed)
     self.model = start.initial_model(source, config, recipe, generator, own_head)
     self.has_head = own_head
@@ -343,11 +346,7 @@ class Fit:
     with torch.no_grad():
       for first in range(0, total, 16):
         part = inputs(places[first : first + 16, None], numbers[first : first + 16, None]).squeeze(1)
-        if self.start is None:
-          values = self.model.representation(*self.model.embedded(part), 0, False)[0]
-        else:
-          flat = part.float().reshape(-1, self.model.hidden)
-          values = self.model.representation(flat, None, self.start, False)[0]
+        values, _ = self.model.represented(part, self.start)
         found.append(values.float().mean(1))
         meter.update(first, total)
     probe(self.model, torch.cat(found), labels[torch.from_numpy(places)], recipe["probe_weight_decay"])
