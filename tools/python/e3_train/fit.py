@@ -144,11 +144,10 @@ class Fit:
     else:
       self.from_scratch()
     # Which blocks learn, and up to where the features are computed once.
-    blocks = self.model.blocks
-    if options.train == "all":
+    blocks, count = self.model.blocks, self.learning()
+    if count is None:
       self.start = None
     else:
-      count = int(options.train.removeprefix("last:"))
       if not 1 <= count <= blocks:
         raise UsageFault("--train", f"last:{count}, but the model has {blocks} blocks")
       self.start = blocks - count
@@ -162,6 +161,10 @@ class Fit:
     self.say(f"{len(classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
              f"{len(self.test_folder or self.parts[2])} to test with; {kept[0] / 1e6:.1f} of {sum(kept) / 1e6:.1f} million "
              f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}")
+
+  def learning(self):
+    """How many of the last blocks learn; None for all."""
+    return None if self.options.train == "all" else int(self.options.train.removeprefix("last:"))
 
   def learns(self, name):
     if name.startswith("Encoder/encoderblock_"):
@@ -188,7 +191,7 @@ class Fit:
     members = source.members if source.moe else options.members if options.members else 2
     if source.moe and options.members and source.members != options.members:
       raise UsageFault("--members", f"{options.members}, but {options.from_} has {source.members}")
-    config = start.target_config(source, len(classes), self.channels, recipe, members)
+    config = start.target_config(source, len(classes), self.channels, recipe, members, self.learning())
     generator = torch.Generator().manual_seed(options.seed)
     self.model = start.initial_model(source, config, recipe, generator, own_head)
     self.has_head = own_head
@@ -248,14 +251,22 @@ class Fit:
 
   def fingerprint(self):
     """Of all that the numbers of the training come from: a state of something else is not gone on with."""
+    return self.digest([self.recipe, self.model.config, self.parts[0], self.group.world], self.model.parameter.values())
+
+  def trunk_fingerprint(self):
+    """Of all that the features of the frozen trunk come from: neither head, members nor the recipe's other numbers."""
+    names = [name for name, value in self.model.parameter.items() if not value.requires_grad]
+    return self.digest([self.recipe["view"], self.parts[0], names], [self.model.parameter[name] for name in names])
+
+  def digest(self, numbers, tensors):
     digest = hashlib.blake2b(digest_size=16)
     picture = self.picture_recipe
     digest.update(json.dumps([
-      self.recipe, self.model.config, self.options.seed, self.options.train, str(self.model.compute_dtype), self.parts[0],
-      self.folder.files, picture.resize, picture.value_norm, self.group.world]).encode())
+      *numbers, self.options.seed, self.options.train, str(self.model.compute_dtype), self.folder.files, picture.resize,
+      picture.value_norm]).encode())
     for height, width, found, _ in self.examination.seen:
       digest.update(found)
-    for value in self.model.parameter.values():
+    for value in tensors:
       digest.update(value.detach().numpy().tobytes())
     return digest.hexdigest()
 
@@ -274,7 +285,7 @@ class Fit:
     if self.start is not None:
       # Processes of another number share the pictures in another way, and keep no word of it in each other's files.
       path = self.work / f"features-{self.group.node}-{self.group.local_world}.bin"
-      features = Features(path, self.model, self.start, views, recipe["views"], self.key)
+      features = Features(path, self.model, self.start, views, recipe["views"], self.trunk_fingerprint())
       if features.size > recipe["features_gigabytes"] * 1e9:
         self.note(f"the features of {len(places)} pictures would take {features.size / 1e9:.0f} GB: they are computed anew at every step")
         features = None
@@ -337,11 +348,7 @@ class Fit:
     with torch.no_grad():
       for first in range(0, total, 16):
         part = inputs(places[first : first + 16, None], numbers[first : first + 16, None]).squeeze(1)
-        if self.start is None:
-          values = self.model.representation(*self.model.embedded(part), 0, False)[0]
-        else:
-          flat = part.float().reshape(-1, self.model.hidden)
-          values = self.model.representation(flat, None, self.start, False)[0]
+        values, _ = self.model.represented(part, self.start)
         found.append(values.float().mean(1))
         meter.update(first, total)
     probe(self.model, torch.cat(found), labels[torch.from_numpy(places)], recipe["probe_weight_decay"])

@@ -138,9 +138,16 @@ class VisionTransformer(nn.Module):
 
     images: [N, h, w, channels], which all members answer, or [N, M, h, w, channels], one for each member.
     """
-    own = images.dim() == 5
-    x, y, _ = self.blocks_from(*self.embedded(images.flatten(0, 1) if own else images), 0, 0, own)
-    return self.answered(x, y, 0, own)
+    found, auxiliary = self.represented(images)
+    return self.head(found), auxiliary
+
+  def represented(self, inputs, start=None):
+    """What the head reads, [N, M, R], and the auxiliary loss, from images as `forward` takes them, or from the features
+    [N, T, H], or [N, M, T, H] for members of their own, that `trunk` gives for block `start`."""
+    if start is not None:
+      return self.representation(inputs.float().reshape(-1, self.hidden), None, start, inputs.dim() == 4)
+    own = inputs.dim() == 5
+    return self.representation(*self.embedded(inputs.flatten(0, 1) if own else inputs), 0, own)
 
   def embedded(self, images):
     """The tokens of images [N, h, w, channels]: the residual stream, [N*T, H], and nothing to add to it yet."""
@@ -157,11 +164,6 @@ class VisionTransformer(nn.Module):
     """The residual stream where block `stop` takes it, [N, T, H]: what all members share."""
     x, y, _ = self.blocks_from(*self.embedded(images), 0, stop, False)
     return (x if y is None else x + y).view(len(images), self.tokens, self.hidden)
-
-  def from_trunk(self, features, start):
-    """What `forward` gives, from the features [N, T, H], or [N, M, T, H] for members of their own, of `trunk`."""
-    own = features.dim() == 4
-    return self.answered(features.float().reshape(-1, self.hidden), None, start, own)
 
   def blocks_from(self, x, y, start, stop, own):
     """Blocks `start` up to `stop`; the residual stream is x + y."""
@@ -200,9 +202,9 @@ class VisionTransformer(nn.Module):
       x = torch.tanh(self.linear(x, "pre_logits"))
     return x.view(-1, self.members, x.shape[-1]), auxiliary
 
-  def answered(self, x, y, start, own):
-    x, auxiliary = self.representation(x, y, start, own)
-    return self.linear(x.flatten(0, 1), "head").float().view(-1, self.members, self.config["num_classes"]), auxiliary
+  def head(self, x):
+    """Logits [N, M, C] of what the head reads, [N, M, R]."""
+    return self.linear(x.flatten(0, 1), "head").float().view(-1, self.members, self.config["num_classes"])
 
   def pooled(self, x):
     """Rows [S*T, H], or [S, H] where only the first token is left, as what the head reads of each sequence."""

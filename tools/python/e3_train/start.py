@@ -59,17 +59,19 @@ def coloured(tensors):
   return tensors | {"embedding/kernel": kernel.repeat(3, 2) / 3} if kernel.shape[2] == 1 else tensors
 
 
-def target_config(source, classes, channels, recipe, members):
-  """The configuration of the model to train."""
+def target_config(source, classes, channels, recipe, members, learning=None):
+  """The configuration of the model to train. Of a dense checkpoint the last `expert_blocks` of the recipe get experts, but
+  none of those that do not learn: `learning` blocks do, or all."""
   config = copy.deepcopy(source.config)
   config["num_classes"], config["channels"] = classes, channels
   encoder = config["encoder"]
   if not source.moe and members > 1:
     if encoder.get("attention_qk_norm"):
       raise UsageFault("--members", f"norms of queries and keys, which {source.path} has, are not for ensembles: --members 1")
-    experts = recipe["experts_per_member"] * members
+    experts, blocks = recipe["experts_per_member"] * members, encoder["num_layers"]
+    with_experts = min(recipe["expert_blocks"], blocks if learning is None else learning)
     encoder["moe"] = {
-      "layers": list(range(max(0, encoder["num_layers"] - recipe["expert_blocks"]), encoder["num_layers"])),
+      "layers": list(range(max(0, blocks - with_experts), blocks)),
       "num_experts": experts,
       "ensemble_size": members,
       "router": {"num_selected_experts": recipe["selected_experts"]},

@@ -13,20 +13,33 @@ from .faults import Fault
 
 
 class Loss(nn.Module):
-  """The loss of a share of a batch. Every member learns on its own from the label; the ensemble is never averaged."""
+  """The loss of a share of a batch. Every member learns on its own from the label; the ensemble is never averaged.
 
-  def __init__(self, model, start, smoothing):
+  With mixup the head reads mixtures of two pictures' representations and is asked for the same mixture of their labels
+  (Verma et al. 2019, "Manifold Mixup"). A picture's partner lies half a batch further, so that several processes make
+  the pairs that one would, as long as half a batch can be divided among them."""
+
+  def __init__(self, model, start, smoothing, mixup):
     super().__init__()
-    self.model, self.start, self.smoothing = model, start, smoothing
+    self.model, self.start, self.smoothing, self.mixup = model, start, smoothing, mixup
 
   def forward(self, inputs, labels):
     """inputs: features or images [N, M, …] or [N, …]; labels: [N, M] or [N, 1]. -> loss of the labels, of the routers"""
-    if self.start is None:
-      logits, auxiliary = self.model(inputs)
-    else:
-      logits, auxiliary = self.model.from_trunk(inputs, self.start)
-    labels = labels.expand(logits.shape[:2])
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=self.smoothing), auxiliary
+    found, auxiliary = self.model.represented(inputs, self.start)
+    labels = labels.expand(found.shape[:2])
+    if not self.mixup:
+      return self.of(self.model.head(found), labels).mean(), auxiliary
+    rank, world = self.model.share
+    weights = torch.distributions.Beta(self.mixup, self.mixup).sample((world * len(found), 1))[rank::world].to(found)
+    partner = len(found) // 2
+    mixed = self.model.head(torch.lerp(found.roll(partner, 0), found, weights.unsqueeze(-1)))
+    losses = torch.lerp(self.of(mixed, labels.roll(partner, 0)), self.of(mixed, labels), weights)
+    return losses.mean(), auxiliary
+
+  def of(self, logits, labels):
+    """The losses [N, M] of logits [N, M, C]."""
+    return F.cross_entropy(
+      logits.flatten(0, 1), labels.flatten(), label_smoothing=self.smoothing, reduction="none").view(labels.shape)
 
 
 class AdamW:
@@ -70,7 +83,7 @@ class Training:
   def __init__(self, model, optimizer, start, inputs, labels, views, recipe, seed, state_path, group, key):
     self.model, self.optimizer, self.inputs, self.labels = model, optimizer, inputs, labels
     self.views, self.recipe, self.seed, self.state_path, self.group, self.key = views, recipe, seed, state_path, group, key
-    self.loss = Loss(model, start, recipe["label_smoothing"])
+    self.loss = Loss(model, start, recipe["label_smoothing"], recipe["mixup"])
     self.batch = recipe["batch"]
     self.steps_per_epoch = len(labels) // self.batch
     if not self.steps_per_epoch:

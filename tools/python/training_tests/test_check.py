@@ -162,6 +162,7 @@ def test_the_size_of_a_claim_is_bounded(tmp_path):
   ('{"learning_rate": -1}', "learning_rate is -1"), ('{"learning_rate": 1e999}', "learning_rate is Infinity"), ('{"betas": [0.9]}', "betas is"),
   ('{"scratch": {"patches": 0}}', "scratch.patches is 0"), ('{"scratch": {"hidden_size": 20, "num_heads": 3}}', "3 heads do not divide"),
   ('{"scratch": {"expert_blocks": [6]}}', "expected blocks below 6"), ('{"selected_experts": 2}', "more than experts_per_member, 1"), ('{"epoch": 3}', "epoch is no number"), ('{"epochs": "3"}', "epochs is"), ('{"epochs": 0}', "epochs is 0"),
+  ('{"mixup": -1}', "mixup is -1"),
   ('{"view": {"flip": true}}', "view.flip is true"), ('{"split": [1, 0, 0]}', "split is"), ('{"calibration": {"coverage": 1}}', "coverage is 1"),
 ])
 def test_numbers_that_no_recipe_has_are_refused(tmp_path, text, problem):

@@ -29,7 +29,7 @@ from e3_train.parallel import Group
 from e3_train.pictures import Recipe
 from e3_train.recipe import load
 from e3_train.state import load as load_state
-from e3_train.training import AdamW, Training
+from e3_train.training import AdamW, Loss, Training
 from pictures import folder
 
 
@@ -89,6 +89,25 @@ def test_one_command_makes_a_calibrated_file_from_pictures_and_a_trunk(tmp_path,
   assert load_safetensors(tmp_path / "again.safetensors")["head/kernel"].shape == (16, 2)
 
 
+def test_other_numbers_keep_the_features_and_nothing_else_of_an_earlier_fit(tmp_path, trunk, recipe):
+  place, pictures = commands(), folder(tmp_path / "p", count=20)
+  (tmp_path / "own").mkdir()
+  shorter = tmp_path / "shorter.json"
+  shorter.write_text(json.dumps(RECIPE | {"epochs": 1}))
+  options = ("--from", trunk, "--head", "new", "--commands", place)
+  assert fit(pictures, *options, "--recipe", recipe, "-o", tmp_path / "mine.e3").returncode == 0
+  features = tmp_path / "mine.e3.work/features-0-1.bin"
+  changed = features.stat().st_mtime_ns
+  for members in (1, 2):
+    weights = []
+    for output in (tmp_path / "mine.e3", tmp_path / "own/mine.e3"):
+      done = fit(pictures, *options, "--recipe", shorter, "--members", members, "-o", output)
+      assert done.returncode == 0, done.stderr
+      weights.append(load_safetensors(output.with_suffix(".safetensors")))
+    assert all(np.array_equal(value, weights[1][name]) for name, value in weights[0].items())
+  assert features.stat().st_mtime_ns == changed
+
+
 def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   place = commands()
   pictures = folder(tmp_path / "p", count=20)
@@ -97,11 +116,13 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   taken = tmp_path / "taken.e3"
   taken.mkdir()
   (broken / "down/cut.png").write_bytes(b"cut")
+  golden = ROOT / "Tests/E3Goldens/Data/e3_token"
   cases = [
     ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
     ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
     ((pictures, "--from", trunk, "--head", "new", "--train", "last:9", *options), 2, "but the model has 3 blocks"),
-    ((pictures, "--from", trunk, "--head", "new", "--train", "last:1", *options), 2, "where members part: last:2 or more"),
+    ((pictures, "--from", golden / "e3_token", "--config", golden / "config.json", "--head", "new", "--train", "last:1", *options), 2,
+     "where members part: last:"),
     ((pictures, "--train", "last:1", *options), 2, "needs --from"),
     ((pictures, "--head", "new", *options), 2, "belongs to --from"),
     ((pictures, "--from", tmp_path / "none.safetensors", *options), 1, "e3-convert: "),
@@ -177,8 +198,31 @@ def test_a_stopped_training_goes_on_with_the_same_numbers(state, tmp_path):
     assert torch.equal(value, second.model.parameter[name]), name
 
 
+def test_mixup_asks_mixed_representations_for_mixed_labels(monkeypatch):
+  model = training(state=Path("nowhere"), mixup=0.4).model.eval()
+  inputs, labels = torch.randn(8, 2, model.tokens, 16), torch.arange(16).view(8, 2) % 3
+  for weight in (1.0, 0.25):
+    monkeypatch.setattr(torch.distributions.Beta, "sample", lambda beta, shape: torch.full(shape, weight))
+    with torch.no_grad():
+      found, _ = Loss(model, 1, 0.0, 0.4)(inputs, labels)
+      represented, _ = model.represented(inputs, 1)
+      partners = [4, 5, 6, 7, 0, 1, 2, 3]
+      wanted = torch.nn.functional.one_hot(labels, 3).float()
+      wanted = weight * wanted + (1 - weight) * wanted[partners]
+      logits = model.head(weight * represented + (1 - weight) * represented[partners])
+    torch.testing.assert_close(found, -(wanted * logits.log_softmax(-1)).sum(-1).mean())
+  plain, _ = Loss(model, 1, 0.0, 0.0)(inputs, labels)
+  torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(model.head(represented).flatten(0, 1), labels.flatten()))
+
+
+def test_experts_are_only_where_blocks_learn():
+  source = type("Source", (), {"config": SMALL, "moe": None, "path": "x"})
+  for learning, layers in ((1, [2]), (2, [1, 2]), (3, [1, 2]), (None, [1, 2])):
+    assert start.target_config(source, 3, 3, load() | {"expert_blocks": 2}, 2, learning)["encoder"]["moe"]["layers"] == layers
+
+
 def test_members_that_start_alike_learn_to_differ(tmp_path):
-  config = start.target_config(type("Source", (), {"config": SMALL, "moe": None, "path": "x"}), 3, 3, load(), 2)
+  config = start.target_config(type("Source", (), {"config": SMALL, "moe": None, "path": "x"}), 3, 3, load() | {"expert_blocks": 2}, 2)
   assert config["encoder"]["moe"]["num_experts"] == 2 and config["encoder"]["moe"]["layers"] == [1, 2]
   torch.manual_seed(0)
   dense = VisionTransformer(SMALL, 3)
