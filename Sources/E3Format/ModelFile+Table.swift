@@ -56,7 +56,6 @@ extension ModelFile {
 
   /// Notes where an optional section is. Unknown ones below the ancillary kinds bear on the answers and are refused.
   private mutating func register(_ extent: e3_file_extent, at index: Int, newer: Bool) throws(E3Error) {
-    let isAncillary = extent.kind >= Self.firstAncillaryKind
     switch ExtentKind(rawValue: .init(extent.kind)) {
     case .labels: labelsIndex = index
     case .provenance: provenanceIndex = index
@@ -64,8 +63,9 @@ extension ModelFile {
     case .calibration: calibrationIndex = index
     case .statistics: statisticsIndex = index
     case .expertUses: expertUsesIndex = Int32(index)
-    case _ where isAncillary: return
-    default: throw newer ? .fileVersion : .fileTable
+    default:
+      if extent.kind >= Self.firstAncillaryKind { return }
+      throw newer ? .fileVersion : .fileTable
     }
     guard Self.isKnown(extent.encoding) else { throw .fileEncoding }
     let expected = ExtentPlan.section(ExtentKind(rawValue: .init(extent.kind)), length: 0)

@@ -192,7 +192,9 @@ struct FileConditionTests {
     .init(
       "bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes", .fileTable, of: thresholds,
       entry(.calibration) { $0.length -= 4 }),
-    .init("isValid(calibration)", .fileValues, of: thresholds, calibration { $0.temperature = 0 }),
+    .init(
+      "isValid(calibration, minorVersion: header.version_minor)", .fileValues, of: thresholds,
+      calibration { $0.temperature = 0 }),
     .init("calibration.model_hash == modelHash", .fileCalibration, of: .calibrated, calibration { $0.model_hash ^= 1 }),
     .init(
       "UInt64(bytes(at: statisticsIndex).count) != (try statisticsBytes())", .fileTable, of: .calibrated,
@@ -221,9 +223,31 @@ struct FileConditionTests {
     .init(
       "c.distance_deviation.isFinite", .fileValues, of: .calibrated, calibration { $0.distance_deviation = .infinity }),
     .init("c.distance_deviation >= 0", .fileValues, of: .calibrated, calibration { $0.distance_deviation = -1 }),
+    .init("hasNoWeights(c)", .fileValues, of: .calibrated, calibration { $0.distance = 0 }, calibration { $0.rows = 1 }),
+    .init("hasNoWeights(c)", .fileValues, of: thresholds, calibration { $0.rows = 1 }),
+    .init("c.rows == 0", .fileValues, of: .calibrated, calibration { $0.rows = 1 }),
+    .init("c.background_weight == 0", .fileValues, of: .calibrated, calibration { $0.background_weight = 1 }),
+    .init("c.uncertainty == 0", .fileValues, of: .calibrated, calibration { $0.uncertainty = 1 }),
+    .init("c.uncertainty_weight == 0", .fileValues, of: .calibrated, calibration { $0.uncertainty_weight = 1 }),
+    .init("c.foreign == 0", .fileValues, of: .calibrated, calibration { $0.foreign = 1 }),
+    .init("c.foreign_count == 0", .fileValues, of: .calibrated, calibration { $0.foreign_count = 1 }),
+    .init("c.foreign_auroc == 0", .fileValues, of: .calibrated, calibration { $0.foreign_auroc = 1 }),
+    .init("c.relative_auroc == 0", .fileValues, of: .calibrated, calibration { $0.relative_auroc = 1 }),
+    .init("minorVersion >= 1", .fileValues, of: .weighted, { $0.header.version_minor = 0 }),
+    .init("hasValidWeights(c)", .fileValues, of: .weighted, calibration { $0.rows = 2 }),
     .init(
-      "c.distance == UInt32(E3_FILE_DISTANCE_RELATIVE_MAHALANOBIS.rawValue)", .fileValues, of: .calibrated,
-      calibration { $0.distance = 0 }),
+      "c.rows <= UInt32(E3_FILE_ROWS_UNIT_LENGTH.rawValue)", .fileValues, of: .weighted, calibration { $0.rows = 2 }),
+    .init(
+      "(0...1).contains(c.background_weight)", .fileValues, of: .weighted, calibration { $0.background_weight = 1.5 },
+      calibration { $0.background_weight = .nan }),
+    .init("c.uncertainty_weight == 0", .fileValues, of: .weighted, calibration { $0.uncertainty = 0 }),
+    .init("c.uncertainty_weight > 0", .fileValues, of: .weighted, calibration { $0.uncertainty_weight = 0 }),
+    .init(
+      "c.uncertainty_weight.isFinite", .fileValues, of: .weighted, calibration { $0.uncertainty_weight = .infinity }),
+    .init("c.foreign_count > 0", .fileValues, of: .weighted, calibration { $0.foreign_count = 0 }),
+    .init("(0...1).contains(c.foreign_auroc)", .fileValues, of: .weighted, calibration { $0.foreign_auroc = 1.1 }),
+    .init("(0...1).contains(c.relative_auroc)", .fileValues, of: .weighted, calibration { $0.relative_auroc = -0.1 }),
+    .init("c.reserved == 0", .fileValues, of: .calibrated, calibration { $0.reserved = 1 }),
     .init("c.unknown_threshold == 0", .fileValues, of: thresholds, calibration { $0.unknown_threshold = 1 }),
     .init("c.known_coverage == 0", .fileValues, of: thresholds, calibration { $0.known_coverage = 0.5 }),
     .init("c.statistics_count == 0", .fileValues, of: thresholds, calibration { $0.statistics_count = 1 }),

@@ -20,7 +20,7 @@ struct NameTests {
       #expect(isListed == (name != "unknown"), "\(number) \(name)")
       named += name == "unknown" ? 0 : 1
     }
-    #expect(named == 24)
+    #expect(named == 25)
   }
 
   @Test("every encoding has the number and the name of FORMAT.md")

@@ -70,7 +70,7 @@ struct NetworkTests {
   func logits() throws {
     func large(newer: Bool) throws -> E3Error? {
       try edited { bytes in
-        bytes.header.version_minor = newer ? 1 : 0
+        bytes.header.version_minor = UInt32(E3_FILE_VERSION_MINOR) + (newer ? 1 : 0)
         for index in 0..<3 {
           bytes[config: index].class_count = 1 << 20
           guard bytes[config: index].expert_count > 0 else { continue }

@@ -37,7 +37,7 @@ struct DamagedPictureTests {
       var (settings, header) = (settings, e3p_header())
       var message = [CChar](repeating: 1, count: Int(E3P_MESSAGE_BYTES))
       func refused() throws -> [UInt8]? {
-        let text = String(cString: message)
+        let text = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         #expect(!text.isEmpty && !text.contains("\n") && text.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "\(text)")
         return nil
       }

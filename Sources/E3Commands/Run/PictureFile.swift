@@ -29,7 +29,10 @@ struct PictureFile: FrameSource, ~Copyable {
     if error == CE3_NOT_A_FILE { return try stream(body) }
     if error != 0 { throw .report(path, errno: error) }
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
-    return decode(UnsafeRawBufferPointer(start: file.bytes, count: file.size), body)
+    let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
+    // Standard input may be a file; one that has a name may hold more than its picture, as a stereo camera's does.
+    if path[0] == 0x2D, path[1] == 0 { try requireOne(bytes) }
+    return decode(bytes, body)
   }
 
   /// The picture that a pipe holds.
@@ -42,10 +45,14 @@ struct PictureFile: FrameSource, ~Copyable {
       throw .report(path, "longer than 64 MiB; a stream of frames needs --pixel-format")
     }
     let bytes = UnsafeRawBufferPointer(start: memory.start, count: got)
+    try requireOne(bytes)
+    return decode(bytes, body)
+  }
+
+  private func requireOne(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     guard Self.isOne(bytes) else {
       throw .report(path, "several JPEG pictures, one after the other: --pixel-format mjpeg reads such a stream")
     }
-    return decode(bytes, body)
   }
 
   /// Whether no JPEG picture follows the first one, but for the copies that a picture may list as its own.
