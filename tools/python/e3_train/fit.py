@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import html
 import json
 import math
 import os
@@ -414,6 +415,12 @@ class Fit:
     unknown = [part for path in measuring for part in ("--ood", path)]
     page = Path(f"{base}.html")
     report = json.loads(self.commands.run("e3-eval", model, test, *unknown, "--json", "--report", page, meter=meter))
+    # The user's names, not those of links that are removed.
+    own = {str(model): str(output), str(test): str((self.test_folder or self.folder).path), **measuring}
+    text = page.read_text()
+    for name, instead in own.items():
+      text = text.replace(html.escape(name), html.escape(instead))
+    write_atomically(page, lambda file: file.write(text.encode()))
     for found in report.get("ood", []) + report.get("ood_decisions", []):
       found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()

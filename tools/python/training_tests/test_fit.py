@@ -88,7 +88,8 @@ def test_one_command_makes_a_calibrated_file_from_pictures_and_a_trunk(tmp_path,
   warned = "class statistics from too few images to tell unknown ones well"
   assert f"e3-train: warning: {warned}" in done.stderr and f"- {warned}" in card[card.index("## Warnings") : card.index("## Measured")]
   # The model's name, not that of the file that it was made as; and of the pictures no second tree stays.
-  assert "e3.work" not in card and "<title>mine.e3</title>" in (tmp_path / "mine.html").read_text()
+  page = (tmp_path / "mine.html").read_text()
+  assert "e3.work" not in card + page and "<title>mine.e3</title>" in page and f"{pictures}/across" in page
   assert not [path.name for path in (tmp_path / "mine.e3.work").iterdir() if path.is_dir()]
   # What it wrote goes on: the same classes keep their head.
   again = fit(pictures, "--from", tmp_path / "mine.safetensors", "-o", tmp_path / "again.e3", "--recipe", recipe, "--commands", place)
