@@ -93,7 +93,31 @@ static GstStaticPadTemplate text_template =
 
 /* ------------------------------------------------------------------------------------------------- start and stop */
 
-/* Reads the whole file into memory aligned as a mapping would be. Posts an error and returns FALSE if it cannot. */
+static gboolean refuse(E3Classify *self, const char *what, e3_status status) {
+  GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("%s: %s", what, e3_status_text(status)), ("status %d", (int)status));
+  return FALSE;
+}
+
+/* Reads `size` bytes. Posts an error and returns FALSE if it cannot. */
+static gboolean read_bytes(E3Classify *self, int file, void *bytes, gsize size) {
+  for (gsize done = 0; done < size;) {
+    const gssize count = read(file, (char *)bytes + done, size - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      GST_ELEMENT_ERROR(self, RESOURCE, READ,
+                        ("%s: %s", self->path, count ? g_strerror(errno) : "the file became shorter"), (NULL));
+      return FALSE;
+    }
+    done += (gsize)count;
+  }
+  return TRUE;
+}
+
+/* FORMAT.md, section 2.1: bytes of the header, and where it has the size of the file. */
+enum { HEADER_SIZE = 64, FILE_SIZE_OFFSET = 16 };
+
+/* Reads the model into memory aligned as a mapping would be. What is no model is refused by its header, before memory is
+ * taken for it, however large the file is. Posts an error and returns FALSE if it cannot. */
 static gboolean read_model(E3Classify *self, gsize *size) {
   const int file = open(self->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
   struct stat status;
@@ -107,30 +131,31 @@ static gboolean read_model(E3Classify *self, gsize *size) {
     close(file);
     return FALSE;
   }
-  *size = (gsize)status.st_size;
-  gsize done = 0;
+  _Alignas(64) guint8 header[HEADER_SIZE];
+  const gsize begun = MIN((gsize)status.st_size, sizeof header);
+  if (!read_bytes(self, file, header, begun)) {
+    close(file);
+    return FALSE;
+  }
+  /* A header alone is a file cut short; all else that can be wrong with it is found before that. */
+  const e3_status found = e3_model_open(header, begun, &self->model);
+  *size = begun == sizeof header ? GST_READ_UINT64_LE(header + FILE_SIZE_OFFSET) : G_MAXSIZE;
+  if (found != E3_ERROR_FILE_TRUNCATED || *size > (guint64)status.st_size) {
+    close(file);
+    return refuse(self, self->path, found);
+  }
   if (posix_memalign(&self->bytes, 4096, *size)) {
     self->bytes = NULL;
     GST_ELEMENT_ERROR(self, RESOURCE, NO_SPACE_LEFT, ("%s: no memory for its %" G_GSIZE_FORMAT " bytes", self->path, *size),
                       (NULL));
   }
-  while (self->bytes && done < *size) {
-    const gssize count = read(file, (char *)self->bytes + done, *size - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      GST_ELEMENT_ERROR(self, RESOURCE, READ, ("%s: %s", self->path, count ? g_strerror(errno) : "the file became shorter"),
-                        (NULL));
-      break;
-    }
-    done += (gsize)count;
+  gboolean is_read = FALSE;
+  if (self->bytes) {
+    memcpy(self->bytes, header, sizeof header);
+    is_read = read_bytes(self, file, (char *)self->bytes + sizeof header, *size - sizeof header);
   }
   close(file);
-  return self->bytes && done == *size;
-}
-
-static gboolean refuse(E3Classify *self, const char *what, e3_status status) {
-  GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("%s: %s", what, e3_status_text(status)), ("status %d", (int)status));
-  return FALSE;
+  return is_read;
 }
 
 static gboolean stop(GstBaseTransform *transform) {

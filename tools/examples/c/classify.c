@@ -61,6 +61,12 @@ int main(int argc, char **argv) {
   frame.width = (uint32_t)strtoul(argv[3], NULL, 10);
   frame.height = (uint32_t)strtoul(argv[4], NULL, 10);
   frame.planes[0] = map(argv[2], &frame_size);
+  /* The library takes longer buffers; a file of another size has frames of another size, or is no raw frame. */
+  if (frame_size != (uint64_t)3 * frame.width * frame.height) {
+    fprintf(stderr, "classify: %s: %llu bytes, expected 3 x %u x %u\n", argv[2], (unsigned long long)frame_size,
+            (unsigned)frame.width, (unsigned)frame.height);
+    return 1;
+  }
   frame.sizes[0] = frame_size;
   result.struct_size = sizeof result;
   check(argv[2], e3_session_run_frame(session, &frame, &result));

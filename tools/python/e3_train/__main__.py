@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from .faults import Fault, UsageFault
+from .faults import Fault, UsageFault, shown
 from .fashion import options as fashion
 from .parts import options as parts
 
@@ -125,8 +125,9 @@ def run_check(options):
   else:
     if sys.stderr.isatty():
       print("\r\033[K", end="", file=sys.stderr)
-    width = max(map(len, folder.classes))
-    for name, number in zip(folder.classes, counts):
+    names = list(map(shown, folder.classes))
+    width = max(map(len, names))
+    for name, number in zip(names, counts):
       print(f"{name:{width}}  {number}")
     print(f"{len(folder)} pictures of {len(folder.classes)} classes; shorter sides of {smallest} to {largest} pixels, mostly {middle}")
     print(f"from scratch, --image-size {found.suggested_size()} fits them")
@@ -151,8 +152,10 @@ def run_fit(options):
   from .commands import Commands
   from .fit import Fit, Stopped
 
-  if options.train is None and options.from_:
-    options.train = "last:2"
+  if options.train is None:
+    options.train = "last:2" if options.from_ else "all"
+  if options.train != "all" and not options.from_:
+    raise UsageFault("--train", f"{options.train} needs --from: without it there is no trunk to keep")
   if not options.output.endswith(".e3"):
     raise UsageFault("--output", f"{options.output!r}: the name of a model file ends in .e3")
   for name in ("config", "ignore", "head"):

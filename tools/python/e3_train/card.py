@@ -1,5 +1,6 @@
 """The model card: what a user of a model must know, with the numbers that were measured."""
 
+from .faults import shown
 from .progress import duration
 
 
@@ -28,6 +29,11 @@ def decisions(report, found):
   """What is decided about pictures of no class: to accept them is a mistake."""
   shares = next(shares for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
   return ", ".join(f"{percent(shares[name])} {name}" for name in ("unknown", "unsure", "accept"))
+
+
+def few_statistics(calibration):
+  """The warning that `e3-convert calibrate` prints among its figures, if it does."""
+  return [" ".join(line.split()) for line in calibration.splitlines() if "from too few images" in line]
 
 
 def text(fit, report, calibration):
@@ -62,11 +68,18 @@ def text(fit, report, calibration):
   for found in unknown(report):
     measured.append((f"`{found['dataset']}`: AUROC of what decides; decisions", f"{found['auroc']:.3f}; {decisions(report, found)}"))
   notes = "\n".join(f"- {line}" for line in fit.notes)
+  warned = "\n".join(f"- {line}" for line in fit.warnings)
   return f"""# {fit.output.stem}
 
 Made by `e3-train fit`. The test pictures served for the figures below and for nothing else. Pictures of another camera,
 light or ground than these will be answered worse; measure with some of yours: `e3-eval {fit.output.name} FOLDER`.
+{f'''
+## Warnings
 
+{warned}
+
+docs/TRAINING.md, "What is calibrated", says what to do.
+''' if warned else ''}
 {table(rows)}
 
 ## Measured: int8, held-out pictures
@@ -86,4 +99,9 @@ light or ground than these will be answered worse; measure with some of yours: `
 
 
 def table(rows):
-  return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
+  return "| | |\n|---|---|\n" + "\n".join(f"| {cell(name)} | {cell(value)} |" for name, value in rows)
+
+
+def cell(text):
+  """A bar would begin another cell."""
+  return shown(text).replace("|", "\\|")

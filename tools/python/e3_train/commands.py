@@ -13,6 +13,8 @@ class Commands:
 
   def __init__(self, folder=None):
     self.folder = folder or os.environ.get("E3_COMMANDS")
+    # What the commands warned of.
+    self.warnings = []
 
   def find(self, name):
     path = shutil.which(name, path=self.folder) if self.folder else shutil.which(name)
@@ -21,13 +23,24 @@ class Commands:
       raise Fault(name, f"{where}; --commands or E3_COMMANDS names its folder (swift build -c release makes it)")
     return path
 
-  def run(self, name, *arguments, notes=True):
-    """Standard output of a command. Its notes are shown; its error is this command's."""
+  def run(self, name, *arguments, notes=True, meter=None):
+    """Standard output of a command. Its notes are shown; its error is this command's. `meter` waits for it."""
     command = [self.find(name), *map(str, arguments)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.strip()]
-    if done.returncode:
-      raise Fault(name, lines[-1].removeprefix(f"{name}: ") if lines else f"ended with status {done.returncode}")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+      while True:
+        try:
+          output, said = process.communicate(timeout=meter.PAUSE if meter else None)
+          break
+        except subprocess.TimeoutExpired:
+          meter.wait()
+        except BaseException:
+          process.kill()
+          raise
+    lines = [line for line in said.replace("\r", "\n").splitlines() if line.strip()]
+    if process.returncode:
+      raise Fault(name, lines[-1].removeprefix(f"{name}: ") if lines else f"ended with status {process.returncode}")
     for line in lines if notes else []:
       print(line, file=sys.stderr)
-    return done.stdout
+    warning = f"{name}: warning: "
+    self.warnings += [line.removeprefix(warning) for line in lines if line.startswith(warning)]
+    return output

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import html
 import json
 import math
 import os
@@ -17,9 +18,9 @@ import torch
 
 from . import card, pictures, recipe as recipes, start
 from .checkpoint import save_safetensors, write_atomically
-from .faults import Fault, UsageFault
+from .faults import Fault, UsageFault, shown
 from .features import Features, Views
-from .folder import Folder
+from .folder import Folder, digest_of, pictures_under
 from .model import VisionTransformer
 from .optimizers import Optimizer
 from .parallel import Group
@@ -75,8 +76,11 @@ class Fit:
     signal.signal(signal.SIGTERM, self.stop)
     signal.signal(signal.SIGINT, self.stop)
     began = time.monotonic()
-    self.look()
-    self.begin()
+    # A checkpoint that does not fit is told before every picture is read; without one the pictures give the model's size.
+    self.find()
+    for step in (self.begin, self.look) if self.options.from_ else (self.look, self.begin):
+      step()
+    self.announce()
     self.key = self.fingerprint()
     reached = self.train()
     if not reached:
@@ -95,26 +99,38 @@ class Fit:
 
   # Pictures
 
-  def look(self):
-    """Reads every picture, refuses what cannot work, and divides the folder."""
+  def find(self):
+    """Finds the pictures and refuses folders that cannot work; reads none."""
     options = self.options
     self.folder = Folder(options.pictures)
+    self.refuse(self.folder.faults, options.pictures)
     self.test_folder = Folder(options.test) if options.test else None
+    if self.test_folder:
+      self.refuse(self.test_folder.faults, options.test)
+      if self.test_folder.classes != self.folder.classes:
+        raise Fault(options.test, f"its classes are not those of {options.pictures}")
     for path in options.unknown:
       if not os.path.exists(path):
         raise Fault(path, "not there")
-    if self.test_folder and self.test_folder.classes != self.folder.classes:
-      raise Fault(options.test, f"its classes are not those of {options.pictures}")
+
+  def refuse(self, faults, path):
+    if faults:
+      more = f" (and {len(faults) - 1} more: e3-train check {path})" if len(faults) > 1 else ""
+      where, problem = faults[0].split(": ", 1)
+      raise Fault(where, problem + more)
+
+  def look(self):
+    """Reads every picture, refuses what cannot work, and divides the folder."""
+    options = self.options
     meter = self.meter(f"reading {len(self.folder)} pictures")
     self.examination = self.folder.examine(self.threads, lambda done: meter.update(done, len(self.folder)))
     meter.end()
-    if faults := self.examination.faults():
-      more = f" (and {len(faults) - 1} more: e3-train check {options.pictures})" if len(faults) > 1 else ""
-      raise Fault(faults[0].split(": ")[0], faults[0].split(": ", 1)[1] + more)
+    self.refuse(self.examination.faults(), options.pictures)
     for line in self.examination.notes():
       self.note(line)
     if self.test_folder:
       self.look_at_test()
+    self.look_at_unknown()
     shares = list(self.recipe["split"])
     if self.test_folder:
       shares = [shares[0] + shares[2], shares[1], 0]
@@ -126,17 +142,26 @@ class Fit:
     tested = self.test_folder.examine(self.threads, lambda done: meter.update(done, len(self.test_folder)))
     meter.end()
     empty = [f"{self.options.test}/{name}: no pictures" for name, count in zip(self.folder.classes, self.test_folder.counts()) if not count]
-    if faults := tested.broken + empty:
-      raise Fault(faults[0].split(": ")[0], faults[0].split(": ", 1)[1])
+    self.refuse(tested.broken + empty, self.options.test)
     known = {found[2] for found in self.examination.seen}
     if same := sum(found[2] in known for found in tested.seen):
       self.note(f"{same} of the test pictures are in {self.options.pictures} too: what is measured on them is too good")
+
+  def look_at_unknown(self):
+    """Unknown pictures that are pictures of a class are told: what is measured on them says nothing."""
+    known = {found[2]: index for index, found in enumerate(self.examination.seen)}
+    for path in self.options.unknown:
+      same = [(picture, known[digest]) for picture in pictures_under(path) if (digest := digest_of(picture)) in known]
+      if same:
+        picture, index = same[0]
+        self.note(shown(f"{len(same)} of the unknown pictures of {path} are in {self.options.pictures} too ({picture} is "
+                        f"{self.folder.file(index)}): remove them, they are not unknown"))
 
   # Model
 
   def begin(self):
     """The model that training starts with."""
-    options, recipe, classes = self.options, self.recipe, self.folder.classes
+    options = self.options
     self.channels = 1 if options.grey else 3
     torch.manual_seed(options.seed)
     if options.from_:
@@ -153,12 +178,15 @@ class Fit:
       self.start = blocks - count
       first = min(self.model.moe_blocks, default=blocks)
       if first < self.start:
-        raise UsageFault("--train", f"last:{count} begins behind block {first}, where members part: last:{blocks - first} or more")
+        raise UsageFault("--train", f"last:{count} is too few: every block with experts must learn, which takes last:{blocks - first} or more")
     for name, value in self.model.parameter.items():
       value.requires_grad_(self.start is None or self.learns(name))
     self.model.compute_dtype = torch.float32 if options.float32 or not fast_bfloat16() else torch.bfloat16
+
+  def announce(self):
+    """Says what will be trained."""
     kept = [sum(v.numel() for v in self.model.parameter.values() if v.requires_grad == learns) for learns in (True, False)]
-    self.say(f"{len(classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
+    self.say(f"{len(self.folder.classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
              f"{len(self.test_folder or self.parts[2])} to test with; {kept[0] / 1e6:.1f} of {sum(kept) / 1e6:.1f} million "
              f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}")
 
@@ -217,9 +245,6 @@ class Fit:
 
   def from_scratch(self):
     options, classes = self.options, self.folder.classes
-    if options.train not in (None, "all"):
-      raise UsageFault("--train", f"{options.train} needs --from: without it there is no trunk to keep")
-    options.train = "all"
     if len(self.folder) < SCRATCH:
       self.note(f"{len(self.folder)} pictures are few to train from scratch: start from a pretrained checkpoint with --from")
     numbers = self.recipe["scratch"]
@@ -367,31 +392,43 @@ class Fit:
                        (labels, "\n".join(self.folder.classes))):
       write_atomically(path, lambda file: file.write(text.encode() + b"\n"))
     save_safetensors(weights, tensors, {"made by": "e3-train fit"})
-    packed = self.work / "packed.e3"
+    # Named as the user's, which is what the page of e3-eval shows.
+    model = self.work / output.name
     self.commands.run(convert, "pack", weights, "--labels", labels, "--resize", picture.resize,
-                      "--value-norm", picture.value_norm, "-o", packed, notes=False)
+                      "--value-norm", picture.value_norm, "-o", model, notes=False)
+    # Class statistics come from the pictures that were trained on: those held out give the thresholds.
+    learnt = self.linked("train", self.folder, self.parts[0])
     held = self.linked("calibration", self.folder, self.parts[1])
     test = self.linked("test", self.test_folder or self.folder, None if self.test_folder else self.parts[2])
     meter = self.meter(f"calibrating on {len(self.parts[1])} pictures")
-    calibrated = self.work / "calibrated.e3"
     choosing, measuring = self.unknown()
-    fit = self.commands.run(convert, "calibrate", packed, held, *self.coverages(), *self.statistics(),
-                            *[part for path in choosing for part in ("--unknown", path)], "-o", calibrated)
-    self.commands.run(convert, "verify", calibrated)
+    fit = self.commands.run(convert, "calibrate", model, held, *self.coverages(), "--statistics", learnt,
+                            *[part for path in choosing for part in ("--unknown", path)], meter=meter)
+    fit = fit.replace(str(model), output.name)
+    self.commands.run(convert, "verify", model, meter=meter)
     meter.end()
+    few = card.few_statistics(fit)
+    for line in few:
+      self.say(f"e3-train: warning: {line}")
+    self.warnings = self.commands.warnings + few
     meter = self.meter("testing")
     unknown = [part for path in measuring for part in ("--ood", path)]
     page = Path(f"{base}.html")
-    report = json.loads(self.commands.run("e3-eval", calibrated, test, *unknown, "--json", "--report", page))
+    report = json.loads(self.commands.run("e3-eval", model, test, *unknown, "--json", "--report", page, meter=meter))
+    # The user's names, not those of links that are removed.
+    own = {str(model): str(output), str(test): str((self.test_folder or self.folder).path), **measuring}
+    text = page.read_text()
+    for name, instead in own.items():
+      text = text.replace(html.escape(name), html.escape(instead))
+    write_atomically(page, lambda file: file.write(text.encode()))
     for found in report.get("ood", []) + report.get("ood_decisions", []):
       found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()
-    os.replace(calibrated, output)
+    os.replace(model, output)
     self.seconds = time.monotonic() - began
     write_atomically(Path(f"{base}.md"), lambda file: file.write(card.text(self, report, fit).encode()))
-    for path in (packed, labels):
-      path.unlink(missing_ok=True)
-    for path in (held, test, self.work / "unknown"):
+    labels.unlink()
+    for path in (learnt, held, test, self.work / "unknown"):
       shutil.rmtree(path, ignore_errors=True)
     print(card.summary(self, report))
     print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
@@ -412,10 +449,6 @@ class Fit:
   def known_share(self):
     count = len(self.parts[1])
     return min(self.recipe["calibration"]["known_coverage"], count / (count + 1))
-
-  def statistics(self):
-    """Class statistics come from the pictures that were trained on: those held out give the thresholds."""
-    return ["--statistics", self.linked("train", self.folder, self.parts[0])]
 
   def unknown(self):
     """Folders of unknown pictures to choose with what decides, and {folder: the user's name} of those to measure with: every

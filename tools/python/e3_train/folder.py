@@ -14,6 +14,10 @@ from .faults import Fault, is_printable, shown
 # Fewer pictures of a class than this cannot be divided in three parts.
 LEAST = 5
 FEW = 20
+# Pictures that are there more than once are named up to so many.
+NAMED = 20
+# Folders that operating systems and network drives leave among others; none is a class.
+LITTER = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 
 class Folder:
@@ -25,29 +29,49 @@ class Folder:
       raise Fault(path, "no folder" if self.path.exists() else "not there")
     names = entries(self.path)
     folders = [name for name in names if (self.path / name).is_dir()]
+    self.litter = [name for name in folders if name in LITTER]
+    beside = sum(chosen(sorted(set(names) - set(folders))), [])
+    folders = [name for name in folders if name not in LITTER]
     if not folders:
       raise Fault(path, "holds no folders; expected one for each class, with its pictures")
-    if chosen(self.path, sorted(set(names) - set(folders))):
-      raise Fault(path, "holds pictures beside folders; expected one folder for each class")
     if all(name.isascii() and name.isdigit() for name in folders):
       folders.sort(key=int)
+    # What is wrong with the folders themselves, a line each.
+    self.faults = []
+    if beside:
+      self.fault(path, f"holds pictures beside folders ({listed(beside)}): move each into the folder of its class")
     # What the model file has no room for as a label is told now, not after hours of training.
     alike = {}
     for name in folders:
       if not all(map(is_printable, name)):
-        raise Fault(self.path / name, "a control character in the name of a class")
+        self.fault(self.path / name, "a control character in the name of a class: rename the folder")
       other = alike.setdefault(unicodedata.normalize("NFC", name.removeprefix("\ufeff")), name)
       if other != name:
-        raise Fault(self.path / name, f"reads the same as {ascii(other)}, another class")
+        self.fault(self.path / name, f"reads the same as {ascii(other)}, another class: rename one of the two")
     self.classes = folders
     self.files, self.labels = [], []
     for index, name in enumerate(folders):
-      inside = entries(self.path / name)
-      if inner := next((entry for entry in inside if (self.path / name / entry).is_dir()), None):
-        raise Fault(self.path / name / inner, "a folder within a class; expected pictures")
-      inside = chosen(self.path / name, inside)
+      inside = self.pictures_of(name)
       self.files += [f"{name}/{entry}" for entry in inside]
       self.labels += [index] * len(inside)
+
+  def fault(self, where, problem):
+    self.faults.append(str(Fault(where, problem)))
+
+  def pictures_of(self, name):
+    """The names of a class's pictures. What lies beside them is a fault: a data set without it would be another one."""
+    path = self.path / name
+    try:
+      inside = entries(path)
+    except Fault as fault:
+      self.faults.append(str(fault))
+      return []
+    if inner := [entry for entry in inside if entry not in LITTER and (path / entry).is_dir()]:
+      self.fault(path, f"a class that holds folders ({listed(inner)}): move their pictures up, or name the folder whose folders are the classes")
+    found, others = chosen(inside)
+    if others:
+      self.fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")
+    return found
 
   def counts(self):
     counts = [0] * len(self.classes)
@@ -106,7 +130,8 @@ class Examination:
 
   def faults(self):
     """What training refuses, a line each."""
-    folder, lines = self.folder, []
+    folder = self.folder
+    lines = list(folder.faults)
     if len(folder.classes) < 2:
       lines.append(f"{folder.path}: one class, {folder.classes[0]}; expected two or more")
     for name, count in zip(folder.classes, folder.counts()):
@@ -120,17 +145,17 @@ class Examination:
 
   def notes(self):
     """What deserves a look, a line each."""
-    folder, lines = self.folder, []
+    folder = self.folder
+    lines = [shown(f"{folder.path / name}: an operating system's folder, not a class: left out") for name in folder.litter]
     counts = folder.counts()
     few = [f"{name} ({count})" for name, count in zip(folder.classes, counts) if LEAST <= count < FEW]
     if few:
-      lines.append(f"few pictures of {listed(few)}: {FEW} or more of each class are better")
+      lines.append(shown(f"few pictures of {listed(few)}: {FEW} or more of each class are better"))
     if min(counts) and max(counts) > 10 * min(counts):
       lines.append(f"{max(counts)} pictures of one class and {min(counts)} of another: training sees them as often as they are")
-    same = len(self.twins) - len(self.contradictions)
+    same = [f"{folder.files[b]} is {folder.files[a]}" for a, b in self.twins if folder.labels[a] == folder.labels[b]]
     if same:
-      a, b = next(pair for pair in self.twins if folder.labels[pair[0]] == folder.labels[pair[1]])
-      lines.append(shown(f"{same} pictures are there more than once, as {folder.file(b)}, which is {folder.file(a)}"))
+      lines.append(shown(f"{len(same)} pictures are there more than once: {listed(same, NAMED)}"))
     return lines
 
   def sizes(self):
@@ -191,13 +216,16 @@ def entries(path):
     raise Fault(path, "holds a name that is not UTF-8")
 
 
-def chosen(path, names):
-  """Those of `names` that are pictures; other forms are refused, as a data set without them would be another one."""
-  for name in names:
-    if name.lower().endswith(pictures.OTHERS):
-      raise Fault(Path(path) / name, "expected JPEG, PNG or PNM pictures")
-  return [name for name in names if name.lower().endswith(pictures.ENDINGS)]
+def chosen(names):
+  """Those of `names` that are pictures as they are read here, and those that are pictures of other forms."""
+  return tuple([name for name in names if name.lower().endswith(endings)] for endings in (pictures.ENDINGS, pictures.OTHERS))
 
 
-def listed(names):
-  return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def pictures_under(root):
+  """Every picture in a folder and in the folders in it; none where `root` is a file."""
+  return [os.path.join(place, name) for place, _, names in os.walk(root)
+          for name in chosen(sorted(names))[0] if not name.startswith(".")]
+
+
+def listed(names, limit=8):
+  return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -6,7 +6,9 @@ import time
 
 
 class Meter:
-  """`stage: 42 %, 1 min 10 s left` on a terminal, a line at the end elsewhere."""
+  """`stage: 42 %, 1 min 10 s left` on a terminal; elsewhere a line every half minute, and one at the end."""
+
+  PAUSE = 30
 
   def __init__(self, stage, quiet=False):
     self.stage, self.quiet = stage, quiet
@@ -17,12 +19,23 @@ class Meter:
     now = time.monotonic()
     if self.first is None:
       self.first = (now, done)
-    if self.quiet or not sys.stderr.isatty() or now - self.shown < 0.2 and done < total:
+    terminal = sys.stderr.isatty()
+    is_due = now - self.shown >= (0.2 if terminal else self.PAUSE) or terminal and done >= total
+    if self.quiet or not is_due:
       return
-    self.shown = now
     seconds = (now - self.first[0]) / max(1, done - self.first[1]) * (total - done)
     left = f", {duration(seconds)} left" if done > self.first[1] and done < total else ""
-    print(f"\r\033[K{self.stage}: {100 * done // max(1, total)} %{left}{more}", end="", file=sys.stderr, flush=True)
+    self.show(f"{self.stage}: {100 * done // max(1, total)} %{left}{more}")
+
+  def wait(self):
+    """Of a step that does not say how far it is."""
+    if not self.quiet:
+      self.show(f"{self.stage}: {duration(time.monotonic() - self.started)} so far")
+
+  def show(self, line):
+    self.shown = time.monotonic()
+    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
+    print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
 
   def end(self, more=""):
     if not self.quiet:

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 import numpy as np
 from conftest import ROOT
-from e3_train import start
+from e3_train import card, start
 from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.commands import Commands
 from e3_train.faults import Fault
@@ -27,6 +27,7 @@ from e3_train.folder import Folder
 from e3_train.model import VisionTransformer
 from e3_train.parallel import Group
 from e3_train.pictures import Recipe
+from e3_train.progress import Meter
 from e3_train.recipe import load
 from e3_train.state import load as load_state
 from e3_train.training import AdamW, Loss, Training
@@ -83,6 +84,13 @@ def test_one_command_makes_a_calibrated_file_from_pictures_and_a_trunk(tmp_path,
   assert inspected["labels"] == ["across", "down"]
   card = (tmp_path / "mine.md").read_text()
   assert "across (40), down (40)" in card and "## Calibration" in card and "allow known coverage" in card
+  # What makes the figures doubtful stands before them.
+  warned = "class statistics from too few images to tell unknown ones well"
+  assert f"e3-train: warning: {warned}" in done.stderr and f"- {warned}" in card[card.index("## Warnings") : card.index("## Measured")]
+  # The model's name, not that of the file that it was made as; and of the pictures no second tree stays.
+  page = (tmp_path / "mine.html").read_text()
+  assert "e3.work" not in card + page and "<title>mine.e3</title>" in page and f"{pictures}/across" in page
+  assert not [path.name for path in (tmp_path / "mine.e3.work").iterdir() if path.is_dir()]
   # What it wrote goes on: the same classes keep their head.
   again = fit(pictures, "--from", tmp_path / "mine.safetensors", "-o", tmp_path / "again.e3", "--recipe", recipe, "--commands", place)
   assert again.returncode == 0, again.stderr
@@ -122,7 +130,7 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
     ((pictures, "--from", trunk, "--head", "new", "--train", "last:9", *options), 2, "but the model has 3 blocks"),
     ((pictures, "--from", golden / "e3_token", "--config", golden / "config.json", "--head", "new", "--train", "last:1", *options), 2,
-     "where members part: last:"),
+     "is too few: every block with experts must learn, which takes last:"),
     ((pictures, "--train", "last:1", *options), 2, "needs --from"),
     ((pictures, "--head", "new", *options), 2, "belongs to --from"),
     ((pictures, "--from", tmp_path / "none.safetensors", *options), 1, "e3-convert: "),
@@ -132,12 +140,51 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
     ((pictures, "-o", taken, "--commands", place), 1, "taken.e3: is a folder"),
     ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
+    # What is wrong with the command is told before what is wrong with a picture.
+    ((broken, "--from", tmp_path / "none.safetensors", *options), 1, "e3-convert: "),
+    ((broken, "--from", trunk, "--head", "new", "--train", "last:9", *options), 2, "but the model has 3 blocks"),
+    ((broken, "--from", trunk, "--head", "new", *options), 1, "and 2 more: e3-train check"),
   ]
   for words, status, problem in cases:
     done = fit(*words)
     said = [line for line in done.stderr.splitlines() if line.startswith("e3-train: ") and "note" not in line]
     assert (done.returncode, len(said)) == (status, 1) and problem in said[0], (words, done.stderr)
     assert not (tmp_path / "x.e3").exists()
+
+
+def test_unknown_pictures_that_are_of_a_class_are_told(tmp_path, trunk, recipe):
+  place = commands()
+  pictures, unknown = folder(tmp_path / "p", count=20), folder(tmp_path / "u", ("other",), 4, 500)
+  (unknown / "other/known.png").write_bytes((pictures / "down/003.png").read_bytes())
+  done = fit(pictures, "--from", trunk, "--head", "new", "--unknown", unknown, "-o", tmp_path / "x.e3", "--recipe", recipe, "--commands",
+             place)
+  note = f"1 of the unknown pictures of {unknown} are in {pictures} too ({unknown}/other/known.png is {pictures}/down/003.png)"
+  assert done.returncode == 0 and note in done.stderr and note in (tmp_path / "x.md").read_text()
+
+
+def test_a_bar_in_a_name_begins_no_cell():
+  assert card.table([("classes", "a|b (3)\n")]).splitlines()[2:] == ["| classes | a\\|b (3)\\n |"]
+
+
+def test_warnings_of_commands_are_kept_and_a_long_wait_is_told(tmp_path, monkeypatch, capsys):
+  command = tmp_path / "e3-convert"
+  command.write_text("#!/bin/sh\nsleep 1\necho done\necho 'e3-convert: warning: the temperature lies at its bound' >&2\n")
+  command.chmod(0o755)
+  monkeypatch.setattr(Meter, "PAUSE", 0.2)
+  called = Commands(tmp_path)
+  assert called.run("e3-convert", meter=Meter("calibrating")) == "done\n"
+  assert called.warnings == ["the temperature lies at its bound"]
+  said = capsys.readouterr().err.splitlines()
+  assert said[0] == "calibrating: 0 s so far" and said[-1] == "e3-convert: warning: the temperature lies at its bound"
+
+
+def test_off_a_terminal_a_line_comes_now_and_then(monkeypatch, capsys):
+  monkeypatch.setattr(Meter, "PAUSE", 0)
+  meter = Meter("reading")
+  meter.update(1, 4)
+  monkeypatch.setattr(Meter, "PAUSE", 3600)
+  meter.update(2, 4)
+  assert capsys.readouterr().err == "reading: 25 %\n"
 
 
 def test_two_trainings_in_one_folder_are_refused(tmp_path):
