@@ -20,12 +20,12 @@ static const uint64_t patience = E3C_CAMERA_PATIENCE_SECONDS * 1000000000ull;
 struct e3c_camera {
   camera_device device;
   pthread_t thread;
-  int closing; /* eventfd: readable when the thread shall end */
-  int changed; /* eventfd: readable when there is a newest frame, or an end */
+  int closing;  /* eventfd: readable when the thread shall end */
+  int changed;  /* eventfd: readable when there is a newest frame, or an end */
   int32_t held; /* buffer that the caller looks at; the caller's alone */
 
   pthread_mutex_t mutex; /* for all that follows; zeros, as everything at first, are an initialised one */
-  int32_t newest; /* buffer of the newest frame that the caller has not seen */
+  int32_t newest;        /* buffer of the newest frame that the caller has not seen */
   e3c_camera_frame frame;
   uint32_t damaged;
   uint64_t waiting; /* since when the caller waits for a frame; 0: it does not */
@@ -110,8 +110,11 @@ static void *capture(void *context) {
   int lost = 0; /* the error with which the camera lost its picture since */
   for (;;) {
     if (waited(camera, last) >= patience) {
-      end(camera, lost ? "the camera stopped" : damaged ? "the camera gave only damaged frames for five seconds"
-                                                        : "the camera gave no frame for five seconds", lost);
+      end(camera,
+          lost      ? "the camera stopped"
+          : damaged ? "the camera gave only damaged frames for five seconds"
+                    : "the camera gave no frame for five seconds",
+          lost);
       return NULL;
     }
     if (poll(waiting, 3, 250) < 0) continue; /* a signal; nothing else can be */

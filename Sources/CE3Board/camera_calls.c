@@ -6,9 +6,7 @@
 
 int device_control(int descriptor, unsigned long request, void *argument) {
   int result;
-  do {
-    result = ioctl(descriptor, request, argument);
-  } while (result < 0 && errno == EINTR);
+  do { result = ioctl(descriptor, request, argument); } while (result < 0 && errno == EINTR);
   return result;
 }
 

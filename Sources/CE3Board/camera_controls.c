@@ -56,8 +56,8 @@ static int refuse_name(const camera_device *device, const char *setting, int len
   return device_refuse(failure, text);
 }
 
-static int set(const camera_device *device, const struct v4l2_query_ext_ctrl *control, const char *setting, long long value,
-               e3c_failure *failure) {
+static int set(const camera_device *device, const struct v4l2_query_ext_ctrl *control, const char *setting,
+               long long value, e3c_failure *failure) {
   struct v4l2_ext_control one = {.id = control->id};
   struct v4l2_ext_controls all = {.which = V4L2_CTRL_WHICH_CUR_VAL, .count = 1, .controls = &one};
   if (control->type == V4L2_CTRL_TYPE_INTEGER64) one.value64 = value;
@@ -66,7 +66,8 @@ static int set(const camera_device *device, const struct v4l2_query_ext_ctrl *co
   switch (errno) {
     case EBUSY:
     case EACCES:
-      snprintf(text, sizeof text, "--control %.80s cannot be set now: another control, as an automatic one, has it", setting);
+      snprintf(text, sizeof text, "--control %.80s cannot be set now: another control, as an automatic one, has it",
+               setting);
       return device_refuse(failure, text);
     case EINVAL:
     case ERANGE:

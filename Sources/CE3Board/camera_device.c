@@ -16,13 +16,13 @@ static int advise(const camera_device *device, e3c_failure *failure, const char 
     case EACCES:
     case EPERM: return device_fail(failure, "no permission; cameras are for users of the group video", 0);
     case ENOSPC:
-      return device_fail(failure,
-                         "no USB bandwidth is left for the camera: take a smaller --size, --pixel-format mjpeg or another port",
-                         0);
+      return device_fail(
+          failure,
+          "no USB bandwidth is left for the camera: take a smaller --size, --pixel-format mjpeg or another port", 0);
     case EPIPE:
     case ENOLINK:
-      return device_fail(failure,
-                         "the parts of the camera's pipeline are not linked, or their formats differ: media-ctl sets them", 0);
+      return device_fail(
+          failure, "the parts of the camera's pipeline are not linked, or their formats differ: media-ctl sets them", 0);
     default: return device_fail(failure, otherwise, error);
   }
 }
@@ -113,8 +113,7 @@ int device_open(camera_device *device, const char *path, e3c_camera_picture *pic
   *device = (camera_device){.path = path, .descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
   if (device->descriptor < 0) return advise(device, failure, NULL, errno);
   if (check_capabilities(device, failure) || choose_format(device, picture, failure) ||
-      set_controls(device, controls, failure) ||
-      start(device, failure)) {
+      set_controls(device, controls, failure) || start(device, failure)) {
     device_close(device);
     return -1;
   }
@@ -129,7 +128,8 @@ int device_take(const camera_device *device, camera_buffer *taken) {
     errno = EPROTO; /* a driver that gives what it was not given */
     return -1;
   }
-  *taken = (camera_buffer){buffer.index, buffer.flags, buffer.sequence, buffer.timestamp, !(buffer.flags & V4L2_BUF_FLAG_ERROR), {0}, {0}};
+  *taken = (camera_buffer){
+      buffer.index, buffer.flags, buffer.sequence, buffer.timestamp, !(buffer.flags & V4L2_BUF_FLAG_ERROR), {0}, {0}};
   const int is_multi = device->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE;
   for (uint32_t i = 0; i < device->plane_count; i++) {
     const size_t size = device->sizes[buffer.index][i], said = is_multi ? planes[i].bytesused : buffer.bytesused;

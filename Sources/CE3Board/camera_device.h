@@ -13,8 +13,8 @@ enum { WANTED_BUFFERS = 4, MAX_BUFFERS = 32 };
 typedef struct camera_device {
   const char *path;
   int descriptor;
-  enum v4l2_buf_type type; /* of its buffers: single-planar or multi-planar */
-  uint32_t plane_count;    /* mappings of a buffer */
+  enum v4l2_buf_type type;                 /* of its buffers: single-planar or multi-planar */
+  uint32_t plane_count;                    /* mappings of a buffer */
   uint64_t plane_bytes[E3C_CAMERA_PLANES]; /* least bytes of a usable frame: whole lines of a raw format, 1 for MJPEG */
   uint32_t buffer_count;
   void *buffers[MAX_BUFFERS][E3C_CAMERA_PLANES];

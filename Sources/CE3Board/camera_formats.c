@@ -9,36 +9,50 @@ enum { DEFAULT_WIDTH = 640, DEFAULT_HEIGHT = 480, NO_CHROMA = 0, PAIRS = 1, PLAN
 /* In the order of preference. */
 typedef struct pixel_format {
   uint32_t fourcc;
-  uint16_t format;      /* number of E3_PIXEL_*, or E3C_CAMERA_MJPEG */
-  uint8_t pixel_bytes;  /* in the first plane; 0 for MJPEG */
-  uint8_t chroma;       /* behind the first plane: none, a plane of pairs, two planes of half the width */
-  uint8_t memories;     /* planes of memory: 1, or one for each plane */
+  uint16_t format;     /* number of E3_PIXEL_*, or E3C_CAMERA_MJPEG */
+  uint8_t pixel_bytes; /* in the first plane; 0 for MJPEG */
+  uint8_t chroma;      /* behind the first plane: none, a plane of pairs, two planes of half the width */
+  uint8_t memories;    /* planes of memory: 1, or one for each plane */
   uint8_t even_width, even_height;
 } pixel_format;
 
 static const pixel_format formats[] = {
-    {V4L2_PIX_FMT_YUYV, 3, 2, NO_CHROMA, 1, 1, 0},    {V4L2_PIX_FMT_UYVY, 5, 2, NO_CHROMA, 1, 1, 0},
-    {V4L2_PIX_FMT_YVYU, 6, 2, NO_CHROMA, 1, 1, 0},    {V4L2_PIX_FMT_NV12, 4, 1, PAIRS, 1, 1, 1},
-    {V4L2_PIX_FMT_NV12M, 4, 1, PAIRS, 2, 1, 1},       {V4L2_PIX_FMT_NV21, 7, 1, PAIRS, 1, 1, 1},
-    {V4L2_PIX_FMT_NV21M, 7, 1, PAIRS, 2, 1, 1},       {V4L2_PIX_FMT_NV16, 8, 1, PAIRS, 1, 1, 0},
-    {V4L2_PIX_FMT_NV16M, 8, 1, PAIRS, 2, 1, 0},       {V4L2_PIX_FMT_YUV420, 9, 1, PLANES, 1, 1, 1},
-    {V4L2_PIX_FMT_YUV420M, 9, 1, PLANES, 3, 1, 1},    {V4L2_PIX_FMT_YVU420, 10, 1, PLANES, 1, 1, 1},
-    {V4L2_PIX_FMT_YVU420M, 10, 1, PLANES, 3, 1, 1},   {V4L2_PIX_FMT_RGB24, 1, 3, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_BGR24, 11, 3, NO_CHROMA, 1, 0, 0},  {V4L2_PIX_FMT_XBGR32, 12, 4, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_ABGR32, 12, 4, NO_CHROMA, 1, 0, 0}, {V4L2_PIX_FMT_RGBX32, 13, 4, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_RGBA32, 13, 4, NO_CHROMA, 1, 0, 0}, {V4L2_PIX_FMT_XRGB32, 14, 4, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_ARGB32, 14, 4, NO_CHROMA, 1, 0, 0}, {V4L2_PIX_FMT_BGRX32, 15, 4, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_BGRA32, 15, 4, NO_CHROMA, 1, 0, 0}, {V4L2_PIX_FMT_GREY, 2, 1, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_Y16, 18, 2, NO_CHROMA, 1, 0, 0},    {V4L2_PIX_FMT_Y12, 17, 2, NO_CHROMA, 1, 0, 0},
-    {V4L2_PIX_FMT_Y10, 16, 2, NO_CHROMA, 1, 0, 0},    {V4L2_PIX_FMT_MJPEG, E3C_CAMERA_MJPEG, 0, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_YUYV, 3, 2, NO_CHROMA, 1, 1, 0},
+    {V4L2_PIX_FMT_UYVY, 5, 2, NO_CHROMA, 1, 1, 0},
+    {V4L2_PIX_FMT_YVYU, 6, 2, NO_CHROMA, 1, 1, 0},
+    {V4L2_PIX_FMT_NV12, 4, 1, PAIRS, 1, 1, 1},
+    {V4L2_PIX_FMT_NV12M, 4, 1, PAIRS, 2, 1, 1},
+    {V4L2_PIX_FMT_NV21, 7, 1, PAIRS, 1, 1, 1},
+    {V4L2_PIX_FMT_NV21M, 7, 1, PAIRS, 2, 1, 1},
+    {V4L2_PIX_FMT_NV16, 8, 1, PAIRS, 1, 1, 0},
+    {V4L2_PIX_FMT_NV16M, 8, 1, PAIRS, 2, 1, 0},
+    {V4L2_PIX_FMT_YUV420, 9, 1, PLANES, 1, 1, 1},
+    {V4L2_PIX_FMT_YUV420M, 9, 1, PLANES, 3, 1, 1},
+    {V4L2_PIX_FMT_YVU420, 10, 1, PLANES, 1, 1, 1},
+    {V4L2_PIX_FMT_YVU420M, 10, 1, PLANES, 3, 1, 1},
+    {V4L2_PIX_FMT_RGB24, 1, 3, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_BGR24, 11, 3, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_XBGR32, 12, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_ABGR32, 12, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_RGBX32, 13, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_RGBA32, 13, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_XRGB32, 14, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_ARGB32, 14, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_BGRX32, 15, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_BGRA32, 15, 4, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_GREY, 2, 1, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_Y16, 18, 2, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_Y12, 17, 2, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_Y10, 16, 2, NO_CHROMA, 1, 0, 0},
+    {V4L2_PIX_FMT_MJPEG, E3C_CAMERA_MJPEG, 0, NO_CHROMA, 1, 0, 0},
     {V4L2_PIX_FMT_JPEG, E3C_CAMERA_MJPEG, 0, NO_CHROMA, 1, 0, 0},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 const char *e3c_pixel_name(uint32_t format) {
-  static const char *const names[] = {NULL,   "rgb24",  "gray8",  "yuyv",   "nv12",   "uyvy",   "yvyu",   "nv21",  "nv16",
-                                      "i420", "yv12",   "bgr24",  "bgrx32", "rgbx32", "xrgb32", "xbgr32", "gray10", "gray12",
-                                      "gray16"};
+  static const char *const names[] = {NULL,     "rgb24",  "gray8",  "yuyv",   "nv12",  "uyvy",   "yvyu",
+                                      "nv21",   "nv16",   "i420",   "yv12",   "bgr24", "bgrx32", "rgbx32",
+                                      "xrgb32", "xbgr32", "gray10", "gray12", "gray16"};
   if (format == E3C_CAMERA_MJPEG) return "mjpeg";
   return format < sizeof names / sizeof *names ? names[format] : NULL;
 }
@@ -87,8 +101,14 @@ static int try_format(const camera_device *device, const pixel_format *wanted, c
     for (uint32_t i = 0; i < wanted->memories; i++) found->strides[i] = multi->plane_fmt[i].bytesperline;
   } else {
     const int has_colour = single->priv == V4L2_PIX_FMT_PRIV_MAGIC;
-    *found = (settled){single->pixelformat, single->width, single->height, single->field, single->colorspace,
-                       has_colour ? single->ycbcr_enc : 0, has_colour ? single->quantization : 0, 1,
+    *found = (settled){single->pixelformat,
+                       single->width,
+                       single->height,
+                       single->field,
+                       single->colorspace,
+                       has_colour ? single->ycbcr_enc : 0,
+                       has_colour ? single->quantization : 0,
+                       1,
                        {single->bytesperline}};
   }
   return found->fourcc == wanted->fourcc && found->memories == wanted->memories;
@@ -96,7 +116,8 @@ static int try_format(const camera_device *device, const pixel_format *wanted, c
 
 /* Why frames with this order of fields are refused; null: they are whole pictures. */
 static const char *refused_field(uint32_t field) {
-#define REFUSED(name) "the camera gives interlaced video (field order " name "), which is not read: choose a progressive mode"
+#define REFUSED(name) \
+  "the camera gives interlaced video (field order " name "), which is not read: choose a progressive mode"
   switch (field) {
     case V4L2_FIELD_ANY: /* the driver does not say; what was asked for */
     case V4L2_FIELD_NONE: return NULL;
@@ -131,9 +152,7 @@ static int settle_colour(e3c_camera_picture *picture, const pixel_format *format
     case V4L2_YCBCR_ENC_DEFAULT: return 0;
     case V4L2_YCBCR_ENC_601:
     case V4L2_YCBCR_ENC_XV601:
-    case 5: /* sYCC, its name no longer in every header */
-      picture->matrix = 1;
-      return 0;
+    case 5: /* sYCC, its name no longer in every header */ picture->matrix = 1; return 0;
     case V4L2_YCBCR_ENC_709:
     case V4L2_YCBCR_ENC_XV709: picture->matrix = 2; return 0;
     case V4L2_YCBCR_ENC_BT2020: picture->matrix = 3; return 0;
@@ -173,7 +192,8 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
   for (uint32_t i = 0; i < format->memories; i++) {
     const uint32_t shorter = i > 0 && format->chroma == PLANES ? 2 : 1, least = line / shorter;
     const uint32_t stride = asked ? asked / shorter : found->strides[i] ? found->strides[i] : least;
-    if (stride < least || stride > 16 * E3C_MAX_SIDE || (format->memories == 1 && format->chroma == PLANES && stride % 2))
+    if (stride < least || stride > 16 * E3C_MAX_SIDE ||
+        (format->memories == 1 && format->chroma == PLANES && stride % 2))
       return device_refuse(failure, "the camera gives lines of an impossible length");
     picture->strides[i] = stride;
     device->plane_bytes[i] = (uint64_t)stride * (i == 0 ? lines : chroma_lines);

@@ -39,7 +39,8 @@ static void put_sizes(int descriptor, uint32_t fourcc) {
     const struct v4l2_frmsize_stepwise *range = &size.stepwise;
     put_size(" ", range->min_width, range->min_height);
     put_size(" to ", range->max_width, range->max_height);
-    if (range->step_width > 1 || range->step_height > 1) put_size(" in steps of ", range->step_width, range->step_height);
+    if (range->step_width > 1 || range->step_height > 1)
+      put_size(" in steps of ", range->step_width, range->step_height);
     return;
   }
 }
@@ -71,9 +72,9 @@ static int list(const char *path) {
   put_name((const uint8_t *)path, strlen(path));
   put(": ");
   if (descriptor < 0 || device_control(descriptor, VIDIOC_QUERYCAP, &capability)) {
-    put(descriptor >= 0 && errno == ENOTTY         ? "not a camera"
-        : errno == EACCES || errno == EPERM        ? "no permission; cameras are for users of the group video"
-                                                   : strerror(errno));
+    put(descriptor >= 0 && errno == ENOTTY  ? "not a camera"
+        : errno == EACCES || errno == EPERM ? "no permission; cameras are for users of the group video"
+                                            : strerror(errno));
     put("\n");
     if (descriptor >= 0) close(descriptor);
     return 0;

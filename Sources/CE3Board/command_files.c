@@ -12,9 +12,7 @@
 /* Not blocking: a pipe that nobody writes to yet would keep a command here, deaf to a stop. Reading waits for it. */
 static int open_read(const char *path) {
   int descriptor;
-  do {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  } while (descriptor < 0 && errno == EINTR);
+  do { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); } while (descriptor < 0 && errno == EINTR);
   return descriptor < 0 ? -errno : descriptor;
 }
 

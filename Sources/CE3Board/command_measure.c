@@ -65,8 +65,7 @@ int64_t e3c_time_child(const char *const *arguments) {
   const ptrdiff_t got = e3c_read_full(ends[0], &end, sizeof end);
   close(ends[0]);
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (got != (ptrdiff_t)sizeof end || !WIFEXITED(status) || WEXITSTATUS(status) != 0) return -ECHILD;
   return (int64_t)(end - start);
 }

@@ -68,7 +68,8 @@ static void write_latency(FILE *file) {
     fprintf(file, "e3_latency_seconds_bucket{le=\"%g\"} %llu\n", bounds[i], (unsigned long long)below);
   }
   below += buckets[BOUNDS];
-  fprintf(file, "e3_latency_seconds_bucket{le=\"+Inf\"} %llu\ne3_latency_seconds_sum %.6f\ne3_latency_seconds_count %llu\n",
+  fprintf(file,
+          "e3_latency_seconds_bucket{le=\"+Inf\"} %llu\ne3_latency_seconds_sum %.6f\ne3_latency_seconds_count %llu\n",
           (unsigned long long)below, latency_sum, (unsigned long long)below);
 }
 
@@ -90,7 +91,8 @@ static void write_temperatures(FILE *file) {
   for (int zone = 0; zone < ZONES; zone++) {
     char type[48], degrees[32];
     if (read_zone(zone, "type", type, sizeof type) || read_zone(zone, "temp", degrees, sizeof degrees)) continue;
-    if (count++ == 0) head(file, "e3_temperature_celsius", "gauge", "Thermal zones of the board; cpu-thermal or alike is its CPU's.");
+    if (count++ == 0)
+      head(file, "e3_temperature_celsius", "gauge", "Thermal zones of the board; cpu-thermal or alike is its CPU's.");
     fprintf(file, "e3_temperature_celsius{zone=\"%d\",type=\"%s\"} %.3f\n", zone, type, (double)atol(degrees) / 1000);
   }
 }
@@ -114,7 +116,8 @@ static void write_all(FILE *file) {
   counted(file, "e3_broken_frames_total", "kind", "rubbish", E3C_RUBBISH);
   counted(file, "e3_broken_frames_total", "kind", "late", E3C_LATE);
   counted(file, "e3_broken_frames_total", "kind", "refused", E3C_REFUSED);
-  head(file, "e3_dropped_frames_total", "counter", "Frames that nobody looked at: newer ones were there, or the driver had no buffer.");
+  head(file, "e3_dropped_frames_total", "counter",
+       "Frames that nobody looked at: newer ones were there, or the driver had no buffer.");
   counted(file, "e3_dropped_frames_total", "by", "run", E3C_DROPPED);
   counted(file, "e3_dropped_frames_total", "by", "driver", E3C_DROPPED_BY_DRIVER);
   head(file, "e3_sources_lost_total", "counter", "Cameras that went away, streams that ended with an error.");
@@ -129,13 +132,16 @@ static void write_all(FILE *file) {
   counted(file, "e3_models_total", NULL, NULL, E3C_MODELS);
   write_latency(file);
   if (expected.has_distance) {
-    gauge(file, "e3_unknown_share_promised", "Share of unknown among images as those of the calibration.", expected.unknown_share);
+    gauge(file, "e3_unknown_share_promised", "Share of unknown among images as those of the calibration.",
+          expected.unknown_share);
     if (distances > 0)
       gauge(file, "e3_relative_distance_mean", "Mean relative distance, of about the last 300 answers.", distance_mean);
     if (expected.distance_deviation > 0) {
-      gauge(file, "e3_relative_distance_calibration_mean", "The same, of the calibration's images.", expected.distance_mean);
+      gauge(file, "e3_relative_distance_calibration_mean", "The same, of the calibration's images.",
+            expected.distance_mean);
       if (distances > 0)
-        gauge(file, "e3_relative_distance_drift", "How far the mean is from the calibration's, in its images' standard deviations.",
+        gauge(file, "e3_relative_distance_drift",
+              "How far the mean is from the calibration's, in its images' standard deviations.",
               (distance_mean - expected.distance_mean) / expected.distance_deviation);
     }
   }

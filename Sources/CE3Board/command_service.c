@@ -20,7 +20,8 @@ static uint64_t metrics_due;
 void e3c_tick_metrics(int (*write)(void)) { write_metrics = write; }
 
 static void tell(const char *text) {
-  if (notifies >= 0 && sendto(notifies, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&manager, manager_bytes) < 0)
+  if (notifies >= 0 &&
+      sendto(notifies, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&manager, manager_bytes) < 0)
     return; /* a manager that does not listen is no concern of the frames */
 }
 

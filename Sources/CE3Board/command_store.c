@@ -62,7 +62,8 @@ static int list(void) {
   for (const struct dirent *entry; !error && (entry = readdir(folder));) {
     struct stat status;
     const uint64_t number = number_of(entry->d_name);
-    if (!number || fstatat(store.folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) || !S_ISREG(status.st_mode)) continue;
+    if (!number || fstatat(store.folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) || !S_ISREG(status.st_mode))
+      continue;
     if (store.count == store.room) {
       const size_t room = store.room ? 2 * store.room : 1024;
       kept *files = realloc(store.files, room * sizeof *files);
@@ -74,7 +75,8 @@ static int list(void) {
   }
   closedir(folder);
   if (store.count > 0) qsort(store.files, store.count, sizeof *store.files, compare);
-  if (store.count > 0 && store.files[store.count - 1].number >= store.next) store.next = store.files[store.count - 1].number + 1;
+  if (store.count > 0 && store.files[store.count - 1].number >= store.next)
+    store.next = store.files[store.count - 1].number + 1;
   return error;
 }
 
@@ -149,4 +151,3 @@ void e3c_end_stored(int is_whole) {
   snprintf(name, sizeof name, "e3-%010llu.json", (unsigned long long)store.next);
   unlinkat(store.folder, name, 0);
 }
-

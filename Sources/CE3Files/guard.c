@@ -25,7 +25,8 @@ static int is_ending; /* atomic */
 void mapped_add(const void *bytes, size_t size, const char *name, int is_model) {
   for (int i = 0; i < MOST; i++) {
     uintptr_t free_place = 0;
-    if (!__atomic_compare_exchange_n(&files[i].start, &free_place, UINTPTR_MAX, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    if (!__atomic_compare_exchange_n(&files[i].start, &free_place, UINTPTR_MAX, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+      continue;
     files[i].end = (uintptr_t)bytes + size;
     files[i].name = strdup(name);
     files[i].is_model = is_model;
@@ -71,7 +72,8 @@ static void handle(int number, siginfo_t *info, void *context) {
     say(file->name);
     say(": ");
   }
-  say(file->is_model ? "the model file was changed while it was in use\n" : "the file was changed while it was in use\n");
+  say(file->is_model ? "the model file was changed while it was in use\n"
+                     : "the file was changed while it was in use\n");
   _exit(1);
 }
 

@@ -25,8 +25,7 @@ static void outwait(const ce3_stamp *stamp) {
   const int64_t age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - stamp->modified;
   if (age < 0 || age >= TIME_STAMP_STEP_NS) return;
   struct timespec rest = {0, TIME_STAMP_STEP_NS - age};
-  while (nanosleep(&rest, &rest) && errno == EINTR) {
-  }
+  while (nanosleep(&rest, &rest) && errno == EINTR) {}
 }
 
 /* Memory of its own with the bytes of the file. */
@@ -84,9 +83,7 @@ int ce3_map_descriptor(int descriptor, const char *path, int how, ce3_file *file
 
 int ce3_map_file(const char *path, int how, ce3_file *file) {
   int descriptor;
-  do {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  } while (descriptor < 0 && errno == EINTR);
+  do { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return errno;
   const int error = ce3_map_descriptor(descriptor, path, how, file);
   if (error || file->descriptor < 0) close(descriptor);

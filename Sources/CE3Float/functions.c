@@ -71,30 +71,30 @@ INLINE double complementary_error(double x) {
 INLINE double hyperbolic_tangent(double x) { return 1 - 2 / (exponential(2 * x) + 1); }
 
 /* A loop over values, compiled for each width of vectors. */
-#define LOOP(name, VALUE)                                                                                              \
-  INLINE void name##_loop(float *values, size_t count, double given) {                                                 \
-    for (size_t i = 0; i < count; i++) {                                                                               \
-      const double x = values[i];                                                                                      \
-      values[i] = (float)(VALUE);                                                                                      \
-    }                                                                                                                  \
-    (void)given;                                                                                                       \
-  }                                                                                                                    \
+#define LOOP(name, VALUE) \
+  INLINE void name##_loop(float *values, size_t count, double given) { \
+    for (size_t i = 0; i < count; i++) { \
+      const double x = values[i]; \
+      values[i] = (float)(VALUE); \
+    } \
+    (void)given; \
+  } \
   FOR_VECTORS(name)
 #if defined __x86_64__
-#define FOR_VECTORS(name)                                                                                              \
-  __attribute__((target("avx512f"))) static void name##_avx512(float *values, size_t count, double given) {            \
-    name##_loop(values, count, given);                                                                                 \
-  }                                                                                                                    \
-  __attribute__((target("avx2"))) static void name##_avx2(float *values, size_t count, double given) {                 \
-    name##_loop(values, count, given);                                                                                 \
-  }                                                                                                                    \
-  static void name(float *values, size_t count, double given) {                                                        \
-    if (__builtin_cpu_supports("avx512f")) name##_avx512(values, count, given);                                        \
-    else if (__builtin_cpu_supports("avx2")) name##_avx2(values, count, given);                                        \
-    else name##_loop(values, count, given);                                                                            \
+#define FOR_VECTORS(name) \
+  __attribute__((target("avx512f"))) static void name##_avx512(float *values, size_t count, double given) { \
+    name##_loop(values, count, given); \
+  } \
+  __attribute__((target("avx2"))) static void name##_avx2(float *values, size_t count, double given) { \
+    name##_loop(values, count, given); \
+  } \
+  static void name(float *values, size_t count, double given) { \
+    if (__builtin_cpu_supports("avx512f")) name##_avx512(values, count, given); \
+    else if (__builtin_cpu_supports("avx2")) name##_avx2(values, count, given); \
+    else name##_loop(values, count, given); \
   }
 #else
-#define FOR_VECTORS(name)                                                                                              \
+#define FOR_VECTORS(name) \
   static void name(float *values, size_t count, double given) { name##_loop(values, count, given); }
 #endif
 

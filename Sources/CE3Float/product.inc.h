@@ -17,9 +17,9 @@ static void JOIN(copy_, ELEMENT)(const ELEMENT *b, size_t b_row, size_t b_column
   }
 }
 
-static inline __attribute__((always_inline)) void JOIN(product_, ELEMENT)(
-    size_t rows, size_t columns, size_t depth, const ELEMENT *a, size_t a_row, size_t a_column, const ELEMENT *b,
-    size_t b_row, size_t b_column, ELEMENT factor, ELEMENT *y, size_t y_row) {
+static inline __attribute__((always_inline)) void
+JOIN(product_, ELEMENT)(size_t rows, size_t columns, size_t depth, const ELEMENT *a, size_t a_row, size_t a_column,
+                        const ELEMENT *b, size_t b_row, size_t b_column, ELEMENT factor, ELEMENT *y, size_t y_row) {
   typedef JOIN(vector_, ELEMENT) vector;
   enum { COLUMNS = JOIN(COLUMNS_, ELEMENT), HALF = COLUMNS / 2, ROWS = 4 };
   ELEMENT *panel = aligned_alloc(64, (depth + 1) * COLUMNS * sizeof *panel);
@@ -49,11 +49,11 @@ static inline __attribute__((always_inline)) void JOIN(product_, ELEMENT)(
 }
 
 #if defined __x86_64__
-#define PRODUCT_FOR(suffix, processor)                                                                               \
-  static __attribute__((target(processor))) void JOIN(product_##suffix##_, ELEMENT)(                                 \
-      size_t rows, size_t columns, size_t depth, const ELEMENT *a, size_t a_row, size_t a_column, const ELEMENT *b,    \
-      size_t b_row, size_t b_column, ELEMENT factor, ELEMENT *y, size_t y_row) {                                       \
-    JOIN(product_, ELEMENT)(rows, columns, depth, a, a_row, a_column, b, b_row, b_column, factor, y, y_row);           \
+#define PRODUCT_FOR(suffix, processor) \
+  static __attribute__((target(processor))) void JOIN(product_##suffix##_, ELEMENT)( \
+      size_t rows, size_t columns, size_t depth, const ELEMENT *a, size_t a_row, size_t a_column, const ELEMENT *b, \
+      size_t b_row, size_t b_column, ELEMENT factor, ELEMENT *y, size_t y_row) { \
+    JOIN(product_, ELEMENT)(rows, columns, depth, a, a_row, a_column, b, b_row, b_column, factor, y, y_row); \
   }
 PRODUCT_FOR(avx512, "avx512f")
 PRODUCT_FOR(avx2, "avx2")

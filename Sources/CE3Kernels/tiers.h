@@ -26,11 +26,10 @@ void e3k_prepare_lines_scalar(const e3k_prepare *prepare, uint32_t first, uint32
 /* The row kernels' members of a table, in a file that has a function for each and defines E3K_FLIP. */
 #define E3K_ROW_KERNELS \
   .activation_flip = E3K_FLIP, .quantize_rows = quantize_rows, .quantize_patch = quantize_patch, \
-  .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .centre_columns = centre_columns, \
-  .pack_keys = pack_keys, .pack_values = pack_values, .softmax_quantize = softmax_quantize, \
-  .multiply_transposed = multiply_transposed, .float_gemm = float_gemm, .softmax = softmax, \
-  .tanh = hyperbolic_tangent, .mean_rows = mean_rows, .entropy = entropy, .scaled_log = scaled_log, \
-  .subtract = subtract, .squared_distances = squared_distances
+  .gelu_quantize = gelu_quantize, .layer_norm = layer_norm, .centre_columns = centre_columns, .pack_keys = pack_keys, \
+  .pack_values = pack_values, .softmax_quantize = softmax_quantize, .multiply_transposed = multiply_transposed, \
+  .float_gemm = float_gemm, .softmax = softmax, .tanh = hyperbolic_tangent, .mean_rows = mean_rows, \
+  .entropy = entropy, .scaled_log = scaled_log, .subtract = subtract, .squared_distances = squared_distances
 
 #define E3K_INLINE static inline __attribute__((always_inline, unused))
 #define E3K_UNROLL _Pragma("clang loop unroll(full)")

@@ -18,11 +18,11 @@ typedef struct decoding {
   char *message;
   jmp_buf failed;
   e3p_rows rows;
-  const uint8_t *data; /* the whole file */
+  const uint8_t *data;                           /* the whole file */
   jpeg_marker_parser_method read_restart_marker; /* the library's */
-  int scan;            /* the one that `visits` and `components` contain already */
-  uint64_t visits;     /* coefficients that the scans so far go through */
-  uint32_t components; /* bits of those that had a scan */
+  int scan;                                      /* the one that `visits` and `components` contain already */
+  uint64_t visits;                               /* coefficients that the scans so far go through */
+  uint32_t components;                           /* bits of those that had a scan */
 } decoding;
 
 static void fail(j_common_ptr jpeg) {
@@ -63,10 +63,9 @@ static void on_message(j_common_ptr jpeg, int level) {
   const int is_warning = level < 0;
   if (!is_warning) return;
   switch (jpeg->err->msg_code) {
-    case JWRN_ADOBE_XFORM:    /* an unknown transform counts as the usual one */
-    case JWRN_JFIF_MAJOR:     /* an unknown version of JFIF */
-    case JWRN_NOT_SEQUENTIAL: /* parameters of a scan that only a progressive picture uses */
-      return;
+    case JWRN_ADOBE_XFORM: /* an unknown transform counts as the usual one */
+    case JWRN_JFIF_MAJOR:  /* an unknown version of JFIF */
+    case JWRN_NOT_SEQUENTIAL: /* parameters of a scan that only a progressive picture uses */ return;
     case JWRN_EXTRANEOUS_DATA: {
       const int is_in_header = d->jpeg.input_scan_number == 0; /* where e3p_jpeg_header looked at them */
       if (is_in_header || is_harmless(d, d->jpeg.src->next_input_byte, (size_t)jpeg->err->msg_parm.i[0])) return;

@@ -6,8 +6,20 @@
 #include <stdint.h>
 
 enum {
-  E3P_DHT = 0xC4, E3P_RST0 = 0xD0, E3P_RST7 = 0xD7, E3P_SOI = 0xD8, E3P_EOI = 0xD9, E3P_SOS = 0xDA, E3P_DQT = 0xDB,
-  E3P_DNL = 0xDC, E3P_DRI = 0xDD, E3P_APP0 = 0xE0, E3P_APP1 = 0xE1, E3P_APP2 = 0xE2, E3P_APP15 = 0xEF, E3P_COM = 0xFE
+  E3P_DHT = 0xC4,
+  E3P_RST0 = 0xD0,
+  E3P_RST7 = 0xD7,
+  E3P_SOI = 0xD8,
+  E3P_EOI = 0xD9,
+  E3P_SOS = 0xDA,
+  E3P_DQT = 0xDB,
+  E3P_DNL = 0xDC,
+  E3P_DRI = 0xDD,
+  E3P_APP0 = 0xE0,
+  E3P_APP1 = 0xE1,
+  E3P_APP2 = 0xE2,
+  E3P_APP15 = 0xEF,
+  E3P_COM = 0xFE
 };
 
 /* A marker and what belongs to it. */

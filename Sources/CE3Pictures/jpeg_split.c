@@ -141,8 +141,7 @@ e3p_part e3p_split(e3p_splitter *splitter, const uint8_t *data, size_t size, int
     if (s.marker == E3P_EOI) {
       if (!splitter->scans) return cut(splitter, s.start, length);
       const int thumbnail = is_thumbnail(splitter, data, size, splitter->at, is_last);
-      if (thumbnail >= 0)
-        return take(splitter, thumbnail ? E3P_PART_RUBBISH : E3P_PART_PICTURE, splitter->at, length);
+      if (thumbnail >= 0) return take(splitter, thumbnail ? E3P_PART_RUBBISH : E3P_PART_PICTURE, splitter->at, length);
       splitter->at = s.start;
       return E3P_PART_MORE;
     }

@@ -39,8 +39,8 @@ int e3p_read_header(const uint8_t *data, size_t size, const e3p_settings *settin
   return e3p_fail(message, "not a JPEG, PNG or PNM (P1 to P6) picture");
 }
 
-int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, const e3p_header *header, uint8_t *pixels,
-               char *message) {
+int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, const e3p_header *header,
+               uint8_t *pixels, char *message) {
   switch (header->kind) {
     case E3P_JPEG: return e3p_jpeg_decode(data, size, settings, header, pixels, message);
     case E3P_PNG: return e3p_png_decode(data, size, settings, header, pixels, message);

@@ -66,9 +66,7 @@ static void set_transformations(const reading *r, const e3p_header *header) {
     png_error(png, "the header contradicts itself");
 }
 
-static int has_alpha(const reading *r) {
-  return png_get_channels(r->png, r->info) != r->rows.header->channels;
-}
+static int has_alpha(const reading *r) { return png_get_channels(r->png, r->info) != r->rows.header->channels; }
 
 /* Reads the next row, of `count` pixels, and blends it. */
 static void read_row(const reading *r, uint8_t *row, uint32_t count) {
@@ -89,8 +87,8 @@ static void read_pass(reading *r, uint32_t x, uint32_t dx, uint32_t y, uint32_t 
 
 static void read_picture(reading *r, const e3p_header *header, uint8_t *pixels) {
   /* First column, its step, first row, its step (PNG, chapter 8). */
-  static const uint8_t passes[7][4] = {
-      {0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4}, {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}};
+  static const uint8_t passes[7][4] = {{0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4},
+                                       {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}};
   set_transformations(r, header);
   if (e3p_open_rows(&r->rows, header, png_get_rowbytes(r->png, r->info), pixels)) png_error(r->png, "out of memory");
   if (png_get_interlace_type(r->png, r->info) == PNG_INTERLACE_NONE) {

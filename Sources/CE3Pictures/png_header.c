@@ -40,13 +40,12 @@ static int next_chunk(const uint8_t *data, size_t size, size_t *at, chunk *c) {
 
 static int is_named(const chunk *c, const char *name) { return memcmp(c->name, name, 4) == 0; }
 
-static int is_whole(const chunk *c) {
-  return crc32(0, c->name, (unsigned)(c->size + 4)) == big32(c->bytes + c->size);
-}
+static int is_whole(const chunk *c) { return crc32(0, c->name, (unsigned)(c->size + 4)) == big32(c->bytes + c->size); }
 
 /* The first bytes of a compressed text; returns their number. */
 static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text) {
-  z_stream stream = {.next_in = (z_const Bytef *)bytes, .avail_in = (unsigned)size, .next_out = text, .avail_out = MAX_TEXT};
+  z_stream stream = {
+      .next_in = (z_const Bytef *)bytes, .avail_in = (unsigned)size, .next_out = text, .avail_out = MAX_TEXT};
   if (inflateInit(&stream) != Z_OK) return 0;
   inflate(&stream, Z_SYNC_FLUSH);
   const size_t count = MAX_TEXT - stream.avail_out;
@@ -55,7 +54,10 @@ static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text) {
 }
 
 static int hex_digit(uint8_t c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
 }
 
 /* A raw profile, as ImageMagick wrote EXIF before there was a chunk for it: an empty line, the profile's name, its length,

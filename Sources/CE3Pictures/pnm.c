@@ -50,7 +50,8 @@ static int read_fields(const uint8_t *data, size_t size, fields *f, char *messag
   if (read_number(data, size, &at, &f->width) || read_number(data, size, &at, &f->height) ||
       (!f->is_bitmap && read_number(data, size, &at, &f->maximum)) || at >= size ||
       !(is_space(data[at]) || (f->is_plain && data[at] == '#')))
-    return e3p_fail(message, "PNM: the header is not %s", f->is_bitmap ? "width, height" : "width, height, maximum value");
+    return e3p_fail(message, "PNM: the header is not %s",
+                    f->is_bitmap ? "width, height" : "width, height, maximum value");
   if (f->maximum < 1 || f->maximum > 65535)
     return e3p_fail(message, "PNM: maximum value %u is outside 1...65535", f->maximum);
   f->samples = at + 1;

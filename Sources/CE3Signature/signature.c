@@ -6,7 +6,8 @@ const char *ce3_signature_text(ce3_signature_result result) {
   switch (result) {
     case CE3_SIGNATURE_OK: return "the signature is right";
     case CE3_SIGNATURE_NOT_A_KEY: return "not a key of minisign's";
-    case CE3_SIGNATURE_KEY_HAS_PASSWORD: return "the secret key has a password; sign with minisign itself, or make a key without (minisign -G -W)";
+    case CE3_SIGNATURE_KEY_HAS_PASSWORD:
+      return "the secret key has a password; sign with minisign itself, or make a key without (minisign -G -W)";
     case CE3_SIGNATURE_NOT_A_SIGNATURE: return "not a signature of minisign's";
     case CE3_SIGNATURE_OTHER_KEY: return "signed with another key";
     case CE3_SIGNATURE_WRONG: return "the signature is not that of the file";
@@ -33,16 +34,25 @@ ce3_signature_result ce3_check_signature(const uint8_t *bytes, size_t count, con
 #include <sodium.h>
 
 /* As minisign's files have them; all are arrays of bytes, so there is no padding. */
-typedef struct { uint8_t algorithm[2], number[8], key[32]; } public_key;
 typedef struct {
-  uint8_t algorithm[2], kdf[2], checksum_algorithm[2], salt[32], operations[8], memory[8], number[8], key[64], checksum[32];
+  uint8_t algorithm[2], number[8], key[32];
+} public_key;
+typedef struct {
+  uint8_t algorithm[2], kdf[2], checksum_algorithm[2], salt[32], operations[8], memory[8], number[8], key[64],
+      checksum[32];
 } secret_key;
-typedef struct { uint8_t algorithm[2], number[8], signature[64]; } file_signature;
-_Static_assert(sizeof(public_key) == 42 && sizeof(secret_key) == 158 && sizeof(file_signature) == 74, "minisign's layouts");
+typedef struct {
+  uint8_t algorithm[2], number[8], signature[64];
+} file_signature;
+_Static_assert(sizeof(public_key) == 42 && sizeof(secret_key) == 158 && sizeof(file_signature) == 74,
+               "minisign's layouts");
 
 static const uint8_t ED[2] = {'E', 'd'}, ED_OF_HASH[2] = {'E', 'D'}, NO_KDF[2] = {0, 0}, BLAKE[2] = {'B', '2'};
 
-typedef struct { const char *start; size_t count; } line;
+typedef struct {
+  const char *start;
+  size_t count;
+} line;
 
 /* Takes the next line of a text, without what ends it. */
 static line next_line(const char **text, size_t *count) {

@@ -183,7 +183,8 @@ void ce3_team_stop(ce3_team *team) {
     __atomic_store_n(&team->stopping, 1, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&team->generation, 1, __ATOMIC_SEQ_CST);
     futex_wake_all(&team->generation);
-    for (uint32_t index = 1; index <= team->started; index++) pthread_join((pthread_t)team->workers[index].thread, NULL);
+    for (uint32_t index = 1; index <= team->started; index++)
+      pthread_join((pthread_t)team->workers[index].thread, NULL);
   }
   /* A child that was forked by the bound thread is bound, too. */
   if (is_forked(team) && team->caller.thread) team->caller.thread = (int32_t)syscall(SYS_gettid);

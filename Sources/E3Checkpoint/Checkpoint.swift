@@ -67,7 +67,8 @@ public struct Checkpoint: Sendable {
     if let name = kept.keys.filter({ $0.contains("lora_A") }).min() {
       throw FileError(
         file: self.path, tensor: name,
-        problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft")
+        problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
+      )
     }
     if let (naming, prefix) = try Naming.find(in: tensors.keys, path: self.path) {
       if let name = ignored.first(where: {
@@ -137,7 +138,8 @@ public struct Checkpoint: Sendable {
     else { return }
     throw FileError(
       file: path,
-      problem: "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
+      problem:
+        "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
         + "big_vision; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }

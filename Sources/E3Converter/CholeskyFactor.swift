@@ -42,7 +42,8 @@ struct CholeskyFactor {
         for start in stride(from: 0, to: size, by: Self.block) {
           let end = min(start + Self.block, size)
           ce3_multiply_f64(
-            end - start, columns, start, lines + start, 1, size, values, columns, 1, -1, values + start * columns, columns)
+            end - start, columns, start, lines + start, 1, size, values, columns, 1, -1, values + start * columns,
+            columns)
           for line in start..<end {
             for above in start..<line { subtract(above, lines[above * size + line], from: line) }
             divide(line)
@@ -51,7 +52,8 @@ struct CholeskyFactor {
         for start in stride(from: 0, to: size, by: Self.block).reversed() {
           let end = min(start + Self.block, size)
           ce3_multiply_f64(
-            end - start, columns, size - end, lines + start * size + end, size, 1, values + end * columns, columns, 1, -1,
+            end - start, columns, size - end, lines + start * size + end, size, 1, values + end * columns, columns, 1,
+            -1,
             values + start * columns, columns)
           for line in (start..<end).reversed() {
             for below in line + 1..<end { subtract(below, lines[line * size + below], from: line) }

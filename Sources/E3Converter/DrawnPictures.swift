@@ -89,7 +89,8 @@ struct DrawnPictures {
         guard let shade = shape.shade(x: Float(x), y: Float(y)) else { continue }
         let source = ((y + shape.shift) % height * width + (x + shape.shift) % width) * 3
         for channel in 0..<3 {
-          pixels[(y * width + x) * 3 + channel] = shape.color[channel] + shade + shape.mottling * mottles[source + channel]
+          pixels[(y * width + x) * 3 + channel] =
+            shape.color[channel] + shade + shape.mottling * mottles[source + channel]
         }
       }
     }
@@ -141,7 +142,8 @@ struct DrawnPictures {
       let across = down * direction.x - right * direction.y
       let isInside =
         switch kind {
-        case 0: along * along * breadth * breadth + across * across * length * length < length * length * breadth * breadth
+        case 0:
+          along * along * breadth * breadth + across * across * length * length < length * length * breadth * breadth
         case 1: abs(along) < length && abs(across) < breadth
         case 2: abs(along) < length && across > -breadth && across < breadth - 2 * breadth * abs(along) / length
         default: abs(across) < breadth

@@ -61,7 +61,8 @@ public func pack(
     path: output, shapes: shapes, sections: sections.map { (kind: $0.kind, length: $0.content.count) },
     encoding: { _, entry in options.weights.encoding(of: entry) })
   var contents = try zip(models, shapes).map { (model, shape) throws(FileError) in
-    try ExtentContents(model: model, shape: shape, images: images, source: options.rounding.path ?? models[0].checkpoint.path)
+    try ExtentContents(
+      model: model, shape: shape, images: images, source: options.rounding.path ?? models[0].checkpoint.path)
   }
   for _ in 0..<writer.extentCount {
     let extent = try writer.beginExtent()
@@ -92,7 +93,8 @@ public func pack(
 private let drawnPictures = 32
 
 private func automaticRounding(of models: [SourceModel], note: (String) -> Void) -> Rounding {
-  let millions = models.map { $0.config.parameters.reduce(0) { $0 + (elementCount(of: $1.shape) ?? 0) } }.max()! / 1_000_000
+  let millions =
+    models.map { $0.config.parameters.reduce(0) { $0 + (elementCount(of: $1.shape) ?? 0) } }.max()! / 1_000_000
   guard millions > 100 else { return .drawn }
   note(
     "\(millions) million parameters: their weights are rounded to the nearest step; --quantize-with drawn, or with "

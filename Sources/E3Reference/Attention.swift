@@ -52,7 +52,8 @@ struct Attention {
         q.values.withUnsafeBufferPointer { q in
           k.values.withUnsafeBufferPointer { k in
             ce3_multiply_f32(
-              queryCount, tokenCount, headSize, q.baseAddress! + queryOffset, hidden, 1, k.baseAddress! + tokenOffset, 1,
+              queryCount, tokenCount, headSize, q.baseAddress! + queryOffset, hidden, 1, k.baseAddress! + tokenOffset,
+              1,
               hidden, scale, &scores.values, tokenCount)
           }
         }
@@ -62,7 +63,8 @@ struct Attention {
         v.values.withUnsafeBufferPointer { v in
           heads.values.withUnsafeMutableBufferPointer { heads in
             ce3_multiply_f32(
-              queryCount, headSize, tokenCount, scores.values, tokenCount, 1, v.baseAddress! + tokenOffset, hidden, 1, 1,
+              queryCount, headSize, tokenCount, scores.values, tokenCount, 1, v.baseAddress! + tokenOffset, hidden, 1,
+              1,
               heads.baseAddress! + queryOffset, hidden)
           }
         }

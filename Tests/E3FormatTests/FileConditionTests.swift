@@ -223,7 +223,8 @@ struct FileConditionTests {
     .init(
       "c.distance_deviation.isFinite", .fileValues, of: .calibrated, calibration { $0.distance_deviation = .infinity }),
     .init("c.distance_deviation >= 0", .fileValues, of: .calibrated, calibration { $0.distance_deviation = -1 }),
-    .init("hasNoWeights(c)", .fileValues, of: .calibrated, calibration { $0.distance = 0 }, calibration { $0.rows = 1 }),
+    .init(
+      "hasNoWeights(c)", .fileValues, of: .calibrated, calibration { $0.distance = 0 }, calibration { $0.rows = 1 }),
     .init("hasNoWeights(c)", .fileValues, of: thresholds, calibration { $0.rows = 1 }),
     .init("c.rows == 0", .fileValues, of: .calibrated, calibration { $0.rows = 1 }),
     .init("c.background_weight == 0", .fileValues, of: .calibrated, calibration { $0.background_weight = 1 }),

@@ -56,7 +56,8 @@ struct FloatArithmeticTests {
     ),
   ]
 
-  @Test("functions are exact to a float's rounding, and have the bits that they had on other machines", arguments: 0..<4)
+  @Test(
+    "functions are exact to a float's rounding, and have the bits that they had on other machines", arguments: 0..<4)
   func functions(index: Int) {
     let (name, function, definition, digest) = Self.functions[index]
     let places = (-10_000...10_000).map { Float($0) * 0.0011 }

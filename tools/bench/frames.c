@@ -14,8 +14,9 @@
 
 #include "e3.h"
 
-static const char *const names[] = {"rgb24", "gray8", "yuyv",   "nv12",   "uyvy",   "yvyu",   "nv21",   "nv16",   "i420",
-                                    "yv12",  "bgr24", "bgrx32", "rgbx32", "xrgb32", "xbgr32", "gray10", "gray12", "gray16"};
+static const char *const names[] = {"rgb24",  "gray8",  "yuyv",   "nv12",   "uyvy",   "yvyu",
+                                    "nv21",   "nv16",   "i420",   "yv12",   "bgr24",  "bgrx32",
+                                    "rgbx32", "xrgb32", "xbgr32", "gray10", "gray12", "gray16"};
 
 static double now(void) {
   struct timespec time;
@@ -58,8 +59,8 @@ int main(int argc, char **argv) {
   size_t bytes, alignment;
   check(e3_session_query(&model, NULL, &bytes, &alignment));
   e3_session *session;
-  check(e3_session_create(&model, NULL, aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment), bytes,
-                          &session));
+  check(e3_session_create(&model, NULL, aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment),
+                          bytes, &session));
 
   e3_frame frame = {.struct_size = sizeof frame, .width = (uint32_t)atoi(argv[2]), .height = (uint32_t)atoi(argv[3])};
   const size_t plane = (size_t)frame.width * frame.height * 4;

@@ -28,30 +28,24 @@ enum { SET_CUR = 0x01, GET_CUR = 0x81, GET_MIN, GET_MAX, GET_RES, GET_LEN, GET_I
 #define LE16(value) (uint8_t)(value), (uint8_t)((value) >> 8)
 #define LE32(value) LE16(value), LE16((value) >> 16)
 
-static int host; /* socket to the controller */
-static uint32_t width, height, interval; /* of 100 ns */
+static int host;                                     /* socket to the controller */
+static uint32_t width, height, interval;             /* of 100 ns */
 static uint32_t pending[MAX_PENDING], pending_count; /* sequence numbers of transfers that wait for a picture */
 
-static const uint8_t device_descriptor[] = {18, 1, LE16(0x0200), 0xEF, 2, 1, 64, LE16(0x1d6b), LE16(0x0102), LE16(1), 0, 0, 0, 1};
+static const uint8_t device_descriptor[] = {
+    18, 1, LE16(0x0200), 0xEF, 2, 1, 64, LE16(0x1d6b), LE16(0x0102), LE16(1), 0, 0, 0, 1};
 
 /* The configuration; returns its length. */
 static size_t describe(uint8_t *out) {
   const uint8_t all[] = {
-      9, 2, LE16(143), 2, 1, 0, 0x80, 50,
-      8, 11, 0, 2, 0x0E, 3, 0, 0,
+      9, 2, LE16(143), 2, 1, 0, 0x80, 50, 8, 11, 0, 2, 0x0E, 3, 0, 0,
       /* interface 0: control; a camera, and its way out over USB */
-      9, 4, 0, 0, 0, 0x0E, 1, 0, 0,
-      13, 0x24, 1, LE16(0x0100), LE16(40), LE32(6000000), 1, 1,
-      18, 0x24, 2, 1, LE16(0x0201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0,
-      9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0,
+      9, 4, 0, 0, 0, 0x0E, 1, 0, 0, 13, 0x24, 1, LE16(0x0100), LE16(40), LE32(6000000), 1, 1, 18, 0x24, 2, 1,
+      LE16(0x0201), 0, 0, LE16(0), LE16(0), LE16(0), 3, 0, 0, 0, 9, 0x24, 3, 2, LE16(0x0101), 0, 1, 0,
       /* interface 1: streaming; MJPEG in one size */
-      9, 4, 1, 0, 1, 0x0E, 2, 0, 0,
-      14, 0x24, 1, 1, LE16(14 + 11 + 30 + 6), 0x81, 0, 2, 0, 0, 0, 1, 0,
-      11, 0x24, 6, 1, 1, 1, 1, 0, 0, 0, 0,
-      30, 0x24, 7, 1, 0, LE16(width), LE16(height), LE32(1000000), LE32(100000000), LE32(MAX_PICTURE), LE32(interval), 1,
-      LE32(interval),
-      6, 0x24, 13, 1, 1, 4,
-      7, 5, 0x81, 2, LE16(512), 0};
+      9, 4, 1, 0, 1, 0x0E, 2, 0, 0, 14, 0x24, 1, 1, LE16(14 + 11 + 30 + 6), 0x81, 0, 2, 0, 0, 0, 1, 0, 11, 0x24, 6, 1,
+      1, 1, 1, 0, 0, 0, 0, 30, 0x24, 7, 1, 0, LE16(width), LE16(height), LE32(1000000), LE32(100000000),
+      LE32(MAX_PICTURE), LE32(interval), 1, LE32(interval), 6, 0x24, 13, 1, 1, 4, 7, 5, 0x81, 2, LE16(512), 0};
   _Static_assert(sizeof all == 143, "the length that the configuration says it has");
   memcpy(out, all, sizeof all);
   return sizeof all;
@@ -59,8 +53,8 @@ static size_t describe(uint8_t *out) {
 
 /* What probing and committing a format answers, whatever was asked for. */
 static size_t negotiate(uint8_t *out) {
-  const uint8_t control[26] = {LE16(1), 1, 1, LE32(interval), LE16(0), LE16(0), LE16(0), LE16(0), LE16(0),
-                               LE32(MAX_PICTURE), LE32(16384)};
+  const uint8_t control[26] = {LE16(1), 1,       1,       LE32(interval),    LE16(0),    LE16(0),
+                               LE16(0), LE16(0), LE16(0), LE32(MAX_PICTURE), LE32(16384)};
   memcpy(out, control, sizeof control);
   return sizeof control;
 }
@@ -86,7 +80,8 @@ static int control(const uint8_t *setup, uint8_t *out) {
   if (setup[0] == 0xA1 && setup[4] == 1) {
     if (request == GET_LEN) return out[0] = 26, out[1] = 0, 2;
     if (request == GET_INFO) return out[0] = 3, 1;
-    if (request == GET_CUR || request == GET_MIN || request == GET_MAX || request == GET_DEF) return (int)negotiate(out);
+    if (request == GET_CUR || request == GET_MIN || request == GET_MAX || request == GET_DEF)
+      return (int)negotiate(out);
   }
   return setup[0] & 0x80 ? STALL : 0;
 }
@@ -98,7 +93,8 @@ static void take(void *bytes, size_t count) {
 static void serve(void) {
   uint32_t words[12];
   take(words, sizeof words);
-  const uint32_t command = ntohl(words[0]), sequence = ntohl(words[1]), is_in = ntohl(words[3]), endpoint = ntohl(words[4]);
+  const uint32_t command = ntohl(words[0]), sequence = ntohl(words[1]), is_in = ntohl(words[3]),
+                 endpoint = ntohl(words[4]);
   if (command == UNLINK) {
     const uint32_t victim = ntohl(words[5]);
     int32_t status = 0;

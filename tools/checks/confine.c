@@ -6,9 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#define ALLOW(call)                                \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1), \
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 int confine(void) {
   static struct sock_filter rules[] = {

@@ -239,7 +239,8 @@ static int list_size(struct v4l2_frmsizeenum *size) {
   }
   for (uint32_t i = 0; i < size->index && sizes; i++) sizes = strchr(sizes + 1, ',');
   size->type = V4L2_FRMSIZE_TYPE_DISCRETE;
-  if (!sizes || sscanf(sizes + (*sizes == ','), "%ux%u", &size->discrete.width, &size->discrete.height) != 2) return fails(EINVAL);
+  if (!sizes || sscanf(sizes + (*sizes == ','), "%ux%u", &size->discrete.width, &size->discrete.height) != 2)
+    return fails(EINVAL);
   return 0;
 }
 
@@ -346,21 +347,18 @@ static int answer(unsigned long request, void *argument) {
     case VIDIOC_QUERYCAP:
       strcpy((char *)((struct v4l2_capability *)argument)->card, "Fake \033Camera");
       strcpy((char *)((struct v4l2_capability *)argument)->bus_info, "fake:1");
-      ((struct v4l2_capability *)argument)->capabilities =
-          V4L2_CAP_STREAMING | (number_setting("FAKE_META", 0) ? V4L2_CAP_META_CAPTURE
-                                : multi_planes()               ? V4L2_CAP_VIDEO_CAPTURE_MPLANE
-                                                               : V4L2_CAP_VIDEO_CAPTURE);
+      ((struct v4l2_capability *)argument)->capabilities = V4L2_CAP_STREAMING |
+                                                           (number_setting("FAKE_META", 0) ? V4L2_CAP_META_CAPTURE
+                                                            : multi_planes() ? V4L2_CAP_VIDEO_CAPTURE_MPLANE
+                                                                             : V4L2_CAP_VIDEO_CAPTURE);
       return 0;
     case VIDIOC_ENUM_FMT:
       if (((struct v4l2_fmtdesc *)argument)->index > 0) return fails(EINVAL);
       ((struct v4l2_fmtdesc *)argument)->pixelformat = fourcc();
       return 0;
-    case VIDIOC_ENUM_FRAMESIZES:
-      return list_size(argument);
-    case VIDIOC_QUERY_EXT_CTRL:
-      return query_control(argument);
-    case VIDIOC_S_EXT_CTRLS:
-      return set_control(argument);
+    case VIDIOC_ENUM_FRAMESIZES: return list_size(argument);
+    case VIDIOC_QUERY_EXT_CTRL: return query_control(argument);
+    case VIDIOC_S_EXT_CTRLS: return set_control(argument);
     case VIDIOC_S_FMT:
       if (number_setting("FAKE_SFMT_ERRNO", 0)) return fails((int)number_setting("FAKE_SFMT_ERRNO", 0));
       if (((struct v4l2_format *)argument)->type !=
@@ -392,15 +390,12 @@ static int answer(unsigned long request, void *argument) {
       pthread_cond_broadcast(&camera.changed);
       if (burst_frames() && camera.is_streaming && gettid() == getpid()) burst();
       return 0;
-    case VIDIOC_DQBUF:
-      return dequeue(buffer);
+    case VIDIOC_DQBUF: return dequeue(buffer);
     case VIDIOC_STREAMON:
       if (number_setting("FAKE_STREAMON_ERRNO", 0)) return fails((int)number_setting("FAKE_STREAMON_ERRNO", 0));
       return stream_on();
-    case VIDIOC_STREAMOFF:
-      return stream_off();
-    default:
-      return fails(ENOTTY);
+    case VIDIOC_STREAMOFF: return stream_off();
+    default: return fails(ENOTTY);
   }
 }
 

@@ -29,9 +29,9 @@ enum { WIDTH = 76, HEIGHT = 52, FRAMES = 18, STACK_BYTES = 1 << 20, STACK_BAR = 
 
 typedef struct run {
   e3_session *session;
-  uint64_t hash;         /* of all answers */
-  uint32_t frames;       /* to classify */
-  e3_status status;      /* first failure */
+  uint64_t hash;    /* of all answers */
+  uint32_t frames;  /* to classify */
+  e3_status status; /* first failure */
   const unsigned char *stack_entry;
 } run;
 
@@ -174,7 +174,8 @@ int main(int argc, char **argv) {
   if (file < 0 || fstat(file, &status) != 0) return fail(argv[1], strerror(errno)), 1;
   void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
   static e3_model model;
-  const e3_status opened = bytes == MAP_FAILED ? E3_ERROR_NULL_ARGUMENT : e3_model_open(bytes, (size_t)status.st_size, &model);
+  const e3_status opened = bytes == MAP_FAILED ? E3_ERROR_NULL_ARGUMENT
+                                               : e3_model_open(bytes, (size_t)status.st_size, &model);
   if (opened != E3_OK) return fail(argv[1], e3_status_text(opened)), 1;
 
   uint64_t expected = 0;

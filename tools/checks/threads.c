@@ -34,8 +34,7 @@ static void task(void *context, uint32_t index) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < self->team->count; i++) sum += self->values[stage][i];
     uint64_t expected = 0;
-    for (uint32_t i = 0; i < self->team->count; i++)
-      expected += stage == 0 ? self->round + i : self->values[stage][0];
+    for (uint32_t i = 0; i < self->team->count; i++) expected += stage == 0 ? self->round + i : self->values[stage][0];
     if (sum != expected) self->wrong[index]++;
     self->values[stage + 1][index] = sum;
     ce3_team_barrier(self->team);
@@ -93,8 +92,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < runs / 20; i++) { /* sets deadlines that pass, and takes them back */
       ce3_team_set_deadline(&team, ce3_clock_ns() + 1000 * (uint64_t)(i % 50));
       const uint64_t until = ce3_clock_ns() + 20000;
-      while (ce3_clock_ns() < until) {
-      }
+      while (ce3_clock_ns() < until) {}
       ce3_team_set_deadline(&team, 0);
     }
     for (int i = 0; i < CALLERS; i++) {
@@ -107,6 +105,7 @@ int main(int argc, char **argv) {
     ce3_team_stop(&team);
     free(stacks);
   }
-  printf("%d runs answered, %d ended by a deadline, %d calls found the team busy, %u wrong\n", answered, ended, busy, wrong);
+  printf("%d runs answered, %d ended by a deadline, %d calls found the team busy, %u wrong\n", answered, ended, busy,
+         wrong);
   return wrong || !answered || !ended || !busy;
 }

@@ -22,11 +22,11 @@
 
 #define META_NAME "E3Classification"
 #define MESSAGE_NAME "e3classify"
-#define VIDEO_FORMATS                                                                                                 \
+#define VIDEO_FORMATS \
   "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, GRAY16_LE }"
 #define VIDEO_SIZES "width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ], framerate = (fraction) [ 0, max ]"
-#define VIDEO_CAPS                                                                                                    \
-  "video/x-raw, format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES "; "                                               \
+#define VIDEO_CAPS \
+  "video/x-raw, format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES "; " \
   "video/x-raw(memory:DMABuf), format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES
 
 GST_DEBUG_CATEGORY_STATIC(category);
@@ -38,14 +38,14 @@ typedef struct {
 } FormatPair;
 
 static const FormatPair formats[] = {
-    {GST_VIDEO_FORMAT_NV12, E3_PIXEL_NV12},        {GST_VIDEO_FORMAT_YUY2, E3_PIXEL_YUYV},
-    {GST_VIDEO_FORMAT_I420, E3_PIXEL_I420},        {GST_VIDEO_FORMAT_YV12, E3_PIXEL_YV12},
-    {GST_VIDEO_FORMAT_NV21, E3_PIXEL_NV21},        {GST_VIDEO_FORMAT_NV16, E3_PIXEL_NV16},
-    {GST_VIDEO_FORMAT_UYVY, E3_PIXEL_UYVY},        {GST_VIDEO_FORMAT_YVYU, E3_PIXEL_YVYU},
-    {GST_VIDEO_FORMAT_RGB, E3_PIXEL_RGB24},        {GST_VIDEO_FORMAT_BGR, E3_PIXEL_BGR24},
-    {GST_VIDEO_FORMAT_BGRx, E3_PIXEL_BGRX32},      {GST_VIDEO_FORMAT_RGBx, E3_PIXEL_RGBX32},
-    {GST_VIDEO_FORMAT_xRGB, E3_PIXEL_XRGB32},      {GST_VIDEO_FORMAT_xBGR, E3_PIXEL_XBGR32},
-    {GST_VIDEO_FORMAT_GRAY8, E3_PIXEL_GRAY8},      {GST_VIDEO_FORMAT_GRAY16_LE, E3_PIXEL_GRAY16},
+    {GST_VIDEO_FORMAT_NV12, E3_PIXEL_NV12},   {GST_VIDEO_FORMAT_YUY2, E3_PIXEL_YUYV},
+    {GST_VIDEO_FORMAT_I420, E3_PIXEL_I420},   {GST_VIDEO_FORMAT_YV12, E3_PIXEL_YV12},
+    {GST_VIDEO_FORMAT_NV21, E3_PIXEL_NV21},   {GST_VIDEO_FORMAT_NV16, E3_PIXEL_NV16},
+    {GST_VIDEO_FORMAT_UYVY, E3_PIXEL_UYVY},   {GST_VIDEO_FORMAT_YVYU, E3_PIXEL_YVYU},
+    {GST_VIDEO_FORMAT_RGB, E3_PIXEL_RGB24},   {GST_VIDEO_FORMAT_BGR, E3_PIXEL_BGR24},
+    {GST_VIDEO_FORMAT_BGRx, E3_PIXEL_BGRX32}, {GST_VIDEO_FORMAT_RGBx, E3_PIXEL_RGBX32},
+    {GST_VIDEO_FORMAT_xRGB, E3_PIXEL_XRGB32}, {GST_VIDEO_FORMAT_xBGR, E3_PIXEL_XBGR32},
+    {GST_VIDEO_FORMAT_GRAY8, E3_PIXEL_GRAY8}, {GST_VIDEO_FORMAT_GRAY16_LE, E3_PIXEL_GRAY16},
 };
 
 /* The element. A model is opened and a session made from READY to PAUSED; both end on the way back. */
@@ -67,10 +67,10 @@ typedef struct {
 
   /* Of the negotiated caps. */
   GstVideoInfo info;
-  e3_frame frame; /* with format, size and colours; planes are filled for each buffer */
+  e3_frame frame;        /* with format, size and colours; planes are filled for each buffer */
   gboolean caps_refused; /* an error said so; negotiation may ask again and again */
 
-  GstPad *text_pad; /* null while nobody asked for it; guarded by the object lock */
+  GstPad *text_pad;      /* null while nobody asked for it; guarded by the object lock */
   gboolean text_started; /* the pad's stream-start, caps and segment were sent */
 } E3Classify;
 
@@ -84,12 +84,12 @@ G_DEFINE_TYPE(E3Classify, e3_classify, GST_TYPE_BASE_TRANSFORM)
 
 enum { PROPERTY_MODEL = 1, PROPERTY_THREADS, PROPERTY_ISA, PROPERTY_POST_MESSAGES };
 
-static GstStaticPadTemplate sink_template =
-    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
-static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
-static GstStaticPadTemplate text_template =
-    GST_STATIC_PAD_TEMPLATE("text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS("text/x-raw, format = (string) utf8"));
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                                                                    GST_STATIC_CAPS(VIDEO_CAPS));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                                                                   GST_STATIC_CAPS(VIDEO_CAPS));
+static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE(
+    "text", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS("text/x-raw, format = (string) utf8"));
 
 /* ------------------------------------------------------------------------------------------------- start and stop */
 
@@ -146,8 +146,8 @@ static gboolean read_model(E3Classify *self, gsize *size) {
   }
   if (posix_memalign(&self->bytes, 4096, *size)) {
     self->bytes = NULL;
-    GST_ELEMENT_ERROR(self, RESOURCE, NO_SPACE_LEFT, ("%s: no memory for its %" G_GSIZE_FORMAT " bytes", self->path, *size),
-                      (NULL));
+    GST_ELEMENT_ERROR(self, RESOURCE, NO_SPACE_LEFT,
+                      ("%s: no memory for its %" G_GSIZE_FORMAT " bytes", self->path, *size), (NULL));
   }
   gboolean is_read = FALSE;
   if (self->bytes) {
@@ -246,8 +246,8 @@ static gchar *read_caps(const GstVideoInfo *info, e3_frame *frame) {
     if (formats[i].video == GST_VIDEO_INFO_FORMAT(info)) frame->format = formats[i].pixels;
   if (take_colors(frame, info)) return NULL;
   gchar *colorimetry = gst_video_colorimetry_to_string(&info->colorimetry);
-  gchar *problem =
-      g_strdup_printf("colorimetry %s is not computed here; put videoconvert before e3classify", colorimetry);
+  gchar *problem = g_strdup_printf("colorimetry %s is not computed here; put videoconvert before e3classify",
+                                   colorimetry);
   g_free(colorimetry);
   return problem;
 }
@@ -352,11 +352,11 @@ static void post(E3Classify *self, const GstBuffer *buffer, GstStructure *answer
   const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
   const GstClockTime timestamp = GST_BUFFER_PTS(buffer);
   const gboolean is_timed = segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(timestamp);
-  gst_structure_set(
-      answer, "timestamp", G_TYPE_UINT64, timestamp, "stream-time", G_TYPE_UINT64,
-      is_timed ? gst_segment_to_stream_time(segment, GST_FORMAT_TIME, timestamp) : GST_CLOCK_TIME_NONE, "running-time",
-      G_TYPE_UINT64, is_timed ? gst_segment_to_running_time(segment, GST_FORMAT_TIME, timestamp) : GST_CLOCK_TIME_NONE,
-      "duration", G_TYPE_UINT64, GST_BUFFER_DURATION(buffer), NULL);
+  gst_structure_set(answer, "timestamp", G_TYPE_UINT64, timestamp, "stream-time", G_TYPE_UINT64,
+                    is_timed ? gst_segment_to_stream_time(segment, GST_FORMAT_TIME, timestamp) : GST_CLOCK_TIME_NONE,
+                    "running-time", G_TYPE_UINT64,
+                    is_timed ? gst_segment_to_running_time(segment, GST_FORMAT_TIME, timestamp) : GST_CLOCK_TIME_NONE,
+                    "duration", G_TYPE_UINT64, GST_BUFFER_DURATION(buffer), NULL);
   gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), answer));
 }
 
@@ -403,8 +403,9 @@ static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer
   E3Classify *self = E3_CLASSIFY(transform);
   GstVideoFrame video;
   if (!gst_video_frame_map(&video, &self->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    GST_ELEMENT_ERROR(self, STREAM, FAILED, ("a buffer of %" G_GSIZE_FORMAT " bytes holds no frame of the caps",
-                                             gst_buffer_get_size(buffer)), (NULL));
+    GST_ELEMENT_ERROR(self, STREAM, FAILED,
+                      ("a buffer of %" G_GSIZE_FORMAT " bytes holds no frame of the caps", gst_buffer_get_size(buffer)),
+                      (NULL));
     return GST_FLOW_ERROR;
   }
   e3_frame frame = self->frame;
@@ -557,8 +558,8 @@ static void e3_classify_class_init(E3ClassifyClass *class) {
   object->set_property = set_property;
   object->get_property = get_property;
   object->finalize = finalize;
-  g_object_class_install_property(
-      object, PROPERTY_MODEL, g_param_spec_string("model", "Model", "Path of the .e3 file", NULL, flags));
+  g_object_class_install_property(object, PROPERTY_MODEL,
+                                  g_param_spec_string("model", "Model", "Path of the .e3 file", NULL, flags));
   g_object_class_install_property(
       object, PROPERTY_THREADS,
       g_param_spec_uint("threads", "Threads", "Threads that a frame is classified with", 1, E3_MAX_THREADS, 1, flags));

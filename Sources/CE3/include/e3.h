@@ -63,8 +63,8 @@ enum {
   E3_ERROR_TENSOR_SIZE = 9,        /* the tensor does not have height x width x channels values */
   E3_ERROR_TENSOR_NOT_FINITE = 10, /* the tensor holds a NaN or an infinity */
   E3_ERROR_FRAME_FORMAT = 11,      /* unknown pixel format */
-  E3_ERROR_FRAME_SIZE = 12,        /* width or height is zero, odd where the format needs even, or above E3_MAX_FRAME_SIDE */
-  E3_ERROR_FRAME_STRIDE = 13,      /* stride is shorter than a line, or the data are shorter than the frame */
+  E3_ERROR_FRAME_SIZE = 12,   /* width or height is zero, odd where the format needs even, or above E3_MAX_FRAME_SIDE */
+  E3_ERROR_FRAME_STRIDE = 13, /* stride is shorter than a line, or the data are shorter than the frame */
   E3_ERROR_NOT_A_SESSION = 14,     /* the pointer does not come from e3_session_create */
   E3_ERROR_NO_GOLDEN = 15,         /* the model file carries no golden input */
   E3_ERROR_RESULT_NOT_FINITE = 16, /* the network gave a NaN or an infinity: the weights or the tensor are unusable */
@@ -77,42 +77,42 @@ enum {
   E3_ERROR_FRAME_COLOR = 23,       /* unknown range or matrix */
   E3_ERROR_FRAME_CROP = 24,        /* the rectangle is empty or leaves the frame */
   E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform */
-  E3_ERROR_NO_FEATURES = 26,       /* the session's last run kept no features: it was not given these classes before it */
-  E3_ERROR_CLASSES_FULL = 27,      /* there is no room for one more learned class, or for one more picture of a class */
-  E3_ERROR_CLASS_LABEL = 28,       /* the label is empty or too long, is no UTF-8 of one line, or another class has it */
-  E3_ERROR_NOT_CLASSES = 29,       /* the bytes hold no learned classes, or were written over */
-  E3_ERROR_CLASSES_MODEL = 30,     /* the classes were learned with another model, or another calibration of it */
-  E3_ERROR_CLASS_GRID = 31,        /* the model's calibration does not say how classes are learned: calibrate it anew; a file of
+  E3_ERROR_NO_FEATURES = 26,   /* the session's last run kept no features: it was not given these classes before it */
+  E3_ERROR_CLASSES_FULL = 27,  /* there is no room for one more learned class, or for one more picture of a class */
+  E3_ERROR_CLASS_LABEL = 28,   /* the label is empty or too long, is no UTF-8 of one line, or another class has it */
+  E3_ERROR_NOT_CLASSES = 29,   /* the bytes hold no learned classes, or were written over */
+  E3_ERROR_CLASSES_MODEL = 30, /* the classes were learned with another model, or another calibration of it */
+  E3_ERROR_CLASS_GRID = 31, /* the model's calibration does not say how classes are learned: calibrate it anew; a file of
                                       several networks learns none */
 
   /* The model file. */
-  E3_ERROR_FILE_ALIGNMENT = 32,    /* the mapping does not start at a multiple of 64 bytes */
-  E3_ERROR_FILE_TRUNCATED = 33,    /* the file is shorter than its header says */
-  E3_ERROR_FILE_MAGIC = 34,        /* not an E3 model file */
-  E3_ERROR_FILE_VERSION = 35,      /* written in a version of the format that this library does not read: pack the model anew */
-  E3_ERROR_FILE_HEADER = 36,       /* the header contradicts itself, or its checksum is wrong */
-  E3_ERROR_FILE_CONFIG = 37,       /* the model configuration is out of range or contradicts itself */
-  E3_ERROR_FILE_TABLE = 38,        /* the extent table does not list exactly what the configuration needs */
-  E3_ERROR_FILE_ENCODING = 39,     /* a tensor encoding that this library does not know */
-  E3_ERROR_FILE_EXTENT = 40,       /* an extent is misaligned, overlaps another or leaves the file */
-  E3_ERROR_FILE_VALUES = 41,       /* a stored number is not finite or not in its range */
-  E3_ERROR_FILE_CHECKSUM = 42,     /* an extent's checksum is wrong */
-  E3_ERROR_FILE_LABELS = 43,       /* the label table is malformed */
-  E3_ERROR_GOLDEN_MISMATCH = 44,   /* the golden input did not give the stored bits */
-  E3_ERROR_FILE_CALIBRATION = 45,  /* the calibration was fitted with another model */
-  E3_ERROR_FILE_NUMERICS = 46,     /* packed for a generation of arithmetic that this library does not compute: pack the model anew */
-  E3_ERROR_FILE_CHANGED = 47,       /* the bytes are no longer those that e3_model_open saw */
+  E3_ERROR_FILE_ALIGNMENT = 32, /* the mapping does not start at a multiple of 64 bytes */
+  E3_ERROR_FILE_TRUNCATED = 33, /* the file is shorter than its header says */
+  E3_ERROR_FILE_MAGIC = 34,     /* not an E3 model file */
+  E3_ERROR_FILE_VERSION = 35, /* written in a version of the format that this library does not read: pack the model anew */
+  E3_ERROR_FILE_HEADER = 36,      /* the header contradicts itself, or its checksum is wrong */
+  E3_ERROR_FILE_CONFIG = 37,      /* the model configuration is out of range or contradicts itself */
+  E3_ERROR_FILE_TABLE = 38,       /* the extent table does not list exactly what the configuration needs */
+  E3_ERROR_FILE_ENCODING = 39,    /* a tensor encoding that this library does not know */
+  E3_ERROR_FILE_EXTENT = 40,      /* an extent is misaligned, overlaps another or leaves the file */
+  E3_ERROR_FILE_VALUES = 41,      /* a stored number is not finite or not in its range */
+  E3_ERROR_FILE_CHECKSUM = 42,    /* an extent's checksum is wrong */
+  E3_ERROR_FILE_LABELS = 43,      /* the label table is malformed */
+  E3_ERROR_GOLDEN_MISMATCH = 44,  /* the golden input did not give the stored bits */
+  E3_ERROR_FILE_CALIBRATION = 45, /* the calibration was fitted with another model */
+  E3_ERROR_FILE_NUMERICS = 46, /* packed for a generation of arithmetic that this library does not compute: pack the model anew */
+  E3_ERROR_FILE_CHANGED = 47, /* the bytes are no longer those that e3_model_open saw */
 
   /* The system. */
-  E3_ERROR_THREAD_START = 64,      /* a worker thread could not be started */
-  E3_ERROR_THREAD_AFFINITY = 65,   /* a thread could not be bound to the CPU that was asked for */
-  E3_ERROR_FORKED = 66,            /* the session's workers are in the process that this one was forked from */
-  E3_ERROR_FILE_READ = 67,         /* a part of the model could not be read: the medium gave an error, or the file got shorter */
-  E3_ERROR_MEMORY_LOCK = 68,       /* the system does not lock so much memory for this process */
+  E3_ERROR_THREAD_START = 64,    /* a worker thread could not be started */
+  E3_ERROR_THREAD_AFFINITY = 65, /* a thread could not be bound to the CPU that was asked for */
+  E3_ERROR_FORKED = 66,          /* the session's workers are in the process that this one was forked from */
+  E3_ERROR_FILE_READ = 67, /* a part of the model could not be read: the medium gave an error, or the file got shorter */
+  E3_ERROR_MEMORY_LOCK = 68, /* the system does not lock so much memory for this process */
 
   /* Further arguments of the caller's. */
-  E3_ERROR_RESIDENT_BYTES = 96,    /* fewer resident bytes than e3_model_info.resident_minimum */
-  E3_ERROR_NOT_RESIDENT = 97       /* the session was created without resident_bytes, or the model has no experts */
+  E3_ERROR_RESIDENT_BYTES = 96, /* fewer resident bytes than e3_model_info.resident_minimum */
+  E3_ERROR_NOT_RESIDENT = 97    /* the session was created without resident_bytes, or the model has no experts */
 };
 
 /* One-line English text of a status, without a trailing period; never null. Static storage. */
@@ -129,14 +129,14 @@ E3_API const char *e3_version_text(void);
 /* Kernel tiers. Each gives the same bits, of any model that e3_model_verify finds sound; they differ in speed. */
 typedef uint32_t e3_isa;
 enum {
-  E3_ISA_AUTO = 0,         /* the fastest that this CPU has */
-  E3_ISA_SCALAR = 1,       /* portable C, the definition */
-  E3_ISA_AVX2 = 2,         /* x86-64: AVX2 */
-  E3_ISA_AVXVNNI = 3,      /* x86-64: AVX2 with 256-bit VNNI */
-  E3_ISA_AVX512VNNI = 4,   /* x86-64: AVX-512 F/BW/VL/DQ with VNNI */
-  E3_ISA_NEON = 5,         /* ARM: Advanced SIMD */
-  E3_ISA_DOTPROD = 6,      /* ARMv8.2: sdot */
-  E3_ISA_I8MM = 7          /* ARMv8.6: smmla */
+  E3_ISA_AUTO = 0,       /* the fastest that this CPU has */
+  E3_ISA_SCALAR = 1,     /* portable C, the definition */
+  E3_ISA_AVX2 = 2,       /* x86-64: AVX2 */
+  E3_ISA_AVXVNNI = 3,    /* x86-64: AVX2 with 256-bit VNNI */
+  E3_ISA_AVX512VNNI = 4, /* x86-64: AVX-512 F/BW/VL/DQ with VNNI */
+  E3_ISA_NEON = 5,       /* ARM: Advanced SIMD */
+  E3_ISA_DOTPROD = 6,    /* ARMv8.2: sdot */
+  E3_ISA_I8MM = 7        /* ARMv8.6: smmla */
 };
 
 /* Name of a tier as e3-run's --isa takes it ("avx512vnni"); null when the value is unknown. Static storage. */
@@ -173,10 +173,10 @@ E3_API e3_status e3_model_verify(const e3_model *model);
 /* Where a scrub of a model is. Zeros with `struct_size` start one. */
 typedef struct e3_scrub {
   uint32_t struct_size;
-  uint32_t extent;     /* the extent that is read, of table order; after E3_ERROR_FILE_CHECKSUM, E3_ERROR_FILE_EXTENT: the
+  uint32_t extent; /* the extent that is read, of table order; after E3_ERROR_FILE_CHECKSUM, E3_ERROR_FILE_EXTENT: the
                           damaged one */
-  uint64_t passes;     /* how often the whole file was read */
-  uint64_t opaque[8];  /* the library's own */
+  uint64_t passes; /* how often the whole file was read */
+  uint64_t opaque[8]; /* the library's own */
 } e3_scrub;
 
 /* Checks the next `bytes` of the model (rounded up to 64) against the stored checksums, and after the last ones starts anew: a
@@ -203,12 +203,12 @@ typedef struct e3_model_info {
   uint32_t tokens;                    /* tokens per image, class token included */
   uint32_t labels;                    /* number of label texts: C, or 0 */
   uint32_t calibrated;                /* 1 when the file carries a calibration (e3-convert calibrate), else 0 */
-  uint64_t multiply_accumulates;      /* of one frame, after the exact savings: the most that any routing takes; of all networks */
+  uint64_t multiply_accumulates; /* of one frame, after the exact savings: the most that any routing takes; of all networks */
   /* from interface version 1.2 */
-  float value_low, value_high;        /* smallest and largest value of a pixel, for prepared tensors */
-  uint32_t networks;                  /* N: networks of the file; several are a deep ensemble, whose members count alike */
-  uint32_t reserved;                  /* 0 */
-  uint64_t resident_minimum;          /* least resident_bytes of a session: of everything but the experts; of the whole file */
+  float value_low, value_high; /* smallest and largest value of a pixel, for prepared tensors */
+  uint32_t networks;           /* N: networks of the file; several are a deep ensemble, whose members count alike */
+  uint32_t reserved;           /* 0 */
+  uint64_t resident_minimum;   /* least resident_bytes of a session: of everything but the experts; of the whole file */
 } e3_model_info;
 
 /* Fills `info`; set its struct_size before. Of a file with several networks, experts, selected_experts, layers, hidden_size,
@@ -223,23 +223,23 @@ E3_API e3_status e3_model_get_network_info(const e3_model *model, uint32_t netwo
  * images of the same kind is treated so. */
 typedef struct e3_calibration {
   uint32_t struct_size;
-  uint32_t has_distance;        /* 1 when the file carries the class statistics for distances, else 0 */
-  float temperature;            /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
-  float accept_threshold;       /* ACCEPT from this top probability on, else UNSURE */
-  float unknown_threshold;      /* UNKNOWN above this unknown_score; NaN without distances */
-  float set_threshold;          /* a class is in the prediction set from this probability on */
-  float accept_coverage;        /* share of known images accepted */
-  float known_coverage;         /* share of images not UNKNOWN; NaN without distances */
-  float set_coverage;           /* share of images whose class is in the prediction set */
-  uint32_t images;              /* images that temperature and thresholds were fitted on */
-  uint32_t statistics_images;   /* images that the class statistics were fitted on; 0 without distances */
+  uint32_t has_distance;      /* 1 when the file carries the class statistics for distances, else 0 */
+  float temperature;          /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
+  float accept_threshold;     /* ACCEPT from this top probability on, else UNSURE */
+  float unknown_threshold;    /* UNKNOWN above this unknown_score; NaN without distances */
+  float set_threshold;        /* a class is in the prediction set from this probability on */
+  float accept_coverage;      /* share of known images accepted */
+  float known_coverage;       /* share of images not UNKNOWN; NaN without distances */
+  float set_coverage;         /* share of images whose class is in the prediction set */
+  uint32_t images;            /* images that temperature and thresholds were fitted on */
+  uint32_t statistics_images; /* images that the class statistics were fitted on; 0 without distances */
   /* from interface version 1.2 */
-  float distance_mean;          /* mean relative distance of the images that the thresholds were fitted on; 0 without */
-  float distance_deviation;     /* its standard deviation among them; 0 without distances, and when the file does not say */
-  uint32_t unit_length;         /* 1 when representations are divided by their length before distances are measured, else 0 */
-  float background_weight;      /* of e3_result's unknown_score: 1 relative Mahalanobis distance, 0 Mahalanobis distance */
-  uint32_t uncertainty;         /* what unknown_score adds: 0 nothing, 1 total_entropy, 2 mutual_information */
-  float uncertainty_weight;     /* how much of it; 0 when it adds nothing */
+  float distance_mean;      /* mean relative distance of the images that the thresholds were fitted on; 0 without */
+  float distance_deviation; /* its standard deviation among them; 0 without distances, and when the file does not say */
+  uint32_t unit_length; /* 1 when representations are divided by their length before distances are measured, else 0 */
+  float background_weight;  /* of e3_result's unknown_score: 1 relative Mahalanobis distance, 0 Mahalanobis distance */
+  uint32_t uncertainty;     /* what unknown_score adds: 0 nothing, 1 total_entropy, 2 mutual_information */
+  float uncertainty_weight; /* how much of it; 0 when it adds nothing */
 } e3_calibration;
 
 /* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */
@@ -249,18 +249,18 @@ E3_API e3_status e3_model_get_calibration(const e3_model *model, e3_calibration 
  * is for who wants to know, or to do the same elsewhere. */
 typedef struct e3_preprocessing {
   uint32_t struct_size;
-  uint32_t resize;          /* 0: bilinear to the image's size, cut to bytes; 1: area, the shorter side to resize_height, then
+  uint32_t resize; /* 0: bilinear to the image's size, cut to bytes; 1: area, the shorter side to resize_height, then
                                the centre; 2: bilinear to the image's size, not cut; 3: as Pillow does it, then the centre */
   uint32_t resize_height, resize_width; /* before the centre is taken; 0 for the bilinear ones */
-  uint32_t fit;             /* of 3: 0: exactly this size; 1: the shorter side; 2: covering it */
-  uint32_t filter;          /* of 3: Pillow's number of the filter */
-  uint32_t crop_rounding;   /* of 3: half a pixel of the centre's offset is rounded 0: down, 1: to even */
-  uint32_t pass_order;      /* of 3: 0: across, then down, as Pillow before 13; 1: as Pillow 13, which goes down first where the
+  uint32_t fit;                         /* of 3: 0: exactly this size; 1: the shorter side; 2: covering it */
+  uint32_t filter;                      /* of 3: Pillow's number of the filter */
+  uint32_t crop_rounding;               /* of 3: half a pixel of the centre's offset is rounded 0: down, 1: to even */
+  uint32_t pass_order; /* of 3: 0: across, then down, as Pillow before 13; 1: as Pillow 13, which goes down first where the
                                height loses more than twice the pixels that the width loses */
-  uint32_t normalized;      /* 0: v = low + (x / 255) * (high - low); 1: v = (x - mean[channel]) / deviation[channel] */
-  float low, high;          /* 0 when normalized */
-  float mean[3];            /* of bytes 0 to 255; 0 unless normalized */
-  float deviation[3];       /* likewise */
+  uint32_t normalized; /* 0: v = low + (x / 255) * (high - low); 1: v = (x - mean[channel]) / deviation[channel] */
+  float low, high;     /* 0 when normalized */
+  float mean[3];       /* of bytes 0 to 255; 0 unless normalized */
+  float deviation[3];  /* likewise */
 } e3_preprocessing;
 
 /* Fills `preprocessing`; set its struct_size before. */
@@ -287,12 +287,12 @@ typedef struct e3_session e3_session;
 /* What a session is asked to be. All zeros but struct_size: one thread on the fastest tier. */
 typedef struct e3_session_options {
   uint32_t struct_size;
-  uint32_t threads;      /* 0 or 1: the calling thread only; n: the calling thread and n-1 workers */
-  e3_isa isa;            /* E3_ISA_AUTO, or a tier to force */
-  uint32_t pin_threads;  /* 1: bind thread i to cpus[i] until e3_session_destroy, thread 0 being the one that creates the
+  uint32_t threads;     /* 0 or 1: the calling thread only; n: the calling thread and n-1 workers */
+  e3_isa isa;           /* E3_ISA_AUTO, or a tier to force */
+  uint32_t pin_threads; /* 1: bind thread i to cpus[i] until e3_session_destroy, thread 0 being the one that creates the
                             session; 0: leave placement to the system */
   uint16_t cpus[E3_MAX_THREADS]; /* numbers of processors, as the system counts them; read when pin_threads is 1 */
-  uint32_t record_routing; /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
+  uint32_t record_routing;       /* 1: keep what the routers decide, for e3_session_get_routing; from version 1.1 */
   uint32_t learned_classes; /* 1: room for the features of learned classes, for e3_session_attach_classes; from version 1.2 */
   /* from interface version 1.2: a model that is larger than the memory */
   uint64_t resident_bytes; /* 0: pages come and go as the mapping has it. Otherwise so many bytes of the model at most are
@@ -300,16 +300,17 @@ typedef struct e3_session_options {
                               experts that the most images chose when the model was calibrated, or the first of every block.
                               The others are read from `descriptor` when a token has chosen them, piece by piece and once a
                               frame, the next pieces while one is computed, and stay nowhere. The bits are the same. */
-  int32_t descriptor;      /* with resident_bytes: the open file, or block device, whose bytes e3_model_open was given, mapped
+  int32_t descriptor; /* with resident_bytes: the open file, or block device, whose bytes e3_model_open was given, mapped
                               from their start. It must stay open until e3_session_destroy */
-  uint32_t reserved;       /* 0 */
+  uint32_t reserved;  /* 0 */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
  * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. Networks of one file
  * use it in turn: it is that of the largest, and room for what the others answer. For arenas of
  * several megabytes or more, back the memory with huge pages; inference is faster. */
-E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes, size_t *alignment);
+E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes,
+                                  size_t *alignment);
 
 /* Creates a session inside `arena`, which belongs to it until e3_session_destroy. It keeps a copy of `model`, whose bytes
  * must stay as e3_model says until then. Workers are started here and park until a frame is run. Nothing is allocated
@@ -358,7 +359,7 @@ typedef uint32_t e3_color_range;
 enum {
   E3_RANGE_DEFAULT = 0, /* limited for formats with U and V, full for the others */
   E3_RANGE_LIMITED = 1, /* Y, R, G, B and grey 16..235, U and V 16..240; words of n bits 2^(n - 8) times that ("tv", "mpeg") */
-  E3_RANGE_FULL = 2     /* 0..255 ("pc", "jpeg") */
+  E3_RANGE_FULL = 2 /* 0..255 ("pc", "jpeg") */
 };
 
 /* How U and V become red, green and blue; without meaning for formats that have none. From interface version 1.2. */
@@ -374,7 +375,7 @@ enum {
 typedef uint32_t e3_transform;
 enum {
   E3_TRANSFORM_NONE = 0,
-  E3_TRANSFORM_ROTATE_90 = 1,       /* clockwise */
+  E3_TRANSFORM_ROTATE_90 = 1, /* clockwise */
   E3_TRANSFORM_ROTATE_180 = 2,
   E3_TRANSFORM_ROTATE_270 = 3,      /* clockwise: a quarter against the clock */
   E3_TRANSFORM_FLIP_HORIZONTAL = 4, /* left and right change places */
@@ -386,20 +387,21 @@ enum {
 /* A camera frame. Its pixels are those of the rectangle, turned; what is read is one pass over the caller's planes. */
 typedef struct e3_frame {
   uint32_t struct_size;
-  e3_pixel_format format;   /* one of E3_PIXEL_* */
-  uint32_t width, height;   /* pixels of the planes, before rectangle and transform */
-  const void *planes[2];    /* first byte of each plane */
-  size_t strides[2];        /* bytes from one line to the next; 0: lines are adjacent */
-  size_t sizes[2];          /* readable bytes at each plane */
+  e3_pixel_format format; /* one of E3_PIXEL_* */
+  uint32_t width, height; /* pixels of the planes, before rectangle and transform */
+  const void *planes[2];  /* first byte of each plane */
+  size_t strides[2];      /* bytes from one line to the next; 0: lines are adjacent */
+  size_t sizes[2];        /* readable bytes at each plane */
   /* from interface version 1.2; all zero means what version 1.1 meant */
-  const void *third_plane;  /* I420, YV12 */
-  size_t third_stride;      /* as strides */
-  size_t third_size;        /* as sizes */
-  e3_color_range range;     /* one of E3_RANGE_* */
-  e3_color_matrix matrix;   /* one of E3_MATRIX_*; of formats with U and V */
-  uint32_t crop_x, crop_y, crop_width, crop_height; /* the rectangle, in pixels, odd values allowed; all 0: the whole frame */
-  e3_transform transform;   /* one of E3_TRANSFORM_*, after the rectangle */
-  uint32_t reserved;        /* 0 */
+  const void *third_plane; /* I420, YV12 */
+  size_t third_stride;     /* as strides */
+  size_t third_size;       /* as sizes */
+  e3_color_range range;    /* one of E3_RANGE_* */
+  e3_color_matrix matrix;  /* one of E3_MATRIX_*; of formats with U and V */
+  uint32_t crop_x, crop_y, crop_width,
+      crop_height;        /* the rectangle, in pixels, odd values allowed; all 0: the whole frame */
+  e3_transform transform; /* one of E3_TRANSFORM_*, after the rectangle */
+  uint32_t reserved;      /* 0 */
 } e3_frame;
 
 /* ------------------------------------------------------------------------------------------------------ result */
@@ -407,9 +409,9 @@ typedef struct e3_frame {
 /* What to do with an answer. */
 typedef uint32_t e3_decision;
 enum {
-  E3_DECISION_ACCEPT = 1,  /* the top class may be used */
-  E3_DECISION_UNSURE = 2,  /* a known kind of scene, but the classes are not told apart well enough */
-  E3_DECISION_UNKNOWN = 3  /* unlike anything the model was trained on */
+  E3_DECISION_ACCEPT = 1, /* the top class may be used */
+  E3_DECISION_UNSURE = 2, /* a known kind of scene, but the classes are not told apart well enough */
+  E3_DECISION_UNKNOWN = 3 /* unlike anything the model was trained on */
 };
 
 /* Answer to one image. The arrays lie in the session's arena and hold until its next run.
@@ -431,34 +433,34 @@ enum {
  * Where a learned class is the answer, only the decision says so: every other member is what it would be without. */
 typedef struct e3_result {
   uint32_t struct_size;
-  uint32_t classes;                   /* C */
-  uint32_t members;                   /* M */
-  uint32_t top_class;                 /* argmax of probabilities, lowest index on a tie */
-  const float *probabilities;         /* [C] mean of the members' softmax, tempered when the file is calibrated */
-  const float *member_logits;         /* [M][C] */
-  const float *member_probabilities;  /* [M][C] softmax of member_logits */
-  float top_probability;              /* probabilities[top_class] */
-  float total_entropy;                /* entropy of the mean of the members' probabilities */
-  float expected_entropy;             /* mean of the members' entropies (aleatoric) */
-  float mutual_information;           /* total - expected (epistemic), never negative */
-  float disagreement;                 /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
-  float distance;                     /* Mahalanobis distance of the representation; NaN when the file has no statistics */
-  e3_decision decision;               /* UNKNOWN when unknown_score is above the file's threshold; else ACCEPT when top_probability
+  uint32_t classes;                  /* C */
+  uint32_t members;                  /* M */
+  uint32_t top_class;                /* argmax of probabilities, lowest index on a tie */
+  const float *probabilities;        /* [C] mean of the members' softmax, tempered when the file is calibrated */
+  const float *member_logits;        /* [M][C] */
+  const float *member_probabilities; /* [M][C] softmax of member_logits */
+  float top_probability;             /* probabilities[top_class] */
+  float total_entropy;               /* entropy of the mean of the members' probabilities */
+  float expected_entropy;            /* mean of the members' entropies (aleatoric) */
+  float mutual_information;          /* total - expected (epistemic), never negative */
+  float disagreement;                /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
+  float distance;       /* Mahalanobis distance of the representation; NaN when the file has no statistics */
+  e3_decision decision; /* UNKNOWN when unknown_score is above the file's threshold; else ACCEPT when top_probability
                                          is at least the file's threshold, else UNSURE; without a calibration: 0.5 */
-  uint32_t prediction_set_count;      /* conformal prediction set: at least 1; 0 when the file is not calibrated */
-  const uint32_t *prediction_set;     /* [prediction_set_count] classes, most probable first */
+  uint32_t prediction_set_count;  /* conformal prediction set: at least 1; 0 when the file is not calibrated */
+  const uint32_t *prediction_set; /* [prediction_set_count] classes, most probable first */
   /* from interface version 1.1 */
-  float relative_distance;            /* relative Mahalanobis distance (of squares); NaN when the file has no statistics */
-  uint32_t representation_stride;     /* floats from one member's representation to the next */
-  const float *representations;       /* [M][representation_stride]: what the head reads, representation_size values each; zeros
+  float relative_distance;        /* relative Mahalanobis distance (of squares); NaN when the file has no statistics */
+  uint32_t representation_stride; /* floats from one member's representation to the next */
+  const float *representations; /* [M][representation_stride]: what the head reads, representation_size values each; zeros
                                          follow those of a network with fewer */
   /* from interface version 1.2 */
-  uint32_t learned_class;             /* the learned class that is the answer, or E3_NO_CLASS; see e3_session_attach_classes */
-  float learned_distance;             /* distance from the nearest learned class, 0 to 2, answer or not; NaN without one */
-  float learned_radius;               /* radius of that class; NaN without one */
-  uint32_t nearest_learned_class;     /* its index; E3_NO_CLASS without one */
-  float unknown_score;                /* what is compared with the unknown threshold; NaN when the file has no statistics */
-  uint32_t reserved;                  /* 0 */
+  uint32_t learned_class; /* the learned class that is the answer, or E3_NO_CLASS; see e3_session_attach_classes */
+  float learned_distance; /* distance from the nearest learned class, 0 to 2, answer or not; NaN without one */
+  float learned_radius;   /* radius of that class; NaN without one */
+  uint32_t nearest_learned_class; /* its index; E3_NO_CLASS without one */
+  float unknown_score;            /* what is compared with the unknown threshold; NaN when the file has no statistics */
+  uint32_t reserved;              /* 0 */
 } e3_result;
 
 /* No learned class. */
@@ -487,17 +489,17 @@ E3_API e3_status e3_session_set_deadline(e3_session *session, uint64_t nanosecon
 /* How the experts of one MoE layer came into memory in the last run; zeros before the first, but for those that stay there. */
 typedef struct e3_residency {
   uint32_t struct_size;
-  uint32_t network;          /* network of the file, from 0 */
-  uint32_t block;            /* encoder block of the network, from 0 */
-  uint32_t experts;          /* E */
-  uint32_t resident;         /* of them: locked in memory */
-  uint32_t chosen;           /* of them: by a token of the last run */
-  uint32_t chosen_resident;  /* of the chosen: locked in memory */
-  uint32_t reserved;         /* 0 */
-  uint64_t resident_bytes;   /* of the experts that are locked in memory */
-  uint64_t chosen_bytes;     /* of the chosen experts */
-  uint64_t read_bytes;       /* of those: read from the file */
-  uint64_t waiting_ns;       /* that the calling thread waited for them, copying included */
+  uint32_t network;         /* network of the file, from 0 */
+  uint32_t block;           /* encoder block of the network, from 0 */
+  uint32_t experts;         /* E */
+  uint32_t resident;        /* of them: locked in memory */
+  uint32_t chosen;          /* of them: by a token of the last run */
+  uint32_t chosen_resident; /* of the chosen: locked in memory */
+  uint32_t reserved;        /* 0 */
+  uint64_t resident_bytes;  /* of the experts that are locked in memory */
+  uint64_t chosen_bytes;    /* of the chosen experts */
+  uint64_t read_bytes;      /* of those: read from the file */
+  uint64_t waiting_ns;      /* that the calling thread waited for them, copying included */
 } e3_residency;
 
 /* Residency of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. The session must
@@ -507,14 +509,14 @@ E3_API e3_status e3_session_get_residency(const e3_session *session, uint32_t la
 /* Profile of the last run: nanoseconds that the calling thread spent in each stage, waiting for workers included. */
 typedef struct e3_profile {
   uint32_t struct_size;
-  uint32_t reserved;     /* 0 */
+  uint32_t reserved;      /* 0 */
   uint64_t preprocess_ns; /* the frame: fetching, scaling, quantising its patches */
-  uint64_t embedding_ns; /* patch embedding */
-  uint64_t attention_ns; /* of all blocks */
-  uint64_t mlp_ns;       /* of the dense blocks */
-  uint64_t routing_ns;   /* routers, and sorting tokens by expert */
-  uint64_t experts_ns;   /* experts of all blocks */
-  uint64_t head_ns;      /* pooling, head and distances */
+  uint64_t embedding_ns;  /* patch embedding */
+  uint64_t attention_ns;  /* of all blocks */
+  uint64_t mlp_ns;        /* of the dense blocks */
+  uint64_t routing_ns;    /* routers, and sorting tokens by expert */
+  uint64_t experts_ns;    /* experts of all blocks */
+  uint64_t head_ns;       /* pooling, head and distances */
 } e3_profile;
 
 /* Fills `profile`; set its struct_size before. */
@@ -524,18 +526,18 @@ E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *p
  * arena and hold until its next run. */
 typedef struct e3_routing {
   uint32_t struct_size;
-  uint32_t block;             /* encoder block, from 0 */
-  uint32_t members;           /* M of the network */
-  uint32_t tokens;            /* tokens of each member that are routed: all, or only the first in a last block of which
+  uint32_t block;            /* encoder block, from 0 */
+  uint32_t members;          /* M of the network */
+  uint32_t tokens;           /* tokens of each member that are routed: all, or only the first in a last block of which
                                  nothing else is read */
-  uint32_t member_experts;    /* E/M */
-  uint32_t selected_experts;  /* K */
-  const float *gates;         /* [M][tokens][E/M] softmax over the member's experts */
-  const uint32_t *experts;    /* [M][tokens][K] chosen experts, numbered over all members, largest gate first; a capacity
+  uint32_t member_experts;   /* E/M */
+  uint32_t selected_experts; /* K */
+  const float *gates;        /* [M][tokens][E/M] softmax over the member's experts */
+  const uint32_t *experts;   /* [M][tokens][K] chosen experts, numbered over all members, largest gate first; a capacity
                                  may have dropped some of them afterwards */
   /* from interface version 1.2 */
-  uint32_t network;           /* network of the file, from 0 */
-  uint32_t reserved;          /* 0 */
+  uint32_t network;  /* network of the file, from 0 */
+  uint32_t reserved; /* 0 */
 } e3_routing;
 
 /* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. For diagnosis: the session must have
@@ -562,14 +564,15 @@ typedef struct e3_classes e3_classes;
 typedef uint32_t e3_class_kind;
 enum {
   E3_CLASS_LEARNED = 0, /* may be the answer */
-  E3_CLASS_UNLIKE = 1   /* pictures that are of none of the learned classes: what these share with them counts for nothing. It
+  E3_CLASS_UNLIKE = 1 /* pictures that are of none of the learned classes: what these share with them counts for nothing. It
                            is never the answer; there is at most one */
 };
 
 /* Bytes and alignment of the memory for up to `capacity` classes of `model`, 1 to E3_MAX_LEARNED_CLASSES. `grid`: cells on a
  * side of the grid whose features are compared, 1, 2 or 4; 0: as the model's calibration says (E3_ERROR_CLASS_GRID when it
  * does not, and for a file of several networks). E3_ERROR_NO_CALIBRATION when the model has no class statistics; E3_ERROR_INDEX_RANGE; E3_ERROR_MODEL_TOO_LARGE. */
-E3_API e3_status e3_classes_query(const e3_model *model, uint32_t capacity, uint32_t grid, size_t *bytes, size_t *alignment);
+E3_API e3_status e3_classes_query(const e3_model *model, uint32_t capacity, uint32_t grid, size_t *bytes,
+                                  size_t *alignment);
 
 /* Makes an empty e3_classes in `memory`, which has to have at least as many bytes and the alignment that e3_classes_query
  * says (E3_ERROR_ARENA_TOO_SMALL, E3_ERROR_ARENA_ALIGNMENT). */
@@ -607,12 +610,12 @@ E3_API e3_status e3_classes_learn(e3_classes *classes, uint32_t index, e3_sessio
 /* One class. */
 typedef struct e3_class {
   uint32_t struct_size;
-  e3_class_kind kind;  /* one of E3_CLASS_* */
-  uint32_t pictures;   /* that it was learned from */
-  float agreement;     /* mean cosine between the features of two of its pictures, -1 to 1; 0 with fewer than two */
-  float radius;        /* a frame may be of the class up to this distance; 0 for an unlike class and for one of no pictures */
+  e3_class_kind kind; /* one of E3_CLASS_* */
+  uint32_t pictures;  /* that it was learned from */
+  float agreement;    /* mean cosine between the features of two of its pictures, -1 to 1; 0 with fewer than two */
+  float radius; /* a frame may be of the class up to this distance; 0 for an unlike class and for one of no pictures */
   uint32_t label_length; /* bytes of the label */
-  const char *label;   /* UTF-8, not terminated, label_length bytes inside the e3_classes */
+  const char *label;     /* UTF-8, not terminated, label_length bytes inside the e3_classes */
 } e3_class;
 
 /* Fills `learned`; set its struct_size before. E3_ERROR_INDEX_RANGE. */

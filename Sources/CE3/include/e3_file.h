@@ -43,10 +43,10 @@ typedef struct e3_file_header {
 } e3_file_header;
 
 typedef enum e3_file_classifier {
-  E3_FILE_CLASSIFIER_TOKEN = 0, /* class token */
-  E3_FILE_CLASSIFIER_FIRST = 1, /* first patch token ('0') */
-  E3_FILE_CLASSIFIER_GAP = 2,   /* mean over the patch tokens */
-  E3_FILE_CLASSIFIER_MAP = 3,   /* multi-head attention pooling over all tokens */
+  E3_FILE_CLASSIFIER_TOKEN = 0,     /* class token */
+  E3_FILE_CLASSIFIER_FIRST = 1,     /* first patch token ('0') */
+  E3_FILE_CLASSIFIER_GAP = 2,       /* mean over the patch tokens */
+  E3_FILE_CLASSIFIER_MAP = 3,       /* multi-head attention pooling over all tokens */
   E3_FILE_CLASSIFIER_TOKEN_GAP = 4, /* class token, then the mean over the patch tokens: 2 H values */
   E3_FILE_CLASSIFIER_TOKEN_PAIR = 5 /* class token, then the first register (a distillation token): 2 H values */
 } e3_file_classifier;
@@ -57,9 +57,9 @@ typedef enum e3_file_activation {
 } e3_file_activation;
 
 typedef enum e3_file_capacity {
-  E3_FILE_CAPACITY_NONE = 0,     /* nothing is dropped */
-  E3_FILE_CAPACITY_VANILLA = 1,  /* slots in token order */
-  E3_FILE_CAPACITY_PRIORITY = 2  /* slots in order of the top gate (batch priority) */
+  E3_FILE_CAPACITY_NONE = 0,    /* nothing is dropped */
+  E3_FILE_CAPACITY_VANILLA = 1, /* slots in token order */
+  E3_FILE_CAPACITY_PRIORITY = 2 /* slots in order of the top gate (batch priority) */
 } e3_file_capacity;
 
 typedef enum e3_file_resize {
@@ -73,7 +73,7 @@ typedef enum e3_file_resize {
 typedef enum e3_file_fit {
   E3_FILE_FIT_EXACT = 0,   /* resize_height x resize_width, whatever the aspect */
   E3_FILE_FIT_SHORTER = 1, /* the shorter side to resize_height = resize_width, the longer in proportion, rounded down */
-  E3_FILE_FIT_COVER = 2    /* both in proportion, rounded half to even, so that resize_height x resize_width is covered */
+  E3_FILE_FIT_COVER = 2 /* both in proportion, rounded half to even, so that resize_height x resize_width is covered */
 } e3_file_fit;
 
 /* Pillow's numbers of its filters. */
@@ -108,31 +108,31 @@ typedef struct e3_file_config {
   uint32_t patch_height, patch_width;
   uint32_t hidden_size, layer_count, head_count, mlp_size;
   uint32_t class_count;
-  uint32_t representation_size; /* 0: no pre_logits layer */
-  uint32_t classifier;          /* e3_file_classifier */
-  uint32_t member_count;        /* M; 1 when no block has experts */
-  uint32_t expert_count;        /* E over all members; 0 when no block has experts */
-  uint32_t selected_experts;    /* K; 0 when no block has experts */
-  uint32_t query_key_norm;      /* 0 or 1 */
-  uint32_t capacity_mode;       /* e3_file_capacity */
-  uint32_t capacity;            /* slots per expert and image; 0 without capacity */
-  uint64_t moe_layers[4];       /* bit i of the 256: block i has experts */
-  uint32_t resize;              /* e3_file_resize */
-  uint32_t resize_height, resize_width; /* size before the crop; 0 for the stretches */
-  uint32_t resize_fit;          /* e3_file_fit; E3_FILE_RESIZE_PILLOW only, else 0, as the next two */
-  uint32_t resize_filter;       /* e3_file_filter */
-  uint32_t resize_crop;         /* e3_file_crop */
-  uint32_t value;               /* e3_file_value */
-  float value_low, value_high;  /* E3_FILE_VALUE_RANGE, else 0 */
+  uint32_t representation_size;            /* 0: no pre_logits layer */
+  uint32_t classifier;                     /* e3_file_classifier */
+  uint32_t member_count;                   /* M; 1 when no block has experts */
+  uint32_t expert_count;                   /* E over all members; 0 when no block has experts */
+  uint32_t selected_experts;               /* K; 0 when no block has experts */
+  uint32_t query_key_norm;                 /* 0 or 1 */
+  uint32_t capacity_mode;                  /* e3_file_capacity */
+  uint32_t capacity;                       /* slots per expert and image; 0 without capacity */
+  uint64_t moe_layers[4];                  /* bit i of the 256: block i has experts */
+  uint32_t resize;                         /* e3_file_resize */
+  uint32_t resize_height, resize_width;    /* size before the crop; 0 for the stretches */
+  uint32_t resize_fit;                     /* e3_file_fit; E3_FILE_RESIZE_PILLOW only, else 0, as the next two */
+  uint32_t resize_filter;                  /* e3_file_filter */
+  uint32_t resize_crop;                    /* e3_file_crop */
+  uint32_t value;                          /* e3_file_value */
+  float value_low, value_high;             /* E3_FILE_VALUE_RANGE, else 0 */
   float value_mean[3], value_deviation[3]; /* E3_FILE_VALUE_NORM, else 0; in units of the bytes 0..255 */
-  uint32_t activation;          /* e3_file_activation, of MLPs and experts */
-  float norm_epsilon;           /* of every LayerNorm */
-  uint32_t class_token;         /* 0 or 1: a class token stands before all others */
-  uint32_t register_count;      /* register tokens between the class token and the patches */
-  uint32_t norm_after_pooling;  /* 0 or 1: encoder_norm is applied to the pooled vector; E3_FILE_CLASSIFIER_GAP only */
-  uint32_t expert_mlp_size;     /* F of the experts; 0 when no block has experts */
-  uint32_t resize_order;        /* e3_file_order; E3_FILE_RESIZE_PILLOW only, else 0 */
-  uint32_t reserved[20];        /* 0 */
+  uint32_t activation;                     /* e3_file_activation, of MLPs and experts */
+  float norm_epsilon;                      /* of every LayerNorm */
+  uint32_t class_token;                    /* 0 or 1: a class token stands before all others */
+  uint32_t register_count;                 /* register tokens between the class token and the patches */
+  uint32_t norm_after_pooling; /* 0 or 1: encoder_norm is applied to the pooled vector; E3_FILE_CLASSIFIER_GAP only */
+  uint32_t expert_mlp_size;    /* F of the experts; 0 when no block has experts */
+  uint32_t resize_order;       /* e3_file_order; E3_FILE_RESIZE_PILLOW only, else 0 */
+  uint32_t reserved[20];       /* 0 */
 } e3_file_config;
 
 typedef enum e3_file_encoding {
@@ -147,39 +147,39 @@ typedef enum e3_file_encoding {
  * this list, network by network and block by block, then the sections, then all linear layers, likewise. M is the sum
  * over the networks in the sections. */
 typedef enum e3_file_kind {
-  E3_FILE_PATCH_EMBEDDING = 1,     /* linear(patch_height*patch_width*channels, H) */
-  E3_FILE_POSITION_EMBEDDING = 2,  /* float [T][H16]; class token and registers are added into their rows */
+  E3_FILE_PATCH_EMBEDDING = 1,    /* linear(patch_height*patch_width*channels, H) */
+  E3_FILE_POSITION_EMBEDDING = 2, /* float [T][H16]; class token and registers are added into their rows */
   /* for each block */
-  E3_FILE_NORM_0 = 16,             /* float [2][H16]: gamma, beta */
-  E3_FILE_QUERY_KEY_VALUE = 17,    /* linear(H, 3*A*D16): queries of all heads, keys, values; D padded to D16 */
-  E3_FILE_QUERY_KEY_NORM = 18,     /* float [2][D16]: gamma of queries, of keys; only with query_key_norm */
-  E3_FILE_ATTENTION_OUTPUT = 19,   /* linear(A*D16, H) */
-  E3_FILE_NORM_1 = 20,             /* float [2][H16] */
-  E3_FILE_MLP = 21,                /* linear(H, F), linear(F, H); page-aligned; dense block */
-  E3_FILE_ROUTER = 22,             /* float [M][ceil((E/M)/16)][H][16]; MoE block */
-  E3_FILE_EXPERT = 23,             /* as MLP with the experts' F, one extent for each of the E experts; MoE block */
+  E3_FILE_NORM_0 = 16,           /* float [2][H16]: gamma, beta */
+  E3_FILE_QUERY_KEY_VALUE = 17,  /* linear(H, 3*A*D16): queries of all heads, keys, values; D padded to D16 */
+  E3_FILE_QUERY_KEY_NORM = 18,   /* float [2][D16]: gamma of queries, of keys; only with query_key_norm */
+  E3_FILE_ATTENTION_OUTPUT = 19, /* linear(A*D16, H) */
+  E3_FILE_NORM_1 = 20,           /* float [2][H16] */
+  E3_FILE_MLP = 21,              /* linear(H, F), linear(F, H); page-aligned; dense block */
+  E3_FILE_ROUTER = 22,           /* float [M][ceil((E/M)/16)][H][16]; MoE block */
+  E3_FILE_EXPERT = 23,           /* as MLP with the experts' F, one extent for each of the E experts; MoE block */
   /* after the blocks */
-  E3_FILE_ENCODER_NORM = 32,       /* float [2][H16] */
-  E3_FILE_MAP_QUERY = 33,          /* float [A*D16]: the probe's query, normalised if query_key_norm; classifier map, as the next five */
-  E3_FILE_MAP_KEY_VALUE = 34,      /* linear(H, 2*A*D16) */
-  E3_FILE_MAP_KEY_NORM = 35,       /* float [D16]; only with query_key_norm */
-  E3_FILE_MAP_OUTPUT = 36,         /* linear(A*D16, H) */
-  E3_FILE_MAP_NORM = 37,           /* float [2][H16] */
-  E3_FILE_MAP_MLP = 38,            /* as MLP */
-  E3_FILE_PRE_LOGITS = 48,         /* linear(H, R); only with representation_size */
-  E3_FILE_HEAD = 49,               /* float [C16/16][R][16], then float bias [C16] */
+  E3_FILE_ENCODER_NORM = 32, /* float [2][H16] */
+  E3_FILE_MAP_QUERY = 33, /* float [A*D16]: the probe's query, normalised if query_key_norm; classifier map, as the next five */
+  E3_FILE_MAP_KEY_VALUE = 34, /* linear(H, 2*A*D16) */
+  E3_FILE_MAP_KEY_NORM = 35,  /* float [D16]; only with query_key_norm */
+  E3_FILE_MAP_OUTPUT = 36,    /* linear(A*D16, H) */
+  E3_FILE_MAP_NORM = 37,      /* float [2][H16] */
+  E3_FILE_MAP_MLP = 38,       /* as MLP */
+  E3_FILE_PRE_LOGITS = 48,    /* linear(H, R); only with representation_size */
+  E3_FILE_HEAD = 49,          /* float [C16/16][R][16], then float bias [C16] */
   /* optional sections, each at most once, in ascending order */
-  E3_FILE_LABELS = 64,             /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
-  E3_FILE_PROVENANCE = 65,         /* UTF-8 JSON object: where the weights come from */
-  E3_FILE_GOLDEN = 66,             /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
+  E3_FILE_LABELS = 64,      /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
+  E3_FILE_PROVENANCE = 65,  /* UTF-8 JSON object: where the weights come from */
+  E3_FILE_GOLDEN = 66,      /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
                                       64, then the member logits float [M][C] that the runtime must give, bit for bit */
-  E3_FILE_CALIBRATION = 67,        /* e3_file_calibration */
-  E3_FILE_STATISTICS = 68,         /* float, for each member: centre [R16], whitening of the classes, whitening of the
+  E3_FILE_CALIBRATION = 67, /* e3_file_calibration */
+  E3_FILE_STATISTICS = 68,  /* float, for each member: centre [R16], whitening of the classes, whitening of the
                                       background, class means [C][R16]; with a calibration only.
                                       A whitening is a lower-triangular matrix [R16][R16] as panels of 16 rows: panel p is
                                       [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
   /* sections from here on bear on no answer; a reader that does not know one skips it */
-  E3_FILE_EXPERT_USES = 128        /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
+  E3_FILE_EXPERT_USES = 128 /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
                                       expert, with a token at least; from version 2.1 */
 } e3_file_kind;
 
@@ -210,28 +210,28 @@ typedef enum e3_file_uncertainty {
 
 /* The foreign pictures by which a weighted distance was chosen. */
 typedef enum e3_file_foreign {
-  E3_FILE_FOREIGN_NONE = 0,      /* it was told, not chosen */
+  E3_FILE_FOREIGN_NONE = 0,       /* it was told, not chosen */
   E3_FILE_FOREIGN_REARRANGED = 1, /* known pictures with their quarters exchanged */
-  E3_FILE_FOREIGN_GIVEN = 2      /* unknown pictures of the user, and at most as many rearranged ones */
+  E3_FILE_FOREIGN_GIVEN = 2       /* unknown pictures of the user, and at most as many rearranged ones */
 } e3_file_foreign;
 
 typedef struct e3_file_calibration {
-  float temperature;        /* T: probabilities are mean^(1/T), normalised */
-  float accept_threshold;   /* the top class is accepted from this probability on */
-  float unknown_threshold;  /* an unknown score above it is unknown; 0 without statistics */
-  float set_threshold;      /* classes from this probability on are in the prediction set: 1 - conformal quantile */
-  float accept_coverage;    /* share of the known images that the accept threshold was fitted to accept */
-  float known_coverage;     /* share of the images that the unknown threshold was fitted to let pass; 0 without */
-  float set_coverage;       /* share of the images whose class the sets were fitted to hold */
-  uint32_t set_score;       /* e3_file_score */
-  uint32_t image_count;     /* images that temperature and thresholds were fitted on */
+  float temperature;         /* T: probabilities are mean^(1/T), normalised */
+  float accept_threshold;    /* the top class is accepted from this probability on */
+  float unknown_threshold;   /* an unknown score above it is unknown; 0 without statistics */
+  float set_threshold;       /* classes from this probability on are in the prediction set: 1 - conformal quantile */
+  float accept_coverage;     /* share of the known images that the accept threshold was fitted to accept */
+  float known_coverage;      /* share of the images that the unknown threshold was fitted to let pass; 0 without */
+  float set_coverage;        /* share of the images whose class the sets were fitted to hold */
+  uint32_t set_score;        /* e3_file_score */
+  uint32_t image_count;      /* images that temperature and thresholds were fitted on */
   uint32_t statistics_count; /* images that the statistics were fitted on; 0 without */
-  uint64_t image_hash;      /* XXH64, seed 0, of those images and their labels: FORMAT.md */
-  uint64_t statistics_hash; /* 0 without */
-  uint64_t model_hash;      /* XXH64, seed 0, of the configuration and the checksums of the required extents */
-  uint32_t distance;        /* e3_file_distance; none without statistics */
-  float distance_mean;      /* mean relative distance of the images of the thresholds; 0 without statistics */
-  float distance_deviation; /* its standard deviation among them; 0 without, and when it is not known */
+  uint64_t image_hash;       /* XXH64, seed 0, of those images and their labels: FORMAT.md */
+  uint64_t statistics_hash;  /* 0 without */
+  uint64_t model_hash;       /* XXH64, seed 0, of the configuration and the checksums of the required extents */
+  uint32_t distance;         /* e3_file_distance; none without statistics */
+  float distance_mean;       /* mean relative distance of the images of the thresholds; 0 without statistics */
+  float distance_deviation;  /* its standard deviation among them; 0 without, and when it is not known */
   /* of a weighted distance; 0 otherwise */
   uint32_t rows;            /* e3_file_rows */
   float background_weight;  /* of the squared distance from the background that is taken off: 0 to 1 */
@@ -278,8 +278,8 @@ typedef struct e3_classes_header {
 } e3_classes_header;
 
 typedef struct e3_classes_record {
-  uint8_t label[40];   /* UTF-8, then zeros */
-  uint32_t kind;       /* e3_class_kind */
+  uint8_t label[40]; /* UTF-8, then zeros */
+  uint32_t kind;     /* e3_class_kind */
   uint32_t pictures;
   float agreement;     /* mean cosine between two of the pictures; 0 with fewer than two */
   float norm;          /* length of the class's features */

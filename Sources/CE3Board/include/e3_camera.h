@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 enum {
-  E3C_MAX_SIDE = 16384, /* pixels of a side of a frame, as E3_MAX_FRAME_SIDE of e3.h */
+  E3C_MAX_SIDE = 16384,           /* pixels of a side of a frame, as E3_MAX_FRAME_SIDE of e3.h */
   E3C_CAMERA_PATIENCE_SECONDS = 5 /* without a usable frame, until a camera is given up */
 };
 

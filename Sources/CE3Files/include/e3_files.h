@@ -23,7 +23,7 @@ typedef struct ce3_stamp {
 typedef struct ce3_file {
   const uint8_t *bytes;
   size_t size;
-  int descriptor; /* with CE3_MAP_WATCH, else -1 */
+  int descriptor;  /* with CE3_MAP_WATCH, else -1 */
   ce3_stamp stamp; /* before the first byte was read */
 } ce3_file;
 
@@ -34,9 +34,9 @@ enum { CE3_NOT_A_FILE = -1, CE3_FILE_CHANGED = -2, CE3_NOT_LOCKED = -3 };
 /* How a file is mapped; values may be added together. */
 enum {
   CE3_MAP_READ = 0,
-  CE3_MAP_COPY = 1,    /* the bytes may be written: only this process sees that */
-  CE3_MAP_HUGE = 2,    /* a hint: pages of 2 MiB where the file system has them, so that the translation of addresses costs less */
-  CE3_MAP_WATCH = 4,   /* ce3_file_changes tells whether it was written to; a file written a moment ago is waited for, for 20 ms
+  CE3_MAP_COPY = 1, /* the bytes may be written: only this process sees that */
+  CE3_MAP_HUGE = 2, /* a hint: pages of 2 MiB where the file system has them, so that the translation of addresses costs less */
+  CE3_MAP_WATCH = 4, /* ce3_file_changes tells whether it was written to; a file written a moment ago is waited for, for 20 ms
                           at most, so that the next writing has another time stamp */
   CE3_MAP_LOCK = 8,    /* all pages stay in memory: no reading from the device later on */
   CE3_MAP_MEMORY = 16, /* not mapped but read into memory: what happens to the file afterwards does not matter */
@@ -108,10 +108,10 @@ typedef struct ce3_npy {
 
 typedef enum ce3_npy_result {
   CE3_NPY_OK = 0,
-  CE3_NPY_NOT_NPY,    /* another file */
-  CE3_NPY_VERSION,    /* a version other than 1, 2 and 3 */
-  CE3_NPY_TRUNCATED,  /* the header is cut off, or longer than 64 KiB */
-  CE3_NPY_MALFORMED,  /* no dictionary with the three fields, or a shape that does not fit 63 bits */
+  CE3_NPY_NOT_NPY,   /* another file */
+  CE3_NPY_VERSION,   /* a version other than 1, 2 and 3 */
+  CE3_NPY_TRUNCATED, /* the header is cut off, or longer than 64 KiB */
+  CE3_NPY_MALFORMED, /* no dictionary with the three fields, or a shape that does not fit 63 bits */
 } ce3_npy_result;
 
 /* Reads the header at the start of `bytes`, which may be all of the file or only its first 64 KiB. */

@@ -24,6 +24,9 @@
 
 #include <arm_neon.h>
 
+/* Instructions and operands stand in columns. */
+/* clang-format off */
+
 /*
  * The instructions. r: row; t: product; w: register of weights; j: vector of the panel's half. Registers: a, f weights
  * and inputs of the step's first group, b, g of its second; t products; s sums. LOAD_A and LOAD_B load two registers
@@ -137,6 +140,8 @@ static inline int8x8_t load_group(const int8_t *inputs) {
 
 TILE(1, 4, 4)
 TILE(2, 2, 2)
+
+/* clang-format on */
 
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};
 

@@ -21,6 +21,9 @@
 
 #include <arm_neon.h>
 
+/* Instructions and operands stand in columns. */
+/* clang-format off */
+
 /* One product of the loop: vector j of a group, from weight register w, with element `lane` of row r's inputs. */
 #define SDOT(r, j, w, lane) "sdot %[s" #r #j "].4s, %[w" #w "].16b, %[x" #r "].4b[" #lane "]\n"
 #define SDOT_LOAD_ODD(r, j, w, lane) SDOT(r, j, w, lane) "ldr %q[x" #r "], [%[odd" #r "], %[at]]\n"
@@ -112,6 +115,8 @@ TILE(2, 8)
 TILE(3, 8)
 TILE(4, 8)
 TILE(5, 4)
+
+/* clang-format on */
 
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2, tile_3, tile_4, tile_5};
 

@@ -16,6 +16,9 @@
 #include <arm_neon.h>
 #include <stdbool.h>
 
+/* Instructions and operands stand in columns. */
+/* clang-format off */
+
 #define I8MM __attribute__((target("i8mm")))
 
 enum {
@@ -140,6 +143,8 @@ typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count
       }                                                                                                               \
     }                                                                                                                 \
   }
+
+/* clang-format on */
 
 TILE(1, NO_PAIRS, 0)
 TILE(2, PAIRS_1, 1)

@@ -24,6 +24,9 @@
 
 #include <arm_neon.h>
 
+/* Instructions and operands stand in columns. */
+/* clang-format off */
+
 /*
  * The instructions. r: row; t: product; w: register of weights; j: accumulator, of two channels; g: group of inputs.
  * Registers: a, b weights of the first and of the second group; x inputs; t products; s sums.
@@ -132,6 +135,8 @@
 
 TILE(1)
 TILE(2)
+
+/* clang-format on */
 
 static e3k_arm_tile *const tiles[] = {tile_1, tile_2};
 

@@ -30,10 +30,8 @@ static double sinc(double x) {
 /* The filters are even: x >= 0. */
 static double weight(uint32_t filter, double x) {
   switch (filter) {
-    case E3K_LANCZOS:
-      return x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
-    case E3K_TRIANGLE:
-      return x < 1.0 ? 1.0 - x : 0.0;
+    case E3K_LANCZOS: return x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+    case E3K_TRIANGLE: return x < 1.0 ? 1.0 - x : 0.0;
     case E3K_BICUBIC: {
       const double a = -0.5;
       if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
@@ -45,8 +43,7 @@ static double weight(uint32_t filter, double x) {
       const double angle = x * PI, cosine = sine(PI / 2 + angle);
       return sine(angle) / angle * ((double)0.54f + (double)0.46f * cosine); /* floats in Pillow */
     }
-    default:
-      return 1.0;
+    default: return 1.0;
   }
 }
 
@@ -55,7 +52,8 @@ static double support_of(uint32_t filter) {
   switch (filter) {
     case E3K_LANCZOS: return 3.0;
     case E3K_BICUBIC: return 2.0;
-    case E3K_TRIANGLE: case E3K_HAMMING: return 1.0;
+    case E3K_TRIANGLE:
+    case E3K_HAMMING: return 1.0;
     default: return 0.5;
   }
 }
@@ -89,7 +87,7 @@ void e3k_axis_fill(uint32_t filter, uint32_t source, uint32_t resized, uint32_t 
   for (uint32_t i = 0; i < used; i++) {
     const double center = ((i + skipped) + 0.5) * scale;
     const int low = (int)(center - support + 0.5), high = (int)(center + support + 0.5);
-    const int first = low < 0 ? 0 : low, last = high > (int)source ? (int)source : high;
+    const int first = low<0 ? 0 : low, last = high>(int) source ? (int)source : high;
     double sum = 0.0;
     for (int x = first; x < last; x++) {
       const double distance = (x - center + 0.5) * reciprocal;

@@ -5,9 +5,7 @@
 
 static void finish(const e3k_gemm *g, size_t row, size_t column, float y) {
   switch (g->epilogue) {
-    case E3K_STORE:
-      g->out[row * g->out_stride + column] = y;
-      break;
+    case E3K_STORE: g->out[row * g->out_stride + column] = y; break;
     case E3K_ADD: {
       float *out = g->out + row * g->out_stride + column;
       *out = *out + y;

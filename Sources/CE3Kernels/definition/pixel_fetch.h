@@ -42,7 +42,8 @@ static inline e3k_pixel e3k_fetch(const e3k_image *image, uint32_t x, uint32_t y
   }
   if (layout.samples == E3K_SAMPLES_RGB) {
     for (int c = 0; c < 3; c++) sample[c] = e3k_clamp((gain * sample[c] + bias) >> 16);
-    if (channels == 1) return (e3k_pixel){{(uint8_t)((19595 * sample[0] + 38470 * sample[1] + 7471 * sample[2] + 32768) >> 16)}};
+    if (channels == 1)
+      return (e3k_pixel){{(uint8_t)((19595 * sample[0] + 38470 * sample[1] + 7471 * sample[2] + 32768) >> 16)}};
     return (e3k_pixel){{(uint8_t)sample[0], (uint8_t)sample[1], (uint8_t)sample[2]}};
   }
   int32_t grey = sample[0];

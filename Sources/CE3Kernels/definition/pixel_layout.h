@@ -8,10 +8,10 @@
 #include "tiers.h"
 
 typedef enum e3k_samples {
-  E3K_SAMPLES_RGB,   /* red, green, blue */
-  E3K_SAMPLES_YUV,   /* Y, U, V */
-  E3K_SAMPLES_GREY,  /* grey */
-  E3K_SAMPLES_WORDS  /* low and high byte of grey */
+  E3K_SAMPLES_RGB,  /* red, green, blue */
+  E3K_SAMPLES_YUV,  /* Y, U, V */
+  E3K_SAMPLES_GREY, /* grey */
+  E3K_SAMPLES_WORDS /* low and high byte of grey */
 } e3k_samples;
 
 /* Sample c of the pixel in column x and line y is the byte at

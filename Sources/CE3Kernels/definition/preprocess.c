@@ -49,8 +49,8 @@ static void area(const e3k_prepare *p, uint32_t x, uint32_t y) {
   for (uint32_t i = rows.first; i < rows.last; i++) {
     float across[3] = {0};
     for (uint32_t j = columns.first; j < columns.last; j++) {
-      const e3k_pixel pixel =
-          e3k_fetch(&p->image, least(j, p->image.width - 1), least(i, p->image.height - 1), channels);
+      const e3k_pixel pixel = e3k_fetch(&p->image, least(j, p->image.width - 1), least(i, p->image.height - 1),
+                                        channels);
       const float share = e3k_span_share(&columns, j, p->scale_x);
       for (uint32_t c = 0; c < channels; c++) across[c] += (float)pixel.value[c] * share;
     }

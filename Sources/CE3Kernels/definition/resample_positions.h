@@ -20,8 +20,10 @@ static inline e3k_tap e3k_tap_at(uint32_t o, float scale, uint32_t count) {
   const float fraction = s - (float)floor;
   const int32_t high = fraction > 0.0f ? floor + 1 : floor;
   const int32_t last = (int32_t)count - 1;
-  return (e3k_tap){(uint32_t)(floor < 0 ? 0 : floor > last ? last : floor), (uint32_t)(high > last ? last : high),
-                   fraction};
+  return (e3k_tap){(uint32_t)(floor < 0      ? 0
+                              : floor > last ? last
+                                             : floor),
+                   (uint32_t)(high > last ? last : high), fraction};
 }
 
 /* Area: the source interval [o * scale, (o + 1) * scale), and the cells first ..< last that it touches. Rounding may put

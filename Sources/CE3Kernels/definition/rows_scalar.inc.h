@@ -208,8 +208,7 @@ static void pack_values(const float *values, size_t stride, size_t tokens, size_
   }
 }
 
-static void multiply_transposed(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs,
-                                float *out) {
+static void multiply_transposed(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs, float *out) {
   memset(out, 0, e3k_round_up(inputs, LANES) * sizeof *out);
   for (size_t n = 0; n < panel_count * E3K_PANEL_CHANNELS; n++) {
     const int8_t *weights = (const int8_t *)panels + n / E3K_PANEL_CHANNELS * e3k_panel_bytes(inputs);

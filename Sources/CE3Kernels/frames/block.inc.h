@@ -6,7 +6,7 @@
  * transposed, its lines are columns of the planes: they are transposed twice.
  */
 enum {
-  SEGMENT = 64,    /* columns that are taken up at a time */
+  SEGMENT = 64, /* columns that are taken up at a time */
   TURNED_SPAN = 32 /* columns of the planes among which the 16 lines of a transposed picture may lie to be taken up together */
 };
 
@@ -74,7 +74,8 @@ typedef struct plane_bytes {
 E3K_INLINE plane_bytes bytes_of(const block *b, int c, uint32_t low, uint32_t high) {
   const uint32_t width = b->image->plane_width;
   plane_bytes bytes = {c, SIZE_MAX, 0, 0};
-  for (; bytes.end < b->layout.count && b->layout.components[bytes.end].plane == b->layout.components[c].plane; bytes.end++) {
+  for (; bytes.end < b->layout.count && b->layout.components[bytes.end].plane == b->layout.components[c].plane;
+       bytes.end++) {
     const e3k_component o = b->layout.components[bytes.end];
     const size_t begin = (size_t)(low >> o.across) * o.step + o.offset;
     const size_t last = (size_t)(high >> o.across) * o.step + o.offset + 1;
@@ -170,7 +171,7 @@ E3K_INLINE void convert_columns(block *b, uint32_t x, uint64_t mask, uint32_t sa
     const uint32_t at = image->transposed ? i : along(image, column);
     int32_t index[3];
     E3K_UNROLL for (int c = 0; c < 3; c++)
-      index[c] = b->places[c].start + (int32_t)((at >> b->places[c].across) * b->places[c].step);
+        index[c] = b->places[c].start + (int32_t)((at >> b->places[c].across) * b->places[c].step);
     const b16 first = b->raw[index[0]];
 
     if (samples == E3K_SAMPLES_YUV) {
@@ -228,10 +229,7 @@ static void load_segment(block *b, uint32_t x, uint64_t mask, uint32_t channels)
       if (channels == 1) convert_columns(b, x, mask, E3K_SAMPLES_RGB, 1);
       else convert_columns(b, x, mask, E3K_SAMPLES_RGB, 3);
       break;
-    case E3K_SAMPLES_GREY:
-      convert_columns(b, x, mask, E3K_SAMPLES_GREY, 1);
-      break;
-    default:
-      convert_columns(b, x, mask, E3K_SAMPLES_WORDS, 1);
+    case E3K_SAMPLES_GREY: convert_columns(b, x, mask, E3K_SAMPLES_GREY, 1); break;
+    default: convert_columns(b, x, mask, E3K_SAMPLES_WORDS, 1);
   }
 }

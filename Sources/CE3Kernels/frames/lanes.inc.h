@@ -9,7 +9,6 @@ typedef float f16_memory __attribute__((vector_size(64), aligned(4), may_alias))
 
 enum { LANES = 16 };
 
-
 E3K_INLINE i16 integers(b16 bytes) { return __builtin_convertvector(bytes, i16); }
 E3K_INLINE f16 floats(b16 bytes) { return __builtin_convertvector(integers(bytes), f16); }
 E3K_INLINE i16 splat(int32_t value) { return (i16){0} + value; }
@@ -26,11 +25,13 @@ E3K_INLINE void transpose_bytes(b16 *v) {
   E3K_UNROLL for (int round = 0; round < 2; round++) {
     E3K_UNROLL for (int i = 0; i < 8; i++) {
       w[2 * i] = __builtin_shufflevector(v[i], v[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                             31);
     }
     E3K_UNROLL for (int i = 0; i < 8; i++) {
       v[2 * i] = __builtin_shufflevector(w[i], w[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      v[2 * i + 1] = __builtin_shufflevector(w[i], w[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      v[2 * i + 1] = __builtin_shufflevector(w[i], w[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                             31);
     }
   }
 }

@@ -33,17 +33,17 @@ typedef union lane_values {
 
 typedef struct tile {
   const e3k_prepare *p;
-  uint32_t x, width;         /* resized columns x ..< x + width of those that are used */
+  uint32_t x, width;          /* resized columns x ..< x + width of those that are used */
   uint32_t channels, sources; /* of the model; of the picture: 1 where grey is repeated */
-  uint32_t groups;           /* of 16 values in a line */
+  uint32_t groups;            /* of 16 values in a line */
   window windows[TILE];
   union {
     b16 bytes[VALUES];
     f16 floats[VALUES];
-  } across;                            /* after a block: value 16 g + j of line k is across[16 g + k][j] */
-  lane_values open_columns[SLOTS][3];  /* sums of the columns that a segment cut */
+  } across;                           /* after a block: value 16 g + j of line k is across[16 g + k][j] */
+  lane_values open_columns[SLOTS][3]; /* sums of the columns that a segment cut */
   lane_values open_lines[SLOTS][GROUPS];
-  f16 mean[3], deviation[3];           /* of the values of a group, by group modulo 3 */
+  f16 mean[3], deviation[3]; /* of the values of a group, by group modulo 3 */
   f16 line[GROUPS];
 } tile;
 
@@ -154,7 +154,8 @@ E3K_INLINE f16 mapped(const tile *t, f16 value, uint32_t group) {
 #if defined(__arm__)
   /* Advanced SIMD of armv7 takes a subnormal mean for zero. */
   for (int i = 0; i < LANES; i++)
-    value[i] = p->normalize ? (value[i] - t->mean[third][i]) / t->deviation[third][i] : p->low + (value[i] / 255.0f) * p->span;
+    value[i] = p->normalize ? (value[i] - t->mean[third][i]) / t->deviation[third][i]
+                            : p->low + (value[i] / 255.0f) * p->span;
   return value;
 #else
   if (p->normalize) return (value - t->mean[third]) / t->deviation[third];
@@ -179,8 +180,8 @@ static void store_line(const tile *t, uint32_t y) {
 
 /* What lies of line y in the block of lines first ..< end, for `count` groups from g on. `count` is a constant at every
  * call. */
-E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, uint32_t first, uint32_t end, uint32_t g,
-                                uint32_t count) {
+E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, uint32_t first, uint32_t end,
+                                uint32_t g, uint32_t count) {
   const e3k_prepare *p = t->p;
   const uint32_t from = greatest(w.first, first), to = least(w.end, end);
   const size_t taps = to - from;
@@ -263,7 +264,8 @@ E3K_INLINE void bilinear_tile(tile *t, block *b, uint32_t first, uint32_t last) 
       for (uint32_t g = 0; g < t->groups; g++) {
         const f16 top = t->across.floats[g * LANES + 2 * i], bottom = t->across.floats[g * LANES + 2 * i + 1];
         f16 value = top + (bottom - top) * fractions[i];
-        if (p->resample == E3K_BILINEAR_BYTES) value = __builtin_convertvector(__builtin_convertvector(value, i16), f16);
+        if (p->resample == E3K_BILINEAR_BYTES)
+          value = __builtin_convertvector(__builtin_convertvector(value, i16), f16);
         t->line[g] = mapped(t, value, g);
       }
       store_line(t, y + i);
@@ -317,7 +319,8 @@ static __attribute__((noinline)) void prepare_filtered(e3k_prepare *p, uint32_t 
 static __attribute__((noinline)) void prepare_area(const e3k_prepare *p, uint32_t width, uint32_t first, uint32_t last) {
   prepare_tiles(p, E3K_AREA, 0, width, first, last);
 }
-static __attribute__((noinline)) void prepare_bilinear(const e3k_prepare *p, uint32_t width, uint32_t first, uint32_t last) {
+static __attribute__((noinline)) void prepare_bilinear(const e3k_prepare *p, uint32_t width, uint32_t first,
+                                                       uint32_t last) {
   prepare_tiles(p, E3K_BILINEAR, 0, width, first, last);
 }
 
@@ -326,14 +329,9 @@ void PREPARE_LINES(const e3k_prepare *prepare, uint32_t first, uint32_t last) {
   e3k_prepare p = *prepare; /* a copy, so that stores to the patch matrix cannot be taken to change it */
   const uint32_t width = p.patches.patch_width * p.patches.patch_columns;
   switch (p.resample) {
-    case E3K_FILTER:
-      prepare_filtered(&p, width, first, last);
-      break;
-    case E3K_AREA:
-      prepare_area(&p, width, first, last);
-      break;
-    default:
-      prepare_bilinear(&p, width, first, last);
+    case E3K_FILTER: prepare_filtered(&p, width, first, last); break;
+    case E3K_AREA: prepare_area(&p, width, first, last); break;
+    default: prepare_bilinear(&p, width, first, last);
   }
 }
 

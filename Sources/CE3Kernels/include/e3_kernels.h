@@ -64,10 +64,7 @@ enum {
 };
 
 /* What panels hold. */
-typedef enum e3k_weights {
-  E3K_INT8 = 0,
-  E3K_INT4 = 1
-} e3k_weights;
+typedef enum e3k_weights { E3K_INT8 = 0, E3K_INT4 = 1 } e3k_weights;
 
 /* Form of the GELU. */
 typedef enum e3k_gelu_form {
@@ -83,18 +80,18 @@ typedef struct e3k_range {
 /* What becomes of y[r][n] = (float)sum * (range[r].scale * scale[n]) + (range[r].middle * total[n] + bias[n]), where total[n] is
  * the channel's real sum of weights, scale[n] * (float)(compensation[n] / 128). */
 typedef enum e3k_epilogue {
-  E3K_STORE = 0,   /* out[r][n] = y */
-  E3K_ADD = 1,     /* out[r][n] = out[r][n] + y */
+  E3K_STORE = 0,    /* out[r][n] = y */
+  E3K_ADD = 1,      /* out[r][n] = out[r][n] + y */
   E3K_ADD_GATED = 2 /* out[out_rows[r]][n] = out[out_rows[r]][n] + gates[r] * y; rows in ascending r */
 } e3k_epilogue;
 
 typedef struct e3k_gemm {
-  const uint8_t *rows;      /* [row_count] quantised rows as this tier's quantise kernels write them */
-  size_t row_stride;        /* bytes */
-  const e3k_range *ranges;  /* [row_count] */
+  const uint8_t *rows;     /* [row_count] quantised rows as this tier's quantise kernels write them */
+  size_t row_stride;       /* bytes */
+  const e3k_range *ranges; /* [row_count] */
   size_t row_count;
-  size_t inputs;            /* Kp, a multiple of 8 */
-  const uint8_t *panels;    /* first panel to compute */
+  size_t inputs;         /* Kp, a multiple of 8 */
+  const uint8_t *panels; /* first panel to compute */
   size_t panel_count;
   float *out;               /* column 0 of the first panel's 16 columns, row 0 */
   size_t out_stride;        /* floats */
@@ -103,14 +100,14 @@ typedef struct e3k_gemm {
   const uint8_t *next;      /* panels that will be multiplied after these: prefetched; null: none. A hint, never read */
   e3k_epilogue epilogue;
   e3k_weights weights;
-  uint8_t *scratch;         /* E3K_INT4 only: e3k_expanded_bytes(inputs), 64-byte aligned */
+  uint8_t *scratch; /* E3K_INT4 only: e3k_expanded_bytes(inputs), 64-byte aligned */
 } e3k_gemm;
 
 /* Shapes of the pieces in which a tier computes its matrix product. They give the same bits and differ in speed. */
 typedef enum e3k_tiles {
   E3K_TILES_SINGLE = 0, /* rows x one panel: every tier has them */
-  E3K_TILES_PAIRS = 1,  /* rows x two panels, for cores that multiply as many vectors in a cycle as they load: avx512vnni */
-  E3K_TILES_AUTO = 2    /* those for this CPU */
+  E3K_TILES_PAIRS = 1, /* rows x two panels, for cores that multiply as many vectors in a cycle as they load: avx512vnni */
+  E3K_TILES_AUTO = 2 /* those for this CPU */
 } e3k_tiles;
 
 typedef struct e3k_table {
@@ -236,7 +233,9 @@ uint8_t e3k_fit_grid(const float *weights, size_t stride, size_t count, float sc
 /* The scale of an output of 4-bit panels with the grids that fit best: of candidates below and above max|w| / 127. */
 float e3k_fit_int4_scale(const float *weights, size_t stride, size_t inputs, const float *importance);
 
-static inline size_t e3k_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+static inline size_t e3k_round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 /* `bytes` rounded up to an odd number of cache lines of 64 bytes: how far apart rows should lie. A power of two apart they
  * would share few sets of a cache, where the lines of one tile's rows then drive each other out. */
 static inline size_t e3k_odd_lines(size_t bytes) { return e3k_round_up(bytes, 64) | 64; }

@@ -20,10 +20,10 @@ extern "C" {
  * readable. Pixel (x, y) of the picture is, with X = flip_x ? last - x : x and Y likewise (transposed: x and y change
  * places first), the pixel (left + X, top + Y) of the planes. */
 typedef struct e3k_image {
-  uint32_t format;              /* e3_pixel_format */
-  uint32_t plane_width;         /* pixels of a line of the planes */
-  uint32_t width, height;       /* of the picture */
-  uint32_t left, top;           /* of the rectangle in the planes */
+  uint32_t format;                    /* e3_pixel_format */
+  uint32_t plane_width;               /* pixels of a line of the planes */
+  uint32_t width, height;             /* of the picture */
+  uint32_t left, top;                 /* of the rectangle in the planes */
   uint8_t transposed, flip_x, flip_y; /* 0 or 1; flips are along the axes of the planes */
   const uint8_t *planes[3];
   size_t strides[3]; /* bytes */
@@ -87,12 +87,12 @@ typedef struct e3k_patches {
 typedef struct e3k_prepare {
   e3k_image image;
   e3k_patches patches;
-  uint32_t resample;        /* e3k_resample */
-  float scale_x, scale_y;   /* source pixels per resized pixel */
-  uint32_t crop_x, crop_y;  /* first column and line of the resized image that is used */
-  e3k_axis columns, lines;  /* E3K_FILTER: of the used columns and lines of the resized image */
-  uint32_t down_first;      /* E3K_FILTER: 0: across, then down; 1: down, then across */
-  uint32_t normalize;       /* 0: v = low + (x / 255) * span; 1: v = (x - mean[c]) / deviation[c] */
+  uint32_t resample;       /* e3k_resample */
+  float scale_x, scale_y;  /* source pixels per resized pixel */
+  uint32_t crop_x, crop_y; /* first column and line of the resized image that is used */
+  e3k_axis columns, lines; /* E3K_FILTER: of the used columns and lines of the resized image */
+  uint32_t down_first;     /* E3K_FILTER: 0: across, then down; 1: down, then across */
+  uint32_t normalize;      /* 0: v = low + (x / 255) * span; 1: v = (x - mean[c]) / deviation[c] */
   float low, span;
   float mean[3], deviation[3];
 } e3k_prepare;

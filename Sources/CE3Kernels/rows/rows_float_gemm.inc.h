@@ -5,9 +5,7 @@
 E3K_INLINE void float_tile(const float *rows, size_t row_stride, size_t inputs, const float *panels, const float *bias,
                            float *out, size_t out_stride, const size_t R, const size_t P) {
   f16 sums[8][4];
-  E3K_UNROLL for (size_t r = 0; r < R; r++) {
-    E3K_UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = (f16){0};
-  }
+  E3K_UNROLL for (size_t r = 0; r < R; r++) { E3K_UNROLL for (size_t p = 0; p < P; p++) sums[r][p] = (f16){0}; }
   for (size_t k = 0; k < inputs; k++) {
     E3K_UNROLL for (size_t p = 0; p < P; p++) {
       f16 w = load(panels + (p * inputs + k) * E3K_PANEL_CHANNELS);

@@ -55,7 +55,7 @@ E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *s
   E3K_UNROLL for (int n = 0; n < BLOCK; n++) q[n] = _mm512_cvtps_epi32(columns[n]);
   const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
   *sums = (u16)_mm512_dpbusd_epi32((__m512i)*sums, _mm512_set1_epi8(1), bytes);
-  E3K_UNROLL for (int g = 0; g < LANES / E3K_PANEL_GROUP; g++) *(u4_memory *)(group + g * 64) = ((const u4 *)&bytes)[g];
+  E3K_UNROLL for (int g = 0; g < LANES / E3K_PANEL_GROUP; g++) * (u4_memory *)(group + g * 64) = ((const u4 *)&bytes)[g];
 }
 
 E3K_INLINE u4 key_totals(const key_sums *sums, size_t width) {
@@ -74,7 +74,7 @@ typedef struct key_sums {
 E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *sums) {
   uint32x4x4_t rows;
   E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
-    const int8x16_t bytes = (int8x16_t)__builtin_convertvector(rounded(columns[n]), b16);
+    const int8x16_t bytes = (int8x16_t) __builtin_convertvector(rounded(columns[n]), b16);
     sums->of[n] = vpadalq_s16(sums->of[n], vpaddlq_s8(bytes));
     rows.val[n] = (uint32x4_t)bytes;
   }
@@ -101,7 +101,7 @@ E3K_INLINE void store_keys(uint8_t *group, const f16 columns[BLOCK], key_sums *s
   E3K_UNROLL for (int n = 0; n < BLOCK; n++) {
     const u16 integers = rounded(columns[n]);
     sums->of[n] = sums->of[n] + integers;
-    q[n] = (u4)__builtin_convertvector(integers, b16);
+    q[n] = (u4) __builtin_convertvector(integers, b16);
   }
   u4 ab_low = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
   u4 ab_high = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
@@ -164,8 +164,8 @@ static void pack_keys(const float *keys, size_t stride, size_t tokens, size_t wi
 
 /* The bytes nearest to 16 columns of four tokens times `factor`, zeros past the last of `tokens`, as a group of a panel; adds
  * them, as `rounded` has them, to `sum`. */
-E3K_INLINE void store_values(uint8_t *group, const float *values, size_t stride, size_t tokens, size_t token, f16 factor,
-                             u16 *sum, const int all_present) {
+E3K_INLINE void store_values(uint8_t *group, const float *values, size_t stride, size_t tokens, size_t token,
+                             f16 factor, u16 *sum, const int all_present) {
   u16 q[BLOCK];
   E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) {
     const f16 x = load(values + (all_present ? token + n : least(token + n, tokens - 1)) * stride);
@@ -174,7 +174,7 @@ E3K_INLINE void store_values(uint8_t *group, const float *values, size_t stride,
   }
 #if defined(__aarch64__)
   uint8x16x4_t rows;
-  E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) rows.val[n] = (uint8x16_t)__builtin_convertvector(q[n], b16);
+  E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) rows.val[n] = (uint8x16_t) __builtin_convertvector(q[n], b16);
   vst4q_u8(group, rows);
 #else
   u16 ab = (q[0] & 0xffu) | q[1] << 8, cd = (q[2] & 0xffu) | q[3] << 8;

@@ -67,8 +67,7 @@ E3K_INLINE row_quantisers quantisers_of(const float *const rows[BLOCK], size_t w
 }
 
 /* Rows first .. first + BLOCK - 1 of a matrix; past the end, its last row again. */
-E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count,
-                              size_t first) {
+E3K_INLINE void block_of_rows(const float *rows[BLOCK], const float *matrix, size_t stride, size_t count, size_t first) {
   E3K_UNROLL for (size_t n = 0; n < BLOCK; n++) rows[n] = matrix + least(first + n, count - 1) * stride;
 }
 

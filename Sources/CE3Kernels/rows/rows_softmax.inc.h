@@ -61,7 +61,7 @@ typedef struct halfway {
 E3K_INLINE halfway first_half(const beside *b, size_t i) {
   wide v;
   halfway h;
-  E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&v)[n] = load(b->rows[n] + i);
+  E3K_UNROLL for (int n = 0; n < BESIDE; n++)((f16 *)&v)[n] = load(b->rows[n] + i);
   h.fraction = wide_exp2_fraction(v - b->max, &h.nearest);
   return h;
 }
@@ -78,7 +78,7 @@ E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, halfway
     const halfway now = AHEAD ? *h : first_half(b, i); \
     if (AHEAD) *h = following; \
     wide e = wide_exp2_power(now.fraction, now.nearest); \
-    E3K_UNROLL for (int n = 0; n < BESIDE; n++) ((f16 *)&e)[n] = lanes(((f16 *)&e)[n]); \
+    E3K_UNROLL for (int n = 0; n < BESIDE; n++)((f16 *)&e)[n] = lanes(((f16 *)&e)[n]); \
     sums = sums + e; \
     const wide u = e * 254.0f; \
     E3K_UNROLL for (int n = 0; n < BESIDE; n++) store_bytes(b->out[n] + (i), ((const f16 *)&u)[n], -127); \
@@ -97,7 +97,8 @@ E3K_INLINE void weigh(const beside *b, const beside *next, size_t width, halfway
 static int softmax_quantize(const float *scores, size_t stride, size_t count, size_t width, uint8_t *out,
                             size_t out_stride, e3k_range *ranges) {
   u16 most = {0};
-  f16 max = maxima(scores, stride, count, width, 0, &most), next_max = maxima(scores, stride, count, width, BLOCK, &most);
+  f16 max = maxima(scores, stride, count, width, 0, &most),
+      next_max = maxima(scores, stride, count, width, BLOCK, &most);
   beside now = rows_beside(scores, stride, count, out, out_stride, 0, max, 0);
   halfway h;
   if (AHEAD) h = first_half(&now, 0);

@@ -3,8 +3,7 @@
  */
 typedef int8_t s16 __attribute__((vector_size(16)));
 
-static void multiply_transposed(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs,
-                                float *out) {
+static void multiply_transposed(const float *row, const uint8_t *panels, size_t panel_count, size_t inputs, float *out) {
   for (size_t k = 0; k < inputs; k += LANES) {
     f16 sum = {0};
     for (size_t p = 0; p < panel_count; p++) {

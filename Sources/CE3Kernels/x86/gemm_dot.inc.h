@@ -48,7 +48,6 @@ typedef float vf_memory __attribute__((vector_size(VECTOR_BYTES), aligned(4), ma
 typedef int32_t vi_memory __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
 typedef int32_t int_memory __attribute__((aligned(1), may_alias));
 
-
 /* What a tile asks for while it multiplies. */
 typedef enum asking {
   /* One of the tiles of a panel: the next panel. Two or three tiles have little time for a line: each asks for one with
@@ -67,8 +66,15 @@ typedef enum asking {
    * else for those NEAR bytes ahead in both. */
   PAIRED
 } asking;
-enum { FEW_TILES = 3, FAR_ROWS = 6, NEAR = 4096, NEAR_OF_PAIRS = 8192, FAR = 16384, SHORT_PANEL = 16384,
-       EXPAND_AHEAD = 2048 };
+enum {
+  FEW_TILES = 3,
+  FAR_ROWS = 6,
+  NEAR = 4096,
+  NEAR_OF_PAIRS = 8192,
+  FAR = 16384,
+  SHORT_PANEL = 16384,
+  EXPAND_AHEAD = 2048
+};
 
 /* Rows from which a product takes pairs. Fewer rows wait for memory, which is faster with one stream than with two; 4-bit
  * weights have less of it to wait for. */
@@ -136,9 +142,9 @@ E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
 #include "int4_grids.inc.h"
 
 /* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
-E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes,
-                         const grids *grids, tile_sums *sums, const int i, const int is_only, const int R,
-                         const int vectors, const int bits) {
+E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, const grids *grids,
+                         tile_sums *sums, const int i, const int is_only, const int R, const int vectors,
+                         const int bits) {
   (void)is_only; /* most tiers multiply all tiles alike */
   vi weights[MAX_SUMS];
   E3K_UNROLL for (int v = 0; v < vectors; v++) {
@@ -164,7 +170,7 @@ E3K_INLINE size_t bytes_of_panel(const e3k_gemm *g, const int bits) {
 
 /* y[r][n] for R rows and a panel or two. */
 E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
-                 const lookahead *wanted, const asking asking, const int R, const int bits) {
+                     const lookahead *wanted, const asking asking, const int R, const int bits) {
   const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS, is_only = asking == ALONE || asking == ALONE_FAR;
   const int lines = bits * GROUPS / 8; /* of weights in a step */
   const size_t stride = g->row_stride, panel_bytes = bytes_of_panel(g, bits);
@@ -202,8 +208,9 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
       __builtin_prefetch(soon.line, 0, 3);
       soon.line += 64;
     }
-    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
-                                     GRIDS_IN_MEMORY(R, vectors));
+    if (bits == 4)
+      grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                       GRIDS_IN_MEMORY(R, vectors));
     E3K_UNROLL for (int i = 0; i < GROUPS; i++) {
       if (asking != SHARING && i < lines) __builtin_prefetch(line + i * soon.step, 0, 3);
       if (asking == ALONE_FAR && i < lines) __builtin_prefetch(far_line + i * 64, 0, 2);
@@ -213,8 +220,9 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
     move(&rows, GROUPS * 4, R);
   }
   if (groups > 0) {
-    if (bits == 4) grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
-                                     GRIDS_IN_MEMORY(R, vectors));
+    if (bits == 4)
+      grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
+                       GRIDS_IN_MEMORY(R, vectors));
     multiply(&rows, stride, w, panel_bytes, grids, &sums, 0, is_only, R, vectors, bits);
     multiply(&rows, stride, w, panel_bytes, grids, &sums, 1, is_only, R, vectors, bits);
   }
@@ -242,8 +250,9 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
 #else
 /* Without optimisation, as in another package's debug build, every tile in the switch below would keep its own variables
  * on the stack: one function for all of them. */
-static __attribute__((noinline)) void tile_any(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y,
-                                               size_t y_stride, const lookahead *soon, int asking, int rows, int bits) {
+static __attribute__((noinline)) void tile_any(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start,
+                                               float *y, size_t y_stride, const lookahead *soon, int asking, int rows,
+                                               int bits) {
   tile(g, row, panel, start, y, y_stride, soon, asking, rows, bits);
 }
 #define TILE_CALL tile_any

@@ -8,9 +8,18 @@
 
 #define VECTOR_BYTES 64
 /* The instructions are volatile, so that they stay in the order of the source. */
-#define LOAD(p) ({ vi v_; __asm__ volatile("vmovdqu64 %1, %0" : "=v"(v_) : "m"(*(const vi_memory *)(p))); v_; })
+#define LOAD(p) \
+  ({ \
+    vi v_; \
+    __asm__ volatile("vmovdqu64 %1, %0" : "=v"(v_) : "m"(*(const vi_memory *)(p))); \
+    v_; \
+  })
 #define BROADCAST(p) \
-  ({ vi v_; __asm__ volatile("vpbroadcastd %1, %0" : "=v"(v_) : "m"(*(const int_memory *)(p))); v_; })
+  ({ \
+    vi v_; \
+    __asm__ volatile("vpbroadcastd %1, %0" : "=v"(v_) : "m"(*(const int_memory *)(p))); \
+    v_; \
+  })
 #define DOT(IS_ONLY, sums, rows, weights) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(rows), "v"(weights))
 #define LOW_4_BITS ((vi){0} + 0x0f0f0f0f)
 #define EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY) \

@@ -24,8 +24,8 @@ E3K_INLINE void read_grids(grids *grids, const uint8_t *at, size_t panel_bytes, 
 E3K_INLINE void expand_line(const uint8_t *codes, const grids *grids, uint8_t *out) {
   E3K_UNROLL for (int i = 0; i < 2; i++) {
     E3K_UNROLL for (int v = 0; v < VECTORS; v++) {
-      *(vi_memory *)(out + i * 64 + v * VECTOR_BYTES) =
-          EXPAND(codes + v * VECTOR_BYTES, i, grids->multiplier[v], grids->offset[v], 0);
+      *(vi_memory *)(out + i * 64 + v * VECTOR_BYTES) = EXPAND(codes + v * VECTOR_BYTES, i, grids->multiplier[v],
+                                                               grids->offset[v], 0);
     }
   }
   __builtin_prefetch(codes + EXPAND_AHEAD, 0, 3);

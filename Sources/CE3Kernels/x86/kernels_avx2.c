@@ -10,8 +10,11 @@
 #define E3K_WIDE_LANES 32
 #include "rows/rows_generic.inc.h"
 
-const e3k_table e3k_table_avx2 = {.isa = E3_ISA_AVX2, .name = "avx2", .gemm = e3k_gemm_avx2, .expand = e3k_expand_avx2,
-    E3K_ROW_KERNELS,
+const e3k_table e3k_table_avx2 = {.isa = E3_ISA_AVX2,
+                                  .name = "avx2",
+                                  .gemm = e3k_gemm_avx2,
+                                  .expand = e3k_expand_avx2,
+                                  E3K_ROW_KERNELS,
                                   .prepare_lines = e3k_prepare_lines_avx2};
 
 #pragma clang attribute pop

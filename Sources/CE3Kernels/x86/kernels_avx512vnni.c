@@ -13,13 +13,20 @@
 #define E3K_WIDE_LANES 64
 #include "rows/rows_generic.inc.h"
 
-const e3k_table e3k_table_avx512vnni = {
-    .isa = E3_ISA_AVX512VNNI, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni,
-    .expand = e3k_expand_avx512vnni, E3K_ROW_KERNELS, .prepare_lines = e3k_prepare_lines_avx512};
+const e3k_table e3k_table_avx512vnni = {.isa = E3_ISA_AVX512VNNI,
+                                        .name = "avx512vnni",
+                                        .gemm = e3k_gemm_avx512vnni,
+                                        .expand = e3k_expand_avx512vnni,
+                                        E3K_ROW_KERNELS,
+                                        .prepare_lines = e3k_prepare_lines_avx512};
 
-const e3k_table e3k_table_avx512vnni_pairs = {
-    .isa = E3_ISA_AVX512VNNI, .tiles = E3K_TILES_PAIRS, .name = "avx512vnni", .gemm = e3k_gemm_avx512vnni_pairs,
-    .expand = e3k_expand_avx512vnni, E3K_ROW_KERNELS, .prepare_lines = e3k_prepare_lines_avx512};
+const e3k_table e3k_table_avx512vnni_pairs = {.isa = E3_ISA_AVX512VNNI,
+                                              .tiles = E3K_TILES_PAIRS,
+                                              .name = "avx512vnni",
+                                              .gemm = e3k_gemm_avx512vnni_pairs,
+                                              .expand = e3k_expand_avx512vnni,
+                                              E3K_ROW_KERNELS,
+                                              .prepare_lines = e3k_prepare_lines_avx512};
 
 #pragma clang attribute pop
 #endif

@@ -27,14 +27,14 @@ extern "C" {
 #endif
 
 enum {
-  E3P_MAX_SIDE = 16384,               /* pixels */
-  E3P_MAX_PIXELS = 67108864,          /* unless the settings say otherwise: 8192 x 8192, 192 MiB of colour */
-  E3P_MAX_SCANS = 100,                /* of a JPEG */
-  E3P_MAX_STRAY_BYTES = 2,            /* left over by a scan of a JPEG */
+  E3P_MAX_SIDE = 16384,                /* pixels */
+  E3P_MAX_PIXELS = 67108864,           /* unless the settings say otherwise: 8192 x 8192, 192 MiB of colour */
+  E3P_MAX_SCANS = 100,                 /* of a JPEG */
+  E3P_MAX_STRAY_BYTES = 2,             /* left over by a scan of a JPEG */
   E3P_MAX_STRAY_BYTES_OF_INTERVAL = 8, /* the same, from one restart marker to the next */
-  E3P_MAX_FILLER_BYTES = 64,          /* the same, when all have one value */
-  E3P_MAX_STREAM_PICTURE = 33554432,  /* bytes of a picture in a stream */
-  E3P_MESSAGE_BYTES = 256             /* of the text of an error */
+  E3P_MAX_FILLER_BYTES = 64,           /* the same, when all have one value */
+  E3P_MAX_STREAM_PICTURE = 33554432,   /* bytes of a picture in a stream */
+  E3P_MESSAGE_BYTES = 256              /* of the text of an error */
 };
 
 typedef enum e3p_kind { E3P_JPEG = 1, E3P_PNG = 2, E3P_PNM = 3 } e3p_kind;
@@ -56,10 +56,10 @@ typedef struct e3p_settings {
 /* What the first bytes of a picture say. */
 typedef struct e3p_header {
   e3p_kind kind;
-  uint32_t width, height;      /* pixels, after the orientation was applied */
-  uint32_t channels;           /* 1 grey, 3 colour */
+  uint32_t width, height; /* pixels, after the orientation was applied */
+  uint32_t channels;      /* 1 grey, 3 colour */
   uint32_t stored_width, stored_height;
-  uint32_t orientation;        /* as in EXIF, 1 to 8 */
+  uint32_t orientation; /* as in EXIF, 1 to 8 */
 } e3p_header;
 
 /* 1 where this build has the libraries behind JPEG and PNG, else 0. */
@@ -75,8 +75,8 @@ static inline size_t e3p_pixel_bytes(const e3p_header *header) {
 
 /* Decodes the picture whose header was read from the same bytes into `pixels`. Returns as above; after an error the pixels
  * are unspecified. */
-int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, const e3p_header *header, uint8_t *pixels,
-               char *message);
+int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, const e3p_header *header,
+               uint8_t *pixels, char *message);
 
 /* ------------------------------------------------------------------------------------------- streams of JPEG pictures */
 

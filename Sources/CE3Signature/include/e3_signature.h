@@ -17,12 +17,12 @@ extern "C" {
 
 typedef enum ce3_signature_result {
   CE3_SIGNATURE_OK = 0,
-  CE3_SIGNATURE_NOT_A_KEY,       /* the text is no key of minisign's */
+  CE3_SIGNATURE_NOT_A_KEY,        /* the text is no key of minisign's */
   CE3_SIGNATURE_KEY_HAS_PASSWORD, /* a secret key that is encrypted */
-  CE3_SIGNATURE_NOT_A_SIGNATURE, /* the text is no signature of minisign's */
-  CE3_SIGNATURE_OTHER_KEY,       /* made with a key of another number */
-  CE3_SIGNATURE_WRONG,           /* of other bytes, or damaged: the file must not be trusted */
-  CE3_SIGNATURE_MISSING          /* this build has no libsodium */
+  CE3_SIGNATURE_NOT_A_SIGNATURE,  /* the text is no signature of minisign's */
+  CE3_SIGNATURE_OTHER_KEY,        /* made with a key of another number */
+  CE3_SIGNATURE_WRONG,            /* of other bytes, or damaged: the file must not be trusted */
+  CE3_SIGNATURE_MISSING           /* this build has no libsodium */
 } ce3_signature_result;
 
 typedef struct ce3_public_key {

@@ -33,19 +33,19 @@ typedef struct ce3_affinity {
 } ce3_affinity;
 
 typedef struct ce3_team {
-  uint32_t count;            /* members, the caller included */
-  uint32_t started;          /* workers that run */
-  uint32_t generation;       /* atomic: number of runs begun; workers park on it */
-  uint32_t stopping;         /* atomic */
-  uint32_t barrier_arrived;  /* atomic */
-  uint32_t barrier_phase;    /* atomic: number of barriers passed; members park on it */
-  uint32_t barrier_parked;   /* atomic: members that sleep at the barrier */
-  uint32_t spin_rounds;      /* atomic: polls of a waiting member before it parks */
-  uint32_t busy;             /* atomic: a call is in progress */
-  uint32_t forks;            /* of this process when the team was started */
-  uint32_t late;             /* whether the deadline had passed when member 0 last looked */
+  uint32_t count;           /* members, the caller included */
+  uint32_t started;         /* workers that run */
+  uint32_t generation;      /* atomic: number of runs begun; workers park on it */
+  uint32_t stopping;        /* atomic */
+  uint32_t barrier_arrived; /* atomic */
+  uint32_t barrier_phase;   /* atomic: number of barriers passed; members park on it */
+  uint32_t barrier_parked;  /* atomic: members that sleep at the barrier */
+  uint32_t spin_rounds;     /* atomic: polls of a waiting member before it parks */
+  uint32_t busy;            /* atomic: a call is in progress */
+  uint32_t forks;           /* of this process when the team was started */
+  uint32_t late;            /* whether the deadline had passed when member 0 last looked */
   uint32_t reserved;
-  uint64_t deadline;         /* atomic: nanoseconds of the monotonic clock; 0: none */
+  uint64_t deadline; /* atomic: nanoseconds of the monotonic clock; 0: none */
   ce3_affinity caller;
   ce3_team_task task;
   void *context;

@@ -219,7 +219,8 @@ static void layer_norm(const e3k_table *table, uint64_t seed, record *out, void 
   e3k_range *ranges = outputs & 2 ? guarded(count * sizeof *ranges) : 0;
   const float epsilon = random_size(&random, 0, 1) == 0 ? 1e-6f : 1e-12f;
   check(table->layer_norm(rows, stride, count, width, gamma, with_beta ? beta : 0, epsilon, normalized, stride, bytes,
-                          bytes_stride, ranges), out, context);
+                          bytes_stride, ranges),
+        out, context);
   if (normalized) out(context, normalized, count * stride * sizeof *normalized);
   if (bytes) {
     unflip(table, bytes, bytes_stride, count, width);

@@ -10,26 +10,19 @@ typedef struct plane_sizes {
 
 static plane_sizes sizes_of(uint32_t format, size_t width) {
   switch (format) {
-    case E3_PIXEL_GRAY8:
-      return (plane_sizes){{width}, 0};
+    case E3_PIXEL_GRAY8: return (plane_sizes){{width}, 0};
     case E3_PIXEL_RGB24:
-    case E3_PIXEL_BGR24:
-      return (plane_sizes){{3 * width}, 0};
+    case E3_PIXEL_BGR24: return (plane_sizes){{3 * width}, 0};
     case E3_PIXEL_BGRX32:
     case E3_PIXEL_RGBX32:
     case E3_PIXEL_XRGB32:
-    case E3_PIXEL_XBGR32:
-      return (plane_sizes){{4 * width}, 0};
+    case E3_PIXEL_XBGR32: return (plane_sizes){{4 * width}, 0};
     case E3_PIXEL_NV12:
-    case E3_PIXEL_NV21:
-      return (plane_sizes){{width, width}, 1};
-    case E3_PIXEL_NV16:
-      return (plane_sizes){{width, width}, 2};
+    case E3_PIXEL_NV21: return (plane_sizes){{width, width}, 1};
+    case E3_PIXEL_NV16: return (plane_sizes){{width, width}, 2};
     case E3_PIXEL_I420:
-    case E3_PIXEL_YV12:
-      return (plane_sizes){{width, width / 2, width / 2}, 1};
-    default:
-      return (plane_sizes){{2 * width}, 0};
+    case E3_PIXEL_YV12: return (plane_sizes){{width, width / 2, width / 2}, 1};
+    default: return (plane_sizes){{2 * width}, 0};
   }
 }
 
@@ -76,8 +69,7 @@ static e3k_image random_image(random_stream *random) {
   const plane_sizes sizes = sizes_of(image.format, width);
   for (int p = 0; p < 3 && sizes.line[p] > 0; p++) {
     image.strides[p] = sizes.line[p] + random_size(random, 0, 9);
-    image.planes[p] =
-        random_plane(random, sizes.line[p], p == 0 ? height : height * sizes.lines / 2, image.strides[p]);
+    image.planes[p] = random_plane(random, sizes.line[p], p == 0 ? height : height * sizes.lines / 2, image.strides[p]);
   }
   return image;
 }

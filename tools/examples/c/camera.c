@@ -69,8 +69,8 @@ static void open_camera(device *camera, const char *path, unsigned width, unsign
   for (unsigned i = 0; i < camera->count; i++) {
     struct v4l2_buffer buffer = {.index = i, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
     if (ask(camera->descriptor, VIDIOC_QUERYBUF, &buffer)) stop(path);
-    void *bytes =
-        mmap(NULL, buffer.length, PROT_READ | PROT_WRITE, MAP_SHARED, camera->descriptor, (off_t)buffer.m.offset);
+    void *bytes = mmap(NULL, buffer.length, PROT_READ | PROT_WRITE, MAP_SHARED, camera->descriptor,
+                       (off_t)buffer.m.offset);
     if (bytes == MAP_FAILED) stop(path);
     camera->buffers[i].bytes = bytes;
     camera->buffers[i].size = buffer.length;
@@ -163,7 +163,7 @@ int main(int argc, char **argv) {
     e3_result result = {.struct_size = sizeof result};
     const e3_status answered = e3_session_run_frame(session, &frame, &result);
     if (ask(camera.descriptor, VIDIOC_QBUF, &buffer)) stop(argv[2]); /* the answer lies in the arena */
-    if (answered == E3_ERROR_FRAME_STRIDE) continue;               /* a frame that was cut off */
+    if (answered == E3_ERROR_FRAME_STRIDE) continue;                 /* a frame that was cut off */
     check(argv[2], answered);
     printf("%lu: %s, class %u, probability %.3f, uncertainty %.3f nats\n", number,
            result.decision <= E3_DECISION_UNKNOWN ? decisions[result.decision] : "", (unsigned)result.top_class,

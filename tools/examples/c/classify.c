@@ -75,8 +75,8 @@ int main(int argc, char **argv) {
   size_t length = 0; /* stays 0 when the file has no labels */
   (void)e3_model_get_label(&model, result.top_class, &label, &length);
   printf("class %u %.*s: probability %.3f, uncertainty %.3f nats, %.3f of it between %u members\n",
-         (unsigned)result.top_class, (int)length, label, (double)result.top_probability,
-         (double)result.total_entropy, (double)result.mutual_information, (unsigned)result.members);
+         (unsigned)result.top_class, (int)length, label, (double)result.top_probability, (double)result.total_entropy,
+         (double)result.mutual_information, (unsigned)result.members);
   e3_session_destroy(session);
   free(arena);
   return 0;

@@ -109,9 +109,8 @@ void classify(char **arguments) {
   std::vector<std::uint32_t> ranking(answer.classes);
   std::iota(ranking.begin(), ranking.end(), 0U);
   const auto shown = ranking.begin() + std::min<std::ptrdiff_t>(3, static_cast<std::ptrdiff_t>(ranking.size()));
-  std::partial_sort(ranking.begin(), shown, ranking.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return answer.probabilities[a] > answer.probabilities[b];
-  });
+  std::partial_sort(ranking.begin(), shown, ranking.end(),
+                    [&](std::uint32_t a, std::uint32_t b) { return answer.probabilities[a] > answer.probabilities[b]; });
   std::for_each(ranking.begin(), shown, [&](std::uint32_t index) {
     const std::string label(model.label(index));
     std::printf("%u %s: %.3f\n", static_cast<unsigned>(index), label.c_str(),

@@ -36,7 +36,7 @@ void load_row(const bf16 *from, float *to, int64_t count) {
   for (int64_t i = 0; i < count; i++) to[i] = load(from[i]);
 }
 
-}  // namespace
+} // namespace
 
 // x [R, H] float32 + y [R, H] bfloat16 (or none) -> the sum, its layer normalisation in bfloat16, and the inverse
 // standard deviations [R] and means [R].
@@ -65,8 +65,8 @@ std::vector<Tensor> add_norm(Tensor x, std::optional<Tensor> y, Tensor scale, Te
 }
 
 // The gradient of add_norm: d_sum and d_normal -> that of x (and, rounded, of y), of scale and of bias.
-std::vector<Tensor> add_norm_backward(Tensor d_sum, Tensor d_normal, Tensor sum, Tensor mean, Tensor inverse, Tensor scale,
-                                      bool has_y) {
+std::vector<Tensor> add_norm_backward(Tensor d_sum, Tensor d_normal, Tensor sum, Tensor mean, Tensor inverse,
+                                      Tensor scale, bool has_y) {
   int64_t rows = sum.size(0), width = sum.size(1);
   Tensor dx = torch::empty_like(sum), dy, d_scale = torch::zeros({width}), d_bias = torch::zeros({width});
   if (has_y) dy = torch::empty({rows, width}, torch::kBFloat16);
@@ -109,7 +109,7 @@ constexpr float kRoot = 0.7978845608028654f, kCube = 0.044715f;
 // GELU is v / (1 + odds(v)). Bounded, as fast division by infinity gives NaN.
 float odds(float v) { return std::exp(std::min(80.0f, -2 * kRoot * (v + kCube * v * v * v))); }
 
-}  // namespace
+} // namespace
 
 // The tanh form of GELU; x is kept for the gradient.
 Tensor gelu(Tensor x) {
@@ -146,8 +146,7 @@ typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
 const Lanes *lanes(const float *values) { return reinterpret_cast<const Lanes *>(values); }
 
 // Work on one head of D values, its tokens padded to L. All sizes but the number of tokens are known to the compiler.
-template <int L, int D>
-struct Head {
+template <int L, int D> struct Head {
   int64_t tokens;
   alignas(64) float q[L][D], k[L][D], v[L][D], p[L][L];
 
@@ -180,8 +179,7 @@ struct Head {
   }
 
   // c [T, D] = a x b for a [T, T], or with a transposed.
-  template <bool Transposed>
-  void inner(const float (*a)[L], const float (*b)[D], float (*c)[D]) const {
+  template <bool Transposed> void inner(const float (*a)[L], const float (*b)[D], float (*c)[D]) const {
     for (int64_t t = 0; t < tokens; t += 4) {
       Lanes lines[4][D / 16] = {};
       for (int64_t u = 0; u < tokens; u++)
@@ -212,8 +210,7 @@ struct Head {
   }
 };
 
-template <int L, int D>
-void attend(const bf16 *qkv, bf16 *out, int64_t sequences, int64_t tokens, int64_t width) {
+template <int L, int D> void attend(const bf16 *qkv, bf16 *out, int64_t sequences, int64_t tokens, int64_t width) {
   auto head = std::make_unique<Head<L, D>>();
   head->tokens = tokens;
   float mixed[L][D];
@@ -252,7 +249,7 @@ void attend_backward(const bf16 *gradient, const bf16 *qkv, bf16 *out, int64_t s
   }
 }
 
-}  // namespace
+} // namespace
 
 // Self-attention with heads of 32 values: qkv [S*T, 3H] (queries, keys, values side by side) -> [S*T, H]. At most 64
 // tokens.

@@ -46,7 +46,8 @@ int main(int argc, char **argv) {
   }
   float probability;
   int32_t status;
-  const intptr_t top = board_classify(model, model_size, arena, sizeof arena, pixels, width, height, &probability, &status);
+  const intptr_t top = board_classify(model, model_size, arena, sizeof arena, pixels, width, height, &probability,
+                                      &status);
   if (top < 0) {
     fprintf(stderr, "board: status %d\n", (int)status);
     return 1;
