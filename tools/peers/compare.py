@@ -99,7 +99,7 @@ def prepare(name, peers=tuple(PEERS.values())):
   model = ("--config", folder / "config.json")
   weights = make(folder / "weights.safetensors", lambda path: convert("random", *model, "-o", path))
   (folder / "model.e3").unlink(missing_ok=True)  # each version of the runtime packs its own
-  make(folder / "model.e3", lambda path: convert("pack", weights, *model, "-o", path))
+  make(folder / "model.e3", lambda path: convert("pack", weights, *model, "--quantize-with", "nearest", "-o", path))
   shape = (*config["image_size"], 3)
   images = [np.random.default_rng(seed).uniform(-1, 1, (IMAGES, *shape)).astype(np.float32) for seed in (1, 2)]
 

@@ -394,10 +394,11 @@ class Fit:
     save_safetensors(weights, tensors, {"made by": "e3-train fit"})
     # Named as the user's, which is what the page of e3-eval shows.
     model = self.work / output.name
-    self.commands.run(convert, "pack", weights, "--labels", labels, "--resize", picture.resize,
-                      "--value-norm", picture.value_norm, "-o", model, notes=False)
-    # Class statistics come from the pictures that were trained on: those held out give the thresholds.
+    # Weights are rounded against the pictures that were trained on, and class statistics come from them: those held out
+    # give the thresholds.
     learnt = self.linked("train", self.folder, self.parts[0])
+    self.commands.run(convert, "pack", weights, "--labels", labels, "--resize", picture.resize,
+                      "--value-norm", picture.value_norm, "--quantize-with", learnt, "-o", model, notes=False)
     held = self.linked("calibration", self.folder, self.parts[1])
     test = self.linked("test", self.test_folder or self.folder, None if self.test_folder else self.parts[2])
     meter = self.meter(f"calibrating on {len(self.parts[1])} pictures")
