@@ -1,5 +1,6 @@
 import E3
 import E3DataSets
+import E3Format
 import E3Host
 import E3Models
 
@@ -18,6 +19,8 @@ public struct LearningSummary: Sendable {
   public let classes: [Class]
   /// Of the unlike pictures that were left out in turn, those that were taken for a learned class; nil without some.
   public let taken: Share?
+  /// Pictures that are copies of others, which tell nothing of pictures that were not seen.
+  public let copies: Int
 }
 
 /// So many of so many.
@@ -58,13 +61,23 @@ public func learnClasses(
   let lesson = Lesson(model: model, names: names, pictures: pictures, unlike: unlike)
   let all = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: nil)
 
-  // What was left out is looked for with all the rest.
-  let folds = min(Lesson.mostFolds, pictures.count)
+  // What was left out, with all its copies, is looked for with all the rest.
+  let groups = try lesson.groups()
+  let distinct = (groups.max() ?? -1) + 1
+  let folds = min(Lesson.mostFolds, distinct)
+  // Numbers come in the order of the first of their pictures.
+  var firsts: [Int] = []
+  for place in groups.indices where groups[place] == firsts.count { firsts.append(place) }
+  var distinctOf = [Int](repeating: 0, count: names.count)
+  for place in firsts { distinctOf[pictures.labels?[place] ?? 0] += 1 }
   var found = [Share](repeating: Share(count: 0, of: 0), count: names.count)
-  for fold in 0..<folds where pictures.count > 1 {
-    let rest = try lesson.learned(from: before.bytes, leavingOut: (fold, folds), unlikeFold: nil)
-    for place in stride(from: fold, to: pictures.count, by: folds) {
+  for fold in 0..<folds where distinct > 1 {
+    let rest = try lesson.learned(
+      from: before.bytes, leavingOut: groups.map { $0 % folds == fold }, unlikeFold: nil)
+    for place in stride(from: fold, to: distinct, by: folds).map({ firsts[$0] }) {
       let class_ = pictures.labels?[place] ?? 0
+      // Without its only picture a class is not there.
+      guard distinctOf[class_] > 1 else { continue }
       let answer = try lesson.answer(pictures, place, rest)
       found[class_] = Share(count: found[class_].count + (answer == names[class_] ? 1 : 0), of: found[class_].of + 1)
     }
@@ -91,7 +104,7 @@ public func learnClasses(
     return LearningSummary.Class(
       label: names[index], pictures: learned.pictures, radius: learned.radius, found: found[index])
   }
-  return LearningSummary(classes: classes, taken: taken)
+  return LearningSummary(classes: classes, taken: taken, copies: pictures.count - distinct)
 }
 
 /// The labels of the classes that pictures are of.
@@ -120,9 +133,26 @@ private struct Lesson {
 
   static let mostFolds = 10
 
-  /// The classes of `bytes` with these pictures added, but those of a fold.
+  /// Numbers the pictures, copies alike, from 0 on in the order in which they come.
+  func groups() throws(FileError) -> [Int] {
+    var numbers: [UInt64: Int] = [:]
+    var groups: [Int] = []
+    for place in 0..<pictures.count {
+      var hash = XXH64()
+      switch try pictures.image(at: place) {
+      case .picture(let picture): picture.pixels.withUnsafeBytes { hash.update($0) }
+      case .tensor(let values): values.withUnsafeBytes { hash.update($0) }
+      }
+      let number = numbers[hash.digest] ?? numbers.count
+      numbers[hash.digest] = number
+      groups.append(number)
+    }
+    return groups
+  }
+
+  /// The classes of `bytes` with these pictures added, but those that are left out.
   func learned(
-    from bytes: [UInt8], leavingOut fold: (Int, Int)?, unlikeFold: Int?
+    from bytes: [UInt8], leavingOut left: [Bool]?, unlikeFold: Int?
   ) throws(FileError) -> LearnedClasses {
     let classes: LearnedClasses
     do throws(E3Error) {
@@ -137,7 +167,7 @@ private struct Lesson {
         try learn(unlike, place, index, classes, &session)
       }
     }
-    for place in 0..<pictures.count where fold.map({ place % $0.1 != $0.0 }) ?? true {
+    for place in 0..<pictures.count where left.map({ !$0[place] }) ?? true {
       try learn(
         pictures, place, index(of: names[pictures.labels?[place] ?? 0], isUnlike: false, classes), classes, &session)
     }

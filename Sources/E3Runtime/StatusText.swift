@@ -45,7 +45,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FILE_TRUNCATED: "the file is truncated: it is shorter than its header says"
   case E3_ERROR_FILE_MAGIC: "not an E3 model file"
   case E3_ERROR_FILE_VERSION:
-    "written in a version of the format that this library does not read: pack the model anew (e3-convert pack)"
+    "written in a version of the format that this library does not read: pack the model, or learn the classes, anew"
   case E3_ERROR_FILE_HEADER: "the file's header is corrupt"
   case E3_ERROR_FILE_CONFIG: "the model configuration is out of range or contradicts itself"
   case E3_ERROR_FILE_TABLE: "the table does not list the tensors that the configuration needs"

@@ -75,6 +75,7 @@ extension LearningSummary {
         + (learned.found.of > 0 ? "found \(learned.found.text)" : "found: one picture cannot tell")
         + (learned.pictures < 3 ? "; fewer than 3 pictures: at most unsure" : "")
     }
+    if copies > 0 { lines.append("  \(copies) of the pictures are copies of others, and count once") }
     lines.append(
       taken.map { "  taken for one of them, of the unlike pictures: \($0.text)" }
         ?? "  other things taken for one of them: not known; --unlike PICTURES measures it, and lessens it")

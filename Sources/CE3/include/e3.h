@@ -89,7 +89,7 @@ enum {
   E3_ERROR_FILE_ALIGNMENT = 32, /* the mapping does not start at a multiple of 64 bytes */
   E3_ERROR_FILE_TRUNCATED = 33, /* the file is shorter than its header says */
   E3_ERROR_FILE_MAGIC = 34,     /* not an E3 model file */
-  E3_ERROR_FILE_VERSION = 35, /* written in a version of the format that this library does not read: pack the model anew */
+  E3_ERROR_FILE_VERSION = 35, /* written in a version of the format that this library does not read: pack or learn anew */
   E3_ERROR_FILE_HEADER = 36,      /* the header contradicts itself, or its checksum is wrong */
   E3_ERROR_FILE_CONFIG = 37,      /* the model configuration is out of range or contradicts itself */
   E3_ERROR_FILE_TABLE = 38,       /* the extent table does not list exactly what the configuration needs */
