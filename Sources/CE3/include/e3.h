@@ -393,15 +393,14 @@ typedef struct e3_frame {
   size_t strides[2];      /* bytes from one line to the next; 0: lines are adjacent */
   size_t sizes[2];        /* readable bytes at each plane */
   /* from interface version 1.2; all zero means what version 1.1 meant */
-  const void *third_plane; /* I420, YV12 */
-  size_t third_stride;     /* as strides */
-  size_t third_size;       /* as sizes */
-  e3_color_range range;    /* one of E3_RANGE_* */
-  e3_color_matrix matrix;  /* one of E3_MATRIX_*; of formats with U and V */
-  uint32_t crop_x, crop_y, crop_width,
-      crop_height;        /* the rectangle, in pixels, odd values allowed; all 0: the whole frame */
-  e3_transform transform; /* one of E3_TRANSFORM_*, after the rectangle */
-  uint32_t reserved;      /* 0 */
+  const void *third_plane;                          /* I420, YV12 */
+  size_t third_stride;                              /* as strides */
+  size_t third_size;                                /* as sizes */
+  e3_color_range range;                             /* one of E3_RANGE_* */
+  e3_color_matrix matrix;                           /* one of E3_MATRIX_*; of formats with U and V */
+  uint32_t crop_x, crop_y, crop_width, crop_height; /* the rectangle in pixels, odd ones too; all 0: the whole frame */
+  e3_transform transform;                           /* one of E3_TRANSFORM_*, after the rectangle */
+  uint32_t reserved;                                /* 0 */
 } e3_frame;
 
 /* ------------------------------------------------------------------------------------------------------ result */
