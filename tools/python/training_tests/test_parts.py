@@ -139,7 +139,7 @@ class Training(unittest.TestCase):
     losses = []
     for _ in range(12):
       model(inputs)
-      losses.append(torch.nn.functional.mse_loss(model.represented, features(inputs)))
+      losses.append(torch.nn.functional.mse_loss(model.last_tokens, features(inputs)))
       optimizer.zero_grad()
       losses[-1].backward()
       optimizer.step()

@@ -17,7 +17,7 @@ class Guided(VisionTransformer):
   """The network, which keeps the tokens of its last block for the comparison with a teacher's features."""
 
   def pooled(self, x):
-    self.represented = x.view(-1, self.tokens, self.hidden)
+    self.last_tokens = x.view(-1, self.tokens, self.hidden)
     return super().pooled(x)
 
 
@@ -33,7 +33,7 @@ class Run(fashion.Run):
   def other_loss(self, images):
     # From `guidance` to zero, as the learning rates go.
     weight = self.recipe["guidance"] * self.optimizer.share
-    return weight * F.mse_loss(self.model.represented.float(), self.guide(images.flatten(0, 1)))
+    return weight * F.mse_loss(self.model.last_tokens.float(), self.guide(images.flatten(0, 1)))
 
   def validates(self, epoch):
     return epoch % self.options.validate == 0 or epoch >= self.options.epochs
