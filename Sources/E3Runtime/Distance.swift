@@ -79,7 +79,8 @@ extension Encoder {
     kernels.table.pointee.squared_distances(
       representation, zeros, shape.representationPadded, 1, shape.representation, &square)
     let length = square.squareRoot()
-    for column in 0..<shape.representation { row[column] = representation[column] / length }
+    // With the zeros up to a multiple of 16, which the products that follow read.
+    for column in 0..<shape.representationPadded { row[column] = representation[column] / length }
   }
 
   /// Keeps what ``AnswerSpace/combineDistances(members:score:)`` reads of this network's members.
