@@ -6,6 +6,7 @@ extension ModelFile {
   /// The view of the next network; nil after the last.
   ///
   /// - Throws: `fileChanged` when its configuration no longer is one.
+  @inline(never)  // its size, once for each loop over networks
   public func nextNetwork() throws(E3Error) -> ModelFile? {
     guard network + 1 < networkCount else { return nil }
     // Read once: what lies in the file may change.
@@ -44,6 +45,7 @@ extension ModelFile {
   /// view of the first network.
   ///
   /// - Throws: `fileChanged`.
+  @inline(never)
   public func network(ofTable index: Int) throws(E3Error) -> ModelFile? {
     if sections.contains(index) { return nil }
     var view = self
@@ -58,6 +60,7 @@ extension ModelFile {
   /// with. `self` is the view of the first network.
   ///
   /// - Throws: `fileChanged`.
+  @inline(never)
   public func storedIndex(of index: Int) throws(E3Error) -> Int {
     guard networkCount > 1, let owner = try network(ofTable: index), let planned = owner.plannedIndex(ofTable: index)
     else { return index }

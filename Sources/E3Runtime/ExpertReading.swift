@@ -72,6 +72,7 @@ struct ExpertReading {
   }
 
   /// After a failure nothing more is read in this run: each further attempt may take seconds.
+  @inline(never)
   private mutating func read(_ layer: LinearView, _ panels: Range<Int>) {
     let failed = residency.hasFailed + worker.index
     guard !failed.pointee else { return }
@@ -103,6 +104,7 @@ extension ExpertReading {
   }
 
   /// Has the system read the next piece, if there is one.
+  @inline(never)
   private mutating func readAhead(_ encoder: Encoder) {
     guard !residency.hasFailed[worker.index] else { return }
     while ahead.panels.isEmpty {
