@@ -80,12 +80,16 @@ struct BitEqualityTests {
     config.resize = 0
     (config.resize_height, config.resize_width) = (0, 0)
     for config in [config, awkwardConfigs[index].config] {
-      let model = try OpenModel(config, isCalibrated: true)
-      // As floats: zeros, 800 and NaN.
-      let answers = try [0x00, 0x44, 0xFF].map { fill in
-        try OpenSession(model, sessionOptions(), arenaFill: fill).answer(model.image(seed: 1))
+      for calibration in [SampleFile.calibrated.calibration, SampleFile.weighted.calibration] {
+        var file = SampleFile(config: config)
+        (file.calibration, file.hasStatistics) = (calibration, true)
+        let model = try OpenModel(file.bytes)
+        // As floats: zeros, 800 and NaN.
+        let answers = try [0x00, 0x44, 0xFF].map { fill in
+          try OpenSession(model, sessionOptions(), arenaFill: fill).answer(model.image(seed: 1))
+        }
+        #expect(answers.allSatisfy { $0 == answers[0] })
       }
-      #expect(answers.allSatisfy { $0 == answers[0] })
     }
   }
 
