@@ -1,6 +1,7 @@
 import ArgumentParser
 import E3Converter
 import E3Host
+import Glibc
 
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -58,6 +59,10 @@ struct PackCommand: ParsableCommand {
   var quantizeCount: Int = 64
 
   func validate() throws {
+    if let word = quantizeWith, ["drawn", "nearest"].contains(word), access(word, F_OK) == 0 {
+      throw ValidationError(
+        "--quantize-with \(word) is a word and a file here: write ./\(word) for the file, or rename it")
+    }
     guard quantizeCount > 0 else { throw ValidationError("--quantize-count is \(quantizeCount), expected 1 or more") }
     _ = try checkpointSources(checkpoints, configs: config)
   }

@@ -161,6 +161,11 @@ struct QuantizeTests {
     let count = try tool.run(
       ["pack", model.checkpoint, "-o", folder["model.e3"], "--quantize-with", wide, "--quantize-count", "0"])
     #expect(count.status == 2 && count.errors.contains("--quantize-count is 0, expected 1 or more"))
+    try FileManager.default.createDirectory(atPath: folder["drawn"], withIntermediateDirectories: false)
+    let there = BuiltCommand(path: "/bin/sh")
+    let script = "cd \"$1\" && exec \"$0\" pack \"$2\" -o model.e3 --quantize-with drawn"
+    let word = try there.run(["-c", script, tool.path, folder["."], model.checkpoint])
+    #expect(word.status == 2 && word.errors.contains("drawn is a word and a file here: write ./drawn"))
   }
 
   @Test("a pack that is ended while it looks at images leaves nothing", arguments: [SIGINT, SIGTERM, SIGKILL])
