@@ -29,8 +29,8 @@ struct ColdStart {
     return Double(fastest) / 1e6
   }
 
-  /// Starts this program with `--first-frame` on the same tier, with the same resident bytes. It computes with one thread whatever `--threads` says:
-  /// a cold start of several threads would measure how the system starts threads.
+  /// Starts this program with `--first-frame` on the same tier, with the same resident bytes. It computes with one thread
+  /// whatever `--threads` says: a cold start of several threads would measure how the system starts threads.
   private static func firstFrame(_ path: UnsafePointer<CChar>, _ options: BenchOptions) -> Int64 {
     var arguments = InlineArray<8, UnsafePointer<CChar>?>(repeating: nil)
     let isaName = e3_isa_name(options.session.isa)
