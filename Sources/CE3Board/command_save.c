@@ -48,3 +48,18 @@ int e3c_replace_file(const char *path, const void *bytes, size_t count) {
   if (error) unlink(temporary);
   return error;
 }
+
+int e3c_folder_error(const char *path) {
+  char folder[E3C_PATH_BYTES] = ".";
+  const char *end = strrchr(path, '/');
+  const size_t length = !end ? 0 : end == path ? 1 : (size_t)(end - path);
+  if (length >= sizeof folder) return ENAMETOOLONG;
+  if (length > 0) {
+    memcpy(folder, path, length);
+    folder[length] = 0;
+  }
+  struct stat status;
+  if (stat(folder, &status)) return errno;
+  if (!S_ISDIR(status.st_mode)) return ENOTDIR;
+  return access(folder, W_OK) ? errno : 0;
+}

@@ -98,6 +98,9 @@ struct LearnTests {
     var bytes = try folder.bytes("my.e3c")
     bytes[5000] ^= 1
     try folder.write(bytes, to: "damaged.e3c")
+    let nowhere = try run([model, rocket, "--teach", "s", "--shots", "1", "--classes", folder["none/x.e3c"]])
+    #expect(nowhere.status == 1 && nowhere.output.isEmpty)
+    #expect(nowhere.errors == "e3-run: \(folder["none/x.e3c"]): No such file or directory\n")
     let damaged = try run([model, rocket, "--teach", "s", "--classes", folder["damaged.e3c"]])
     #expect(damaged.status == 1 && damaged.errors.contains("checksum"))
     #expect(try folder.bytes("damaged.e3c") == bytes)

@@ -108,6 +108,9 @@ int e3c_exists(const char *path);
  * as it was. */
 int e3c_replace_file(const char *path, const void *bytes, size_t count);
 
+/* What keeps files from being written into the folder of `path`: an errno, 0 for nothing. */
+int e3c_folder_error(const char *path);
+
 /* Whether the file at `path`, whose bytes these are, lacks a right signature in PATH.minisig by the public key in the file
  * `key_path`: null when it has one, else what is wrong with the file that `at_fault` then names. */
 enum { E3C_PATH_BYTES = 4200 };

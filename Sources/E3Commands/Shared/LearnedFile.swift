@@ -21,6 +21,9 @@ struct LearnedFile {
     let isNew = begins && e3c_exists(path) == 0
     var (bytes, alignment) = (0, 0)
     if isNew {
+      // Before the pictures are taken: without a folder they would be lost.
+      let error = e3c_folder_error(path)
+      if error != 0 { throw .report(path, errno: error) }
       try Self.check(path, e3_classes_query(model, Self.capacity, 0, &bytes, &alignment))
       memory = try Self.memory(path, bytes)
       stamp = nil
