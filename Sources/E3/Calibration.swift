@@ -17,7 +17,7 @@ public struct Calibration: Sendable {
   public var acceptThreshold: Float { stored.accept_threshold }
   /// ``Decision/unknown`` above this ``Answer/unknownScore``; nil without distances.
   public var unknownThreshold: Float? { hasDistance ? stored.unknown_threshold : nil }
-  /// A class is in the prediction set from this probability on.
+  /// A class is in the prediction set from this probability on; of adaptive sets, up to this score.
   public var setThreshold: Float { stored.set_threshold }
   /// Share of known images that are accepted, 0 to 1.
   public var acceptCoverage: Float { stored.accept_coverage }
@@ -34,6 +34,14 @@ public struct Calibration: Sendable {
   public var relativeDistance: (mean: Float, deviation: Float)? {
     stored.distance_deviation > 0 ? (stored.distance_mean, stored.distance_deviation) : nil
   }
+  /// Whether a prediction set holds as many of the most probable classes as it takes (APS), not those probable enough.
+  public var hasAdaptiveSets: Bool { stored.set_score == 2 }
+  /// What each rank beyond ``freeSetRanks`` adds to a class's score in adaptive sets (RAPS); 0 without a penalty.
+  public var setPenalty: Float { stored.set_penalty }
+  /// Ranks without a penalty in adaptive sets.
+  public var freeSetRanks: Int { Int(stored.set_free_ranks) }
+  /// Whether each class has a set threshold of its own, so that ``setCoverage`` holds for the images of each.
+  public var hasClassConditionalSets: Bool { stored.class_conditional != 0 }
   /// Whether representations are divided by their length before distances are measured (Mahalanobis++).
   public var hasUnitLength: Bool { stored.unit_length != 0 }
   /// Share of the squared distance from the background that ``Answer/unknownScore`` takes off: 1 for the relative

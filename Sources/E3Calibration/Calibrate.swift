@@ -80,7 +80,8 @@ public func calibrate(
   ) throws(FileError) -> Observations {
     var provisional = calibration
     score?.store(in: &provisional)
-    let writer = try write(model, provisional, score.flatMap { sections[$0.hasUnitLength] }, expertUses: [], to: output)
+    let writer = try write(
+      model, provisional, score.flatMap { sections[$0.hasUnitLength] }, to: output)
     return try writer.withMappedBytes { (bytes) throws(FileError) in
       let opened = try MappedModel(borrowing: bytes, path: path)
       var all = Observations()
@@ -129,8 +130,7 @@ public func calibrate(
     observations = try measured([images], choice?.score, stage: "thresholds", countsUses: true)
   }
   if let known, let choice {
-    let provisional = try write(
-      model, calibration, sections[choice.score.hasUnitLength], expertUses: [], to: output)
+    let provisional = try write(model, calibration, sections[choice.score.hasUnitLength], to: output)
     let agreement = try provisional.withMappedBytes { (bytes) throws(FileError) in
       try ClassAgreement(of: known, model: MappedModel(borrowing: bytes, path: path))
     }
@@ -138,10 +138,12 @@ public func calibrate(
   }
 
   let thresholds = try Thresholds(
-    observations, classCount: shape.classCount, hasDistances: choice != nil, options: options, path: data.path)
+    observations, classCount: shape.classCount, labels: model.labels, hasDistances: choice != nil, options: options,
+    path: data.path)
   calibration.temperature = thresholds.temperature
   calibration.accept_threshold = thresholds.accept
-  calibration.set_threshold = thresholds.set
+  thresholds.sets.score.store(in: &calibration)
+  calibration.set_threshold = thresholds.sets.threshold
   calibration.unknown_threshold = thresholds.unknown ?? 0
   calibration.accept_coverage = Float(options.acceptCoverage)
   calibration.set_coverage = Float(options.coverage)
@@ -152,8 +154,8 @@ public func calibrate(
   }
 
   let writer = try write(
-    model, calibration, choice.flatMap { sections[$0.score.hasUnitLength] }, expertUses: observations.expertUses,
-    to: output)
+    model, calibration, choice.flatMap { sections[$0.score.hasUnitLength] },
+    setThresholds: thresholds.sets.classThresholds, expertUses: observations.expertUses, to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
@@ -163,6 +165,7 @@ public func calibrate(
   var summary = CalibrationSummary(
     calibration, before: observations, after: thresholds.tempered, representation: model.representationSize)
   summary.choice = choice
+  summary.setThresholds = thresholds.sets.classThresholds
   let worst = thresholds.worstClass
   summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
   summary.doubts = doubts(
@@ -186,28 +189,29 @@ private func meanAndDeviation(_ values: [Float]) -> (Float, Float) {
 
 /// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.
 ///
-/// - Parameter expertUses: How many images chose each expert; empty where that is not known.
+/// - Parameters:
+///   - setThresholds: `[C]` of the prediction sets; empty where the calibration has one for all classes.
+///   - expertUses: How many images chose each expert; empty where that is not known.
 private func write(
-  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?, expertUses: [UInt32],
-  to output: String
+  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?,
+  setThresholds: [Float] = [], expertUses: [UInt32] = [], to output: String
 ) throws(FileError) -> ModelFileWriter {
   let file = model.file
   let kept = file.sections.filter { index in
     let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
-    return kind != .calibration && kind != .statistics && kind != .expertUses
+    return ![.calibration, .statistics, .setThresholds, .expertUses].contains(kind)
   }
   // Ascending kinds: what comes after the calibration are sections that this version passes over.
   var sections = kept.map { index in
     (kind: ExtentKind(rawValue: .init(file.extent(at: index).kind)), bytes: file.bytes(at: index))
   }
-  return try withRawBytes(calibration, statistics?.values ?? [], expertUses) { (head, values, uses) throws(FileError) in
-    let place = sections.firstIndex { $0.kind.rawValue > E3_FILE_CALIBRATION.rawValue } ?? sections.count
-    sections.insert((.calibration, head), at: place)
-    if statistics != nil { sections.insert((.statistics, values), at: place + 1) }
-    if !uses.isEmpty {
-      let last = sections.firstIndex { $0.kind.rawValue > E3_FILE_EXPERT_USES.rawValue } ?? sections.count
-      sections.insert((.expertUses, uses), at: last)
-    }
+  return try withRawBytes(calibration, statistics?.values ?? [], setThresholds, expertUses) {
+    (head, values, thresholds, uses) throws(FileError) in
+    let added: [(kind: ExtentKind, bytes: UnsafeRawBufferPointer)] = [
+      (.calibration, head), (.statistics, values), (.setThresholds, thresholds), (.expertUses, uses),
+    ]
+    sections += added.filter { !$0.bytes.isEmpty }
+    sections.sort { $0.kind.rawValue < $1.kind.rawValue }
     let writer = try ModelFileWriter(
       path: output, shapes: model.networks.map(\.shape), sections: sections.map { ($0.kind, $0.bytes.count) },
       encoding: { network, entry in
@@ -227,18 +231,23 @@ private func write(
       }
     }
     let isWeighted = calibration.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
-    try writer.seal(minorVersion: isWeighted ? 1 : 0)
+    let isAdaptive = calibration.set_score == UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue)
+    try writer.seal(minorVersion: isAdaptive || !setThresholds.isEmpty ? 2 : isWeighted ? 1 : 0)
     return writer
   }
 }
 
 private func withRawBytes<R>(
-  _ calibration: e3_file_calibration, _ values: [Float], _ uses: [UInt32],
-  _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(FileError) -> R
+  _ calibration: e3_file_calibration, _ values: [Float], _ thresholds: [Float], _ uses: [UInt32],
+  _ body: (
+    UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer
+  ) throws(FileError) -> R
 ) throws(FileError) -> R {
   let result = withUnsafeBytes(of: calibration) { head in
     values.withUnsafeBytes { values in
-      uses.withUnsafeBytes { uses in Result { () throws(FileError) in try body(head, values, uses) } }
+      thresholds.withUnsafeBytes { thresholds in
+        uses.withUnsafeBytes { uses in Result { () throws(FileError) in try body(head, values, thresholds, uses) } }
+      }
     }
   }
   return try result.get()

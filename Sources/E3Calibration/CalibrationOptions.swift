@@ -2,6 +2,10 @@
 public struct CalibrationOptions: Sendable {
   /// Share of images whose class is in the prediction set.
   public var coverage = 0.95
+  /// Which classes a prediction set holds.
+  public var sets = PredictionSetKind.leastAmbiguous
+  /// Whether each class has a threshold of its own, so that the coverage holds for the images of every class.
+  public var isClassConditional = false
   /// Share of images like those of the calibration that are not called unknown.
   public var knownCoverage = 0.98
   /// Share of the known images that are accepted.

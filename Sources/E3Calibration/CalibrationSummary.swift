@@ -16,6 +16,8 @@ public struct CalibrationSummary: Sendable {
   public let accuracy: Double
   /// How folders of classes were found among the model's classes; nil for a data set of another form.
   public internal(set) var folderMatching: DataSet.FolderMatching?
+  /// `[C]` of the prediction sets; empty where the calibration has one for all classes.
+  public internal(set) var setThresholds: [Float] = []
   /// What makes these numbers doubtful, a line each.
   public internal(set) var doubts: [String] = []
   /// The class whose images are in their set least often, the share that is, and its number of images.
@@ -53,7 +55,7 @@ public struct CalibrationSummary: Sendable {
 
   /// Lines for people.
   public var text: String {
-    var fit = calibrationText(calibration)
+    var fit = calibrationText(calibration, setThresholds: setThresholds)
     if let text = choice?.text, !text.isEmpty { fit += "\n" + text }
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"

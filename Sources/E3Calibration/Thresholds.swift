@@ -6,7 +6,8 @@ import E3Metrics
 /// Temperature and thresholds, fitted on what the runtime gave for held-out images.
 struct Thresholds {
   let temperature: Float
-  let accept, set: Float
+  let accept: Float
+  let sets: PredictionSets
   /// Nil without distances.
   let unknown: Float?
   /// The class whose images are in their set least often, of those with images, and that share.
@@ -16,7 +17,8 @@ struct Thresholds {
 
   /// - Throws: too few images for a coverage.
   init(
-    _ observations: Observations, classCount: Int, hasDistances: Bool, options: CalibrationOptions, path: String
+    _ observations: Observations, classCount: Int, labels: [String], hasDistances: Bool, options: CalibrationOptions,
+    path: String
   ) throws(FileError) {
     let plain = LabelledPredictions(
       probabilities: observations.probabilities, classCount: classCount, labels: observations.classes)
@@ -25,35 +27,19 @@ struct Thresholds {
     self.temperature = temperature
     self.tempered = tempered
 
-    let own = observations.classes.indices.map { tempered[$0][$0 * classCount + tempered.labels[$0]] }
-    let set = try Self.passing(own.map { -$0 }, options.coverage, "--coverage", path) * -1
-    self.set = set
-    worstClass = Self.worstClass(observations.classes, isCovered: own.map { $0 >= set })
+    sets = try PredictionSets(tempered, options: options, labels: labels, path: path)
+    worstClass = Self.worstClass(observations.classes, isCovered: sets.isCovered)
     var known = Array(observations.classes.indices)
     var unknown: Float?
     if hasDistances {
-      let threshold = try Self.passing(observations.unknownScores, options.knownCoverage, "--known-coverage", path)
+      let threshold = try conformalThreshold(
+        observations.unknownScores, options.knownCoverage, option: "--known-coverage", path: path)
       known.removeAll { observations.unknownScores[$0] > threshold }
       unknown = threshold
     }
     self.unknown = unknown
     let top = known.map { -(tempered[$0].max() ?? 0) }
-    accept = try Self.passing(top, options.acceptCoverage, "--accept-coverage", path) * -1
-  }
-
-  /// The score that a new image is at or below with the probability `coverage`.
-  private static func passing(
-    _ scores: [Float], _ coverage: Double, _ option: String, _ path: String
-  ) throws(FileError) -> Float {
-    guard let quantile = conformalQuantile(of: scores.map { Double($0) }, coverage: coverage), quantile.isFinite else {
-      let fits = (100 * Double(scores.count) / Double(scores.count + 1)).rounded(.down) / 100
-      throw FileError(
-        file: path,
-        problem:
-          "\(scores.count) images for the thresholds, expected \(Int((coverage / (1 - coverage)).rounded(.up))) or "
-          + "more for \(option) \(coverage)\(fits > 0 ? "; \(option) \(fits) fits them" : "")")
-    }
-    return Float(quantile)
+    accept = -(try conformalThreshold(top, options.acceptCoverage, option: "--accept-coverage", path: path))
   }
 
   private static func worstClass(
@@ -87,4 +73,24 @@ struct Thresholds {
     }
     return LabelledPredictions(probabilities: probabilities, classCount: width, labels: plain.labels)
   }
+}
+
+/// The score that a new image is at or below with the probability `coverage`.
+///
+/// - Parameters:
+///   - option: What gave the coverage.
+///   - name: The class that all these images are of; nil: of any.
+/// - Throws: too few scores.
+func conformalThreshold(
+  _ scores: [Float], _ coverage: Double, option: String, of name: String? = nil, path: String
+) throws(FileError) -> Float {
+  let quantile = conformalQuantile(of: scores.map { Double($0) }, coverage: coverage)
+  if let quantile, quantile.isFinite { return Float(quantile) }
+  let fits = (100 * Double(scores.count) / Double(scores.count + 1)).rounded(.down) / 100
+  let images = name.map { "\(scores.count) images of \($0)" } ?? "\(scores.count) images"
+  throw FileError(
+    file: path,
+    problem:
+      "\(images) for the thresholds, expected \(Int((coverage / (1 - coverage)).rounded(.up))) or "
+      + "more for \(option) \(coverage)\(fits > 0 ? "; \(option) \(fits) fits them" : "")")
 }

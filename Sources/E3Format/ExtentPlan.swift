@@ -27,7 +27,8 @@ public struct ExtentPlan: BitwiseCopyable, Sendable {
   /// The entry of an optional section of `length` bytes.
   public static func section(_ kind: ExtentKind, length: Int) -> Entry {
     Entry(
-      kind: kind, block: 0, expert: 0, encoding: kind == .statistics ? .float : .bytes, length: UInt64(length),
+      kind: kind, block: 0, expert: 0, encoding: kind == .statistics || kind == .setThresholds ? .float : .bytes,
+      length: UInt64(length),
       alignment: UInt64(E3_FILE_EXTENT_ALIGNMENT))
   }
 

@@ -30,6 +30,7 @@ extension e3_file_kind {
   public static var golden: Self { E3_FILE_GOLDEN }
   public static var calibration: Self { E3_FILE_CALIBRATION }
   public static var statistics: Self { E3_FILE_STATISTICS }
+  public static var setThresholds: Self { E3_FILE_SET_THRESHOLDS }
   public static var expertUses: Self { E3_FILE_EXPERT_USES }
 
   /// The name that FORMAT.md and `e3-convert inspect` use.
@@ -59,6 +60,7 @@ extension e3_file_kind {
     case .golden: "golden"
     case .calibration: "calibration"
     case .statistics: "statistics"
+    case .setThresholds: "set_thresholds"
     case .expertUses: "expert_uses"
     default: "unknown"
     }

@@ -26,6 +26,14 @@ extension ModelFile {
       classMeans: classes + 2 * whitening)
   }
 
+  /// `[C]` thresholds of the prediction sets, each for a class; nil where one holds for all.
+  public var setThresholds: UnsafePointer<Float>? {
+    guard setThresholdsIndex >= 0 else { return nil }
+    let section = bytes(at: Int(setThresholdsIndex))
+    guard section.count >= 4 * shape.classCount else { return nil }
+    return section.baseAddress?.assumingMemoryBound(to: Float.self)
+  }
+
   /// XXH64 of the configurations and of the checksums of the required extents: what a calibration was fitted with.
   public var modelHash: UInt64 {
     var hash = XXH64()
@@ -54,7 +62,7 @@ extension ModelFile {
   func validateCalibration(_ header: e3_file_header) throws(E3Error) {
     guard calibrationIndex >= 0 else {
       // Distances without a threshold would never decide anything.
-      if hasStatistics { throw .fileTable }
+      if hasStatistics || setThresholdsIndex >= 0 { throw .fileTable }
       return
     }
     guard bytes(at: calibrationIndex).count == CalibrationLayout.calibrationBytes, let calibration else {
@@ -64,15 +72,33 @@ extension ModelFile {
       throw header.isNewer ? .fileVersion : .fileValues
     }
     guard calibration.model_hash == modelHash else { throw .fileCalibration }
+    try validateSetThresholds(calibration)
     if hasStatistics, UInt64(bytes(at: statisticsIndex).count) != (try statisticsBytes()) { throw .fileTable }
+  }
+
+  private func validateSetThresholds(_ calibration: e3_file_calibration) throws(E3Error) {
+    guard setThresholdsIndex >= 0 else { return }
+    guard bytes(at: Int(setThresholdsIndex)).count == 4 * shape.classCount, let setThresholds else { throw .fileTable }
+    for index in 0..<shape.classCount where !isSetThreshold(setThresholds[index], of: calibration) { throw .fileValues }
+  }
+
+  /// Whether `value` is a probability, or of adaptive sets a score.
+  private func isSetThreshold(_ value: Float, of c: e3_file_calibration) -> Bool {
+    (0...(SetScore(c).isAdaptive ? Float.greatestFiniteMagnitude : 1)).contains(value)
   }
 
   /// A NaN is in no range.
   private func isValid(_ c: e3_file_calibration, minorVersion: UInt32) -> Bool {
     guard CalibrationLayout.temperatures.contains(c.temperature), (0...1).contains(c.accept_threshold),
-      (0...1).contains(c.set_threshold), isShare(c.accept_coverage), isShare(c.set_coverage), c.image_count > 0,
-      c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)
+      isSetThreshold(c.set_threshold, of: c), isShare(c.accept_coverage), isShare(c.set_coverage), c.image_count > 0
     else { return false }
+    switch c.set_score {
+    case UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue):
+      guard c.set_penalty == 0, c.set_free_ranks == 0 else { return false }
+    case UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue):
+      guard minorVersion >= 2, c.set_penalty > 0 || c.set_free_ranks == 0 else { return false }
+    default: return false
+    }
     if hasStatistics {
       guard c.unknown_threshold.isFinite, isShare(c.known_coverage), c.statistics_count > 0,
         c.distance_mean.isFinite, c.distance_deviation.isFinite, c.distance_deviation >= 0
@@ -93,7 +119,7 @@ extension ModelFile {
       isValid(c.class_agreement.2, c.class_grid),
       c.class_grid == 0 || (hasStatistics && ClassesLayout.isGrid(c.class_grid))
     else { return false }
-    return c.reserved == 0
+    return true
   }
 
   /// Whether all that a weighted distance says of itself is 0.

@@ -20,7 +20,7 @@ extension ModelFile {
     next.firstMember += shape.memberCount
     next.statisticsOffset += CalibrationLayout(shape).statisticsBytes
     next.firstMoEBlock += Int32(shape.moeBlockCount)
-    next.firstExpert += shape.moeBlockCount * shape.expertCount
+    next.firstExpert &+= Int32(truncatingIfNeeded: shape.moeBlockCount * shape.expertCount)
     // What all networks have together was counted when the file was validated; this leaves the rest to the last ones.
     guard next.firstFloat + next.plan.floatCount <= sections.lowerBound,
       next.firstLinear + next.plan.count - next.plan.floatCount <= extentCount,

@@ -32,8 +32,8 @@ extension ModelFile {
   public func uses(ofExpert index: Int, block: Int) -> UInt32 {
     guard expertUsesIndex >= 0 else { return 0 }
     let section = bytes(at: Int(expertUsesIndex))
-    let place = 4 * (firstExpert + shape.moeBlocks(before: block) * shape.expertCount + index)
-    guard place + 4 <= section.count else { return 0 }
+    let place = 4 * (Int(firstExpert) + shape.moeBlocks(before: block) * shape.expertCount + index)
+    guard place >= 0, place + 4 <= section.count else { return 0 }
     return section.load(fromByteOffset: place, as: UInt32.self)
   }
 

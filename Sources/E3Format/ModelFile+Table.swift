@@ -62,6 +62,7 @@ extension ModelFile {
     case .golden: goldenIndex = index
     case .calibration: calibrationIndex = index
     case .statistics: statisticsIndex = index
+    case .setThresholds: setThresholdsIndex = Int32(index)
     case .expertUses: expertUsesIndex = Int32(index)
     default:
       if extent.kind >= Self.firstAncillaryKind { return }

@@ -39,7 +39,8 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   public var firstMoELayer: Int { Int(firstMoEBlock) }
   var firstMoEBlock: Int32 = 0
   var expertUsesIndex: Int32 = -1
-  var firstExpert = 0
+  var setThresholdsIndex: Int32 = -1
+  var firstExpert: Int32 = 0
 
   /// Table index of an optional section, or -1.
   var labelsIndex = -1

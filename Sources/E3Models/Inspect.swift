@@ -20,7 +20,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
     ("labels", file.labelCount == 0 ? .null : .array(model.labels.map(JSONText.text))),
     ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
-    ("calibration", file.calibration.map(calibrationJSON) ?? .null),
+    ("calibration", file.calibration.map { calibrationJSON($0, setThresholds: setThresholds(file)) } ?? .null),
     ("extents", .array((0..<file.extentCount).map { extentJSON(model, $0) })),
   ]).description
 }
@@ -48,7 +48,9 @@ public func inspectionText(of model: MappedModel) -> String {
     "", "self-test",
     file.golden == nil ? "  none" : "  golden image with \(file.memberCount) x \(file.shape.classCount) logits",
   ]
-  lines += ["", "calibration", file.calibration.map(calibrationText) ?? "  none"]
+  lines += [
+    "", "calibration", file.calibration.map { calibrationText($0, setThresholds: setThresholds(file)) } ?? "  none",
+  ]
   lines += ["", "extents"]
   lines.append("  " + ["    offset", "      bytes", "encoding", "checksum        ", "name"].joined(separator: "  "))
   for index in 0..<file.extentCount {
@@ -214,4 +216,10 @@ private func gmac(_ multiplyAccumulates: UInt64) -> String {
   let thousandths = (multiplyAccumulates / 1_000_000).description
   let digits = String(repeating: "0", count: max(0, 4 - thousandths.count)) + thousandths
   return "\(digits.dropLast(3)).\(digits.suffix(3))"
+}
+
+/// The threshold of each class; empty where one holds for all.
+private func setThresholds(_ file: ModelFile) -> [Float] {
+  guard let thresholds = file.setThresholds else { return [] }
+  return Array(UnsafeBufferPointer(start: thresholds, count: file.shape.classCount))
 }

@@ -3,7 +3,9 @@ import E3Format
 import E3Host
 
 /// What a calibration says, in lines for people, indented by two.
-package func calibrationText(_ calibration: e3_file_calibration) -> String {
+///
+/// - Parameter thresholds: `[C]` of the prediction sets; empty where one holds for all classes.
+package func calibrationText(_ calibration: e3_file_calibration, setThresholds thresholds: [Float]) -> String {
   func share(_ value: Float) -> String { "\(decimals(100 * Double(value), 1)) %" }
   var lines = [
     ("temperature", decimals(Double(calibration.temperature), 4)),
@@ -25,17 +27,28 @@ package func calibrationText(_ calibration: e3_file_calibration) -> String {
     lines.append(("unknown", "never: no class statistics"))
   }
   lines.append(
-    (
-      "prediction set",
-      "classes from a probability of \(decimals(Double(calibration.set_threshold), 4)): holds the true one of "
-        + share(calibration.set_coverage)
-    ))
+    ("prediction set", "\(setText(calibration, thresholds)): holds the true one of \(share(calibration.set_coverage))"))
   lines.append(("fitted on", "\(calibration.image_count) images, hash \(hexadecimal(calibration.image_hash))"))
   if calibration.statistics_count > 0 {
     lines.append(
       ("statistics of", "\(calibration.statistics_count) images, hash \(hexadecimal(calibration.statistics_hash))"))
   }
   return lines.map { "  \(padded($0.0, 20)) \($0.1)" }.joined(separator: "\n")
+}
+
+/// Which classes a prediction set holds.
+private func setText(_ calibration: e3_file_calibration, _ thresholds: [Float]) -> String {
+  let score = SetScore(calibration)
+  let one = decimals(Double(calibration.set_threshold), 4)
+  let several =
+    "\(decimals(Double(thresholds.min() ?? 0), 4)) to \(decimals(Double(thresholds.max() ?? 0), 4)), each class its own"
+  let threshold = thresholds.isEmpty ? one : several
+  guard score.isAdaptive else { return "classes from a probability of \(threshold)" }
+  let unit = Double(SetScore.penaltyUnit)
+  let penalty =
+    score.penalty > 0
+    ? " and \(decimals(unit * Double(score.penalty), 4)) for each beyond \(score.freeRanks)" : ""
+  return "the most probable classes up to a sum\(penalty) of \(threshold)"
 }
 
 /// What a score is, in words.
@@ -68,7 +81,8 @@ private func foreignText(_ calibration: e3_file_calibration) -> String {
 }
 
 /// The same as JSON.
-package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
+package func calibrationJSON(_ calibration: e3_file_calibration, setThresholds thresholds: [Float]) -> JSONText {
+  let sets = SetScore(calibration)
   let hasDistance = calibration.statistics_count > 0
   let score = UnknownScore(calibration)
   let uncertainties = ["none", "entropy", "mutual_information"]
@@ -90,7 +104,10 @@ package func calibrationJSON(_ calibration: e3_file_calibration) -> JSONText {
     ("distance_deviation", calibration.distance_deviation > 0 ? number(calibration.distance_deviation) : .null),
     ("set_threshold", number(calibration.set_threshold)),
     ("set_coverage", number(calibration.set_coverage)),
-    ("set_score", .text("least-ambiguous")),
+    ("set_score", .text(sets.isAdaptive ? "adaptive" : "least-ambiguous")),
+    ("set_penalty", number(SetScore.penaltyUnit * Float(sets.penalty))),
+    ("set_free_ranks", .integer(sets.freeRanks)),
+    ("set_thresholds", thresholds.isEmpty ? .null : .array(thresholds.map(number))),
     ("images", .integer(Int(calibration.image_count))),
     ("image_hash", .text(hexadecimal(calibration.image_hash))),
     ("statistics_images", .integer(Int(calibration.statistics_count))),

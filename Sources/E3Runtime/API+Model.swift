@@ -146,6 +146,11 @@ public func e3_model_get_calibration(
       filled.background_weight = score.backgroundWeight
       (filled.uncertainty, filled.uncertainty_weight) = (stored.uncertainty, score.uncertaintyWeight)
     }
+    let sets = SetScore(stored)
+    filled.set_score = stored.set_score
+    filled.set_free_ranks = UInt32(sets.freeRanks)
+    filled.set_penalty = SetScore.penaltyUnit * Float(sets.penalty)
+    filled.class_conditional = file.setThresholds == nil ? 0 : 1
     try fill(calibration, with: filled, firstSize: Int(E3_CALIBRATION_FIRST_SIZE))
   }
 }

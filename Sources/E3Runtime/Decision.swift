@@ -17,16 +17,33 @@ extension Prediction {
     return e3_decision(topProbability >= calibration.accept_threshold ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
   }
 
-  /// set = the classes from `threshold` on, most probable first, and the top class in any case; returns their number.
+  /// set = the classes that fit as well as their threshold says, most probable first, and the top class in any case;
+  /// returns their number.
   func collectPredictionSet(
-    _ probabilities: UnsafePointer<Float>, top: Int, threshold: Float, into set: UnsafeMutablePointer<UInt32>
+    _ calibration: e3_file_calibration, _ probabilities: UnsafePointer<Float>, top: Int,
+    into set: UnsafeMutablePointer<UInt32>
   ) -> Int {
+    let (score, thresholds) = (SetScore(calibration), model.setThresholds)
     var count = 0
-    for index in 0..<model.shape.classCount where index == top || probabilities[index] >= threshold {
+    for index in 0..<model.shape.classCount {
+      let threshold = thresholds?[index] ?? calibration.set_threshold
+      guard score.isAdaptive || index == top || probabilities[index] >= threshold else { continue }
       set[count] = UInt32(index)
       count += 1
     }
     PredictionSetOrder(probabilities: probabilities).sort(set, count: count)
+    guard score.isAdaptive else { return count }
+    // All classes, in order: those that stay move up.
+    count = 0
+    var mass: Float = 0
+    for rank in 0..<model.shape.classCount {
+      let index = Int(set[rank])
+      mass += probabilities[index]
+      let threshold = thresholds?[index] ?? calibration.set_threshold
+      guard rank == 0 || score.score(mass: mass, rank: rank) <= threshold else { continue }
+      set[count] = UInt32(index)
+      count += 1
+    }
     return count
   }
 }

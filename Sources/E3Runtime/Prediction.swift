@@ -75,8 +75,7 @@ struct Prediction {
       result.decision = decide(calibration, topProbability: topProbability, unknownScore: result.unknown_score)
       result.prediction_set = UnsafePointer(set)
       result.prediction_set_count = UInt32(
-        collectPredictionSet(
-          buffers.probabilities, top: top, threshold: calibration.set_threshold, into: set))
+        collectPredictionSet(calibration, buffers.probabilities, top: top, into: set))
     }
     (result.learned_class, result.nearest_learned_class) = (E3_NO_CLASS, E3_NO_CLASS)
     (result.learned_distance, result.learned_radius) = (.nan, .nan)

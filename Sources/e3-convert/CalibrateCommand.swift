@@ -6,6 +6,8 @@ import Glibc
 
 extension PictureAlpha: ExpressibleByArgument {}
 
+extension PredictionSetKind: ExpressibleByArgument {}
+
 extension DistanceName: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
   public static var allValueStrings: [String] { all.map(\.text) }
@@ -78,6 +80,17 @@ struct CalibrateCommand: ParsableCommand {
   @Option(help: "Share of images whose class is to be in the prediction set.")
   var coverage = CalibrationOptions().coverage
 
+  @Option(
+    help: """
+      Which classes a prediction set holds: those probable enough (least-ambiguous), as many of the most probable as it takes \
+      (adaptive, APS), or that with a penalty for long sets (regularised, RAPS).
+      """)
+  var sets = CalibrationOptions().sets
+
+  @Flag(
+    help: "Fit the prediction sets for each class by itself, so that --coverage holds for the images of every class.")
+  var classConditional = false
+
   @Option(help: "Share of images of the data set's kind that are not to be called unknown.")
   var knownCoverage = CalibrationOptions().knownCoverage
 
@@ -125,6 +138,7 @@ struct CalibrateCommand: ParsableCommand {
   func run() throws {
     var options = CalibrationOptions()
     (options.coverage, options.knownCoverage, options.acceptCoverage) = (coverage, knownCoverage, acceptCoverage)
+    (options.sets, options.isClassConditional) = (sets, classConditional)
     options.hasDistance = !noDistance
     options.distance = distance
     options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))

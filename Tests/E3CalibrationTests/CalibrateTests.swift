@@ -1,6 +1,7 @@
 import E3
 import E3Converter
 import E3Format
+import E3Metrics
 import E3TestSupport
 import Testing
 @testable import E3Calibration
@@ -279,5 +280,79 @@ struct CalibrateTests {
     let wrong = try DataSet(path: folder["tensors.npy"], labels: folder["held-labels"])
     #expect(refused(wrong).contains("tensors.npy: image 0: 9 values"))
     #expect(!folder.names.contains { $0.hasPrefix("out.e3") || $0.hasPrefix(".out.e3") })
+  }
+
+  @Test(
+    "adaptive and regularised sets, of all classes or of each, hold the true class of fresh images as stated",
+    arguments: PredictionSetKind.allCases, [false, true])
+  func sets(kind: PredictionSetKind, isClassConditional: Bool) throws {
+    let world = try folder.world("held", model: model, count: 1500, temperature: 1.8, seed: 1)
+    var options = CalibrationOptions()
+    (options.coverage, options.sets, options.isClassConditional) = (0.8, kind, isClassConditional)
+    (options.hasDistance, options.threads) = (false, 2)
+    let summary = try calibrate(model: model, data: world, output: folder["out.e3"], options: options)
+    #expect(summary.setThresholds.count == (isClassConditional ? sampleClasses : 0))
+    let score = SetScore(summary.calibration)
+    #expect(score.isAdaptive == (kind != .leastAmbiguous) && (score.penalty > 0) == (kind == .regularised))
+    let file = try MappedModel(path: folder["out.e3"])
+    #expect((file.file.setThresholds != nil) == isClassConditional)
+    let header = file.bytes.loadUnaligned(as: e3_file_header.self)
+    #expect((header.version_minor < 2) == (kind == .leastAmbiguous && !isClassConditional))
+
+    let fresh = try folder.world("fresh", model: model, count: 1500, temperature: 1.8, seed: 2)
+    let labels = try #require(fresh.labels)
+    var session = try ModelSession(file)
+    var (covered, counts) = ([Int](repeating: 0, count: sampleClasses), [Int](repeating: 0, count: sampleClasses))
+    for index in 0..<fresh.count {
+      let answer = StoredAnswer(try session.run(fresh.image(at: index), name: "image"))
+      counts[labels[index]] += 1
+      if answer.predictionSet.contains(labels[index]) { covered[labels[index]] += 1 }
+    }
+    // Four standard deviations of both samples; the smallest class has some hundred images.
+    let all = Double(covered.reduce(0, +)) / Double(fresh.count)
+    let deviation = 4 * (0.8 * 0.2 * (1 / 1100 + 1 / 1500.0)).squareRoot()
+    #expect(all > 0.8 - deviation, "\(all)")
+    // Sums of probabilities that do not vary much are nearly the same for many images.
+    if kind == .leastAmbiguous, !isClassConditional { #expect(all < 0.8 + deviation, "\(all)") }
+    #expect(counts.count { $0 > 30 } >= 3)
+    for index in 0..<sampleClasses where isClassConditional && counts[index] > 30 {
+      let count = Double(counts[index])
+      let share = Double(covered[index]) / count
+      #expect(share > 0.8 - 4 * (0.8 * 0.2 * 2.4 / count).squareRoot(), "class \(index): \(share) of \(count)")
+    }
+  }
+
+  @Test("class-conditional sets name the class that has too few images")
+  func classWithFewImages() throws {
+    let data = try folder.world("held", model: model, count: 60, temperature: 1, seed: 1)
+    var options = CalibrationOptions()
+    (options.hasDistance, options.isClassConditional) = (false, true)
+    let error = #expect(throws: FileError.self) {
+      try calibrate(model: model, data: data, output: folder["out.e3"], options: options)
+    }
+    let text = error?.description ?? ""
+    #expect(text.contains("images of ") && text.contains("expected 19 or more for --coverage 0.95"), "\(text)")
+  }
+
+  @Test("a penalty is chosen that makes sets small, beyond the ranks where the class is found")
+  func penalty() throws {
+    // Twenty classes; the true one is the second in every fifth image; the rest has a long tail.
+    var (probabilities, labels): ([Float], [Int]) = ([], [])
+    for image in 0..<400 {
+      let (first, second) = (image % 20, (image + 7) % 20)
+      var row = [Float](repeating: 0.3 / 18, count: 20)
+      (row[first], row[second]) = (0.5, 0.2)
+      probabilities += row
+      labels.append(image % 5 == 0 ? second : first)
+    }
+    let images = LabelledPredictions(probabilities: probabilities, classCount: 20, labels: labels)
+    var options = CalibrationOptions()
+    options.coverage = 0.9
+    options.sets = .regularised
+    let sets = try PredictionSets(images, options: options, labels: [], path: "images")
+    #expect(sets.score == SetScore(isAdaptive: true, freeRanks: 2, penalty: 1))
+    #expect(sets.threshold == 0.7 && sets.imageCount == 300 && sets.isCovered.allSatisfy { $0 })
+    options.sets = .adaptive
+    #expect(try PredictionSets(images, options: options, labels: [], path: "images").imageCount == 400)
   }
 }

@@ -87,18 +87,44 @@ struct CalibrationTests {
     #expect(try error { $0.set_coverage = 0 } == .fileValues)
     #expect(try error { $0.known_coverage = 1 } == nil)
     #expect(try error { $0.image_count = 0 } == .fileValues)
-    #expect(try error { $0.set_score = 2 } == .fileValues)
+    #expect(try error { $0.set_score = 3 } == .fileValues)
     #expect(try error { $0.distance = 0 } == .fileValues)
     #expect(try error { $0.distance = 3 } == .fileValues)
     #expect(try error { $0.distance_deviation = 0 } == nil)
     #expect(try error { $0.distance_deviation = -1 } == .fileValues)
     #expect(try error { $0.distance_deviation = .infinity } == .fileValues)
     #expect(try error { $0.distance_mean = .nan } == .fileValues)
-    #expect(try error { $0.reserved = 1 } == .fileValues)
     #expect(try error { $0.class_grid = 3 } == .fileValues)
     #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (0.5, 0.5, 1.5)) } == .fileValues)
     #expect(try error { ($0.class_grid, $0.class_agreement) = (4, (.nan, 0.5, 0.5)) } == .fileValues)
     #expect(try error { $0.class_agreement.1 = 0.5 } == .fileValues)
+  }
+
+  // promise: format-set-thresholds
+  @Test(
+    "thresholds of another number of classes, or without a calibration, are refused; those of every class are found")
+  func setThresholds() throws {
+    var file = SampleFile.adaptive
+    try file.bytes.withAligned { raw in
+      let model = try ModelFile(validating: raw)
+      let found = model.setThresholds.map { Array(UnsafeBufferPointer(start: $0, count: 3)) }
+      #expect(found == [0.75, 1.25, 0])
+      #expect(
+        SetScore(try #require(model.calibration)) == SetScore(isAdaptive: true, freeRanks: 1, penalty: 102))
+    }
+    for count in [2, 4] {
+      file.setThresholds = [Float](repeating: 0.5, count: count)
+      #expect(try file.bytes.openError == .fileTable)
+    }
+    // Probabilities where the sets are least ambiguous.
+    file = .calibrated
+    file.setThresholds = [0, 0.5, 1]
+    #expect(try file.bytes.openError == nil)
+    file.setThresholds = [0, 0.5, 1.1]
+    #expect(try file.bytes.openError == .fileValues)
+    file = .full
+    file.setThresholds = [0, 0.5, 1]
+    #expect(try file.bytes.openError == .fileTable)
   }
 
   /// The error of opening a file whose weighted score was changed.
@@ -149,7 +175,6 @@ struct CalibrationTests {
     #expect(try weightedError { $0.foreign = 3 } == .fileValues)
     #expect(try weightedError { $0.foreign = 0 } == .fileValues, "told, but chosen by 50 images")
     #expect(try weightedError { $0.foreign_count = 0 } == .fileValues)
-    #expect(try weightedError { $0.reserved = 1 } == .fileValues)
     // What the relative distance, or none, does not have.
     let edits: [(inout e3_file_calibration) -> Void] = [
       { $0.rows = 1 }, { $0.background_weight = 1 }, { ($0.uncertainty, $0.uncertainty_weight) = (1, 1) },
@@ -163,14 +188,21 @@ struct CalibrationTests {
   }
 
   // promise: format-minor
-  @Test("a weighted score belongs to minor version 1; what a later one decides by is a version error")
+  @Test(
+    "a weighted score belongs to minor version 1, adaptive sets to 2; what a later one decides by is a version error")
   func weightedVersion() throws {
     #expect(try edited(.weighted) { $0.header.version_minor = 0 }.openError == .fileValues)
     let later = try edited(.weighted) {
-      $0.header.version_minor = 2
+      $0.header.version_minor = 9
       try $0.write(UInt32(3), in: .calibration, at: 64)
     }
     #expect(later.openError == .fileVersion)
+    #expect(try edited(.adaptive) { $0.header.version_minor = 1 }.openError == .fileValues)
+    let laterSets = try edited(.adaptive) {
+      $0.header.version_minor = 9
+      try $0.write(UInt32(3), in: .calibration, at: 28)
+    }
+    #expect(laterSets.openError == .fileVersion)
   }
 
   @Test("what is said about distances must agree with whether there are statistics")

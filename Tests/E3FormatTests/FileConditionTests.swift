@@ -207,14 +207,24 @@ struct FileConditionTests {
       "(0...1).contains(c.accept_threshold)", .fileValues, of: .calibrated, calibration { $0.accept_threshold = -0.1 },
       calibration { $0.accept_threshold = 1.1 }),
     .init(
-      "(0...1).contains(c.set_threshold)", .fileValues, of: .calibrated, calibration { $0.set_threshold = -0.1 },
-      calibration { $0.set_threshold = 1.1 }),
+      "isSetThreshold(c.set_threshold, of: c)", .fileValues, of: .calibrated, calibration { $0.set_threshold = -0.1 },
+      calibration { $0.set_threshold = 1.1 }, calibration { $0.set_threshold = .nan }),
+    .init(
+      "(0...(SetScore(c).isAdaptive ? Float.greatestFiniteMagnitude : 1)).contains(value)", .fileValues, of: .adaptive,
+      calibration { $0.set_threshold = -0.1 }, calibration { $0.set_threshold = .infinity }),
+    .init(
+      "bytes(at: Int(setThresholdsIndex)).count == 4 * shape.classCount", .fileTable, of: .adaptive,
+      entry(.setThresholds) { $0.length -= 4 }),
+    .init(
+      "!isSetThreshold(setThresholds[index], of: calibration)", .fileValues, of: .adaptive,
+      value(.setThresholds, 0, Float(-0.1)), value(.setThresholds, 8, Float.nan)),
     .init("isShare(c.accept_coverage)", .fileValues, of: .calibrated, calibration { $0.accept_coverage = 0 }),
     .init("isShare(c.set_coverage)", .fileValues, of: .calibrated, calibration { $0.set_coverage = 1.1 }),
     .init("c.image_count > 0", .fileValues, of: .calibrated, calibration { $0.image_count = 0 }),
-    .init(
-      "c.set_score == UInt32(E3_FILE_SCORE_LEAST_AMBIGUOUS.rawValue)", .fileValues, of: .calibrated,
-      calibration { $0.set_score = 0 }),
+    .init("c.set_penalty == 0", .fileValues, of: .calibrated, calibration { $0.set_penalty = 1 }),
+    .init("c.set_free_ranks == 0", .fileValues, of: .calibrated, calibration { $0.set_free_ranks = 1 }),
+    .init("minorVersion >= 2", .fileValues, of: .adaptive, { $0.header.version_minor = 1 }),
+    .init("c.set_penalty > 0", .fileValues, of: .adaptive, calibration { $0.set_penalty = 0 }),
     .init(
       "c.unknown_threshold.isFinite", .fileValues, of: .calibrated, calibration { $0.unknown_threshold = .infinity }),
     .init("isShare(c.known_coverage)", .fileValues, of: .calibrated, calibration { $0.known_coverage = 0 }),
@@ -248,7 +258,6 @@ struct FileConditionTests {
     .init("c.foreign_count > 0", .fileValues, of: .weighted, calibration { $0.foreign_count = 0 }),
     .init("(0...1).contains(c.foreign_auroc)", .fileValues, of: .weighted, calibration { $0.foreign_auroc = 1.1 }),
     .init("(0...1).contains(c.relative_auroc)", .fileValues, of: .weighted, calibration { $0.relative_auroc = -0.1 }),
-    .init("c.reserved == 0", .fileValues, of: .calibrated, calibration { $0.reserved = 1 }),
     .init("c.unknown_threshold == 0", .fileValues, of: thresholds, calibration { $0.unknown_threshold = 1 }),
     .init("c.known_coverage == 0", .fileValues, of: thresholds, calibration { $0.known_coverage = 0.5 }),
     .init("c.statistics_count == 0", .fileValues, of: thresholds, calibration { $0.statistics_count = 1 }),
@@ -359,7 +368,8 @@ struct FileConditionTests {
 
   /// What decides between two ways of reading, or looks at bytes that changed after they were validated: no rule of a file.
   private static let others: Set = [
-    "labelsIndex >= 0", "provenanceIndex >= 0", "goldenIndex >= 0", "index >= 0", "index < labelCount", "start <= end",
+    "setThresholdsIndex >= 0", "section.count >= 4 * shape.classCount", "labelsIndex >= 0", "provenanceIndex >= 0",
+    "goldenIndex >= 0", "index >= 0", "index < labelCount", "start <= end",
     "UInt64(end) <= UInt64(section.count - tableBytes)", "calibrationIndex >= 0",
     "section.count >= CalibrationLayout.calibrationBytes", "!sections.contains(index)", "used == width", "used == 0",
     "FileHeader.checksum(table) == checksum", "base.load(as: e3_file_header.self).checksum == checksum",

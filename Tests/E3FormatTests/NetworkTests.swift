@@ -60,7 +60,7 @@ struct NetworkTests {
       #expect(try edited { $0[config: index].hidden_size = 0 }.openError == .fileConfig)
       #expect(try edited { $0[config: index].reserved.3 = 1 }.openError == .fileConfig)
     }
-    let newer = try edited { ($0.header.version_minor, $0[config: 2].reserved.0) = (2, 1) }
+    let newer = try edited { ($0.header.version_minor, $0[config: 2].reserved.0) = (9, 1) }
     #expect(newer.openError == .fileVersion)
     let others = try [1, 2].map { index in try edited { $0[config: index].mlp_size += 16 }.openError }
     #expect(others == [.fileTable, .fileTable])
@@ -90,7 +90,7 @@ struct NetworkTests {
       #expect(error != nil, "\(count)")
       if count == 0 || count > 64 { #expect(error == .fileHeader, "\(count)") }
     }
-    #expect(try edited { ($0.header.network_count, $0.header.version_minor) = (65, 2) }.openError == .fileVersion)
+    #expect(try edited { ($0.header.network_count, $0.header.version_minor) = (65, 9) }.openError == .fileVersion)
     var many = SampleFile.full
     many.others = (1..<64).map { SampleFile.Network(SampleFile.config, seed: UInt64($0) + 20) }
     #expect(try many.bytes.verifyError == nil)

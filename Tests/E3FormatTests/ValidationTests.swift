@@ -55,12 +55,12 @@ struct ValidationTests {
   // promise: format-minor
   @Test("a later minor version that uses something new is a version error") func newerContents() throws {
     let newerConfig = try edited {
-      $0.header.version_minor = 2
+      $0.header.version_minor = 9
       $0.config.reserved.0 = 1
     }
     #expect(newerConfig.openError == .fileVersion)
     let newerSection = try edited {
-      $0.header.version_minor = 2
+      $0.header.version_minor = 9
       $0[extent: try #require($0.extentIndex(of: .golden))].kind = 100
     }
     #expect(newerSection.openError == .fileVersion)

@@ -185,6 +185,38 @@ struct CalibrationTests {
     }
   }
 
+  // promise: set-thresholds
+  @Test("has the classes that their own thresholds let in", arguments: [false, true])
+  func classThresholds(isAdaptive: Bool) throws {
+    var file = SampleFile(config: awkwardConfigs[1].config)
+    var calibration = SampleFile.thresholds(hasStatistics: false)
+    SetScore(isAdaptive: isAdaptive).store(in: &calibration)
+    calibration.image_count = 100
+    file.calibration = calibration
+    let thresholds = (0..<37).map { isAdaptive ? Float($0 % 5) / 4 : Float($0 % 3) / 30 }
+    file.setThresholds = thresholds
+    let session = try OpenSession(OpenModel(file.bytes), sessionOptions())
+    var stated = e3_calibration()
+    stated.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
+    try check(e3_model_get_calibration(&session.model.handle, &stated))
+    #expect(stated.class_conditional == 1 && stated.set_score == (isAdaptive ? 2 : 1) && stated.set_penalty == 0)
+    for seed in 0..<4 as Range<UInt64> {
+      let result = try session.run(session.model.image(seed: seed))
+      let order = (0..<37).sorted {
+        let (p, q) = (result.probabilities[$0], result.probabilities[$1])
+        return p > q || p == q && $0 < $1
+      }
+      var (expected, mass): ([Int], Float) = ([], 0)
+      for index in order {
+        mass += result.probabilities[index]
+        let isIn = isAdaptive ? mass <= thresholds[index] : result.probabilities[index] >= thresholds[index]
+        if isIn || index == Int(result.top_class) { expected.append(index) }
+      }
+      #expect(expected.count > 1 && expected.count < 37)
+      #expect((0..<Int(result.prediction_set_count)).map { Int(result.prediction_set[$0]) } == expected)
+    }
+  }
+
   // promise: distance-infinite
   @Test("is infinitely far away and unknown, not a NaN, where a distance overflows")
   func overflow() throws {

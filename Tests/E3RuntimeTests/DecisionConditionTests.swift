@@ -37,12 +37,17 @@ struct DecisionConditionTests {
   }
 
   /// The classes of the set for these probabilities of the first classes, zero for the others.
-  private func set(_ probabilities: [Float], top: Int, threshold: Float) throws -> [UInt32] {
-    try withPrediction { prediction, _ in
+  private func set(
+    _ probabilities: [Float], top: Int, threshold: Float, score: SetScore = .leastAmbiguous
+  ) throws -> [UInt32] {
+    try withPrediction { prediction, stored in
+      var calibration = stored
+      calibration.set_threshold = threshold
+      score.store(in: &calibration)
       let all = probabilities + [Float](repeating: 0, count: prediction.model.shape.classCount - probabilities.count)
       return [UInt32](unsafeUninitializedCapacity: all.count) { buffer, count in
         guard let start = buffer.baseAddress else { return }
-        count = prediction.collectPredictionSet(all, top: top, threshold: threshold, into: start)
+        count = prediction.collectPredictionSet(calibration, all, top: top, into: start)
       }
     }
   }
@@ -65,6 +70,28 @@ struct DecisionConditionTests {
       let expected = (0..<3).sorted { values[$0] > values[$1] || values[$0] == values[$1] && $0 < $1 }
       #expect(try set(values, top: expected[0], threshold: 0.2) == expected.map { UInt32($0) })
     }
+  }
+
+  @Test("adaptive: a class is in the set by the sum down to it, at the last bit, or because it is the top class")
+  func adaptive() throws {
+    let score = SetScore(isAdaptive: true)
+    let values: [Float] = [0.25, 0.5, 0.125, 0.125]
+    #expect(try set(values, top: 1, threshold: 0.75, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: Float(0.75).nextDown, score: score) == [1])
+    #expect(try set(values, top: 1, threshold: 0.875, score: score) == [1, 0, 2], "equal: the lower index first")
+    #expect(try set(values, top: 1, threshold: 0, score: score) == [1])
+    #expect(try set(values, top: 1, threshold: 1, score: score).count == 37)
+  }
+
+  @Test("regularised: ranks beyond the free ones cost a penalty each")
+  func regularised() throws {
+    let values: [Float] = [0.25, 0.5, 0.125, 0.125]
+    // 0.5, 0.75, 0.875 + 0.125, 1 + 0.25
+    let score = SetScore(isAdaptive: true, freeRanks: 2, penalty: 128)
+    #expect(try set(values, top: 1, threshold: 0.75, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: Float(1).nextDown, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: 1, score: score) == [1, 0, 2])
+    #expect(try set(values, top: 1, threshold: 1.25, score: score) == [1, 0, 2, 3])
   }
 
   @Test("without a calibration the probability 0.5 decides, and no distance does")

@@ -11,6 +11,8 @@ package struct SampleFile {
   package var calibration: e3_file_calibration?
   /// Section 68, random numbers in the right places.
   package var hasStatistics = false
+  /// Section 69; nil: none.
+  package var setThresholds: [Float]?
   /// Section 128; nil: none.
   package var expertUses: [UInt32]?
   package var seed: UInt64 = 7
@@ -80,6 +82,17 @@ package struct SampleFile {
     file.calibration?.foreign_count = 50
     file.calibration?.foreign_auroc = 0.9
     file.calibration?.relative_auroc = 0.8
+    return file
+  }
+
+  /// The same with adaptive sets that have a penalty, each class its own threshold: minor version 2.
+  package static var adaptive: SampleFile {
+    var file = calibrated
+    file.calibration?.set_score = UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue)
+    file.calibration?.set_threshold = 1.5
+    file.calibration?.set_free_ranks = 1
+    file.calibration?.set_penalty = 102
+    file.setThresholds = [0.75, 1.25, 0]
     return file
   }
 
@@ -179,9 +192,10 @@ package struct SampleFile {
         sections.append((.calibration, Self.raw(calibration)))
       }
       if hasStatistics { sections.append((.statistics, statistics)) }
+      if let setThresholds { sections.append((.setThresholds, setThresholds.flatMap { Self.raw($0) })) }
       if let expertUses { sections.append((.expertUses, expertUses.flatMap { Self.raw($0) })) }
       let optional = sections.map { kind, content in
-        let encoding = kind == .statistics ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
+        let encoding = kind == .statistics || kind == .setThresholds ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
           kind: UInt32(kind.rawValue), block: 0, index: 0, encoding: UInt32(encoding.rawValue),
           offset: 0, length: UInt64(content.count), checksum: 0)
@@ -214,7 +228,8 @@ package struct SampleFile {
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
     let isWeighted = calibration?.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
-    header.version_minor = expertUses != nil || isWeighted ? 1 : 0
+    let isAdaptive = calibration?.set_score == UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue)
+    header.version_minor = isAdaptive || setThresholds != nil ? 2 : expertUses != nil || isWeighted ? 1 : 0
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(networks.count)
     header.file_size = tableEnd + UInt64(body.count)

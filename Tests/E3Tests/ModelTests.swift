@@ -51,6 +51,11 @@ struct ModelTests {
     #expect(calibration.unknownThreshold == stored.unknown_threshold)
     #expect(calibration.knownCoverage == stored.known_coverage)
     #expect(calibration.imageCount == 100 && calibration.statisticsImageCount == 200)
+    #expect(!calibration.hasAdaptiveSets && !calibration.hasClassConditionalSets)
+    #expect(calibration.setPenalty == 0 && calibration.freeSetRanks == 0)
+    let adaptive = try #require(try openModel(.adaptive).calibration)
+    #expect(adaptive.hasAdaptiveSets && adaptive.hasClassConditionalSets)
+    #expect(adaptive.setPenalty == 102 / 1024 && adaptive.freeSetRanks == 1)
     #expect(try openModel(.full).calibration == nil)
   }
 

@@ -36,7 +36,7 @@ extern "C" {
 /* Version of this interface. The major number changes when a program compiled against an older header would break. */
 #define E3_ABI_VERSION_MAJOR 1
 /* The minor number changes when something was added. */
-#define E3_ABI_VERSION_MINOR 2
+#define E3_ABI_VERSION_MINOR 3
 
 #if defined(__GNUC__)
 #define E3_API __attribute__((visibility("default")))
@@ -223,11 +223,11 @@ E3_API e3_status e3_model_get_network_info(const e3_model *model, uint32_t netwo
  * images of the same kind is treated so. */
 typedef struct e3_calibration {
   uint32_t struct_size;
-  uint32_t has_distance;      /* 1 when the file carries the class statistics for distances, else 0 */
-  float temperature;          /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
-  float accept_threshold;     /* ACCEPT from this top probability on, else UNSURE */
-  float unknown_threshold;    /* UNKNOWN above this unknown_score; NaN without distances */
-  float set_threshold;        /* a class is in the prediction set from this probability on */
+  uint32_t has_distance;   /* 1 when the file carries the class statistics for distances, else 0 */
+  float temperature;       /* T: probabilities are (mean of the members' softmax)^(1/T), normalised */
+  float accept_threshold;  /* ACCEPT from this top probability on, else UNSURE */
+  float unknown_threshold; /* UNKNOWN above this unknown_score; NaN without distances */
+  float set_threshold; /* a class is in the prediction set from this probability on; of adaptive sets: up to this score */
   float accept_coverage;      /* share of known images accepted */
   float known_coverage;       /* share of images not UNKNOWN; NaN without distances */
   float set_coverage;         /* share of images whose class is in the prediction set */
@@ -240,6 +240,13 @@ typedef struct e3_calibration {
   float background_weight;  /* of e3_result's unknown_score: 1 relative Mahalanobis distance, 0 Mahalanobis distance */
   uint32_t uncertainty;     /* what unknown_score adds: 0 nothing, 1 total_entropy, 2 mutual_information */
   float uncertainty_weight; /* how much of it; 0 when it adds nothing */
+  /* from interface version 1.3 */
+  uint32_t set_score; /* 1: one less the probability of a class (least ambiguous sets); 2: its probability and that of all
+                         more probable classes, and a penalty (adaptive sets: APS; with a penalty RAPS) */
+  uint32_t set_free_ranks;    /* of adaptive sets: ranks without a penalty */
+  float set_penalty;          /* of adaptive sets: what each further rank adds to the score; 0 without */
+  uint32_t class_conditional; /* 1 when each class has its own threshold, so that set_coverage holds for each; 0 when
+                                 set_threshold is that of all */
 } e3_calibration;
 
 /* The calibration of the model file; E3_ERROR_NO_CALIBRATION when it carries none. */

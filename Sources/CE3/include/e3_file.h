@@ -14,7 +14,7 @@
 #define E3_FILE_MAGIC 0x0A1A0A0D4D334589u /* bytes 89 'E' '3' 'M' 0D 0A 1A 0A */
 enum {
   E3_FILE_VERSION_MAJOR = 2, /* a reader refuses another major version */
-  E3_FILE_VERSION_MINOR = 1, /* and a higher minor version only where it meets something that it does not know */
+  E3_FILE_VERSION_MINOR = 2, /* and a higher minor version only where it meets something that it does not know */
   E3_FILE_NUMERICS = 2,      /* the generation of arithmetic that this library computes; another is refused */
   E3_FILE_MAX_NETWORKS = 64, /* of one file */
   E3_FILE_EXTENT_ALIGNMENT = 64,
@@ -169,15 +169,17 @@ typedef enum e3_file_kind {
   E3_FILE_PRE_LOGITS = 48,    /* linear(H, R); only with representation_size */
   E3_FILE_HEAD = 49,          /* float [C16/16][R][16], then float bias [C16] */
   /* optional sections, each at most once, in ascending order */
-  E3_FILE_LABELS = 64,      /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
-  E3_FILE_PROVENANCE = 65,  /* UTF-8 JSON object: where the weights come from */
-  E3_FILE_GOLDEN = 66,      /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
+  E3_FILE_LABELS = 64,         /* u32 end[C], then the UTF-8 texts: text i is the bytes end[i-1]..<end[i] */
+  E3_FILE_PROVENANCE = 65,     /* UTF-8 JSON object: where the weights come from */
+  E3_FILE_GOLDEN = 66,         /* u8 pixels [image_height][image_width][channels] padded with zeros to a multiple of
                                       64, then the member logits float [M][C] that the runtime must give, bit for bit */
-  E3_FILE_CALIBRATION = 67, /* e3_file_calibration */
-  E3_FILE_STATISTICS = 68,  /* float, for each member: centre [R16], whitening of the classes, whitening of the
+  E3_FILE_CALIBRATION = 67,    /* e3_file_calibration */
+  E3_FILE_STATISTICS = 68,     /* float, for each member: centre [R16], whitening of the classes, whitening of the
                                       background, class means [C][R16]; with a calibration only.
                                       A whitening is a lower-triangular matrix [R16][R16] as panels of 16 rows: panel p is
                                       [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
+  E3_FILE_SET_THRESHOLDS = 69, /* float [C]: each class's threshold of the prediction sets, in place of set_threshold;
+                                      with a calibration only, from version 2.2 */
   /* sections from here on bear on no answer; a reader that does not know one skips it */
   E3_FILE_EXPERT_USES = 128 /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
                                       expert, with a token at least; from version 2.1 */
@@ -185,7 +187,10 @@ typedef enum e3_file_kind {
 
 /* Non-conformity score of the prediction sets. */
 typedef enum e3_file_score {
-  E3_FILE_SCORE_LEAST_AMBIGUOUS = 1 /* 1 - probability of the class (Sadinle et al. 2019) */
+  E3_FILE_SCORE_LEAST_AMBIGUOUS = 1, /* 1 - probability of the class (Sadinle et al. 2019) */
+  E3_FILE_SCORE_ADAPTIVE = 2 /* probability of the class and of all more probable ones, and set_penalty / 1024 for each
+                                rank after set_free_ranks (Romano et al. 2020, Angelopoulos et al. 2021); from minor
+                                version 2 */
 } e3_file_score;
 
 /* What decides between known and unknown. */
@@ -219,7 +224,8 @@ typedef struct e3_file_calibration {
   float temperature;         /* T: probabilities are mean^(1/T), normalised */
   float accept_threshold;    /* the top class is accepted from this probability on */
   float unknown_threshold;   /* an unknown score above it is unknown; 0 without statistics */
-  float set_threshold;       /* classes from this probability on are in the prediction set: 1 - conformal quantile */
+  float set_threshold;       /* 1 - conformal quantile: classes from this probability on are in the prediction set; of
+                                adaptive sets the quantile: classes up to this score */
   float accept_coverage;     /* share of the known images that the accept threshold was fitted to accept */
   float known_coverage;      /* share of the images that the unknown threshold was fitted to let pass; 0 without */
   float set_coverage;        /* share of the images whose class the sets were fitted to hold */
@@ -241,7 +247,8 @@ typedef struct e3_file_calibration {
   uint32_t foreign_count;   /* how many there were; 0 when it was told */
   float foreign_auroc;      /* how well the score tells them from the images of the thresholds; 0 when it was told */
   float relative_auroc;     /* how well the relative distance did */
-  uint32_t reserved;        /* 0 */
+  uint16_t set_free_ranks;  /* of adaptive sets: ranks without a penalty; 0 otherwise, and without a penalty */
+  uint16_t set_penalty;     /* of adaptive sets: of each further rank, in units of 1/1024; 0 otherwise */
   uint32_t class_grid;      /* cells on a side of the grid that learned classes compare: 1, 2 or 4; 0 when not fitted */
   float class_agreement[3]; /* mean cosine between two images of a class, with grids of 1, 2 and 4; 0 when not fitted */
 } e3_file_calibration;

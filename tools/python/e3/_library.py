@@ -61,6 +61,10 @@ class Calibration(Structure):
         ("background_weight", c_float),
         ("uncertainty", c_uint32),
         ("uncertainty_weight", c_float),
+        ("set_score", c_uint32),
+        ("set_free_ranks", c_uint32),
+        ("set_penalty", c_float),
+        ("class_conditional", c_uint32),
     ]
 
 

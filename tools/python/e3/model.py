@@ -22,7 +22,8 @@ class Calibration(NamedTuple):
     treated so. unknown_threshold and known_coverage are None in a file without class statistics. distance_mean and
     distance_deviation are of the relative distance of the images of the thresholds, None when the file does not say.
     unit_length, background_weight, uncertainty ("none", "entropy", "mutual_information") and uncertainty_weight say what an
-    answer's unknown_score is, as in e3.h."""
+    answer's unknown_score is, as in e3.h. set_score ("least-ambiguous", "adaptive"), set_free_ranks, set_penalty and
+    class_conditional (each class has a threshold of its own) say which classes a prediction set holds."""
 
     temperature: float
     accept_threshold: float
@@ -39,6 +40,10 @@ class Calibration(NamedTuple):
     background_weight: Optional[float]
     uncertainty: str
     uncertainty_weight: float
+    set_score: str
+    set_free_ranks: int
+    set_penalty: float
+    class_conditional: bool
 
 
 class Preprocessing(NamedTuple):
@@ -355,6 +360,8 @@ class Model:
         values.update(
             unit_length=bool(stored.unit_length),
             uncertainty=("none", "entropy", "mutual_information")[stored.uncertainty],
+            set_score=("least-ambiguous", "adaptive")[stored.set_score - 1],
+            class_conditional=bool(stored.class_conditional),
         )
         if not stored.has_distance:
             values.update(unknown_threshold=None, known_coverage=None, background_weight=None)

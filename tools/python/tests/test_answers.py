@@ -217,6 +217,7 @@ def test_a_forked_child_runs_its_parents_model(model):
 def test_a_model_says_what_it_is(model):
     assert (model.classes, model.members, model.channels) == (10, 2, 1)
     assert model.labels[8] == "bag" and len(model.labels) == 10
+    assert (model.calibration.set_score, model.calibration.class_conditional) == ("least-ambiguous", False)
     assert model.calibration.images > 0 and 0 < model.calibration.accept_threshold < 1
     assert model.preprocessing.low is not None or model.preprocessing.mean is not None
     assert isinstance(model.provenance, dict) and model.provenance
