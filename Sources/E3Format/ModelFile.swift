@@ -85,6 +85,7 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// The bytes of the extent at `index`; as many as the file has where its table has changed since.
+  @inline(never)
   public func bytes(at index: Int) -> UnsafeRawBufferPointer {
     let extent = extent(at: index)
     let offset = Int(min(extent.offset, UInt64(size)))
