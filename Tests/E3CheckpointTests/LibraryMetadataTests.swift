@@ -207,4 +207,43 @@ import Testing
     #expect(model.notes.contains { $0.contains("GELU with the error function and 1e-06 are taken") }, "\(model.notes)")
     #expect(full.notes == ["configuration: \(Self.folder)/timm_vit_small_patch14_reg4_dinov2/config.json"])
   }
+
+  @Test("positions that are a square, or a class token's and a rectangle's, are what --image-size says, or a note says")
+  func squareOrRectangle() throws {
+    let temporary = try TemporaryFolder()
+    let path = temporary["vit.safetensors"]
+    var shapes: [(name: String, shape: [Int])] = [
+      ("cls_token", [1, 1, 8]), ("pos_embed", [1, 64, 8]), ("patch_embed.proj.weight", [8, 3, 2, 2]),
+      ("patch_embed.proj.bias", [8]), ("blocks.0.attn.qkv.weight", [24, 8]), ("blocks.0.attn.qkv.bias", [24]),
+      ("blocks.0.attn.proj.weight", [8, 8]), ("blocks.0.attn.proj.bias", [8]), ("blocks.0.mlp.fc1.weight", [16, 8]),
+      ("blocks.0.mlp.fc1.bias", [16]), ("blocks.0.mlp.fc2.weight", [8, 16]), ("blocks.0.mlp.fc2.bias", [8]),
+      ("head.weight", [5, 8]), ("head.bias", [5]),
+    ]
+    for norm in ["blocks.0.norm1", "blocks.0.norm2", "norm"] {
+      shapes += [("\(norm).weight", [8]), ("\(norm).bias", [8])]
+    }
+    let writer = try SafetensorsWriter(path: path, tensors: shapes)
+    for (_, shape) in shapes { try writer.append([Float](repeating: 0.5, count: shape.reduce(1, *))) }
+    try writer.finish()
+    let config = try temporary.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    func open(_ size: (height: Int, width: Int)?) throws -> SourceModel {
+      var options = ModelOptions()
+      options.imageSize = size
+      return try SourceModel(checkpoint: path, config: config, options: options)
+    }
+    let taken = "64 positions are taken for those of 8x8 patches, 16x16 pixels, without the class token's"
+    let square = try open(nil)
+    #expect(square.config.imageHeight == 16 && square.config.imageWidth == 16)
+    #expect(square.notes.contains { $0.contains(taken) }, "\(square.notes)")
+    // 7 x 9 patches and a class token's are 64 too.
+    let rectangle = try open((14, 18))
+    #expect(rectangle.config.gridHeight == 7 && rectangle.config.gridWidth == 9)
+    #expect(!rectangle.notes.contains { $0.contains("positions are taken") }, "\(rectangle.notes)")
+    var values = try rectangle.values(of: ParameterNames.positionEmbedding)
+    #expect(values.count == 64 * 8)
+    let resized = try open((24, 24))
+    #expect(resized.notes.contains { $0.contains(taken) }, "\(resized.notes)")
+    values = try resized.values(of: ParameterNames.positionEmbedding)
+    #expect(values.count == 145 * 8 && values[..<8].allSatisfy { $0 == 0 })
+  }
 }

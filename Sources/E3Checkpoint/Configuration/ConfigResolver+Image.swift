@@ -25,7 +25,7 @@ extension ConfigResolver {
   /// The grid of patches that the checkpoint's position embedding was made for, how many vectors it has before them,
   /// and the size of the images in pixels.
   func positions(
-    patch: Grid, prefix: (hasClassToken: Bool, registers: Int)
+    patch: Grid, prefix: (hasClassToken: Bool, registers: Int), notes: inout [String]
   ) throws(FileError) -> (source: Grid, prefix: Int, image: Grid) {
     let given = document.imageSize.map { Grid(height: $0[0], width: $0[1]) }
     let wanted = options.imageSize.map { Grid(height: $0.height, width: $0.width) }
@@ -41,7 +41,8 @@ extension ConfigResolver {
             + "\(patch.height)x\(patch.width) and at most \(ConfigDocument.sideLimit) pixels")
       }
     }
-    let (source, leading) = try sourceGrid(given: given, wanted: wanted, patch: patch, prefix: prefix)
+    let (source, leading) = try sourceGrid(
+      given: given, wanted: wanted, patch: patch, prefix: prefix, notes: &notes)
     let image =
       wanted ?? document.runSize ?? given
       ?? Grid(height: source.height * patch.height, width: source.width * patch.width)
@@ -54,7 +55,7 @@ extension ConfigResolver {
   }
 
   private func sourceGrid(
-    given: Grid?, wanted: Grid?, patch: Grid, prefix: (hasClassToken: Bool, registers: Int)
+    given: Grid?, wanted: Grid?, patch: Grid, prefix: (hasClassToken: Bool, registers: Int), notes: inout [String]
   ) throws(FileError) -> (Grid, Int) {
     let name = ParameterNames.positionEmbedding
     let field = document.names.imageSize
@@ -82,9 +83,19 @@ extension ConfigResolver {
       }
       return (grid, leading)
     }
-    let squares = choices.compactMap { leading in Grid(square: rows - leading).map { ($0, leading) } }
-    if squares.count == 1 { return squares[0] }
+    // The size that the user says, where it takes just these positions, before a square that they may be, too.
     if let grid = wanted?.patches(of: patch), let leading = choices.first(where: { rows - $0 == grid.count }) {
+      return (grid, leading)
+    }
+    let squares = choices.compactMap { leading in Grid(square: rows - leading).map { ($0, leading) } }
+    if squares.count == 1 {
+      let (grid, leading) = squares[0]
+      if prefix.hasClassToken, leading == 0 {
+        notes.append(
+          "\(evidence.checkpoint.path): nothing tells the image size: \(rows) positions are taken for those of "
+            + "\(grid.height)x\(grid.width) patches, \(grid.height * patch.height)x\(grid.width * patch.width) pixels, "
+            + "without the class token's; --image-size says otherwise")
+      }
       return (grid, leading)
     }
     throw FileError(

@@ -38,7 +38,7 @@ struct ConfigResolver {
     let classifier = try classifier(facts, notes: &notes)
     let prefix = try prefixTokens(classifier)
     let patch = Grid(height: patchHeight, width: patchWidth)
-    let positions = try positions(patch: patch, prefix: prefix)
+    let positions = try positions(patch: patch, prefix: prefix, notes: &notes)
 
     var config = ModelConfig(
       imageHeight: positions.image.height, imageWidth: positions.image.width, channels: channels,
