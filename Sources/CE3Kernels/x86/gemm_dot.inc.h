@@ -4,11 +4,8 @@
  * The including file sets the target attribute and defines
  *     VECTOR_BYTES               64 or 32
  *     LOAD(p), BROADCAST(p)      a vector of weights; four bytes of a row in every lane
- *     DOT(IS_ONLY, sums, rows, weights)
- *                                adds products to `sums`, four bytes by four bytes into each 32-bit sum; IS_ONLY: in
- *                                the only tile of a product
- *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes;
- *                                0: a function `starts` after this file
+ *     DOT(sums, rows, weights)   adds products to `sums`, four bytes by four bytes into each 32-bit sum
+ *     ROWS_ARE_UNSIGNED          1: activations have 128 added (xor 0x80), and DOT multiplies unsigned by signed bytes
  *     EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY)
  *                                a vector of weights from a vector of codes, which stand in the upper or lower 4 bits of
  *                                each byte; IN_MEMORY: multiplier and offset are not in registers
@@ -17,11 +14,12 @@
  *     TILE_ROWS                  most rows of a tile
  *     TILES                      TILE(R) for 1 to TILE_ROWS
  *     HAS_PAIRS                  1: there are tiles of two panels, too
+ *     HAS_SHARING                1: int8 products may have more rows than a tile
  * and calls `gemm`. A tile of R rows and one or two panels keeps all its sums in registers, and a vector of weights for
  * each of a row's, and one broadcast of 4 inputs of a row.
  *
- * The sums of every row start at what makes them end as the products, one start for each channel: with unsigned rows
- * at -128 * sum(weights), the stored compensation.
+ * The sums of every row start at what makes them end as the products, one start for each channel: 0, or with unsigned
+ * rows -128 * sum(weights), the stored compensation.
  *
  * The tiles of all rows run inside a panel or pair, so that weights come from memory once. One panel: R + 1 loads for R
  * vectors of products; panels are used in the order in which they lie, which is what processors' own prefetching
@@ -102,15 +100,10 @@ E3K_INLINE const uint8_t *advance(lookahead *a, const int lines) {
 }
 
 /* The starts of the sums for a panel. */
-static void starts(const uint8_t *panel, size_t panel_bytes, int is_only, vi *start);
-
-#if ROWS_ARE_UNSIGNED
-static void starts(const uint8_t *panel, size_t panel_bytes, int is_only, vi *start) {
-  (void)is_only;
+E3K_INLINE void starts(const uint8_t *panel, size_t panel_bytes, vi *start) {
   const vi_memory *compensation = (const vi_memory *)(panel + panel_bytes - 64);
-  E3K_UNROLL for (int v = 0; v < VECTORS; v++) start[v] = -compensation[v];
+  E3K_UNROLL for (int v = 0; v < VECTORS; v++) start[v] = ROWS_ARE_UNSIGNED ? -compensation[v] : (vi){0};
 }
-#endif
 
 /* Few rows have two sums for each channel, so that enough are in flight. */
 #define IS_SPLIT(R) (2 * (R) * VECTORS <= 8)
@@ -143,9 +136,7 @@ E3K_INLINE void move(tile_rows *rows, size_t bytes, const int R) {
 
 /* Adds the products of the group of 4 inputs number `i` of R rows with `vectors` vectors of weights. */
 E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w, size_t panel_bytes, const grids *grids,
-                         tile_sums *sums, const int i, const int is_only, const int R, const int vectors,
-                         const int bits) {
-  (void)is_only; /* most tiers multiply all tiles alike */
+                         tile_sums *sums, const int i, const int R, const int vectors, const int bits) {
   vi weights[MAX_SUMS];
   E3K_UNROLL for (int v = 0; v < vectors; v++) {
     weights[v] = bits == 8 ? LOAD(vector(w + i * 64, panel_bytes, v))
@@ -156,9 +147,9 @@ E3K_INLINE void multiply(const tile_rows *rows, size_t stride, const uint8_t *w,
     vi inputs = BROADCAST(rows->third[r / 3] + r % 3 * stride + i * 4);
     E3K_UNROLL for (int v = 0; v < vectors; v++) {
       if (IS_SPLIT(R) && i % 2) {
-        DOT(is_only, sums->odd[r][v], inputs, weights[v]);
+        DOT(sums->odd[r][v], inputs, weights[v]);
       } else {
-        DOT(is_only, sums->even[r][v], inputs, weights[v]);
+        DOT(sums->even[r][v], inputs, weights[v]);
       }
     }
   }
@@ -171,7 +162,7 @@ E3K_INLINE size_t bytes_of_panel(const e3k_gemm *g, const int bits) {
 /* y[r][n] for R rows and a panel or two. */
 E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const vi *start, float *y, size_t y_stride,
                      const lookahead *wanted, const asking asking, const int R, const int bits) {
-  const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS, is_only = asking == ALONE || asking == ALONE_FAR;
+  const int vectors = asking == PAIRED ? MAX_SUMS : VECTORS;
   const int lines = bits * GROUPS / 8; /* of weights in a step */
   const size_t stride = g->row_stride, panel_bytes = bytes_of_panel(g, bits);
   const uint8_t *w = bits == 8 ? panel : panel + e3k_grid_bytes(g->inputs), *next_grids = panel;
@@ -214,7 +205,7 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
     E3K_UNROLL for (int i = 0; i < GROUPS; i++) {
       if (asking != SHARING && i < lines) __builtin_prefetch(line + i * soon.step, 0, 3);
       if (asking == ALONE_FAR && i < lines) __builtin_prefetch(far_line + i * 64, 0, 2);
-      multiply(&rows, stride, w, panel_bytes, grids, &sums, i, is_only, R, vectors, bits);
+      multiply(&rows, stride, w, panel_bytes, grids, &sums, i, R, vectors, bits);
     }
     w += lines * 64;
     move(&rows, GROUPS * 4, R);
@@ -223,8 +214,8 @@ E3K_INLINE void tile(const e3k_gemm *g, size_t row, const uint8_t *panel, const 
     if (bits == 4)
       grids = grids_of(read, grids, &next_grids, all_groups - groups, groups, panel_bytes, vectors,
                        GRIDS_IN_MEMORY(R, vectors));
-    multiply(&rows, stride, w, panel_bytes, grids, &sums, 0, is_only, R, vectors, bits);
-    multiply(&rows, stride, w, panel_bytes, grids, &sums, 1, is_only, R, vectors, bits);
+    multiply(&rows, stride, w, panel_bytes, grids, &sums, 0, R, vectors, bits);
+    multiply(&rows, stride, w, panel_bytes, grids, &sums, 1, R, vectors, bits);
   }
 
   const uint8_t *tail = panel + panel_bytes - E3K_PANEL_TAIL_BYTES;
@@ -268,7 +259,7 @@ E3K_INLINE void tile_of(const e3k_gemm *g, size_t row, size_t rows, const uint8_
   case R: \
     if (asking == PAIRED && HAS_PAIRS && R >= (bits == 8 ? PAIR_ROWS - 1 : INT4_PAIR_ROWS)) { \
       TILE_CALL(g, row, panel, start, y, y_stride, soon, PAIRED, R, bits); \
-    } else if (asking == SHARING && bits == 8 && R >= (TILE_ROWS + 1) / 2) { \
+    } else if (asking == SHARING && HAS_SHARING && bits == 8 && R >= (TILE_ROWS + 1) / 2) { \
       TILE_CALL(g, row, panel, start, y, y_stride, soon, SHARING, R, bits); \
     } else if (asking == ALONE_FAR && R >= FAR_ROWS) { \
       TILE_CALL(g, row, panel, start, y, y_stride, soon, ALONE_FAR, R, bits); \
@@ -362,7 +353,7 @@ E3K_INLINE void multiply_panels(const e3k_gemm *g, size_t p, size_t end, const i
       soon.line = panel + near;
     }
     vi start[MAX_SUMS];
-    for (size_t i = 0; i < count; i++) starts(panel + i * panel_bytes, panel_bytes, tiles == 1, start + i * VECTORS);
+    for (size_t i = 0; i < count; i++) starts(panel + i * panel_bytes, panel_bytes, start + i * VECTORS);
     size_t row = 0;
     for (size_t t = 0; t < tiles; t++) {
       const size_t rows = (g->row_count - row + tiles - t - 1) / (tiles - t);

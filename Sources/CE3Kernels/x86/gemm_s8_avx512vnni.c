@@ -20,7 +20,7 @@
     __asm__ volatile("vpbroadcastd %1, %0" : "=v"(v_) : "m"(*(const int_memory *)(p))); \
     v_; \
   })
-#define DOT(IS_ONLY, sums, rows, weights) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(rows), "v"(weights))
+#define DOT(sums, rows, weights) __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(rows), "v"(weights))
 #define LOW_4_BITS ((vi){0} + 0x0f0f0f0f)
 #define EXPAND(p, IS_UPPER, multiplier, offset, IN_MEMORY) \
   ({ \
@@ -45,6 +45,7 @@
 #define TILES \
   TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #define HAS_PAIRS 1
+#define HAS_SHARING 1
 #include "gemm_dot.inc.h"
 
 void e3k_gemm_avx512vnni(const e3k_gemm *arguments) { gemm(arguments, 0, e3k_gemm_avx512vnni); }

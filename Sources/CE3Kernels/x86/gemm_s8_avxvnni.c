@@ -11,7 +11,7 @@
 #define VECTOR_BYTES 32
 #define LOAD(p) (*(const vi_memory *)(p))
 #define BROADCAST(p) ((vi){0} + *(const int_memory *)(p))
-#define DOT(IS_ONLY, sums, rows, weights) \
+#define DOT(sums, rows, weights) \
   (sums = (vi)_mm256_dpbusd_avx_epi32((__m256i)(sums), (__m256i)(rows), (__m256i)(weights)))
 #define EXPAND E3K_EXPAND_AVX2
 #define SUMS_BESIDE_GRIDS 2
@@ -20,6 +20,7 @@
 #define TILE_ROWS 6
 #define TILES TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #define HAS_PAIRS 0
+#define HAS_SHARING 1
 #include "gemm_dot.inc.h"
 
 void e3k_gemm_avxvnni(const e3k_gemm *arguments) { gemm(arguments, 0, e3k_gemm_avxvnni); }
