@@ -20,7 +20,7 @@
  * neighbours: alike ones side by side are up to a tenth faster than one row after the other.
  */
 
-enum { PART_INPUTS = 512, BLOCK_ROWS = 128, FIRST_ROWS = 8, LATER_ROWS = 5, FEWEST_LATER_ROWS = 3 };
+enum { PART_INPUTS = 768, BLOCK_ROWS = 128, FIRST_ROWS = 8, LATER_ROWS = 5, FEWEST_LATER_ROWS = 3 };
 
 /* Pairs of a group of 4 inputs and 8 channels: magnitudes, signs. */
 typedef struct split_group {
@@ -131,7 +131,7 @@ E3K_INLINE void first_tile(split_tile *t, const int v, const int R, const int st
   for (; groups >= 4; groups -= 4) first_step(&s, stride, mask, groups, R, stores, 4);
   if (groups > 0) first_step(&s, stride, mask, groups, R, stores, 2);
 
-  const vi missed = (vi)_mm256_madd_epi16(s.missed, _mm256_set1_epi16(1));
+  const vi missed = ((vi)s.missed & 0xffff) + (vi)((vu)s.missed >> 16); /* two of 16 bits without sign to a channel */
   t->missed[v] = missed;
   if (!t->is_last_part) {
     E3K_UNROLL for (int r = 0; r < R; r++) t->sums[r * VECTORS + v] = (vi)s.row[r] + missed;
@@ -213,12 +213,13 @@ E3K_INLINE void later_tile(split_tile *t, const int R) {
   static __attribute__((noinline)) void only_##R(split_tile *t, int v) { first_tile(t, v, R, 0); }
 #define LATER(R) \
   static __attribute__((noinline)) void later_##R(split_tile *t) { later_tile(t, R); }
-FIRST(6) FIRST(7) FIRST(8) LATER(3) LATER(4) LATER(5)
+FIRST(6)
+FIRST(7) FIRST(8) LATER(3) LATER(4) LATER(5)
 #undef FIRST
 #undef LATER
 
-/* The tiles of a block of rows and a part of a panel, the first one twice, for either half. */
-static void split_pass(split_tile *t, size_t rows, int pass, int is_only) {
+    /* The tiles of a block of rows and a part of a panel, the first one twice, for either half. */
+    static void split_pass(split_tile *t, size_t rows, int pass, int is_only) {
   switch (pass < VECTORS ? rows + 16 * is_only : rows) {
     case 3: later_3(t); break;
     case 4: later_4(t); break;
@@ -239,9 +240,7 @@ static size_t first_rows(size_t rows) {
 }
 
 /* Passes over the weights for `rows` rows. */
-static size_t passes_over(size_t rows) {
-  return VECTORS + (rows - first_rows(rows) + LATER_ROWS - 1) / LATER_ROWS;
-}
+static size_t passes_over(size_t rows) { return VECTORS + (rows - first_rows(rows) + LATER_ROWS - 1) / LATER_ROWS; }
 
 /* The product of int8 panels and at least 6 rows. */
 static void multiply_split(const e3k_gemm *g) {
