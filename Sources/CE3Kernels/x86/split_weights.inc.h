@@ -214,7 +214,8 @@ E3K_INLINE void later_tile(split_tile *t, const int R) {
 #define LATER(R) \
   static __attribute__((noinline)) void later_##R(split_tile *t) { later_tile(t, R); }
 FIRST(6)
-FIRST(7) FIRST(8) LATER(3) LATER(4) LATER(5)
+FIRST(7)
+FIRST(8) LATER(3) LATER(4) LATER(5)
 #undef FIRST
 #undef LATER
 
