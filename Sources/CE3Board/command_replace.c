@@ -44,3 +44,16 @@ int e3c_end_file(int keep) {
   if (error) unlinkat(folder, part, 0);
   return error;
 }
+
+int output_folder(int *descriptor, const char *path) {
+  struct stat before, now;
+  /* While it is open, no other folder gets its number. */
+  if (*descriptor >= 0 && !fstat(*descriptor, &before) && !stat(path, &now) && before.st_dev == now.st_dev &&
+      before.st_ino == now.st_ino)
+    return 0;
+  const int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return -errno;
+  if (*descriptor >= 0) close(*descriptor);
+  *descriptor = opened;
+  return 1;
+}
