@@ -33,13 +33,22 @@ int e3c_begin_file(int folder_descriptor, const char *file_name) {
   return error;
 }
 
+/* Whether the file is still that of the name `part`: another process may write one of the same name. */
+static int is_ours(void) {
+  struct stat own, named;
+  return !fstat(fileno(file), &own) && !fstatat(folder, part, &named, AT_SYMLINK_NOFOLLOW) &&
+         own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
 int e3c_end_file(int keep) {
   int error = 0;
   if (fflush(file) || ferror(file)) error = errno ? errno : EIO;
   /* Data first: after a loss of power the name must not stand for nothing. */
   if (!error && keep == E3C_KEEP_SURE && fdatasync(fileno(file)) && errno != EINVAL) error = errno;
+  const int ours = is_ours();
   if (fclose(file) && !error) error = errno;
   file = NULL;
+  if (!ours) return error ? error : EBUSY;
   if (!error && renameat(folder, part, folder, name)) error = errno;
   if (error) unlinkat(folder, part, 0);
   return error;

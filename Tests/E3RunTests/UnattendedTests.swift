@@ -1,4 +1,5 @@
 import CE3
+import CE3Board
 import E3TestSupport
 import Foundation
 import Testing
@@ -335,6 +336,18 @@ struct UnattendedTests {
     #expect(try saved("kept") == ["e3-0000000005.jpg", "e3-0000000006.gray8", "e3-0000000006.json"])
     #expect(try saved("taken") == ["e3-0000000002.gray8", "e3-0000000002.json"])
     #expect(try metrics("metrics/m.prom")["e3_saved_frames_total"] == 3)
+  }
+
+  @Test("a file that another process began meanwhile is not named, and stays that process's")
+  func partOfAnother() throws {
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(descriptor) }
+    #expect(e3c_begin_file(descriptor, "m.prom") == 0)
+    try folder.write([1, 2], to: ".m.prom.part")
+    #expect(e3c_end_file(Int32(E3C_KEEP)) == EBUSY)
+    #expect(folder.names == [".m.prom.part"])
+    #expect(e3c_begin_file(descriptor, "m.prom") == 0 && e3c_end_file(Int32(E3C_KEEP_SURE)) == 0)
+    #expect(folder.names == ["m.prom"])
   }
 
   // MARK: Lines
