@@ -20,7 +20,7 @@ static const double bounds[] = {0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 enum { BOUNDS = sizeof bounds / sizeof *bounds, ZONES = 32 };
 
 static int folder = -1;
-static char name[256];
+static char folder_path[PATH_MAX], name[256];
 static int reported; /* errno of the last writing */
 static uint64_t buckets[BOUNDS + 1];
 static double latency_sum, distance_mean;
@@ -151,6 +151,8 @@ static void write_all(FILE *file) {
 }
 
 static int write_now(void) {
+  const int opened = output_folder(&folder, folder_path);
+  if (opened < 0) return -opened;
   const int error = e3c_begin_file(folder, name);
   if (error) return error;
   write_all(output_file());
@@ -195,8 +197,7 @@ int e3c_begin_metrics(const char *path) {
   if (!may_replace(whole)) return EEXIST;
   memcpy(copy, whole, sizeof copy);
   if (snprintf(name, sizeof name, "%s", basename(copy)) >= (int)sizeof name) return ENAMETOOLONG;
-  folder = open(dirname(whole), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return errno;
+  snprintf(folder_path, sizeof folder_path, "%s", dirname(whole));
   const int error = write_now();
   if (!error) e3c_tick_metrics(e3c_write_metrics);
   return error;

@@ -26,12 +26,10 @@ static int write_all(int descriptor, const char *bytes, size_t count) {
   return fsync(descriptor) < 0 ? errno : 0;
 }
 
-int e3c_replace_file(const char *path, const void *bytes, size_t count) {
+/* Writes the file, and gives it its name in the place of the one that `locked` keeps others from replacing; -1: of none. */
+static int replace(const char *path, const void *bytes, size_t count, int locked) {
   static const char suffix[] = ".XXXXXX";
-  char temporary[E3C_PATH_BYTES], whole[PATH_MAX];
-  /* A link stays one: what it points to is replaced. */
-  if (realpath(path, whole)) path = whole;
-  else if (errno != ENOENT || readlink(path, whole, 1) >= 0) return errno ? errno : ENOENT;
+  char temporary[E3C_PATH_BYTES];
   const size_t length = strlen(path);
   if (length + sizeof suffix > sizeof temporary) return ENAMETOOLONG;
   struct stat status;
@@ -44,8 +42,21 @@ int e3c_replace_file(const char *path, const void *bytes, size_t count) {
   int error = write_all(descriptor, bytes, count);
   if (!error && fchmod(descriptor, is_there ? status.st_mode & 0777 : 0644) < 0) error = errno;
   if (close(descriptor) < 0 && !error) error = errno;
-  if (!error && rename(temporary, path) < 0) error = errno;
+  if (!error && locked >= 0 && rename(temporary, path) < 0) error = errno;
+  if (!error && locked < 0) error = ce3_rename_new(temporary, path);
   if (error) unlink(temporary);
+  return error == EEXIST ? ESTALE : error;
+}
+
+int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp) {
+  char whole[PATH_MAX];
+  /* A link stays one: what it points to is replaced. */
+  if (realpath(path, whole)) path = whole;
+  else if (errno != ENOENT || readlink(path, whole, 1) >= 0) return errno ? errno : ENOENT;
+  const int locked = stamp ? ce3_lock_to_replace(path, stamp) : -1;
+  if (stamp && locked < 0) return -locked;
+  const int error = replace(path, bytes, count, locked);
+  if (locked >= 0) close(locked);
   return error;
 }
 

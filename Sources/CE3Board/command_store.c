@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "e3_command.h"
+#include "output_file.h"
 
 /* Files of a kept frame are called e3-NUMBER.json and e3-NUMBER.FORM, ten digits, ascending: the oldest has the smallest number.
  * Nothing else in the folder is touched. */
@@ -23,6 +24,7 @@ typedef struct kept {
 
 static struct {
   int folder;
+  const char *path;
   uint64_t most_frames, most_bytes, next;
   kept *files;
   size_t count, room;
@@ -115,21 +117,35 @@ static int make_room(uint64_t bytes) {
   return 0;
 }
 
+/* The folder is there and ours. Returns 0 or an errno. */
+static int take_folder(void) {
+  if (mkdir(store.path, 0777) && errno != EEXIST) return errno;
+  const int opened = output_folder(&store.folder, store.path);
+  if (opened <= 0) return -opened;
+  int error = 0;
+  if (flock(store.folder, LOCK_EX | LOCK_NB)) error = errno == EWOULDBLOCK ? EBUSY : errno;
+  else if (faccessat(store.folder, ".", W_OK, AT_EACCESS)) error = errno;
+  if (!error) {
+    remove_up_to(0);
+    return 0;
+  }
+  close(store.folder);
+  store.folder = -1;
+  return error;
+}
+
 int e3c_begin_store(const char *path, uint64_t most_frames, uint64_t most_bytes) {
-  if (mkdir(path, 0777) && errno != EEXIST) return errno;
-  store.folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (store.folder < 0) return errno;
-  if (flock(store.folder, LOCK_EX | LOCK_NB)) return errno == EWOULDBLOCK ? EBUSY : errno;
-  if (faccessat(store.folder, ".", W_OK, AT_EACCESS)) return errno;
+  store.path = path;
   store.most_frames = most_frames;
   store.most_bytes = most_bytes;
   store.next = 1;
-  remove_up_to(0);
-  return make_room(0);
+  const int error = take_folder();
+  return error ? error : make_room(0);
 }
 
 int e3c_store_frame(uint64_t most_bytes) {
-  const int error = make_room(most_bytes);
+  int error = take_folder();
+  if (!error) error = make_room(most_bytes);
   if (error) return error;
   return store.next > most_number ? EOVERFLOW : 0;
 }

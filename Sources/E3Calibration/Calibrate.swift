@@ -32,6 +32,11 @@ public func calibrate(
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)
+  let given = unknown.map(LabelledImages.init(foreign:))
+  // They have their turn when all others are done.
+  for foreign in given {
+    try foreign.requireReadable(threads: options.threads) { progress("reading", Double($0) / Double(foreign.count)) }
+  }
   // By whether representations are divided by their length.
   var sections: [Bool: ClassStatistics] = [:]
   var observed: Observations?
@@ -101,7 +106,6 @@ public func calibrate(
     if let name = options.distance, !name.leavesAChoice {
       choice = UnknownChoice(told: name)
     } else {
-      let given = unknown.map(LabelledImages.init(foreign:))
       let limit = given.isEmpty ? mostRearranged : min(mostRearranged, given.reduce(0) { $0 + $1.count })
       let foreign = given + [images.rearranged(limit: limit)]
       var (inside, outside): ([Bool: Observations], [Bool: Observations]) = ([:], [:])

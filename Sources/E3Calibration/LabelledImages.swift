@@ -60,6 +60,18 @@ struct LabelledImages: Sendable {
     return isRearranged ? image.rearranged(for: shape, seed: UInt64(place)) : image
   }
 
+  /// Reads every image.
+  ///
+  /// - Parameter progress: Is told how many were read.
+  /// - Throws: the first that cannot be read.
+  func requireReadable(threads: Int, progress: (Int) -> Void) throws(FileError) {
+    _ = try parallelMap(
+      count: count, chunk: 16, threads: threads, progress: progress, makeWorker: {},
+      body: { (_: inout Void, places: Range<Int>) throws(FileError) in
+        for place in places { _ = try data.image(at: indices[place]) }
+      })
+  }
+
   private func part(_ places: [Int]) -> LabelledImages {
     LabelledImages(data, places.map { indices[$0] }, places.map { classes[$0] })
   }

@@ -95,9 +95,6 @@ public func learnClasses(
     taken = Share(count: count, of: unlike.count)
   }
   try watch.requireUnchanged()
-  guard !before.isNew || !isThere(file) else {
-    throw FileError(file: file, problem: "was begun meanwhile by somebody else; nothing is written")
-  }
   try before.write(all.bytes)
   let classes = names.indices.compactMap { index -> LearningSummary.Class? in
     guard let place = all.index(of: names[index]), let learned = try? all.info(place) else { return nil }
@@ -207,12 +204,13 @@ private struct Lesson {
 private struct ClassesFile {
   private let path: String
   let bytes: [UInt8]
-  let isNew: Bool
+  /// Nil where there was none.
+  private let file: MappedFile?
 
   init(_ path: String, _ model: MappedModel) throws(FileError) {
     self.path = path
     let file = isThere(path) ? try MappedFile(path: path) : nil
-    isNew = file == nil
+    self.file = file
     do throws(E3Error) {
       let model = try Model(bytes: model.bytes, owner: model)
       // What is behind the longest file for the model would not be read.
@@ -231,6 +229,6 @@ private struct ClassesFile {
   func write(_ bytes: [UInt8]) throws(FileError) {
     let file = try AtomicFile(path: path)
     try file.write(bytes)
-    try file.commit()
+    try file.commit(replacing: self.file)
   }
 }

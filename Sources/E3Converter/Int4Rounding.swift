@@ -5,7 +5,9 @@ extension WeightRounding {
   ///
   /// - Returns: the panels.
   func int4(_ weights: [Float], bias: [Float]) -> [UInt8] {
-    let importance = variances.map(Float.init)
+    // In units of the largest: squares of errors, times what hardly varies, would be 0.
+    let unit = Double(sign: .plus, exponent: -(variances.max() ?? 1).exponent, significand: 1)
+    let importance = variances.map { Float($0 * unit) }
     let outputs = bias.count
     let (_, bias, grid) = rounded(weights, bias: bias) { Int4Grids($0, outputs: outputs, importance: importance) }
     return grid.panels(bias: bias)

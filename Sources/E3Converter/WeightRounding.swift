@@ -32,7 +32,9 @@ struct WeightRounding {
 
   init(_ moments: RowMoments) {
     let (width, means) = (moments.width, moments.means)
-    let variances = (0..<width).map { max(0, moments.covariance($0, $0, means: means)) }
+    var variances = (0..<width).map { max(0, moments.covariance($0, $0, means: means)) }
+    // Squares that are too large for a float tell nothing: the inputs one by one, all alike.
+    if !variances.reduce(0, +).isFinite { variances = [Double](repeating: 0, count: width) }
     // Rows that vary less than rounding changes them tell nothing of other rows.
     var noise = moments.noise < variances.reduce(0, +) / Double(width) ? moments.noise : 0
     // Keeps inputs that hardly vary from taking up the errors of others.

@@ -3,8 +3,8 @@ import Glibc
 
 /// A folder of pictures, or of one folder of pictures for each class.
 ///
-/// Names are taken in the order of their bytes, so that every machine reads the same data set. Hidden files and files
-/// whose names do not end as pictures do are passed over; pictures of other forms and folders within a class are
+/// Names are taken in the order of their bytes, so that every machine reads the same data set. Hidden files, files whose
+/// names do not end as pictures do and ``litter`` are passed over; pictures of other forms and folders within a class are
 /// refused, as a data set without them would be another one.
 struct PictureFolder: ImageSource {
   let labels: [Int]?
@@ -18,32 +18,38 @@ struct PictureFolder: ImageSource {
     self.alpha = alpha
     let names = try directoryEntries(path)
     let folders = names.filter { isDirectory("\(path)/\($0)") }
-    if folders.isEmpty {
-      let pictures = try pictures(names, in: path)
+    let classes = folders.filter { !Self.litter.contains($0) }
+    let isFolder = Set(folders)
+    let beside = names.filter { !isFolder.contains($0) }
+    if classes.isEmpty {
+      let pictures = try pictures(beside, in: path)
       guard !pictures.isEmpty else { throw FileError(file: path, problem: "no pictures and no folders") }
       files = pictures.map { "\(path)/\($0)" }
       (labels, classNames) = (nil, nil)
       return
     }
-    let isFolder = Set(folders)
-    guard try pictures(names.filter { !isFolder.contains($0) }, in: path).isEmpty else {
+    guard try pictures(beside, in: path).isEmpty else {
       throw FileError(file: path, problem: "holds pictures beside folders; expected one of the two")
     }
     var files: [String] = []
     var labels: [Int] = []
-    for (index, folder) in folders.enumerated() {
+    for (index, folder) in classes.enumerated() {
       let classPath = "\(path)/\(folder)"
       let names = try directoryEntries(classPath)
-      if let inner = names.first(where: { isDirectory("\(classPath)/\($0)") }) {
-        throw FileError(file: "\(classPath)/\(inner)", problem: "a folder within a class; expected pictures")
+      let inner = Set(names.filter { isDirectory("\(classPath)/\($0)") })
+      if let other = names.first(where: { inner.contains($0) && !Self.litter.contains($0) }) {
+        throw FileError(file: "\(classPath)/\(other)", problem: "a folder within a class; expected pictures")
       }
-      let inside = try pictures(names, in: classPath)
+      let inside = try pictures(names.filter { !inner.contains($0) }, in: classPath)
       guard !inside.isEmpty else { throw FileError(file: classPath, problem: "no pictures") }
       files += inside.map { "\(classPath)/\($0)" }
       labels += Array(repeating: index, count: inside.count)
     }
-    (self.files, self.labels, classNames) = (files, labels, folders)
+    (self.files, self.labels, classNames) = (files, labels, classes)
   }
+
+  /// Folders that operating systems and network drives leave among others; none is a class. As `e3-train` has them.
+  private static let litter: Set = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"]
 
   func image(at index: Int) throws(FileError) -> DataSetImage {
     .picture(try readPicture(path: files[index], alpha: alpha))

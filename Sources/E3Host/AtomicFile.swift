@@ -1,3 +1,4 @@
+import CE3Files
 import Glibc
 
 /// A file that appears under its name only when it is complete.
@@ -134,7 +135,23 @@ public final class AtomicFile {
   }
 
   /// Flushes the file to its device and gives it its name, replacing a file that has it. Call once, at the end.
-  public func commit() throws(FileError) {
+  public func commit() throws(FileError) { try commit(replaces: true) }
+
+  /// The same, unless somebody else has given the name to another file than `read`, which this one was made from; nil:
+  /// there was none.
+  package func commit(replacing read: MappedFile?) throws(FileError) {
+    guard var stamp = read?.stamp else { return try commit(replaces: false) }
+    let lock = ce3_lock_to_replace(target, &stamp)
+    guard lock >= 0 else { throw FileError(file: path, problem: lock == -ESTALE ? Self.changed : text(ofError: -lock)) }
+    defer { close(lock) }
+    try commit(replaces: true)
+  }
+
+  private static let changed = "was changed meanwhile by somebody else; nothing is written"
+
+  private func text(ofError number: Int32) -> String { String(cString: strerror(number)) }
+
+  private func commit(replaces: Bool) throws(FileError) {
     defer { removeTemporaryName() }
     try flush()
     keepOwnerAndPermissions()
@@ -147,7 +164,14 @@ public final class AtomicFile {
         throw FileError(file: path, problem: systemErrorText())
       }
     }
-    guard rename(temporaryPath, target) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
+    if replaces {
+      guard rename(temporaryPath, target) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
+    } else {
+      let error = ce3_rename_new(temporaryPath, target)
+      guard error == 0 else {
+        throw FileError(file: path, problem: error == EEXIST ? Self.changed : text(ofError: error))
+      }
+    }
     forgetTemporaryName()
     close(descriptor)
     descriptor = -1

@@ -10,6 +10,9 @@ package final class MappedFile: @unchecked Sendable {
   package let path: String
   private let file: ce3_file
 
+  /// When it was last written, and which it is.
+  var stamp: ce3_stamp { file.stamp }
+
   /// The whole file. Valid as long as this object lives.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 

@@ -71,14 +71,14 @@ extension Encoder {
     worker.barrier()
   }
 
-  /// A representation of length 0 gives NaNs, which are in the end infinitely far away.
+  /// A representation of length 0, or one too large for a float, gives NaNs, which are in the end infinitely far away.
   private func divideByLength(
     _ representation: UnsafePointer<Float>, zeros: UnsafePointer<Float>, into row: UnsafeMutablePointer<Float>
   ) {
     var square: Float = 0
     kernels.table.pointee.squared_distances(
       representation, zeros, shape.representationPadded, 1, shape.representation, &square)
-    let length = square.squareRoot()
+    let length = square.isFinite ? square.squareRoot() : .nan
     // With the zeros up to a multiple of 16, which the products that follow read.
     for column in 0..<shape.representationPadded { row[column] = representation[column] / length }
   }

@@ -163,4 +163,18 @@ struct WeightedCalibrationTests {
     #expect(told.calibration.accept_threshold == summary.calibration.accept_threshold)
     #expect(told.calibration.foreign_count == 0 && !told.text.contains("(chosen)"))
   }
+
+  @Test("names an unknown picture that cannot be read before any image is run")
+  func unreadable() throws {
+    let data = try folder.world("held", model: model, count: 40, temperature: 5, seed: 6)
+    try folder.write(Array("P5 2 2 255\nabcd".utf8), to: "foreign/a.pgm")
+    try folder.write(Array("P5 2 2 255\nabc".utf8), to: "foreign/b.pgm")
+    var stages: Set<String> = []
+    let error = #expect(throws: FileError.self) {
+      try calibrate(
+        model: model, data: data, unknown: [DataSet(path: folder["foreign"])], output: folder["out.e3"],
+        progress: { stage, _ in stages.insert(stage) })
+    }
+    #expect(error?.file == folder["foreign/b.pgm"] && stages.isEmpty)
+  }
 }

@@ -86,16 +86,25 @@ struct WeightRoundingTests {
     }
   }
 
-  @Test("without rows, and with channels that never vary, every weight is rounded for itself")
+  @Test("without rows, with channels that never vary, or too much for a float, every weight is rounded for itself")
   func nothingToLearn() {
-    var constant = RowMoments(width: inputs)
-    constant.add(Matrix(rows: 3, columns: inputs, values: [Float](repeating: 2, count: 3 * inputs)))
-    for moments in [RowMoments(width: inputs), constant] {
+    func moments(_ values: [Float]) -> RowMoments {
+      var moments = RowMoments(width: inputs)
+      moments.add(Matrix(rows: values.count / inputs, columns: inputs, values: values))
+      return moments
+    }
+    let constant = [Float](repeating: 2, count: 3 * inputs)
+    let large = (0..<4 * inputs).map { $0 % 3 == 0 ? 1e20 : Float(-1e20) }
+    for moments in [moments([]), moments(constant), moments(large)] {
       let rounded = WeightRounding(moments).rounded(weights, bias: bias)
       for (place, weight) in rounded.weights.enumerated() {
         #expect(abs(weight - weights[place]) <= rounded.scales[place % outputs] * 33)
         #expect(weight.isFinite)
       }
+      #expect(rounded.scales.allSatisfy { $0 > 0 })
+      // Multipliers of the first 32 inputs of each output.
+      let small = WeightRounding(moments).int4(weights.map { $0 * 1e-5 }, bias: bias)
+      #expect(small[..<16].allSatisfy { $0 & 15 > 0 })
     }
   }
 }

@@ -89,6 +89,23 @@ struct ImageTests {
     #expect(try images.image(at: 0) == .picture(Picture(height: 1, width: 1, channels: 1, pixels: [3])))
   }
 
+  @Test("folders that operating systems leave are no classes, wherever they lie")
+  func litter() throws {
+    let litter = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", ".Trashes"]
+    let picture = pnm(height: 1, width: 1, channels: 1, value: 1)
+    for name in ["shirt/1.pgm", "bag/1.pgm"] { try folder.write(picture, to: "d/\(name)") }
+    try folder.write(picture, to: "p/1.pgm")
+    for name in litter {
+      for place in ["d", "d/bag", "p"] { try folder.write(picture, to: "\(place)/\(name)/2.pgm") }
+    }
+    let images = try DataSet(path: folder["d"])
+    #expect(images.classNames == ["bag", "shirt"] && images.labels == [0, 1])
+    let pictures = try DataSet(path: folder["p"])
+    #expect(pictures.count == 1 && pictures.labels == nil)
+    try folder.write(picture, to: "d/bag/more/2.pgm")
+    #expect(problem { _ = try DataSet(path: folder["d"]) }?.contains("a folder within a class") == true)
+  }
+
   @Test("a slice has its own images and labels, and so has a slice of it")
   func slices() throws {
     let images = try folder.write(idx([5, 1, 1], [10, 11, 12, 13, 14]), to: "images")

@@ -24,6 +24,27 @@ struct AtomicFileTests {
     #expect(try folder.bytes("model.e3") == [1, 9, 3, 4])
   }
 
+  @Test("a file takes the place of none but the one that it was made from", arguments: [true, false])
+  func replacing(nameless: Bool) throws {
+    func commit(_ name: String, replacing read: MappedFile?) throws {
+      let file = try AtomicFile(path: folder[name], nameless: nameless)
+      try file.write([7] as [UInt8])
+      try file.commit(replacing: read)
+    }
+    try commit("new", replacing: nil)
+    let changed = "was changed meanwhile by somebody else; nothing is written"
+    try folder.write([1], to: "begun")
+    #expect(throws: FileError(file: folder["begun"], problem: changed)) { try commit("begun", replacing: nil) }
+    let read = try MappedFile(path: folder["begun"])
+    try commit("begun", replacing: read)
+    #expect(throws: FileError(file: folder["begun"], problem: changed)) { try commit("begun", replacing: read) }
+    let gone = try MappedFile(path: folder["new"])
+    unlink(folder["new"])
+    #expect(throws: FileError(file: folder["new"], problem: changed)) { try commit("new", replacing: gone) }
+    #expect(folder.names == ["begun"])
+    #expect(try folder.bytes("begun") == [7])
+  }
+
   @Test("a name is kept for signals in a slot of its own, on many threads at once, more of them than there is room for")
   func concurrentNames() {
     let isTaken = UnsafeMutablePointer<Atomic<Bool>>.allocate(capacity: UnfinishedFile.capacity)

@@ -151,6 +151,28 @@ struct LearnTests {
     #expect(try folder.bytes("my.e3c") == bytes)
   }
 
+  @Test("of two that end at once, none loses what the other says that it has learned", arguments: [false, true])
+  func writersAtOnce(isThere: Bool) throws {
+    for round in 0..<5 {
+      let classes = folder["\(round).e3c"]
+      func arguments(_ label: String) -> [String] {
+        [model, rocket, "--teach", label, "--shots", "1", "--classes", classes]
+      }
+      if isThere { #expect(try run(arguments("first")).status == 0) }
+      let labels = ["cat", "dog", "fox"]
+      let outputs = try labels.map { _ in (try Scratch(), try Scratch()) }
+      let writers = try zip(labels, outputs).map { label, output in
+        try command.start(arguments(label), descriptors: [STDIN_FILENO, output.0.descriptor, output.1.descriptor])
+      }
+      let statuses = writers.map { wait(for: $0) }
+      let text = String(decoding: try folder.bytes("\(round).e3c"), as: UTF8.self)
+      #expect(statuses.contains(0) && (!isThere || text.contains("first")))
+      for (label, status) in zip(labels, statuses) {
+        #expect(text.contains(label) == (status == 0), "\(label): \(status)")
+      }
+    }
+  }
+
   @Test("mistakes have status 2")
   func usage() throws {
     for arguments in [

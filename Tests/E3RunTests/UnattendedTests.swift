@@ -1,4 +1,5 @@
 import CE3
+import CE3Board
 import E3TestSupport
 import Foundation
 import Testing
@@ -302,6 +303,51 @@ struct UnattendedTests {
     #expect(try folder.bytes("model.e3") == bytes)
     #expect(try run([model, "-", "--metrics", folder["m.prom"]] + stream, input: noise(120)).status == 0)
     #expect(folder.names == ["m.prom", "model.e3", "pipe"])
+  }
+
+  @Test("--save and --metrics go on in folders that were removed and made anew")
+  func foldersMadeAnew() throws {
+    let model = try folder.model()
+    try folder.write([], to: "metrics/other")
+    let path = folder["pipe"]
+    #expect(mkfifo(path, 0o600) == 0)
+    let pipe = open(path, O_RDWR | O_CLOEXEC)
+    let (output, errors) = (try Scratch(), try Scratch())
+    let keep = ["--save", "accept,unsure", folder["kept"], "--save-limit", "9,9,0"]
+    let process = try command.start(
+      [model, "-", "--json", "--metrics", folder["metrics/m.prom"]] + keep + stream,
+      descriptors: [pipe, output.descriptor, errors.descriptor])
+    func answer(_ number: Int) {
+      #expect(write(pipe, noise(120), 120) == 120)
+      for _ in 0..<10_000 where access(folder["kept/e3-000000000\(number).gray8"], F_OK) != 0 { usleep(1000) }
+    }
+    answer(1)
+    for name in ["metrics", "kept"] { try FileManager.default.removeItem(atPath: folder[name]) }
+    try folder.write([], to: "metrics/other")
+    answer(2)
+    // In a folder of that name that came from elsewhere.
+    try FileManager.default.moveItem(atPath: folder["kept"], toPath: folder["taken"])
+    try folder.write([1], to: "kept/e3-0000000005.jpg")
+    answer(6)
+    kill(process, SIGTERM)
+    #expect(wait(for: process) == 0)
+    close(pipe)
+    #expect(errors.text.isEmpty)
+    #expect(try saved("kept") == ["e3-0000000005.jpg", "e3-0000000006.gray8", "e3-0000000006.json"])
+    #expect(try saved("taken") == ["e3-0000000002.gray8", "e3-0000000002.json"])
+    #expect(try metrics("metrics/m.prom")["e3_saved_frames_total"] == 3)
+  }
+
+  @Test("a file that another process began meanwhile is not named, and stays that process's")
+  func partOfAnother() throws {
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { close(descriptor) }
+    #expect(e3c_begin_file(descriptor, "m.prom") == 0)
+    try folder.write([1, 2], to: ".m.prom.part")
+    #expect(e3c_end_file(Int32(E3C_KEEP)) == EBUSY)
+    #expect(folder.names == [".m.prom.part"])
+    #expect(e3c_begin_file(descriptor, "m.prom") == 0 && e3c_end_file(Int32(E3C_KEEP_SURE)) == 0)
+    #expect(folder.names == ["m.prom"])
   }
 
   // MARK: Lines

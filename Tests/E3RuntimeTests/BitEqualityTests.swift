@@ -93,6 +93,33 @@ struct BitEqualityTests {
     }
   }
 
+  // promise: equal-bits
+  @Test(
+    "for files of random kinds, whatever the arena held, on every instruction set, with experts in memory or read",
+    arguments: 1...24 as ClosedRange<UInt64>)
+  func randomKinds(seed: UInt64) throws {
+    let bytes = try SampleFile.random(seed: seed, largest: 40).bytes
+    let (model, file) = (try OpenModel(bytes), try Scratch(bytes))
+    let image = model.image(seed: seed)
+    var options = sessionOptions(isa: E3_ISA_SCALAR)
+    let definition = try OpenSession(model, options, arenaFill: 0).answer(image)
+    var random = SplitMix(state: seed)
+    for isa in Self.tiers {
+      for fill: UInt8 in [0x44, 0xFF] {
+        for residentBytes in [0, model.info.resident_minimum, UInt64.max] {
+          options = sessionOptions(threads: 1 + random.below(4), isa: isa)
+          (options.resident_bytes, options.descriptor) = (residentBytes, file.descriptor)
+          options.learned_classes = UInt32(random.below(2))
+          options.record_routing = UInt32(random.below(2))
+          let session = try OpenSession(model, options, arenaFill: fill)
+          let what = "tier \(isa), \(options.threads) threads, \(fill), \(residentBytes) bytes"
+          #expect(try session.answer(image) == definition, "\(what)")
+          #expect(session.isGuardIntact, "\(what)")
+        }
+      }
+    }
+  }
+
   @Test("whether the last block computes every token or only the one that the classifier reads")
   func lastBlockSaving() throws {
     var config = awkwardConfigs[1].config

@@ -245,21 +245,49 @@ struct CalibrationTests {
     var file = SampleFile.weighted
     file.calibration?.unknown_threshold = .greatestFiniteMagnitude
     // tanh of a layer whose scales and biases are 0.
-    func withoutLength(_ file: SampleFile) throws -> [UInt8] {
-      var bytes = try file.bytes
-      let index = try #require(bytes.extentIndex(of: .preLogits))
-      for place in 0..<Int(bytes[extent: index].length) { bytes[Int(bytes[extent: index].offset) + place] = 0 }
-      bytes.resealExtent(index)
-      bytes.reseal()
-      return bytes
-    }
-    var bytes = try withoutLength(file)
-    let hash = try withoutLength(.full).withAligned { try ModelFile(validating: $0).modelHash }
-    try bytes.write(hash, in: .calibration, at: 56)
-    let session = try OpenSession(OpenModel(bytes), sessionOptions())
+    let session = try OpenSession(
+      edited(file) { bytes in
+        let extent = bytes[extent: try #require(bytes.extentIndex(of: .preLogits))]
+        for place in 0..<Int(extent.length) { bytes[Int(extent.offset) + place] = 0 }
+        return .preLogits
+      }, sessionOptions())
     let result = try session.run(session.model.image(seed: 1))
     #expect(result.representations[0] == 0 && result.distance == .infinity && result.unknown_score == .infinity)
     #expect(Int(result.decision) == E3_DECISION_UNKNOWN)
+  }
+
+  // promise: distance-infinite
+  @Test("is infinitely far away and unknown where the length of a representation is too large for a float")
+  func tooLong() throws {
+    var file = SampleFile.weighted
+    file.config.representation_size = 0
+    file.calibration?.unknown_threshold = .greatestFiniteMagnitude
+    let session = try OpenSession(
+      edited(file) { bytes in
+        let extent = bytes[extent: try #require(bytes.extentIndex(of: .encoderNorm))]
+        for place in 0..<6 { bytes.write(Float(1e20), at: Int(extent.offset) + 4 * (16 + place)) }
+        return .encoderNorm
+      }, sessionOptions())
+    let result = try session.run(session.model.image(seed: 1))
+    #expect(result.representations[0] >= 1e19 && result.distance == .infinity && result.unknown_score == .infinity)
+    #expect(Int(result.decision) == E3_DECISION_UNKNOWN)
+  }
+
+  /// The model of a calibrated file whose weights `edit` changes; it returns the kind of extent that it changed.
+  private func edited(_ file: SampleFile, _ edit: (inout [UInt8]) throws -> ExtentKind) throws -> OpenModel {
+    func bytes(_ file: SampleFile) throws -> [UInt8] {
+      var bytes = try file.bytes
+      let kind = try edit(&bytes)
+      bytes.resealExtent(try #require(bytes.extentIndex(of: kind)))
+      bytes.reseal()
+      return bytes
+    }
+    var plain = file
+    (plain.calibration, plain.hasStatistics) = (nil, false)
+    let hash = try bytes(plain).withAligned { try ModelFile(validating: $0).modelHash }
+    var calibrated = try bytes(file)
+    try calibrated.write(hash, in: .calibration, at: 56)
+    return try OpenModel(calibrated)
   }
 
   // promise: calibration

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "e3_camera.h"
+#include "e3_files.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,7 +70,7 @@ void e3c_end_update(void);
 int e3c_begin_file(int folder, const char *name);
 
 /* Gives it its name, in the place of the one that has it; E3C_KEEP_SURE: once its bytes are on the device. Returns 0 or an errno:
- * then there is nothing of it. */
+ * then there is nothing of it. EBUSY: another process writes a file of this name. */
 enum { E3C_KEEP = 0, E3C_KEEP_SURE = 1 };
 int e3c_end_file(int keep);
 
@@ -105,8 +106,8 @@ void e3c_close(int descriptor);
 int e3c_exists(const char *path);
 
 /* Writes a file beside the one at `path` and gives it that name once it is whole. Returns 0 or an errno; then the old file is
- * as it was. */
-int e3c_replace_file(const char *path, const void *bytes, size_t count);
+ * as it was. ESTALE: it is not the one that was read with `stamp` any more; null: there was none. */
+int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp);
 
 /* What keeps files from being written into the folder of `path`: an errno, 0 for nothing. */
 int e3c_folder_error(const char *path);

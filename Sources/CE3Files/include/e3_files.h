@@ -63,6 +63,13 @@ int ce3_file_changes(const ce3_file *file);
 /* The stamp of the file that has the name now. Returns 0 or an errno. */
 int ce3_read_stamp(const char *path, ce3_stamp *stamp);
 
+/* For whoever replaces the file at `path` by one that was made from it as it was with `stamp`: nobody else does so until the
+ * descriptor that this returns is closed. Minus ESTALE when another file is there by now, or minus an errno. */
+int ce3_lock_to_replace(const char *path, const ce3_stamp *stamp);
+
+/* Renames a file to a name that nobody else has; EEXIST when somebody has. Returns 0 or an errno. */
+int ce3_rename_new(const char *from, const char *to);
+
 /* Call first in a command, once, with its name. From then on
  *   - descriptors 0, 1 and 2 are taken: one that was closed gives errors, and is no file that is opened later;
  *   - a mapped file that gets shorter is one line on standard error, `COMMAND: FILE: the file was changed while it was in use`,

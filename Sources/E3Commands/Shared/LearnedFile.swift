@@ -106,12 +106,16 @@ struct LearnedFile {
   ///
   /// - Throws: a file that somebody else has written since it was read, whose classes would be lost.
   func save() throws(Failure) {
-    var now = ce3_stamp()
-    let isThere = ce3_read_stamp(path, &now) == 0
-    guard isThere ? stamp.map({ $0 == now }) == true : stamp == nil else {
+    let bytes = Int(info.bytes)
+    let error: Int32
+    if var stamp {
+      error = e3c_replace_file(path, memory, bytes, &stamp)
+    } else {
+      error = e3c_replace_file(path, memory, bytes, nil)
+    }
+    guard error != stale else {
       throw .report(path, "was changed meanwhile; nothing is written: teach the class again")
     }
-    let error = e3c_replace_file(path, memory, Int(info.bytes))
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }
     }
@@ -122,3 +126,6 @@ extension e3_class {
   /// The label.
   var text: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: label, count: Int(label_length)) }
 }
+
+/// ESTALE, which the module of the C library has and an embedded build does not.
+private var stale: Int32 { 116 }
