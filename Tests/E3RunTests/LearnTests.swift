@@ -26,12 +26,22 @@ struct LearnTests {
     let learned = try answers.map { try #require($0["learned"] as? [String: Any]) }
     #expect(learned[0]["label"] as? String == "rocket" && learned[0]["is_answer"] as? Bool == true)
     #expect(answers[0]["decision"] as? String == "accept" && learned[1]["is_answer"] as? Bool == false)
+    // Where the class is the answer, `answer` names it; `top` has the model's own classes, as without.
+    let named = try answers.map { try #require($0["answer"] as? [String: Any]) }
+    #expect(named[0]["label"] as? String == "rocket" && named[0]["index"] as? Int == 0)
+    #expect(named[0]["learned"] as? Bool == true && named[1]["learned"] as? Bool == false)
+    #expect(named[1]["label"] as? String == "dress" && named[1]["index"] as? Int == 3)
+    let alone = try run([model, rocket, "--json"]).object
+    #expect(alone["decision"] as? String == "unknown" && alone["answer"] is NSNull)
+    #expect(answers[0]["top"] as? NSObject == alone["top"] as? NSObject)
     let plain = try run([model, dress, "--json"]).object
     for key in ["probabilities", "members", "uncertainty", "decision", "prediction_set", "top"] {
       #expect(answers[1][key] as? NSObject == plain[key] as? NSObject, "\(key)")
     }
     let text = try run([model, rocket, "--classes", classes]).output
-    #expect(text.hasPrefix("\(rocket): accept (") && text.contains("\n  learned class rocket: distance 0.0"))
+    #expect(
+      text.hasPrefix("\(rocket): accept, learned class rocket (")
+        && text.contains("\n  learned class rocket: distance 0.0"))
     #expect(
       try run([model, coffee, "--classes", classes]).output.contains("\n  nearest learned class rocket: distance "))
   }
