@@ -63,7 +63,7 @@ struct StreamTests {
     let raw = try run([model, "-", "--pixel-format", "gray8", "--size", "12x10"])
     let pictures = try run([model, "-", "--pixel-format", "mjpeg"], input: [1, 2, 3])
     #expect(raw.errors == "e3-run: -: the stream is empty\n")
-    #expect(pictures.errors == "e3-run: -: the stream holds no picture\n")
+    #expect(pictures.errors == "e3-run: -: the stream holds no JPEG picture\n")
     for outcome in [raw, pictures] {
       #expect(outcome.status == 1)
       #expect(outcome.output.isEmpty)
