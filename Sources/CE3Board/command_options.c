@@ -19,14 +19,17 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
   }
   options[found] = (struct option){NULL, 0, NULL, 0};
 
+  /* The option at hand: the first one that was not passed yet. getopt itself says where it is only after the last letter of
+   * an argument like -abc, and moves operands meanwhile. */
+  int typed = optind > 0 ? optind : 1;
+  while (typed < count && (arguments[typed][0] != '-' || !arguments[typed][1])) typed++;
+  const char *option = typed < count ? arguments[typed] : "";
   opterr = 0;
-  const int typed = optind > 0 ? optind : 1;
   const int code = getopt_long(count, arguments, ":", options, NULL);
   *argument = optarg;
   if (code == -1) return E3C_OPTIONS_END;
   if (code >= 1 && code <= found) return code - 1;
-  /* getopt has moved past the option, and operands before it to behind it. */
-  *argument = optind - 1 >= typed && optind - 1 < count ? arguments[optind - 1] : "";
+  *argument = option;
   if (code == ':') return E3C_OPTION_NEEDS_ARGUMENT;
   return optopt >= 1 && optopt <= found ? E3C_OPTION_TAKES_NONE : E3C_OPTION_UNKNOWN;
 }

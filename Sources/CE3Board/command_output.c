@@ -126,7 +126,7 @@ int e3c_flush(void) {
   return first_error;
 }
 
-const char *e3c_error_text(int error) { return strerror(error); }
+const char *e3c_error_text(int error) { return error == EISDIR ? "a folder, not a file" : strerror(error); }
 
 int e3c_utf8(void) {
   const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};

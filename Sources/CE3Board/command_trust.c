@@ -12,6 +12,7 @@ enum { MOST_TEXT = 1 << 16 };
 /* A small file of text; what is wrong with it, or null. */
 static const char *map_text(const char *path, ce3_file *file) {
   const int error = ce3_map_file(path, CE3_MAP_READ, file);
+  errno = error > 0 ? error : 0;
   if (error == CE3_NOT_A_FILE) return "not a regular file";
   if (error) return strerror(error);
   if (file->size <= MOST_TEXT) return NULL;
@@ -32,7 +33,7 @@ const char *e3c_distrust(const char *path, const void *bytes, size_t count, cons
 
   if (snprintf(at_fault, E3C_PATH_BYTES, "%s.minisig", path) >= E3C_PATH_BYTES) return strerror(ENAMETOOLONG);
   what = map_text(at_fault, &text);
-  if (what) return what;
+  if (what) return errno == ENOENT ? "no signature; e3-convert sign makes it" : what;
   result = ce3_check_signature(bytes, count, (const char *)text.bytes, text.size, &key);
   ce3_unmap_file(&text);
   return result == CE3_SIGNATURE_OK ? NULL : ce3_signature_text(result);

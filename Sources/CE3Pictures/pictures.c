@@ -17,6 +17,7 @@ static const struct {
     {4, "ftypheic", "HEIC pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
     {4, "ftypavif", "AVIF pictures are not read; expected JPEG, PNG or PNM (P1 to P6)"},
     {0, "YUV4MPEG2 ", "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m"},
+    {8, "AVI ", "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"},
     {4, "ftyp", "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"},
     {0, "\x1A\x45\xDF\xA3", "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"},
 };

@@ -65,6 +65,24 @@ static size_t row_bytes(const fields *f) {
   return (size_t)f->width * (size_t)f->channels * (f->maximum > 255 ? 2 : 1);
 }
 
+size_t e3p_pnm_length(const uint8_t *data, size_t size) {
+  fields f;
+  char message[E3P_MESSAGE_BYTES];
+  if (size < 3 || data[0] != 'P' || data[1] < '1' || data[1] > '6' || read_fields(data, size, &f, message)) return 0;
+  if (f.is_plain) {
+    size_t at = f.samples, start;
+    do {
+      start = at;
+      skip_space(data, size, &at);
+      while (at < size && data[at] >= '0' && data[at] <= '9') at++;
+    } while (at > start);
+    return at;
+  }
+  const uint64_t row = f.is_bitmap ? (f.width + 7) / 8
+                                   : (uint64_t)f.width * (f.maximum > 255 ? 2 : 1) * (uint64_t)f.channels;
+  return row * f.height < size - f.samples ? f.samples + (size_t)(row * f.height) : size;
+}
+
 int e3p_pnm_header(const uint8_t *data, size_t size, const e3p_settings *settings, e3p_header *header, char *message) {
   fields f;
   header->kind = E3P_PNM;

@@ -31,8 +31,8 @@ struct AnswerTests {
     for (index, object) in objects.enumerated() {
       #expect(
         Set(object.keys) == [
-          "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "thresholds",
-          "prediction_set", "latency_ms", "capture_ms", "preprocess_ms", "inference_ms",
+          "frame", "source", "top", "probabilities", "members", "uncertainty", "decision", "answer",
+          "thresholds", "prediction_set", "latency_ms", "capture_ms", "preprocess_ms", "inference_ms",
         ])
       #expect(number(object, "frame") == Double(index))
       #expect(object["source"] as? String == picture)
@@ -48,6 +48,11 @@ struct AnswerTests {
       #expect(Set(thresholds.keys) == ["accept_probability", "unknown_relative_distance", "unknown_score"])
       #expect(number(thresholds, "accept_probability") == 0.5 && thresholds["unknown_relative_distance"] is NSNull)
       #expect(["accept", "unsure"].contains(object["decision"] as? String))
+      let answer = try #require(object["answer"] as? [String: Any])
+      let top = try #require((object["top"] as? [[String: Any]])?.first)
+      #expect(Set(answer.keys) == ["index", "label", "learned"] && answer["learned"] as? Bool == false)
+      #expect(
+        answer["index"] as? Int == top["index"] as? Int && answer["label"] as? NSObject == top["label"] as? NSObject)
       #expect(numbers(object["prediction_set"]).isEmpty, "the model is not calibrated")
       let parts = try ["capture_ms", "preprocess_ms", "inference_ms"].map { try #require(number(object, $0)) }
       #expect(parts.allSatisfy { $0 >= 0 })

@@ -26,12 +26,22 @@ struct LearnTests {
     let learned = try answers.map { try #require($0["learned"] as? [String: Any]) }
     #expect(learned[0]["label"] as? String == "rocket" && learned[0]["is_answer"] as? Bool == true)
     #expect(answers[0]["decision"] as? String == "accept" && learned[1]["is_answer"] as? Bool == false)
+    // Where the class is the answer, `answer` names it; `top` has the model's own classes, as without.
+    let named = try answers.map { try #require($0["answer"] as? [String: Any]) }
+    #expect(named[0]["label"] as? String == "rocket" && named[0]["index"] as? Int == 0)
+    #expect(named[0]["learned"] as? Bool == true && named[1]["learned"] as? Bool == false)
+    #expect(named[1]["label"] as? String == "dress" && named[1]["index"] as? Int == 3)
+    let alone = try run([model, rocket, "--json"]).object
+    #expect(alone["decision"] as? String == "unknown" && alone["answer"] is NSNull)
+    #expect(answers[0]["top"] as? NSObject == alone["top"] as? NSObject)
     let plain = try run([model, dress, "--json"]).object
-    for key in ["probabilities", "members", "uncertainty", "decision", "prediction_set", "top"] {
+    for key in ["probabilities", "members", "uncertainty", "decision", "answer", "prediction_set", "top"] {
       #expect(answers[1][key] as? NSObject == plain[key] as? NSObject, "\(key)")
     }
     let text = try run([model, rocket, "--classes", classes]).output
-    #expect(text.hasPrefix("\(rocket): accept (") && text.contains("\n  learned class rocket: distance 0.0"))
+    #expect(
+      text.hasPrefix("\(rocket): accept, learned class rocket (")
+        && text.contains("\n  learned class rocket: distance 0.0"))
     #expect(
       try run([model, coffee, "--classes", classes]).output.contains("\n  nearest learned class rocket: distance "))
   }
@@ -104,8 +114,20 @@ struct LearnTests {
     let damaged = try run([model, rocket, "--teach", "s", "--classes", folder["damaged.e3c"]])
     #expect(damaged.status == 1 && damaged.errors.contains("checksum"))
     #expect(try folder.bytes("damaged.e3c") == bytes)
-    let short = try run([model, rocket, "--teach", "s", "--shots", "2", "--classes", classes])
-    #expect(short.status == 1 && short.errors == "e3-run: s: fewer frames than --shots asks for: 1\n")
+  }
+
+  @Test("fewer pictures than --shots asks for teach nothing, and the file stays as it was or is not begun")
+  func few() throws {
+    let classes = folder["my.e3c"]
+    let none = try run([model, rocket, "--teach", "r", "--shots", "2", "--classes", classes])
+    let reason = "nothing is written: 1 picture of r, but --shots asks for 2"
+    #expect(none.status == 1 && none.errors == "e3-run: \(classes): \(reason)\n")
+    #expect(none.output == "\(rocket) 0: picture 1 of 2 of r\n" && !folder.names.contains("my.e3c"))
+    #expect(try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", classes]).status == 0)
+    let bytes = try folder.bytes("my.e3c")
+    let again = try run([model, rocket, coffee, "--teach", "r", "--classes", classes])
+    #expect(again.errors == "e3-run: \(classes): nothing is written: 2 pictures of r, but --shots asks for 5\n")
+    #expect(try again.status == 1 && folder.bytes("my.e3c") == bytes)
   }
 
   @Test("a link to the file stays one; pictures of other things get none of a class's; a long file is not read whole")
@@ -182,6 +204,7 @@ struct LearnTests {
       #expect(try run([model, rocket] + arguments).status == 2, "\(arguments)")
     }
     let label = try run([model, rocket, "--teach", "", "--classes", folder["c"]])
-    #expect(label.status == 1 && label.errors.contains("the label of a learned class is empty"))
+    #expect(label.status == 1)
+    #expect(label.errors == "e3-run: \(folder["c"]): a label of a learned class has 1 to 40 bytes\n")
   }
 }

@@ -23,7 +23,7 @@ struct PictureFormTests {
   @Test("what is no picture is named, and a header that nobody read is decoded by nothing")
   func others() throws {
     #expect(text("RIFF0000WEBPVP8 ")?.contains("WebP") == true)
-    #expect(text("RIFF0000AVI LIST")?.contains("not a JPEG, PNG or PNM") == true)
+    #expect(text("RIFF0000WAVEfmt ")?.contains("not a JPEG, PNG or PNM") == true)
     #expect(text("P7 WIDTH 1")?.contains("not a JPEG, PNG or PNM") == true)
     var (header, settings, pixels) = (e3p_header(), e3p_settings(), [UInt8](repeating: 0, count: 16))
     header.kind = e3p_kind(rawValue: 7)

@@ -105,6 +105,7 @@ struct PictureTests {
     let stream = "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m"
     #expect(throws: PictureError(text: film)) { try decodePicture(Array("\0\0\0\u{18}ftypisom".utf8)) }
     #expect(throws: PictureError(text: film)) { try decodePicture([0x1A, 0x45, 0xDF, 0xA3, 0x01]) }
+    #expect(throws: PictureError(text: film)) { try decodePicture(Array("RIFF\u{10}\0\0\0AVI LIST".utf8)) }
     #expect(throws: PictureError(text: stream)) { try decodePicture(Array("YUV4MPEG2 W64 H48\n".utf8)) }
   }
 

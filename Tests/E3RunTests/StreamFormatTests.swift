@@ -153,6 +153,6 @@ struct StreamFormatTests {
     }
     let outside = try run([model, picture, "--crop", "3,2,10,4"])
     #expect(outside.status == 1)
-    #expect(outside.errors == "e3-run: \(picture): frame 0: \(statusText(E3_ERROR_FRAME_CROP))\n")
+    #expect(outside.errors == "e3-run: \(picture): frame 0: \(statusText(E3_ERROR_FRAME_CROP)) of 12x10 pixels\n")
   }
 }

@@ -8,6 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const e3p_settings settings = {.alpha = (e3p_alpha)(choice % 3), .max_pixels = choice & 0x80 ? 1 << 20 : 1 << 16};
   e3p_header header;
   char message[E3P_MESSAGE_BYTES];
+  (void)e3p_look_behind(data, size, 0);
+  (void)e3p_look_behind(data, size, 1);
   if (e3p_read_header(data, size, &settings, &header, message)) return 0;
   const size_t bytes = e3p_pixel_bytes(&header);
   if ((uint64_t)header.width * header.height > settings.max_pixels) abort();

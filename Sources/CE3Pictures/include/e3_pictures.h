@@ -78,6 +78,17 @@ static inline size_t e3p_pixel_bytes(const e3p_header *header) {
 int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, const e3p_header *header,
                uint8_t *pixels, char *message);
 
+/* What lies behind the first picture of a file. */
+typedef enum e3p_company {
+  E3P_ALONE = 0,        /* nothing, bytes that are no picture, or pictures that a JPEG says to be its own */
+  E3P_WITH_SMALLER = 1, /* a JPEG with fewer pixels right behind a JPEG: one that it lists nowhere may be its preview */
+  E3P_WITH_OTHERS = 2   /* another picture: right behind it, or in a stream of JPEG pictures anywhere */
+} e3p_company;
+
+/* Says what lies behind the first picture of the `size` bytes at `data`. With `is_stream` they are what a pipe brought: only
+ * the previews that a JPEG lists there are its own. The cost is that of looking at every byte once. */
+e3p_company e3p_look_behind(const uint8_t *data, size_t size, int is_stream);
+
 /* ------------------------------------------------------------------------------------------- streams of JPEG pictures */
 
 /* What comes next in a stream of JPEG pictures (MJPEG). */

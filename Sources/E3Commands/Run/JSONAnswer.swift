@@ -28,7 +28,9 @@ struct JSONAnswer {
     out.floats(result.probabilities, Int(result.classes))
     writeMembers(result)
     writeUncertainty(result)
-    writeDecision(result, model)
+    writeDecision(result)
+    writeAnswer(result, model)
+    writeThresholds(result, model)
     if let smoothed = shown.smoothed { writeSmoothed(smoothed, model) }
     writeLearned(result, model)
     let latency = answer.latency
@@ -108,11 +110,32 @@ struct JSONAnswer {
     out.raw("}")
   }
 
-  private func writeDecision(_ result: e3_result, _ model: borrowing Model) {
+  private func writeDecision(_ result: e3_result) {
     out.key("decision")
     out.raw("\"")
     out.raw(result.decision.decisionName)
     out.raw("\"")
+  }
+
+  /// The class that the decision is about, be it the model's own or a learned one.
+  private func writeAnswer(_ result: e3_result, _ model: borrowing Model) {
+    out.key("answer")
+    if Int(result.decision) == E3_DECISION_UNKNOWN { return out.raw("null") }
+    let learned = model.learned?.learned(result.learned_class)
+    out.open("index")
+    out.stream.write(learned == nil ? result.top_class : result.learned_class)
+    if let learned {
+      out.key("label")
+      out.text(learned.text)
+    } else {
+      writeLabel(result.top_class, model)
+    }
+    out.key("learned")
+    out.raw(learned == nil ? "false" : "true")
+    out.raw("}")
+  }
+
+  private func writeThresholds(_ result: e3_result, _ model: borrowing Model) {
     out.key("thresholds")
     out.open("accept_probability")
     out.float(model.calibration?.accept_threshold ?? 0.5)

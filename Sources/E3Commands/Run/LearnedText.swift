@@ -21,7 +21,7 @@ extension TextAnswer {
     stream.write("\n")
   }
 
-  /// In the line of a frame, after the decision.
+  /// After the decision: its class, where that is a learned one.
   func writeLearnedLabel(_ result: e3_result, _ model: borrowing Model) {
     guard let learned = model.learned?.learned(result.learned_class) else { return }
     stream.write(", learned class ")

@@ -38,9 +38,19 @@ struct Lesson {
     return output.flush()
   }
 
-  /// Writes the file of a lesson that took pictures.
+  /// Writes the file. A lesson that got fewer pictures than were asked for leaves it as it was: to teach them again would
+  /// count them twice.
   func end(_ model: borrowing Model) throws(Failure) {
     guard taken > 0, let file = model.learned?.path, let learned = model.learned?.learned(index) else { return }
+    guard isDone else {
+      throw .report(file, "nothing is written: ") { errors in
+        errors.write(taken)
+        errors.write(taken == 1 ? " picture of " : " pictures of ")
+        errors.write(cString: label)
+        errors.write(", but --shots asks for ")
+        errors.write(shots)
+      }
+    }
     try model.learned?.save()
     let output = TextStream.output
     output.write(cString: file)
@@ -55,8 +65,5 @@ struct Lesson {
     output.write("\n")
     let error = output.flush()
     if error != 0 { throw .report(standardOutput: error) }
-    if !isDone {
-      throw .report(label, "fewer frames than --shots asks for: ") { $0.write(taken) }
-    }
   }
 }

@@ -72,7 +72,7 @@ struct MJPEGStream: FrameSource, ~Copyable {
       case E3P_PART_PREVIEW: continue
       default:
         if try readMore() { continue }
-        if count == 0, e3c_stop_asked() == 0 { throw .report(path, "the stream holds no picture") }
+        if count == 0, e3c_stop_asked() == 0 { throw .report(path, "the stream holds no JPEG picture") }
         return .end
       }
     }

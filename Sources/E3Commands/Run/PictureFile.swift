@@ -31,7 +31,7 @@ struct PictureFile: FrameSource, ~Copyable {
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
     // Standard input may be a file; one that has a name may hold more than its picture, as a stereo camera's does.
-    if path[0] == 0x2D, path[1] == 0 { try requireOne(bytes) }
+    try requireOne(bytes, isStream: path[0] == 0x2D && path[1] == 0)
     return decode(bytes, body)
   }
 
@@ -45,34 +45,23 @@ struct PictureFile: FrameSource, ~Copyable {
       throw .report(path, "longer than 64 MiB; a stream of frames needs --pixel-format")
     }
     let bytes = UnsafeRawBufferPointer(start: memory.start, count: got)
-    try requireOne(bytes)
+    try requireOne(bytes, isStream: true)
     return decode(bytes, body)
   }
 
-  private func requireOne(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
-    guard Self.isOne(bytes) else {
+  /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted.
+  private func requireOne(_ bytes: UnsafeRawBufferPointer, isStream: Bool) throws(Failure) {
+    let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    switch e3p_look_behind(start, bytes.count, isStream ? 1 : 0) {
+    case E3P_WITH_OTHERS where bytes[0] == 0xFF:
       throw .report(path, "several JPEG pictures, one after the other: --pixel-format mjpeg reads such a stream")
+    case E3P_WITH_OTHERS:
+      throw .report(
+        path, "several pictures, one after the other: give each as a file, or a film with --pixel-format y4m")
+    case E3P_WITH_SMALLER:
+      _ = Failure.report(path, "note: a smaller picture follows, as a preview does; only the first one is answered")
+    default: break
     }
-  }
-
-  /// Whether no JPEG picture follows the first one, but for the copies that a picture may list as its own.
-  private static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count > 2, start[0] == 0xFF,
-      start[1] == 0xD8
-    else { return true }
-    var splitter = e3p_splitter()
-    var (at, pictures) = (0, 0)
-    while at < bytes.count {
-      var length = 0
-      switch e3p_split(&splitter, start + at, bytes.count - at, 1, &length) {
-      case E3P_PART_PICTURE: pictures += 1
-      case E3P_PART_MORE: return pictures <= 1
-      default: break
-      }
-      if pictures > 1 { return false }
-      at += length
-    }
-    return true
   }
 
   private mutating func decode(_ bytes: UnsafeRawBufferPointer, _ body: (SourceFrame) -> Void) -> SourceStep {

@@ -142,6 +142,10 @@ extension Run {
         errors.write(count)
         errors.write(": ")
         errors.write(cString: e3_status_text(error.status))
+        guard error.status == E3_ERROR_FRAME_CROP, let frame else { return }
+        errors.write(" of ")
+        errors.write(size: (frame.pixels.width, frame.pixels.height))
+        errors.write(" pixels")
       }
     }
   }

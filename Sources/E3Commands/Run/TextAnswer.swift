@@ -18,6 +18,7 @@ struct TextAnswer {
     }
     stream.write(": ")
     stream.write(result.decision.decisionName)
+    writeLearnedLabel(result, model)
     stream.write(" (")
     milliseconds(answer.latency.total)
     stream.write(")\n")

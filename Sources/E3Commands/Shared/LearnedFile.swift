@@ -96,6 +96,9 @@ struct LearnedFile {
       if learned.kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
       throw .report(label, "is what the file calls the pictures of other things; give the class another name")
     }
+    guard (1...Int(E3_CLASS_LABEL_BYTES)).contains(wanted.count) else {
+      throw .report(path, "a label of a learned class has 1 to 40 bytes")
+    }
     var index: UInt32 = 0
     let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
     if status != 0 { throw .report(label, status: status) }

@@ -82,6 +82,7 @@ struct Model: ~Copyable {
     var session: OpaquePointer?
     let start = slack == 0 ? arena.start : arena.start.alignedUp(toMultipleOf: alignment)
     let created = e3_session_create(handle, &choices, start, bytes, &session)
+    if created == E3_ERROR_ISA_UNAVAILABLE { throw Self.reportUnavailable(setup.isa) }
     if created == E3_ERROR_RESIDENT_BYTES { throw Self.reportResident(path, info) }
     if created == E3_ERROR_FILE_READ { throw .report(path, status: created) }
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
@@ -130,6 +131,18 @@ struct Model: ~Copyable {
     .report(path, "--resident takes at least ") { errors in
       errors.write(info.resident_minimum)
       errors.write(" bytes: the model without its experts")
+    }
+  }
+
+  /// Names the instruction-set tiers that can be asked for.
+  private static func reportUnavailable(_ isa: e3_isa) -> Failure {
+    .report(nil, "--isa ") { errors in
+      errors.write(cString: e3_isa_name(isa))
+      errors.write(" is not there; this processor and this build have")
+      for tier in E3_ISA_SCALAR...E3_ISA_I8MM where e3_isa_available(e3_isa(tier)) == 0 {
+        errors.write(" ")
+        errors.write(cString: e3_isa_name(e3_isa(tier)))
+      }
     }
   }
 

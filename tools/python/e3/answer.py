@@ -22,10 +22,12 @@ class Answer:
 
     Entropies are in nats, of the mean before any temperature: total = expected + mutual information (Depeweg et al. 2018).
 
-    label: text of the top class; "" when the file has none
-    top_class: the most probable class; the lowest on a tie
+    label: text of the class that the decision is about: of the learned class that is the answer, else of the top class; ""
+        when the file has none
+    top_class: the most probable of the model's own classes; the lowest on a tie
+    top_label: its text; "" likewise
     top_probability: its probability
-    decision: "accept": the top class may be used; "unsure": a known kind of scene, but the classes are not told apart well
+    decision: "accept": the class may be used; "unsure": a known kind of scene, but the classes are not told apart well
         enough; "unknown": unlike anything the model was trained on
     total_entropy, expected_entropy, mutual_information: of the members' probabilities
     disagreement: share of the pairs of members whose top classes differ, 0 to 1
@@ -98,6 +100,10 @@ class Answer:
 
     @property
     def label(self) -> str:
+        return self.top_label if self.learned is None else self.learned
+
+    @property
+    def top_label(self) -> str:
         return self._label(self.top_class)
 
     @property
@@ -139,7 +145,7 @@ class Answer:
         return self._labels[index] if index < len(self._labels) else ""
 
     def __repr__(self) -> str:
-        label = f" {self.label!r}" if self.label else ""
+        label = f" {self.top_label!r}" if self.top_label else ""
         if self.learned is not None:
             return f"<Answer {self.decision}: learned class {self.learned!r}, distance {self.learned_distance:.3f}>"
         return (

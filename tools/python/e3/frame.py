@@ -125,7 +125,16 @@ def as_frame(image: Any) -> Frame:
     if shape is None:
         name = type(image).__name__
         raise TypeError(f"a {name} is no frame: give an array of uint8, (luma, chroma), a Pillow image or an e3.Frame")
-    return Frame("rgb24" if len(shape) == 3 and shape[2] == 3 else "gray8", image)
+    if len(shape) == 2 or len(shape) == 3 and shape[2] == 1:
+        return Frame("gray8", image)
+    if len(shape) == 3 and shape[2] == 3:
+        return Frame("rgb24", image)
+    message = f"an array is [height][width][3] (RGB) or [height][width] (grey), not {list(shape)}"
+    if len(shape) == 3 and shape[0] in (1, 3):
+        message += "; numpy.moveaxis(array, 0, -1) puts its channels last"
+    elif len(shape) == 4:
+        message += ": one frame at a time; Model.batch takes several"
+    raise ValueError(message)
 
 
 def _of_pillow(image: Any) -> Frame:

@@ -110,7 +110,7 @@ def join_negative(words):
 
 
 def run_check(options):
-  from .folder import Folder
+  from .folder import Folder, many
   from .progress import Meter, usable_processors
 
   folder = Folder(options.pictures)
@@ -129,8 +129,10 @@ def run_check(options):
     width = max(map(len, names))
     for name, number in zip(names, counts):
       print(f"{name:{width}}  {number}")
-    print(f"{len(folder)} pictures of {len(folder.classes)} classes; shorter sides of {smallest} to {largest} pixels, mostly {middle}")
-    print(f"from scratch, --image-size {found.suggested_size()} fits them")
+    sides = f"{smallest} to {largest} pixels, mostly {middle}" if smallest < largest else f"{largest} pixels"
+    print(f"{many(len(folder), 'picture')} of {many(len(folder.classes), 'class', 'classes')}" + (f"; shorter sides of {sides}" if largest else ""))
+    if largest:
+      print(f"from scratch, --image-size {found.suggested_size()} fits them")
     for line in notes:
       print(f"note: {line}")
     for line in faults:

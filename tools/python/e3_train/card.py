@@ -1,5 +1,7 @@
 """The model card: what a user of a model must know, with the numbers that were measured."""
 
+import math
+
 from .faults import shown
 from .progress import duration
 
@@ -29,6 +31,29 @@ def decisions(report, found):
   """What is decided about pictures of no class: to accept them is a mistake."""
   shares = next(shares for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
   return ", ".join(f"{percent(shares[name])} {name}" for name in ("unknown", "unsure", "accept"))
+
+
+def doubts(report, labels):
+  """What was measured and makes the model doubtful, a line each. labels: the classes of the test pictures."""
+  lines = []
+  share = max(map(labels.count, set(labels))) / len(labels)
+  if by_chance(round(report["accuracy"] * len(labels)), len(labels), share) > 0.05:
+    lines.append(f"accuracy {percent(report['accuracy'])} of {len(labels)} test pictures is no better than to name always the "
+                 f"most frequent class ({percent(share)}), as far as so few can tell")
+  for found in unknown(report):
+    accepted = next(shares["accept"] for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
+    if accepted > 0.5:
+      lines.append(f"{percent(accepted)} of the unknown pictures of {found['dataset']} are accepted as one of the classes")
+  return lines
+
+
+def by_chance(right, count, share):
+  """Probability that `right` or more of `count` are right, each being so with probability `share` (binomial)."""
+  if share == 1:
+    return 1.0
+  total = math.lgamma(count + 1)
+  return sum(math.exp(total - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * math.log(share) + (count - k) * math.log1p(-share))
+             for k in range(right, count + 1))
 
 
 def few_statistics(calibration):

@@ -113,11 +113,12 @@ class Fit:
       if not os.path.exists(path):
         raise Fault(path, "not there")
 
-  def refuse(self, faults, path):
+  def refuse(self, faults, path, is_all=False):
+    """Refuses with the first fault. How many more there are is known where every picture was looked at."""
     if faults:
-      more = f" (and {len(faults) - 1} more: e3-train check {path})" if len(faults) > 1 else ""
+      more = f"and {len(faults) - 1} more: e3-train check {path}" if is_all else f"e3-train check {path} lists all that is wrong"
       where, problem = faults[0].split(": ", 1)
-      raise Fault(where, problem + more)
+      raise Fault(where, problem if is_all and len(faults) == 1 else f"{problem} ({more})")
 
   def look(self):
     """Reads every picture, refuses what cannot work, and divides the folder."""
@@ -125,7 +126,7 @@ class Fit:
     meter = self.meter(f"reading {len(self.folder)} pictures")
     self.examination = self.folder.examine(self.threads, lambda done: meter.update(done, len(self.folder)))
     meter.end()
-    self.refuse(self.examination.faults(), options.pictures)
+    self.refuse(self.examination.faults(), options.pictures, is_all=True)
     for line in self.examination.notes():
       self.note(line)
     if self.test_folder:
@@ -142,7 +143,7 @@ class Fit:
     tested = self.test_folder.examine(self.threads, lambda done: meter.update(done, len(self.test_folder)))
     meter.end()
     empty = [f"{self.options.test}/{name}: no pictures" for name, count in zip(self.folder.classes, self.test_folder.counts()) if not count]
-    self.refuse(tested.broken + empty, self.options.test)
+    self.refuse(tested.broken + empty, self.options.test, is_all=True)
     known = {found[2] for found in self.examination.seen}
     if same := sum(found[2] in known for found in tested.seen):
       self.note(f"{same} of the test pictures are in {self.options.pictures} too: what is measured on them is too good")
@@ -212,6 +213,8 @@ class Fit:
       source = self.exported(image_size, f"-{self.group.rank}")
     known = source.labels
     own_head = source.config["num_classes"] > 0 and options.head != "new"
+    if options.head == "keep" and not own_head:
+      raise Fault(options.from_, "has no head to keep: --head new makes one")
     if own_head and known is None and options.head != "keep":
       raise Fault(options.from_, "nothing tells its labels: --head new, or --head keep where they are those of the folders")
     if own_head and (source.config["num_classes"] != len(classes) or known is not None and known != classes):
@@ -425,6 +428,10 @@ class Fit:
     for found in report.get("ood", []) + report.get("ood_decisions", []):
       found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()
+    doubts = card.doubts(report, [(self.test_folder or self.folder).labels[index] for index in self.tested()])
+    for line in doubts:
+      self.say(f"e3-train: warning: {line}")
+    self.warnings += doubts
     os.replace(model, output)
     self.seconds = time.monotonic() - began
     write_atomically(Path(f"{base}.md"), lambda file: file.write(card.text(self, report, fit).encode()))
@@ -433,6 +440,10 @@ class Fit:
       shutil.rmtree(path, ignore_errors=True)
     print(card.summary(self, report))
     print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
+
+  def tested(self):
+    """The indices of the test pictures in their folder."""
+    return range(len(self.test_folder)) if self.test_folder else self.parts[2]
 
   def coverages(self):
     """The coverage that so many pictures allow: a threshold of coverage c needs c / (1 - c) of them."""

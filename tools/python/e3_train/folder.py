@@ -73,6 +73,11 @@ class Folder:
       self.fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")
     return found
 
+  def without_endings(self, name):
+    """What lies in a class without pictures, where that is files whose names do not say their form."""
+    others = [entry for entry in entries(self.path / name) if "." not in entry]
+    return f": the names of {many(len(others), 'file')} ({listed(others)}) end in no .jpg, .png or the like" if others else ""
+
   def counts(self):
     counts = [0] * len(self.classes)
     for label in self.labels:
@@ -136,9 +141,9 @@ class Examination:
       lines.append(f"{folder.path}: one class, {folder.classes[0]}; expected two or more")
     for name, count in zip(folder.classes, folder.counts()):
       if count == 0:
-        lines.append(f"{folder.path / name}: no pictures")
+        lines.append(shown(f"{folder.path / name}: no pictures{folder.without_endings(name)}"))
       elif count < LEAST:
-        lines.append(f"{folder.path / name}: {count} pictures, expected {LEAST} or more")
+        lines.append(f"{folder.path / name}: {many(count, 'picture')}, expected {LEAST} or more")
     lines += self.broken
     lines += [shown(f"{folder.file(b)}: the same picture as {folder.file(a)}, of another class") for a, b in self.contradictions]
     return lines
@@ -155,7 +160,12 @@ class Examination:
       lines.append(f"{max(counts)} pictures of one class and {min(counts)} of another: training sees them as often as they are")
     same = [f"{folder.files[b]} is {folder.files[a]}" for a, b in self.twins if folder.labels[a] == folder.labels[b]]
     if same:
-      lines.append(shown(f"{len(same)} pictures are there more than once: {listed(same, NAMED)}"))
+      lines.append(shown(f"{many(len(same), 'picture is', 'pictures are')} there more than once: {listed(same, NAMED)}"))
+    alike = {}
+    for name in folder.classes:
+      other = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+      if other != name:
+        lines.append(shown(f"{name} and {other} are two classes: their names differ in capitals alone"))
     return lines
 
   def sizes(self):
@@ -225,6 +235,11 @@ def pictures_under(root):
   """Every picture in a folder and in the folders in it; none where `root` is a file."""
   return [os.path.join(place, name) for place, _, names in os.walk(root)
           for name in chosen(sorted(names))[0] if not name.startswith(".")]
+
+
+def many(count, one, more=None):
+  """`1 picture`, `2 pictures`."""
+  return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def listed(names, limit=8):

@@ -19,6 +19,17 @@ PIXELS = 1 << 26
 SIDE = 1 << 14
 
 
+def unidentified(path):
+  """Why no picture was found in a file."""
+  with open(path, "rb") as file:
+    first = file.read(8)
+  if not first:
+    return "the file is empty"
+  if first.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
+    return "not a whole picture: it is cut or damaged in its header"
+  return "no JPEG, PNG or PNM picture"
+
+
 def read(path, channels):
   """The picture at `path` upright, on white where it is transparent: a Pillow image of mode RGB or L."""
   try:
@@ -34,7 +45,7 @@ def read(path, channels):
   except Fault:
     raise
   except Image.UnidentifiedImageError:
-    raise Fault(path, "no JPEG, PNG or PNM picture")
+    raise Fault(path, unidentified(path))
   except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, MemoryError) as error:
     raise Fault(path, f"not a whole picture: {error}")
 

@@ -38,9 +38,12 @@ def test_a_learned_class_is_the_answer_and_other_answers_stay(tmp_path):
     model.learn("cat", [frame(CAT)] * 3)
     answer = model(frame(CAT))
     assert (answer.learned, answer.nearest_learned, answer.decision) == ("cat", "cat", "accept")
+    top = plain(frame(CAT)).label
+    assert (answer.label, answer.top_label, answer.top()[0][1]) == ("cat", top, top) and top in model.labels
     assert answer.learned_distance < 0.01 < answer.learned_radius
     assert "cat" in repr(answer) and "learned class cat" in answer._repr_html_()
     other, before = model(frame(TROUSER)), plain(frame(TROUSER))
+    assert other.label == other.top_label == before.label
     assert other.learned is None and other.nearest_learned == "cat" and other.decision == before.decision
     assert (other.probabilities == before.probabilities).all() and (other.member_logits == before.member_logits).all()
     assert before.nearest_learned is None and before.learned_distance is None

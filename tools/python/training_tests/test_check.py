@@ -53,7 +53,29 @@ def test_few_pictures_and_doubles_are_notes(tmp_path):
   status, found = check(root)
   assert status == 0 and len(found["notes"]) == 2
   assert "few pictures of across (8), down (9)" in found["notes"][0]
-  assert found["notes"][1] == "1 pictures are there more than once: down/double.png is down/001.png"
+  assert found["notes"][1] == "1 picture is there more than once: down/double.png is down/001.png"
+
+
+def test_what_is_no_picture_is_told_apart_from_what_is_cut_and_from_names_without_endings(tmp_path):
+  root = folder(tmp_path / "p", ("across", "down", "Down"))
+  draw(0, 0).save(tmp_path / "x.jpg")
+  (root / "down/empty.jpg").write_bytes(b"")
+  (root / "down/cut.jpg").write_bytes((tmp_path / "x.jpg").read_bytes()[:20])
+  (root / "bare").mkdir()
+  for index in range(2):
+    (root / f"bare/{index}").write_bytes((tmp_path / "x.jpg").read_bytes())
+  status, found = check(root)
+  assert status == 1 and [line.removeprefix(f"{root}") for line in found["faults"]] == [
+    "/bare: no pictures: the names of 2 files (0, 1) end in no .jpg, .png or the like",
+    "/down/cut.jpg: not a whole picture: it is cut or damaged in its header", "/down/empty.jpg: the file is empty"]
+  assert "down and Down are two classes: their names differ in capitals alone" in found["notes"]
+
+
+def test_one_of_a_thing_is_no_plural(tmp_path):
+  root = folder(tmp_path / "p", ("across",), 1)
+  assert "1 picture of 1 class; shorter sides of 40 pixels\n" in run("check", root).stdout
+  next((root / "across").iterdir()).write_bytes(b"")
+  assert "1 picture of 1 class\n" in run("check", root).stdout
 
 
 def test_every_double_is_named_up_to_twenty(tmp_path):

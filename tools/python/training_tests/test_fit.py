@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -125,9 +127,13 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
   taken.mkdir()
   (broken / "down/cut.png").write_bytes(b"cut")
   golden = ROOT / "Tests/E3Goldens/Data/e3_token"
+  headless = tmp_path / "headless.safetensors"
+  save_safetensors(headless, {name: value for name, value in load_safetensors(trunk).items() if not name.startswith("head/")}, {})
+  headless.with_suffix(".json").write_text(json.dumps({name: value for name, value in SMALL.items() if name != "num_classes"}))
   cases = [
     ((pictures, "--from", trunk, *options), 1, "nothing tells its labels: --head new"),
     ((pictures, "--from", trunk, "--head", "keep", *options), 1, "its 5 classes are not those of"),
+    ((pictures, "--from", headless, "--head", "keep", *options), 1, "headless.safetensors: has no head to keep: --head new makes one"),
     ((pictures, "--from", trunk, "--head", "new", "--train", "last:9", *options), 2, "but the model has 3 blocks"),
     ((pictures, "--from", golden / "e3_token", "--config", golden / "config.json", "--head", "new", "--train", "last:1", *options), 2,
      "is too few: every block with experts must learn, which takes last:"),
@@ -160,6 +166,21 @@ def test_unknown_pictures_that_are_of_a_class_are_told(tmp_path, trunk, recipe):
              place)
   note = f"1 of the unknown pictures of {unknown} are in {pictures} too ({unknown}/other/known.png is {pictures}/down/003.png)"
   assert done.returncode == 0 and note in done.stderr and note in (tmp_path / "x.md").read_text()
+
+
+def test_accuracy_at_chance_and_strangers_that_are_accepted_are_warned_of():
+  labels = [0] * 6 + [1] * 6 + [2] * 6
+  report = {"accuracy": 7 / 18, "ood": [{"dataset": "u", "signal": "unknown_score", "auroc": 0.5}],
+            "ood_decisions": [{"dataset": "u", "accept": 0.85, "unsure": 0.1, "unknown": 0.05}]}
+  assert card.doubts(report, labels) == [
+    "accuracy 38.9 % of 18 test pictures is no better than to name always the most frequent class (33.3 %), as far as so few can tell",
+    "85.0 % of the unknown pictures of u are accepted as one of the classes"]
+  report["ood_decisions"][0]["accept"] = 0.5
+  assert card.doubts(report | {"accuracy": 11 / 18}, labels) == []
+  assert len(card.doubts(report | {"accuracy": 9 / 18}, labels)) == 1
+  # 10 of 18 or more: 0.0433 (binomial distribution, by exact fractions).
+  assert abs(card.by_chance(10, 18, 1 / 3) - float(sum(math.comb(18, k) * Fraction(2) ** (18 - k) / 3**18 for k in range(10, 19)))) < 1e-12
+  assert card.by_chance(3, 3, 1) == 1 and abs(card.by_chance(0, 500, 0.2) - 1) < 1e-9
 
 
 def test_a_bar_in_a_name_begins_no_cell():
