@@ -22,7 +22,8 @@ import E3Models
 ///   - unknown: Images of no class of the model, which help to choose what decides.
 ///   - output: The file to write; may be `path` itself.
 ///   - progress: Is told what is done, and the share of it, 0 to 1.
-/// - Throws: images or labels that do not fit the model, or are too few; a model file that was written to meanwhile.
+/// - Throws: images or labels that do not fit the model, or are too few; answers no better than chance, where `output`
+///   is a calibrated `path`; a model file that was written to meanwhile.
 @discardableResult
 public func calibrate(
   model path: String, data: DataSet, statistics: DataSet? = nil, unknown: [DataSet] = [], output: String,
@@ -102,6 +103,7 @@ public func calibrate(
 
   var held: Observations?
   var choice: UnknownChoice?
+  var knownUnknown = 0
   if !sections.isEmpty {
     if let name = options.distance, !name.leavesAChoice {
       choice = UnknownChoice(told: name)
@@ -114,6 +116,9 @@ public func calibrate(
         score.hasUnitLength = rows
         inside[rows] = try measured([images], score, stage: "known images", countsUses: true)
         outside[rows] = try measured(foreign, score, stage: "foreign images")
+      }
+      if let rows = sections.keys.first, let seen = observed, let inside = inside[rows], let outside = outside[rows] {
+        knownUnknown = outside.countSame(first: given.reduce(0) { $0 + $1.count }, as: [seen, inside])
       }
       let names =
         options.distance.map { [$0] } ?? DistanceName.all.filter { model.file.memberCount > 1 || !$0.needsMembers }
@@ -164,8 +169,6 @@ public func calibrate(
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
   }
-  try watch.requireUnchanged()
-  try writer.commit()
   var summary = CalibrationSummary(
     calibration, before: observations, after: thresholds.tempered, representation: model.representationSize)
   summary.choice = choice
@@ -174,8 +177,18 @@ public func calibrate(
   summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
   summary.doubts = doubts(
     about: summary, held: observations, statistics: observed, labels: model.labels,
-    classCount: model.networks[0].shape.classCount)
+    classCount: shape.classCount, knownUnknown: knownUnknown)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
+  // A calibration that says nothing must not cost the one that is there.
+  if model.file.calibration != nil, isSameFile(path, output), summary.isNoBetterThanChance(classCount: shape.classCount)
+  {
+    throw FileError(
+      file: path,
+      problem: "accuracy \(decimals(100 * summary.accuracy, 2)) % is no better than chance: are these the images' "
+        + "labels? The model keeps the calibration that it has; -o writes this one into another file")
+  }
+  try watch.requireUnchanged()
+  try writer.commit()
   return summary
 }
 

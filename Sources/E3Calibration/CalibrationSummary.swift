@@ -53,6 +53,9 @@ public struct CalibrationSummary: Sendable {
     calibration.statistics_count > 0 && Int(calibration.statistics_count) < fewStatistics * representation
   }
 
+  /// Whether the answers are right no more often than a guess among `classCount` classes would be.
+  func isNoBetterThanChance(classCount: Int) -> Bool { accuracy <= 1 / Double(classCount) }
+
   /// Lines for people.
   public var text: String {
     var fit = calibrationText(calibration, setThresholds: setThresholds)

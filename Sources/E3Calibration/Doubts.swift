@@ -8,9 +8,10 @@ import E3Models
 ///   - held: The images that temperature and thresholds were fitted on.
 ///   - statistics: Those of the class statistics; nil without them.
 ///   - labels: Texts of the classes; empty when the model has none.
+///   - knownUnknown: Images that were given as unknown and are among the others.
 func doubts(
   about calibration: CalibrationSummary, held: Observations, statistics: Observations?, labels: [String],
-  classCount: Int
+  classCount: Int, knownUnknown: Int = 0
 ) -> [String] {
   var lines: [String] = []
   let temperature = Double(calibration.calibration.temperature)
@@ -18,7 +19,7 @@ func doubts(
   for bound in [range.lowerBound, range.upperBound] where abs(temperature - bound) <= 1e-6 * bound {
     lines.append("the temperature lies at its bound, \(decimals(bound, 2)): these images do not tell it")
   }
-  if calibration.accuracy <= 1 / Double(classCount) {
+  if calibration.isNoBetterThanChance(classCount: classCount) {
     lines.append(
       "accuracy \(decimals(100 * calibration.accuracy, 2)) % is no better than chance: are these the images' labels?")
   }
@@ -34,6 +35,11 @@ func doubts(
     lines.append(
       "\(shared) of the images are among those of the class statistics too: their distances are smaller than new "
         + "images', so that more new ones will be called unknown than is asked for")
+  }
+  if knownUnknown > 0 {
+    lines.append(
+      "\(knownUnknown) of the unknown images are among the known ones too: what decides is chosen by them as if they "
+        + "were foreign")
   }
   return lines
 }

@@ -21,6 +21,23 @@ public struct LearningSummary: Sendable {
   public let taken: Share?
   /// Pictures that are copies of others, which tell nothing of pictures that were not seen.
   public let copies: Int
+
+  /// What makes the classes of little use, a line each; empty when nothing does. Estimates from few pictures say too
+  /// little.
+  public var doubts: [String] {
+    func isMost(_ count: Int, of all: Int) -> Bool { all >= 5 && 2 * count > all }
+    var lines = classes.compactMap { learned -> String? in
+      if isMost(learned.found.of - learned.found.count, of: learned.found.of) {
+        return "\(learned.label): most of its own pictures were not found when left out: they are too unlike each other"
+      }
+      return learned.radius >= 1
+        ? "\(learned.label): its pictures are so unlike each other that anything is near it" : nil
+    }
+    if let taken, isMost(taken.count, of: taken.of) {
+      lines.append("most of the unlike pictures were taken for a learned class")
+    }
+    return lines
+  }
 }
 
 /// So many of so many.
@@ -184,6 +201,9 @@ private struct Lesson {
         throw FileError(file: label, problem: "is the name of another kind of class in the file")
       }
       return index
+    }
+    guard isUnlike || !model.labels.contains(label) else {
+      throw FileError(file: label, problem: "is a class of the model: give the one that is learned another name")
     }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)

@@ -25,6 +25,8 @@ struct Observations: Sendable {
   var expertUses: [UInt32] = []
   /// `[N]` FORMAT.md, "data hash".
   private var hashes: [UInt64] = []
+  /// `[N]` of the image alone.
+  private var contents: [UInt64] = []
 
   /// N
   var count: Int { classes.count }
@@ -37,6 +39,12 @@ struct Observations: Sendable {
   func countShared(_ others: Observations) -> Int {
     let known = Set(others.hashes)
     return hashes.count { known.contains($0) }
+  }
+
+  /// How many of the first `count` of these images, of whatever class, are among `others` too.
+  func countSame(first count: Int, as others: [Observations]) -> Int {
+    let known = Set(others.flatMap(\.contents))
+    return contents.prefix(count).count { known.contains($0) }
   }
 
   /// Runs `model` on `images`, a session on each thread.
@@ -90,6 +98,7 @@ struct Observations: Sendable {
     entropies += part.entropies
     mutualInformation += part.mutualInformation
     hashes += part.hashes
+    contents += part.contents
     if expertUses.isEmpty { expertUses = part.expertUses.map { _ in 0 } }
     for (index, count) in part.expertUses.enumerated() { expertUses[index] += count }
   }
@@ -111,6 +120,7 @@ struct Observations: Sendable {
     entropies.append(answer.totalEntropy)
     mutualInformation.append(answer.mutualInformation)
     hashes.append(Self.hash(image, label: label))
+    contents.append(Self.hash(image, label: 0))
   }
 
   /// Counts the experts that the last image of `session` chose.

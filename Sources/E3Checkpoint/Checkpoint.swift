@@ -36,6 +36,10 @@ public struct Checkpoint: Sendable {
   let otherNames: [String]
   /// Tensors that were left out, each with the reason.
   let passedOver: [(name: String, reason: String)]
+  /// What the user should know, in lines.
+  let notes: [String]
+  /// Names of the tensors that were not left out, as the file has them.
+  private let storedNames: Set<String>
   /// What stands before the model's names, of those in `otherNames` and, for V-MoE's tree, `tensorNames`.
   private let prefix: String
   /// What the file calls the model's tensors, where other than here.
@@ -63,6 +67,21 @@ public struct Checkpoint: Sendable {
     let patterns = ignored.map(NamePattern.init)
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
     var (root, tensors, rest) = Self.parameters(of: kept)
+    var found = try Naming.find(in: tensors.keys, path: self.path)
+    var notes: [String] = []
+    if found == nil, let other = try Self.otherRoot(of: kept, path: self.path) {
+      root = other.root
+      (tensors, rest) = Self.split(kept, root)
+      found = try Naming.find(in: tensors.keys, path: self.path)
+      for name in tensors.keys.sorted() {
+        guard let part = ForeignTensors.part(name) else { continue }
+        throw FileError(file: self.path, tensor: root + name, problem: "belongs to \(part), which is not computed here")
+      }
+      if other.isAverage {
+        notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
+      }
+    }
+    (self.notes, storedNames) = (notes, Set(kept.keys))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
     if let name = kept.keys.filter({ $0.contains("lora_A") }).min() {
       throw FileError(
@@ -70,9 +89,9 @@ public struct Checkpoint: Sendable {
         problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
       )
     }
-    if let (naming, prefix) = try Naming.find(in: tensors.keys, path: self.path) {
+    if let (naming, prefix) = found {
       if let name = ignored.first(where: {
-        naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason($0) == nil
+        naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason(String($0.dropFirst(root.count))) == nil
       }) {
         throw FileError(
           file: self.path, tensor: name,
@@ -114,11 +133,44 @@ public struct Checkpoint: Sendable {
   ) -> (root: String, own: [String: any TensorSource], rest: [String: any TensorSource]) {
     let prefix = "params/"
     guard tensors.keys.contains(where: { $0.hasPrefix(prefix) }) else { return ("", tensors, [:]) }
+    let (own, rest) = split(tensors, prefix)
+    return (prefix, own, rest)
+  }
+
+  /// Where the parameters are, when what has the names of a model is part of a training state only: the target of
+  /// flax's optimizer, as timm reads it too (`timm/models/vision_transformer.py`, `_load_weights`), or a moving average.
+  ///
+  /// - Throws: several moving averages.
+  private static func otherRoot(
+    of tensors: [String: any TensorSource], path: String
+  ) throws(FileError) -> (root: String, isAverage: Bool)? {
+    for root in ["opt/target/", "optimizer/target/"] where tensors.keys.contains(where: { $0.hasPrefix(root) }) {
+      return (root, false)
+    }
+    var averages: Set<String> = []
+    for name in tensors.keys where UnusedTensors.isMovingAverage(name) {
+      guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { continue }
+      let root = String(name[...end])
+      guard !averages.contains(root), try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
+      else { continue }
+      averages.insert(root)
+    }
+    guard averages.count > 1 else { return averages.first.map { ($0, true) } }
+    throw FileError(
+      file: path,
+      problem: "its only weights are several moving averages (\(averages.sorted().joined(separator: ", "))): leave all "
+        + "but one of them out with --ignore")
+  }
+
+  /// The tensors below `prefix`, without it in their names, and the others.
+  private static func split(
+    _ tensors: [String: any TensorSource], _ prefix: String
+  ) -> (own: [String: any TensorSource], rest: [String: any TensorSource]) {
     var (own, rest): ([String: any TensorSource], [String: any TensorSource]) = ([:], [:])
     for (name, tensor) in tensors {
       if name.hasPrefix(prefix) { own[String(name.dropFirst(prefix.count))] = tensor } else { rest[name] = tensor }
     }
-    return (prefix, own, rest)
+    return (own, rest)
   }
 
   /// Shape of the tensor `name`; nil when there is none of that name.
@@ -130,16 +182,39 @@ public struct Checkpoint: Sendable {
   /// Whether the tensor `name`, of `tensorNames` or `otherNames`, is in an encoder block.
   func isInBlock(_ name: String) -> Bool { naming?.isInBlock(name, prefix: prefix) ?? false }
 
+  /// What `--ignore` takes to leave `names`, of `tensorNames` or `otherNames`, out and no other tensor.
+  func ignoring(_ names: [String]) -> String {
+    let left = names.map(storedName)
+    let others = storedNames.subtracting(left)
+    var patterns: [String] = []
+    for name in left where !patterns.contains(where: { NamePattern($0).matches(name) }) {
+      let folders = name.indices.filter { name[$0] == "/" || name[$0] == "." }.map { name[...$0] }
+      let folder = folders.first { folder in
+        left.count { $0.hasPrefix(folder) } > 1 && !others.contains { $0.hasPrefix(folder) }
+      }
+      patterns.append(folder.map { "\($0)*" } ?? name)
+    }
+    return patterns.prefix(4).map { "--ignore '\($0)'" }.joined(separator: " ") + (patterns.count > 4 ? " …" : "")
+  }
+
+  /// What the file calls a tensor of which only the end of the name is known.
+  private func storedName(_ name: String) -> String {
+    guard !storedNames.contains(name) else { return name }
+    let longer = storedNames.filter { $0.hasSuffix("/\(name)") || $0.hasSuffix(".\(name)") }
+    return longer.count == 1 ? longer.first ?? name : name
+  }
+
+  /// - Parameter configuration: what a configuration beside it calls the model; nil where nothing does.
   /// - Throws: a checkpoint of something else than a vision transformer.
-  func requireTransformer() throws(FileError) {
+  func requireTransformer(configuration: (file: String, model: String)? = nil) throws(FileError) {
     let parts = ["Encoder/", "Transformer/", "embedding/", "head/"]
     guard naming == nil, !sources.isEmpty,
       !sources.keys.contains(where: { name in parts.contains { name.contains($0) } })
     else { return }
     throw FileError(
       file: path,
-      problem:
-        "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
+      problem: (configuration.map { "\($0.model), as \($0.file) calls it, is " } ?? "")
+        + "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
         + "big_vision; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }

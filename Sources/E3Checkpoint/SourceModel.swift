@@ -28,8 +28,8 @@ public struct SourceModel: ModelParameters {
     ignoring ignored: [String] = []
   ) throws(FileError) {
     checkpoint = try Checkpoint(path: path, ignoring: ignored)
-    try checkpoint.requireTransformer()
     configPath = givenConfig ?? checkpoint.configuration
+    try checkpoint.requireTransformer(configuration: configPath.flatMap(ConfigDocument.modelName))
     let document =
       try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
       ?? ConfigDocument(none: checkpoint.path)
@@ -39,6 +39,7 @@ public struct SourceModel: ModelParameters {
     (preprocessing, labels) = (document.preprocessing, document.labels)
     var notes: [String] = []
     if givenConfig == nil, let configPath { notes.append("configuration: \(configPath)") }
+    notes += checkpoint.notes
     if !checkpoint.passedOver.isEmpty {
       notes.append("\(checkpoint.path): passed over: \(listed(checkpoint.passedOver))")
     }
@@ -86,13 +87,16 @@ public struct SourceModel: ModelParameters {
       }
     }
     let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
-    guard let first = extra.first else { return }
+    // What is in a block cannot be left out: it is named before what can.
+    guard let first = extra.first(where: checkpoint.isInBlock) ?? extra.first else { return }
     let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
-    let others =
-      extra.count > 1 ? ", and \(extra.count - 1) more (\(extra[1..<min(4, extra.count)].joined(separator: ", ")))" : ""
+    let more = extra.filter { $0 != first }
+    let others = more.isEmpty ? "" : ", and \(more.count) more (\(more.prefix(3).joined(separator: ", ")))"
     let next =
       checkpoint.isInBlock(first)
-      ? "blocks with it are not computed here" : "--ignore '\(first)' leaves it out, if inference does not need it"
+      ? "blocks with it are not computed here"
+      : "\(checkpoint.ignoring(extra)) leaves \(more.isEmpty ? "it" : "them") out, if inference does not need "
+        + (more.isEmpty ? "it" : "them")
     throw FileError(
       file: checkpoint.path, tensor: first,
       problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "

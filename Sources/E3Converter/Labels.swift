@@ -4,9 +4,12 @@ import E3Host
 
 /// Reads a label file: UTF-8, one label per line, the line number being the class index.
 ///
+/// - Parameter note: Is told of a class without a name.
 /// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control
 ///   characters, two classes of one label.
-func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
+func readLabels(
+  path: String, classCount: Int, note: (String) -> Void = { _ in }
+) throws(FileError) -> [String] {
   let bytes = try readTextFile(path: path)
   guard let text = String(validating: bytes, as: UTF8.self) else {
     throw FileError(file: path, problem: "not UTF-8 text")
@@ -19,6 +22,12 @@ func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
     throw FileError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
+  let nameless = lines.indices.filter { lines[$0].isEmpty }
+  if let first = nameless.first {
+    note(
+      "\(path): line \(first + 1) is empty: class \(first) has no name"
+        + (nameless.count > 1 ? ", and \(nameless.count - 1) more" : ""))
+  }
   return lines
 }
 
@@ -29,7 +38,7 @@ func readLabels(path: String, classCount: Int) throws(FileError) -> [String] {
 func labels(
   for models: [SourceModel], path: String?, classCount: Int, note: (String) -> Void
 ) throws(FileError) -> [String]? {
-  if let path { return try readLabels(path: path, classCount: classCount) }
+  if let path { return try readLabels(path: path, classCount: classCount, note: note) }
   var found: (labels: [String], path: String)?
   for model in models {
     guard let labels = labels(of: model, classCount: classCount, note: note) else { continue }

@@ -36,10 +36,10 @@ public func pack(
   for line in models.flatMap(\.notes) { note(line) }
   let shapes = try models.map { (model) throws(FileError) in
     try ModelShape(
-      model.config, Preprocessing(of: model, options: options, note: note),
-      file: model.configPath ?? model.checkpoint.path)
+      model.config, Preprocessing(of: model, options: options), file: model.configPath ?? model.checkpoint.path)
   }
   try requireOneEnsemble(shapes, of: models)
+  for line in remarks(on: models, options) { note(line) }
 
   let rounding = options.rounding == .automatic ? automaticRounding(of: models, note: note) : options.rounding
   let images: PreparedImages? =
@@ -89,6 +89,26 @@ public func pack(
     progress: progress)
 }
 
+/// What the caller may not have meant, and what was taken for granted about the images, a line each.
+private func remarks(on models: [SourceModel], _ options: PackOptions) -> [String] {
+  var lines = Preprocessing.assumption(of: models, options: options).map { [$0] } ?? []
+  var seen: Set<String> = []
+  for path in models.map(\.checkpoint.path) where !seen.insert(path).inserted {
+    lines.append("\(path): given twice; the second network adds nothing to the answers but time")
+  }
+  if options.weights.experts == .four, models.allSatisfy({ $0.config.experts == nil }) {
+    lines.append(
+      "--weights experts=4 changes nothing: there are no experts"
+        + (options.weights.mlp == .eight ? "; mlp=4 is for the MLPs that all tokens go through" : ""))
+  }
+  if models.contains(where: { $0.preprocessing?.filter == .nearest }), options.resize == nil {
+    lines.append(
+      "resize with the filter nearest takes the pixels that Pillow takes; torchvision takes others when it resizes "
+        + "tensors, and answers then differ")
+  }
+  return lines
+}
+
 /// Pictures that are drawn: with twice as many int8 comes no nearer to the float answers.
 private let drawnPictures = 32
 
@@ -119,7 +139,7 @@ private func requireOneEnsemble(_ shapes: [ModelShape], of models: [SourceModel]
     throw FileError(
       file: model.configPath ?? model.checkpoint.path,
       problem:
-        "another \(difference) than \(models[0].checkpoint.path): the networks of an ensemble see the same image "
+        "differs from \(models[0].checkpoint.path) in \(difference): the networks of an ensemble see the same image "
         + "and know the same classes")
   }
   let logits = shapes.reduce(0) { $0 + $1.memberCount } * shapes[0].classCount

@@ -47,12 +47,22 @@ extension Preprocessing {
   /// The recipe of a model: what the caller asks for, else what the checkpoint's metadata say, else what models of its
   /// form were trained with.
   ///
-  /// - Parameter note: Is told what was taken for granted.
   /// - Throws: a recipe of the metadata that model files cannot express.
-  init(of model: SourceModel, options: PackOptions, note: (String) -> Void) throws(FileError) {
+  init(of model: SourceModel, options: PackOptions) throws(FileError) {
     let checkpoint = model.checkpoint
     self = Preprocessing.standard(for: checkpoint.form)
     if let source = model.preprocessing {
+      let channels = model.config.channels
+      let counts = [source.mean.count, source.deviation.count]
+      guard options.value != nil || counts.allSatisfy({ $0 == 1 || $0 == channels }) else {
+        // The libraries would refuse such images, or make three channels of one: there is no recipe to repeat.
+        let fields =
+          checkpoint.naming == .huggingFace ? "image_mean and image_std of preprocessor_config.json" : "mean and std"
+        throw FileError(
+          file: model.configPath ?? checkpoint.path,
+          problem: "\(fields) have \(counts.max() ?? 0) values, but the model has "
+            + (channels == 1 ? "1 channel: give --value-norm MEAN,STD" : "\(channels) channels: give --value-norm"))
+      }
       value = .norm(mean: source.mean.map { $0 * 255 }, deviation: source.deviation.map { $0 * 255 })
       resize = .pillow(source.resize, source.filter, source.cropRounding)
       let (height, width) = (model.config.imageHeight, model.config.imageWidth)
@@ -62,23 +72,36 @@ extension Preprocessing {
           problem: "its recipe crops \(source.crop.height) x \(source.crop.width) pixels, but the image size is "
             + "\(height) x \(width): give --resize")
       }
-    } else if checkpoint.hasOtherRecipes, options.resize == nil || options.value == nil {
-      note(
-        "\(checkpoint.path): nothing says how the training prepared its images: they are stretched, and bytes become "
-          + "values of -1...1; --resize and --value-norm say otherwise (of many timm models: --resize bicubic:248 "
-          + "--value-norm 0.485,0.456,0.406,0.229,0.224,0.225), or the config.json of timm or Hugging Face beside it")
     }
     resize = options.resize ?? resize
     value = options.value ?? value
   }
+
+  /// What was taken for granted about the images of `models`, in a line; nil where all of them, or the caller, say it.
+  static func assumption(of models: [SourceModel], options: PackOptions) -> String? {
+    guard options.resize == nil || options.value == nil else { return nil }
+    let silent = models.filter { $0.preprocessing == nil && $0.checkpoint.usualRecipe != nil }
+    guard let first = silent.first, let usual = first.checkpoint.usualRecipe else { return nil }
+    let others = silent.count > 1 ? " and \(silent.count - 1) more" : ""
+    return "\(first.checkpoint.path)\(others): nothing says how the training prepared its images: they are stretched, "
+      + "and bytes become values of -1...1; --resize and --value-norm say otherwise (\(usual)"
+  }
 }
 
 extension Checkpoint {
-  /// Whether models of its naming were trained with recipes of their own.
-  fileprivate var hasOtherRecipes: Bool {
-    switch naming {
-    case .timm, .huggingFace, .torchvision: true
-    case .vmoe, .bigVision, nil: false
+  /// How models of its naming often prepare their images, and where that may be said; nil for models that were trained
+  /// with the standard recipe.
+  ///
+  /// Sources: timm/data/constants.py; transformers, image_processing_vit.py; torchvision, ViT_B_16_Weights.
+  fileprivate var usualRecipe: String? {
+    let imageNet = "--value-norm 0.485,0.456,0.406,0.229,0.224,0.225"
+    return switch naming {
+    case .timm: "of many timm models: --resize bicubic:248 \(imageNet)), or timm's config.json beside it"
+    case .huggingFace:
+      "of Hugging Face's ViT: --resize bilinear:224x224 --value-norm 0.5,0.5), or its config.json and "
+        + "preprocessor_config.json beside it"
+    case .torchvision: "of torchvision's ViT-B/16: --resize bilinear:256 \(imageNet))"
+    case .vmoe, .bigVision, nil: nil
     }
   }
 }

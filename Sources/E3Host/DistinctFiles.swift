@@ -4,11 +4,14 @@ import Glibc
 ///
 /// - Throws: an output that is one of them, by whatever name.
 package func requireDistinct(output: String, from inputs: [String]) throws(FileError) {
-  var (target, source) = (stat(), stat())
-  guard stat(output, &target) == 0 else { return }
-  for input in inputs where stat(input, &source) == 0 {
-    guard target.st_dev != source.st_dev || target.st_ino != source.st_ino else {
-      throw FileError(file: output, problem: "is also an input, expected another name for the output")
-    }
+  for input in inputs where isSameFile(input, output) {
+    throw FileError(file: output, problem: "is also an input, expected another name for the output")
   }
+}
+
+/// Whether both paths lead to one file that is there.
+package func isSameFile(_ one: String, _ other: String) -> Bool {
+  var (first, second) = (stat(), stat())
+  guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }

@@ -29,6 +29,9 @@ package struct NumpyHeader {
     guard let type = Self.types[header.type.rawValue] else {
       let descriptor = withUnsafeBytes(of: header.descriptor) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       guard descriptor != "|O" else { throw fault("holds pickled objects, which are not read") }
+      guard !descriptor.hasPrefix(">") else {
+        throw fault("numpy type '\(descriptor)' is big-endian: save it as array.astype('<\(descriptor.dropFirst())')")
+      }
       throw fault("numpy type '\(descriptor)', expected one of <f4, <f2, |V2 (bfloat16), <f8 or an integer")
     }
     elementType = type

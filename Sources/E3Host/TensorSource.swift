@@ -12,7 +12,7 @@ package protocol TensorSource: Sendable {
 extension TensorSource {
   package var problem: String? {
     if elementType.isWeight { return nil }
-    let next = elementType == .float64 ? ": save the model as float32, in PyTorch after model.float()" : ""
+    let next = elementType == .float64 ? ": save the model as float32 (model.float() in PyTorch, astype in NumPy)" : ""
     return "element type \(elementType.rawValue), expected float32, float16 or bfloat16\(next)"
   }
 

@@ -57,6 +57,24 @@ struct ExportCommand: ParsableCommand {
       print(JSONText.object(fields).description)
     } else {
       print("\(output): \(source.config.parameters.count) tensors")
+      if let note = source.droppedNote { printNote(note) }
     }
+  }
+}
+
+extension SourceModel {
+  /// What V-MoE's configuration has no field for, and how a pack of the export is told it; nil where there is nothing.
+  fileprivate var droppedNote: String? {
+    var (kinds, options): ([String], [String]) = ([], [])
+    if labels != nil {
+      kinds.append("labels")
+      options.append("--labels FILE (export --json prints them)")
+    }
+    if let recipe = preprocessing?.options {
+      kinds.append("recipe of the images")
+      options.append("--resize \(recipe.resize) --value-norm \(recipe.valueNorm)")
+    }
+    guard !kinds.isEmpty else { return nil }
+    return "the export leaves out \(kinds.joined(separator: " and ")): pack it with \(options.joined(separator: " "))"
   }
 }

@@ -9,7 +9,8 @@ struct LearnCommand: ParsableCommand {
     abstract: "Add classes to a model from a few pictures, without training.",
     discussion: """
       The classes go into a .e3c file beside the model, which e3-run --classes takes; it is begun when it is not there, and \
-      pictures of a class that it has are added to that. The model must be calibrated, with class statistics.
+      pictures of a class that it has are added to that, and count again when it has them already: the file keeps no \
+      pictures. The model must be calibrated, with class statistics.
 
       Five pictures of a class that show it as it will be seen are a good start; with fewer than three an answer of the \
       class is at most unsure. Pictures of other things that may come before the camera (--unlike) make a class much \
@@ -63,6 +64,7 @@ struct LearnCommand: ParsableCommand {
     ) { meter.update($0) }
     print("\(classes): \(summary.classes.count == 1 ? "1 class" : "\(summary.classes.count) classes") learned")
     for line in summary.lines { print(line) }
+    for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }
 }
 

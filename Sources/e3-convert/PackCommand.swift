@@ -64,6 +64,12 @@ struct PackCommand: ParsableCommand {
         "--quantize-with \(word) is a word and a file here: write ./\(word) for the file, or rename it")
     }
     guard quantizeCount > 0 else { throw ValidationError("--quantize-count is \(quantizeCount), expected 1 or more") }
+    guard weights.isValid else {
+      let hint = WeightArgument(argument: "experts=\(weights.text),mlp=\(weights.text)").isValid
+      throw ValidationError(
+        "--weights takes experts=B, mlp=B and attention=8 with B 4 or 8, separated by commas"
+          + (hint ? ": --weights experts=\(weights.text),mlp=\(weights.text)" : ", not \(weights.text)"))
+    }
     _ = try checkpointSources(checkpoints, configs: config)
   }
 
@@ -92,10 +98,20 @@ struct PackCommand: ParsableCommand {
 /// `experts=4,mlp=8,attention=8`: any of the three, each once; 8 where nothing is said.
 struct WeightArgument: ExpressibleByArgument {
   let bits: WeightBits
+  /// As it was given.
+  let text: String
+  /// Whether it says bits: the command's own words are of more help than the parser's.
+  let isValid: Bool
 
-  init(bits: WeightBits) { self.bits = bits }
+  init(bits: WeightBits) { (self.bits, text, isValid) = (bits, "", true) }
 
-  init?(argument: String) {
+  init(argument: String) {
+    text = argument
+    let parsed = Self.bits(of: argument)
+    (bits, isValid) = (parsed ?? WeightBits(), parsed != nil)
+  }
+
+  private static func bits(of argument: String) -> WeightBits? {
     var bits = WeightBits()
     var seen: Set<Substring> = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
@@ -110,7 +126,7 @@ struct WeightArgument: ExpressibleByArgument {
       default: return nil
       }
     }
-    self.bits = bits
+    return bits
   }
 
   var defaultValueDescription: String { "experts=8,mlp=8,attention=8" }

@@ -96,6 +96,35 @@ struct CommandTests {
     #expect(result.output.contains("  fitted on            40 images"))
   }
 
+  @Test("answers no better than chance do not replace a calibration that is there")
+  func chance() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 1)
+    #expect(try run("calibrate", model, data.path, "--labels", folder["held-labels"]).status == 0)
+    let kept = try folder.bytes("model.e3")
+    // Of all the ways to count the classes on, one is right no more often than the mean of them.
+    let right = try folder.bytes("held-labels")
+    let doubted = try (1...4).first { shift in
+      try folder.write(right.prefix(8) + right.dropFirst(8).map { ($0 + UInt8(shift)) % 5 }, to: "wrong")
+      let other = try run("calibrate", model, data.path, "--labels", folder["wrong"], "-o", folder["out.e3"])
+      #expect(other.status == 0, "\(other.errors)")
+      return other.errors.contains("% is no better than chance")
+    }
+    try #require(doubted != nil)
+    let refused = try run("calibrate", model, data.path, "--labels", folder["wrong"])
+    #expect(
+      refused.status == 1 && refused.errors.contains("% is no better than chance: are these"), "\(refused.errors)")
+    #expect(try folder.bytes("model.e3") == kept)
+  }
+
+  @Test("unknown images that are those of the data set are said")
+  func knownUnknown() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 5, seed: 1)
+    let result = try run(
+      "calibrate", model, data.path, "--labels", folder["held-labels"], "--unknown", data.path, "-o", folder["out.e3"])
+    #expect(
+      result.errors.contains("warning: 400 of the unknown images are among the known ones too"), "\(result.errors)")
+  }
+
   @Test("a fault is one line on standard error, a mistake status 2; the model stays as it was")
   func faults() throws {
     let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 4)

@@ -1,9 +1,9 @@
 import E3
-import E3Calibration
 import E3Models
 import E3TestSupport
 import Foundation
 import Testing
+@testable import E3Calibration
 
 /// The built `e3-convert learn`, and what a calibration says for it.
 @Suite("e3-convert learn")
@@ -81,6 +81,32 @@ struct LearnTests {
     try folder.write(Array(before.dropLast()), to: "my.e3c")
     let short = try learn(folder["new/cat"], "--label", "cat")
     #expect(short.status == 1 && short.errors.hasPrefix("e3-convert: \(folder["my.e3c"]): "))
+  }
+
+  @Test("a class of the model is learned under another name")
+  func nameOfTheModel() throws {
+    let label = try #require(MappedModel(path: model).labels.first)
+    let refused = try learn(folder["new/cat"], "--label", label)
+    #expect(
+      refused.status == 1
+        && refused.errors
+          == "e3-convert: \(label): is a class of the model: give the one that is learned another name\n"
+    )
+    #expect(!folder.names.contains("my.e3c"))
+  }
+
+  @Test("a class of which most pictures are not found, or that takes most others, is doubted")
+  func doubts() {
+    func summary(_ found: Int, of: Int, radius: Float = 0.3, taken: Share? = nil) -> LearningSummary {
+      LearningSummary(
+        classes: [.init(label: "x", pictures: of, radius: radius, found: Share(count: found, of: of))], taken: taken,
+        copies: 0)
+    }
+    #expect(summary(5, of: 8).doubts.isEmpty && summary(0, of: 4).doubts.isEmpty)
+    #expect(summary(2, of: 8).doubts[0].hasPrefix("x: most of its own pictures were not found"))
+    #expect(summary(8, of: 8, radius: 1).doubts[0].hasSuffix("so unlike each other that anything is near it"))
+    #expect(summary(8, of: 8, taken: Share(count: 24, of: 40)).doubts.count == 1)
+    #expect(summary(8, of: 8, taken: Share(count: 20, of: 40)).doubts.isEmpty)
   }
 
   @Test("a share's interval is Wilson's")

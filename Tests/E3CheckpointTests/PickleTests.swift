@@ -1,7 +1,7 @@
-import E3Checkpoint
 import E3Host
 import E3TestSupport
 import Testing
+@testable import E3Checkpoint
 
 /// Opcodes of a pickle, put together by hand.
 private struct PickleText {
@@ -204,6 +204,19 @@ private struct PickleText {
       #expect(message.contains(expected), "\(message)")
     }
     #expect(fault { _ = try open(.raw([UInt8(ascii: "N")]), end: []) }?.contains("the end at byte 3") == true)
+  }
+
+  @Test("NumPy arrays, tensors without values and float8 are answered with the next step")
+  func otherArrays() throws {
+    let array = PickleText.call(.global("numpy._core.multiarray", "_reconstruct"), [.global("numpy", "ndarray")])
+    #expect(
+      fault { _ = try open(.dictionary([("a", array)])) }?.contains("torch.save({k: torch.from_numpy(v)") == true)
+    let meta = PickleText.global("torch._utils", "_rebuild_meta_tensor_no_storage")
+    #expect(fault { _ = try open(meta) }?.contains("without values: load the weights, then save them") == true)
+    let small = try open(.dictionary([("a", .tensor(storage: "float8_e4m3fn"))]))
+    #expect(
+      small.problem(with: "a")
+        == "type torch.float8_e4m3fn, expected float32, float16 or bfloat16: save the model after model.float()")
   }
 
   @Test("tensors of another byte order are refused")

@@ -107,8 +107,8 @@ struct EnsembleTests {
       let message = fault { try pack(sources, output: folder["refused.e3"]) }
       #expect(
         message
-          == "\(folder["1.json"]): another \(difference) than \(folder["0.safetensors"]): the networks of an ensemble see "
-          + "the same image and know the same classes")
+          == "\(folder["1.json"]): differs from \(folder["0.safetensors"]) in \(difference): the networks of an ensemble "
+          + "see the same image and know the same classes")
     }
     #expect(!folder.names.contains("refused.e3"))
     let one = try sources(folder, [Self.dense])[0]

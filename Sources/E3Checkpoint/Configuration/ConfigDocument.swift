@@ -89,6 +89,15 @@ struct ConfigDocument {
   /// A document whose fields are filled in next.
   init(file: String) { self.file = file }
 
+  /// What the configuration at `path` calls its model, with the file; nil where it does not say it or cannot be read.
+  static func modelName(_ path: String) -> (file: String, model: String)? {
+    guard let mapped = try? MappedFile(path: path), let root = try? JSON(parsing: mapped.bytes, file: path) else {
+      return nil
+    }
+    guard case .string(let name)? = root["model_type"] ?? root["architecture"] else { return nil }
+    return (path, "\"\(name)\"")
+  }
+
   /// Parses the file at `path`, whose fields tell whose it is.
   ///
   /// - Throws: an unreadable file, bad JSON, a field with a wrong type or value or that is not known, an architecture

@@ -98,11 +98,12 @@ extension ConfigResolver {
       }
       return (grid, leading)
     }
+    let missing = document.isThere ? "\(field) is missing" : "nothing tells the size of the images"
     throw FileError(
       file: document.file,
       problem: squares.isEmpty
-        ? "\(field) is missing and \(rows - all) patches are no square: give it"
-        : "\(field) is missing and \(rows) positions may be those of several sizes: give it")
+        ? "\(missing), and \(rows - all) patches are no square: give --image-size HxW"
+        : "\(missing), and \(rows) positions may be those of several: give --image-size HxW")
   }
 
   private var isLearned: Bool { positionEmbedding == .learned }

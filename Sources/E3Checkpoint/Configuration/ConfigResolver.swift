@@ -30,15 +30,13 @@ struct ConfigResolver {
     let channels = try agree(
       names.channels, document.channels ?? (evidence == nil ? 3 : nil), embedding, kernel, axis: 2)
     let hidden = try agree(names.hiddenSize, document.hiddenSize, embedding, kernel, axis: 3)
+    try requireChannels(channels)
     var notes = document.notes
-    let heads = try headCount(hidden: hidden, notes: &notes)
     let layerCount = try layerCount()
     let expertLayers = try expertLayers(layerCount: layerCount)
     try requireQueryBias(facts)
-    let classifier = try classifier(facts, notes: &notes)
-    let prefix = try prefixTokens(classifier)
     let patch = Grid(height: patchHeight, width: patchWidth)
-    let positions = try positions(patch: patch, prefix: prefix, notes: &notes)
+    let (heads, classifier, prefix, positions) = try headsAndPositions(hidden: hidden, patch: patch, notes: &notes)
 
     var config = ModelConfig(
       imageHeight: positions.image.height, imageWidth: positions.image.width, channels: channels,
@@ -49,7 +47,6 @@ struct ConfigResolver {
       activation: document.activation ?? facts.activation,
       layerNormEpsilon: document.layerNormEpsilon ?? facts.epsilon, positionEmbedding: positionEmbedding,
       queryKeyNorm: try queryKeyNorm(), memberCount: 1, experts: nil)
-    try require(channels == 1 || channels == 3, names.channels, "\(channels)", "1 or 3")
     try require(hidden % heads == 0, names.hiddenSize, "\(hidden)", "a multiple of \(names.headCount), \(heads)")
     if case .sincos2d = config.positionEmbedding {
       try require(
@@ -62,6 +59,42 @@ struct ConfigResolver {
     if let note = assumedNumerics(config) { notes.append(note) }
     return ResolvedConfig(
       config: config, sourceGrid: positions.source, positionPrefix: positions.prefix, notes: notes)
+  }
+
+  /// What shapes tell least often. Who must give both is told of both at once.
+  private func headsAndPositions(
+    hidden: Int, patch: Grid, notes: inout [String]
+  ) throws(FileError) -> (
+    heads: Int, classifier: ModelConfig.Classifier, prefix: (hasClassToken: Bool, registers: Int),
+    positions: (source: Grid, prefix: Int, image: Grid)
+  ) {
+    var problem: FileError?
+    var heads = 1
+    do throws(FileError) { heads = try headCount(hidden: hidden, notes: &notes) } catch { problem = error }
+    let classifier: ModelConfig.Classifier
+    let prefix: (hasClassToken: Bool, registers: Int)
+    let positions: (source: Grid, prefix: Int, image: Grid)
+    do throws(FileError) {
+      classifier = try self.classifier(evidence?.checkpoint.facts ?? NamingFacts(), notes: &notes)
+      prefix = try prefixTokens(classifier)
+      positions = try self.positions(patch: patch, prefix: prefix, notes: &notes)
+    } catch {
+      guard let first = problem, first.file == error.file, first.tensor == nil, error.tensor == nil else {
+        throw problem ?? error
+      }
+      throw FileError(file: first.file, problem: "\(first.problem); \(error.problem)")
+    }
+    if let problem { throw problem }
+    return (heads, classifier, prefix, positions)
+  }
+
+  private func requireChannels(_ channels: Int) throws(FileError) {
+    guard channels != 1, channels != 3 else { return }
+    let expected = "expected 1 (grey) or 3 (colour), which is what frames have"
+    guard document.channels == nil, let evidence else {
+      throw FileError(file: document.file, problem: "\(document.names.channels) is \(channels), \(expected)")
+    }
+    throw evidence.checkpoint.fault(ParameterNames.embedding.kernel, "\(channels) channels, \(expected)")
   }
 
   /// What was taken for granted because neither a configuration nor a tensor says it.

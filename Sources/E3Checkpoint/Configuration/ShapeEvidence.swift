@@ -38,6 +38,7 @@ struct ShapeEvidence {
       throw checkpoint.missing(name, expected: "[\(axes.joined(separator: ", "))]")
     }
     guard shape.count == axes.count, (1...ConfigDocument.sizeLimit).contains(shape[axis]) else {
+      if let problem = checkpoint.problem(with: name) { throw checkpoint.fault(name, problem) }
       throw checkpoint.fault(name, "shape \(shape), expected [\(axes.joined(separator: ", "))]")
     }
     return shape[axis]

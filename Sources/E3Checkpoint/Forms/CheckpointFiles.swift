@@ -24,6 +24,7 @@ struct CheckpointFiles {
     isVMoE = path.hasSuffix(".index") || !exists(path) && exists("\(path).index")
     guard isVMoE || exists(path) else { throw FileError(file: path, problem: systemErrorText()) }
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    guard !path.hasSuffix(Self.distributed) else { throw Self.distributedFault(folder.isEmpty ? "." : folder) }
     let name = path.dropFirst(folder.count)
     let stem = isVMoE && !name.hasSuffix(".index") ? name : name.prefix(upTo: name.lastIndex(of: ".") ?? name.endIndex)
     configuration = ["\(folder)\(stem).json", "\(folder)config.json"].first { isFile($0) && $0 != path }
@@ -46,6 +47,30 @@ struct CheckpointFiles {
         + "\(name.split(separator: ".").last ?? "").index.json) or the folder")
   }
 
+  /// Ending of the parts that torch.distributed.checkpoint writes.
+  private static let distributed = ".distcp"
+
+  private static func distributedFault(_ folder: String) -> FileError {
+    FileError(
+      file: folder,
+      problem: "a checkpoint of torch.distributed: turn it into one file first, python -m "
+        + "torch.distributed.checkpoint.format_utils dcp_to_torch \(folder) FILE.pt")
+  }
+
+  /// The index that parts without one lack: `model.safetensors.index.json` of `model-00001-of-00002.safetensors`.
+  private static func missingIndex(of names: [String]) -> String? {
+    let indices = names.map { name -> String? in
+      let words = name.split(separator: ".", omittingEmptySubsequences: false)
+      let parts = words[0].split(separator: "-")
+      guard words.count == 2, parts.count >= 4, parts[parts.count - 2] == "of", Int(parts[parts.count - 3]) != nil,
+        Int(parts[parts.count - 1]) != nil
+      else { return nil }
+      return "\(parts.dropLast(3).joined(separator: "-")).\(words[1]).index.json"
+    }
+    guard let first = indices.first, indices.allSatisfy({ $0 == first }) else { return nil }
+    return first
+  }
+
   private static func weights(in folder: String) throws(FileError) -> String {
     let names = try fileNames(in: folder)
     func has(_ name: String) -> Bool { names.contains(name) }
@@ -59,6 +84,7 @@ struct CheckpointFiles {
         file: folder,
         problem: "a TensorFlow SavedModel: load it where it was trained and save the weights as safetensors")
     }
+    if names.contains(where: { $0.hasSuffix(distributed) }) { throw distributedFault(folder) }
     let usual = [
       "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
     ]
@@ -69,6 +95,12 @@ struct CheckpointFiles {
     ] {
       let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
       if found.count == 1 { return "\(folder)/\(found[0])" }
+      if found.count > 1, let index = missingIndex(of: found) {
+        throw FileError(
+          file: folder,
+          problem: "parts of one checkpoint (\(found.prefix(2).joined(separator: ", ")) …) without their index: fetch "
+            + "\(index), which lies beside them where they come from")
+      }
       guard found.isEmpty else {
         throw FileError(
           file: folder,

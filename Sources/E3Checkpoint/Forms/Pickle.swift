@@ -37,6 +37,8 @@ struct Pickle {
   private(set) var lists: [[PickleValue]] = []
   private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
   private(set) var root = PickleValue.none
+  /// Whether it has arrays of NumPy, which are no tensors.
+  private(set) var hasArrays = false
 
   private let bytes: UnsafeRawBufferPointer
   private let file: String
@@ -187,6 +189,11 @@ struct Pickle {
 
   private mutating func pushGlobal(module: String, name: String) throws(FileError) {
     let path = "\(module).\(name)"
+    if path.hasSuffix(".multiarray._reconstruct") { hasArrays = true }
+    guard path != "torch._utils._rebuild_meta_tensor_no_storage" else {
+      throw FileError(
+        file: file, problem: "its tensors are on the device \"meta\", without values: load the weights, then save them")
+    }
     guard PickleNames.isKnown(path) else {
       throw FileError(
         file: file,
@@ -367,4 +374,6 @@ let torchTypes: [String: ElementType?] = [
   "float32": .float32, "float16": .float16, "bfloat16": .bfloat16, "float64": .float64, "uint8": .uint8, "int8": .int8,
   "int16": .int16, "int32": .int32, "int64": .int64, "uint16": .uint16, "uint32": .uint32, "uint64": .uint64,
   "float": .float32, "half": .float16, "double": .float64, "long": .int64, "int": .int32, "bool": nil,
+  "float8_e4m3fn": nil, "float8_e4m3fnuz": nil, "float8_e5m2": nil, "float8_e5m2fnuz": nil, "float8_e8m0fnu": nil,
+  "complex32": nil, "complex64": nil, "complex128": nil,
 ]

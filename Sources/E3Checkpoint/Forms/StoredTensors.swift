@@ -69,6 +69,15 @@ struct StoredTensors {
           file: file.path,
           problem: "a TorchScript program: save the weights alone, torch.save(model.state_dict(), FILE)")
       }
+      if names.contains(where: {
+        $0.hasSuffix("/archive_format") || $0.hasSuffix("serialized_exported_program.json")
+          || $0.contains("/data/weights/") || $0.hasSuffix("/models/model.json")
+      }) {
+        throw FileError(
+          file: file.path,
+          problem: "a program of torch.export: save its weights alone, "
+            + "torch.save(torch.export.load(FILE).state_dict, NEW)")
+      }
       if let pickle = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
         return (.pytorch, try readTorch(file, archive, pickle: pickle))
       }

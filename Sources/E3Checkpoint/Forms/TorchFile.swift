@@ -21,7 +21,14 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
   let parsed = try Pickle(UnsafeRawBufferPointer(rebasing: file.bytes[pickle.stored]), file: file.path)
   var reader = TorchReader(file: file, pickle: parsed, members: members)
   try reader.visit(parsed.root, name: "", depth: 0)
-  guard !reader.tensors.isEmpty else { throw FileError(file: file.path, problem: "holds no named tensors") }
+  guard !reader.tensors.isEmpty else {
+    throw FileError(
+      file: file.path,
+      problem: parsed.hasArrays
+        ? "holds NumPy arrays and no tensors: save them as such, "
+          + "torch.save({k: torch.from_numpy(v) for k, v in arrays.items()}, FILE)"
+        : "holds no named tensors")
+  }
   return reader.tensors
 }
 
@@ -116,7 +123,8 @@ private struct TorchReader {
     else { throw fault(name, "its storage is described in a way that is not known") }
     let typeName = typed ? pickle.global(arguments[6]) ?? "" : storageClass
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
-      return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16")
+      let next = typeName.hasPrefix("torch.float8") ? ": save the model after model.float()" : ""
+      return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16\(next)")
     }
     guard let member = members["data/\(key)"], !member.isDeflated else {
       throw fault(name, "its storage \(key) is missing or deflated")

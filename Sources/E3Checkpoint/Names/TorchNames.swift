@@ -8,7 +8,7 @@ extension Naming {
     t.copy(ParameterNames.classToken, from: "cls_token")
     t.copy(ParameterNames.registers, from: t.first(of: "reg_token", "register_tokens", "dist_token"))
     t.copy(ParameterNames.positionEmbedding, from: "pos_embed")
-    for index in 0..<t.blockCount({ "blocks.\($0).norm1.weight" }) {
+    for index in 0..<t.blockCount("blocks.") {
       let (names, path) = (ParameterNames.block(index), "blocks.\(index)")
       t.norm(names.norm0, from: "\(path).norm1")
       t.norm(names.norm1, from: "\(path).norm2")
@@ -55,11 +55,11 @@ extension Naming {
     t.copy(
       ParameterNames.registers, from: t.first(of: "\(embeddings).register_tokens", "\(embeddings).distillation_token"))
     t.copy(ParameterNames.positionEmbedding, from: "\(embeddings).position_embeddings")
-    let layers =
-      t.first(of: "\(base)layers.0.norm1.weight", "\(base)layers.0.layernorm_before.weight") == nil
-      ? "\(base)encoder.layer" : "\(base)layers"
-    let norms = t.has("\(layers).0.norm1.weight") ? ["norm1", "norm2"] : ["layernorm_before", "layernorm_after"]
-    for index in 0..<t.blockCount({ "\(layers).\($0).\(norms[0]).weight" }) {
+    let layers = t.hasAny("\(base)layers.") ? "\(base)layers" : "\(base)encoder.layer"
+    let norms =
+      t.hasAny("\(layers).", with: ".norm1.") || t.hasAny("\(layers).", with: ".norm2.")
+      ? ["norm1", "norm2"] : ["layernorm_before", "layernorm_after"]
+    for index in 0..<t.blockCount("\(layers).") {
       let (names, path) = (ParameterNames.block(index), "\(layers).\(index)")
       t.norm(names.norm0, from: "\(path).\(norms[0])")
       t.norm(names.norm1, from: "\(path).\(norms[1])")
@@ -100,7 +100,7 @@ extension Naming {
     t.patchEmbedding(from: "conv_proj")
     t.copy(ParameterNames.classToken, from: "class_token")
     t.copy(ParameterNames.positionEmbedding, from: "encoder.pos_embedding")
-    for index in 0..<t.blockCount({ "encoder.layers.encoder_layer_\($0).ln_1.weight" }) {
+    for index in 0..<t.blockCount("encoder.layers.encoder_layer_") {
       let (names, path) = (ParameterNames.block(index), "encoder.layers.encoder_layer_\(index)")
       t.norm(names.norm0, from: "\(path).ln_1")
       t.norm(names.norm1, from: "\(path).ln_2")

@@ -122,10 +122,17 @@ struct Translation {
       })
   }
 
-  /// Number of blocks, by a tensor that each of them has; `name` gives it for a number.
-  func blockCount(_ name: (Int) -> String) -> Int {
-    var count = 0
-    while count < ConfigDocument.layerLimit, has(name(count)) { count += 1 }
-    return count
+  /// Whether any tensor's name begins with `prefix` and has `part` behind it.
+  func hasAny(_ prefix: String, with part: String = "") -> Bool {
+    stored.keys.contains { $0.hasPrefix(prefix) && (part.isEmpty || $0.dropFirst(prefix.count).contains(part)) }
+  }
+
+  /// Number of blocks: one more than the highest number behind `prefix`. Of a block in between that lacks a tensor, it
+  /// is missed by its name.
+  func blockCount(_ prefix: String) -> Int {
+    let numbers = stored.keys.compactMap { name in
+      name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count).prefix { $0 != "." }) : nil
+    }
+    return (numbers.filter { (0..<ConfigDocument.layerLimit).contains($0) }.max() ?? -1) + 1
   }
 }

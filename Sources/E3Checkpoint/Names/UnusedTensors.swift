@@ -4,9 +4,20 @@ enum UnusedTensors {
   static func reason(_ name: String, shape: [Int] = []) -> String? {
     let parts = name.split { $0 == "/" || $0 == "." }.map(String.init)
     if let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] { return reason }
+    if parts.contains(where: { $0 == "rng" || $0.hasSuffix("rng_state") || $0.hasSuffix("rng_states") }) {
+      return "training state"
+    }
     if parts.dropLast().suffix(2) == ["pooler", "dense"] { return "pooler, which classification does not use" }
     return parts.last.flatMap { leaves[$0] } ?? (shape.contains(0) ? "empty" : nil)
   }
+
+  /// Whether the first part of `name` is that of a moving average of the weights.
+  static func isMovingAverage(_ name: String) -> Bool {
+    guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { return false }
+    return roots[String(name[..<end])] == movingAverage
+  }
+
+  private static let movingAverage = "moving average"
 
   private static let counters: Set<String> = ["step", "steps", "global_step", "epoch", "iteration"]
 
@@ -18,7 +29,7 @@ enum UnusedTensors {
     }
     for name in [
       "ema", "ema_params", "ema_state_dict", "model_ema", "module_ema", "state_dict_ema", "params_ema", "shadow",
-    ] { roots[name] = "moving average" }
+    ] { roots[name] = movingAverage }
     for name in ["rngs", "rng", "chrono", "extra", "lr_scheduler", "scheduler", "amp_scaler", "scaler", "loss_scaler"] {
       roots[name] = "training state"
     }

@@ -204,7 +204,8 @@ class Model:
         """Adds frames to the learned class `label`, which is new when there is none of that label.
 
         Five pictures from different sides are a good start; with fewer than three, answers of the class are at most
-        "unsure". No other thread may use the model meanwhile. capacity: most classes, when these are the first. When a
+        "unsure". The same frame counts each time that it is learned, and a label of the model itself is refused. No
+        other thread may use the model meanwhile. capacity: most classes, when these are the first. When a
         frame is refused, nothing is learned.
         """
         return self._learn(label, "learned", frames, capacity)
@@ -214,6 +215,9 @@ class Model:
         return self._learn("unlike", "unlike", frames, capacity)
 
     def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
+        known = [] if self._learned is None else self._learned.labels
+        if kind == "learned" and label in self.labels and label not in known:
+            raise ValueError(f"{label!r} is a class of the model: give the one that is learned another name")
         if self._learned is None:
             self._learned = Classes(self._handle, None, capacity, self.path)
             self._idle.clear()  # those sessions have no room for features

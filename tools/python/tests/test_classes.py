@@ -59,6 +59,8 @@ def test_what_does_not_serve_is_refused(tmp_path):
     model = e3.Model(MODEL)
     with pytest.raises(ValueError, match="no learned classes"):
         model.save_classes(tmp_path / "my.e3c")
+    with pytest.raises(ValueError, match="is a class of the model"):
+        model.learn(model.labels[0], [frame(CAT)])
     with pytest.raises(e3.E3Error, match="label of a learned class is empty"):
         model.learn("", [frame(CAT)])
     with pytest.raises(e3.E3Error, match="no room"):

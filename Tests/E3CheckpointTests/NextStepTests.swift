@@ -1,0 +1,196 @@
+import E3Goldens
+import E3Host
+import E3TestSupport
+import Foundation
+import Testing
+@testable import E3Checkpoint
+
+/// What a checkpoint that is not read is answered with.
+@Suite("Next steps") struct NextStepTests {
+  private let folder: TemporaryFolder
+  private static let library = Goldens.libraryDirectory
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func problem(_ path: String, config: String? = nil, ignoring: [String] = []) -> String? {
+    fault { _ = try SourceModel(checkpoint: path, config: config, ignoring: ignoring) }
+  }
+
+  /// A model of safetensors with other names of tensors, and its configuration beside it.
+  private func renaming(_ library: String, _ name: (String) -> String) throws -> String {
+    let source = "\(Self.library)/\(library)"
+    let bytes = try contents(of: "\(source)/model.safetensors")
+    let size = Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+    let header = try #require(
+      try JSONSerialization.jsonObject(with: Data(bytes[8..<8 + size])) as? [String: Any])
+    let renamed = Dictionary(uniqueKeysWithValues: header.map { ($0 == "__metadata__" ? $0 : name($0), $1) })
+    let text = try JSONSerialization.data(withJSONObject: renamed)
+    let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) }
+    try folder.write(contents(of: "\(source)/config.json"), to: "config.json")
+    return try folder.write(length + [UInt8](text) + bytes[(8 + size)...], to: "model.safetensors")
+  }
+
+  @Test(
+    "whichever norm or matrix of a block is missing, it is named, and no other tensor",
+    arguments: [
+      (
+        "timm_vit_small_patch14_reg4_dinov2", ["norm1.weight", "norm2.bias", "attn.qkv.weight", "mlp.fc2.weight"],
+        "blocks."
+      ),
+      (
+        "hf_Dinov2ForImageClassification", ["norm1.weight", "norm2.weight", "attention.attention.key.weight"],
+        "encoder.layer."
+      ),
+    ])
+  func missing(_ library: String, _ names: [String], _ blocks: String) throws {
+    for block in [0, 1] {
+      for name in names {
+        let lost = "\(blocks)\(block).\(name)"
+        var found = ""
+        let path = try renaming(library) { stored in
+          guard stored.hasSuffix(lost) else { return stored }
+          found = stored
+          return "ema.\(stored)"
+        }
+        try #require(!found.isEmpty)
+        let message = try #require(problem(path))
+        #expect(message.contains("tensor \(found): as Encoder/encoderblock_\(block)/"), "\(message)")
+        #expect(message.contains(": missing, expected "), "\(message)")
+      }
+    }
+  }
+
+  @Test("weights that are there as a moving average alone are read, and that is said")
+  func movingAverage() throws {
+    let library = "timm_vit_small_patch14_reg4_dinov2"
+    let path = try renaming(library) { "state_dict_ema.module.\($0)" }
+    let (average, plain) = (
+      try SourceModel(checkpoint: path, config: nil),
+      try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    )
+    #expect(average.config == plain.config)
+    for parameter in plain.config.parameters {
+      #expect(try average.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    #expect(average.notes.contains("\(path): its only weights are a moving average, state_dict_ema.…: these are taken"))
+    // A tensor that would make the model another one is refused there too.
+    let foreign = try renaming(library) { $0 == "reg_token" ? "ema.rope.freqs" : "ema.\($0)" }
+    #expect(problem(foreign)?.contains("tensor ema.rope.freqs: belongs to rotary positions") == true)
+    let part = try renaming(library) { $0.hasPrefix("blocks.") ? "ema.\($0)" : $0 }
+    #expect(problem(part) != nil)
+  }
+
+  @Test("of several moving averages one is to be chosen")
+  func movingAverages() throws {
+    let anchor = "patch_embed.proj.weight"
+    let path = try renaming("timm_vit_small_patch14_reg4_dinov2") { name in
+      name == anchor ? "ema.\(name)" : name == "head.weight" ? "shadow.\(anchor)" : "ema.\(name)"
+    }
+    let message = try #require(problem(path))
+    #expect(message.hasSuffix("several moving averages (ema., shadow.): leave all but one of them out with --ignore"))
+    #expect(problem(path, ignoring: ["shadow.*"])?.contains("tensor head.weight: ") == true)
+  }
+
+  @Test("the target of flax's optimizer is the model, as timm reads it")
+  func optimizerTarget() throws {
+    let source = "\(Goldens.smallDirectory)/vit_token"
+    let config = "\(source)/config.json"
+    let plain = try SourceModel(checkpoint: "\(source)/vit_token_linen.npz", config: config)
+    let names = plain.config.parameters.map(\.name)
+    let writer = try SafetensorsWriter(
+      path: folder["opt.safetensors"],
+      tensors: plain.config.parameters.map { ("opt/target/\($0.name)", $0.shape) } + [("opt/state/step", [1])])
+    for name in names { try writer.append(plain.values(of: name)) }
+    try writer.append([3])
+    try writer.finish()
+    let model = try SourceModel(checkpoint: folder["opt.safetensors"], config: config)
+    for name in names { #expect(try model.values(of: name) == plain.values(of: name)) }
+    #expect(model.notes == ["\(folder["opt.safetensors"]): passed over: opt/state/step (optimizer state)"])
+  }
+
+  @Test("parts without their index, checkpoints of torch.distributed and programs of torch.export")
+  func files() throws {
+    for (files, expected) in [
+      (
+        ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+        "without their index: fetch model.safetensors.index.json"
+      ),
+      (["__0_0.distcp", "__1_0.distcp"], "format_utils dcp_to_torch "),
+    ] {
+      let folder = try TemporaryFolder()
+      for file in files { try folder.write([], to: file) }
+      #expect(problem(folder.path)?.contains(expected) == true, "\(problem(folder.path) ?? "none")")
+    }
+    let part = try folder.write([0], to: "__0_0.distcp")
+    #expect(problem(part)?.contains("a checkpoint of torch.distributed") == true)
+    let program = try folder.write(
+      storedZip([("m/archive_format", [0]), ("m/data/weights/weight_0", [0])]), to: "model.pt2")
+    #expect(problem(program)?.contains("torch.save(torch.export.load(FILE).state_dict, NEW)") == true)
+  }
+
+  @Test("an array of big-endian numbers is named with what to do")
+  func bigEndian() throws {
+    let array = npy([2, 2, 3, 4], [UInt8](repeating: 0, count: 192), type: ">f4")
+    let names = ["embedding/kernel", "Transformer/encoder_norm/scale"]
+    let path = try folder.write(storedZip(names.map { ("\($0).npy", array) }), to: "big.npz")
+    let message = try #require(problem(path))
+    #expect(
+      message.contains("tensor embedding/kernel: ") && message.hasSuffix("save it as array.astype('<f4')"), "\(message)"
+    )
+  }
+
+  @Test("a checkpoint without configuration is told of all that it lacks at once")
+  func heads() throws {
+    let path = try renaming("timm_vit_so150m_patch16_reg4_gap_256") { $0 == "reg_token" ? "ema.\($0)" : $0 }
+    try FileManager.default.removeItem(atPath: folder["config.json"])
+    let message = try #require(problem(path))
+    #expect(
+      message.hasPrefix("\(path): nothing tells the number of heads: give --config with ")
+        && message.hasSuffix(
+          "; nothing tells the size of the images, and 20 patches are no square: give --image-size HxW"),
+      "\(message)")
+    let heads = try folder.write(#"{"encoder": {"num_heads": 2}, "channels": 3}"#, to: "heads.json")
+    let second = try #require(problem(path, config: heads))
+    #expect(second.hasSuffix("image_size is missing, and 20 patches are no square: give --image-size HxW"), "\(second)")
+  }
+
+  @Test("a model of another kind is called what its configuration calls it")
+  func otherModels() throws {
+    let path = try renaming("hf_Dinov2ForImageClassification") {
+      $0.replacing("patch_embeddings", with: "patch_embedding")
+    }
+    _ = try folder.write(#"{"model_type": "siglip"}"#, to: "config.json")
+    let message = try #require(problem(path))
+    #expect(
+      message.hasPrefix("\(path): \"siglip\", as \(folder["config.json"]) calls it, is no vision transformer whose"),
+      "\(message)")
+  }
+
+  @Test("channels that no frame has are those of the tensor, where no configuration says them")
+  func channels() throws {
+    let writer = try SafetensorsWriter(
+      path: folder["four.safetensors"],
+      tensors: [("patch_embed.proj.weight", [8, 4, 2, 2]), ("blocks.0.norm1.weight", [8])])
+    for count in [128, 8] { try writer.append([Float](repeating: 1, count: count)) }
+    try writer.finish()
+    #expect(
+      problem(folder["four.safetensors"])
+        == "\(folder["four.safetensors"]): tensor patch_embed.proj.weight: as embedding/kernel: 4 channels, expected 1 "
+        + "(grey) or 3 (colour), which is what frames have")
+  }
+
+  @Test("tensors of one folder are left out together, and random states are passed over")
+  func patterns() throws {
+    let library = "timm_vit_small_patch14_reg4_dinov2"
+    let path = try renaming(library) { name in
+      name == "head.weight" ? "aux_head.weight" : name == "head.bias" ? "aux_head.bias" : name
+    }
+    // The head is what the classes are counted by: it is missed before anything else.
+    let checkpoint = try Checkpoint(path: path)
+    #expect(checkpoint.ignoring(["aux_head.weight", "aux_head.bias"]) == "--ignore 'aux_head.*'")
+    #expect(checkpoint.ignoring(["aux_head.bias"]) == "--ignore 'aux_head.bias'")
+    #expect(
+      UnusedTensors.reason("rng") == "training state" && UnusedTensors.reason("cuda_rng_state") == "training state")
+    #expect(UnusedTensors.reason("blocks.0.norm1.weight") == nil)
+  }
+}
