@@ -19,9 +19,10 @@ typedef struct chunk {
   size_t size;
 } chunk;
 
-/* What the places say that may hold the orientation; 0: nothing. */
+/* What the places say that may hold the orientation; 0: nothing. Only the first text of a kind is read. */
 typedef struct orientations {
   uint32_t exif, profile, xmp;
+  int has_profile, has_xmp;
 } orientations;
 
 static uint32_t big32(const uint8_t *b) {
@@ -86,7 +87,9 @@ static void read_text(const chunk *c, orientations *found) {
   if (!at) return;
   const char *keyword = (const char *)c->bytes;
   const int is_profile = strcmp(keyword, exif) == 0 || strcmp(keyword, app1) == 0, is_xmp = strcmp(keyword, xmp) == 0;
-  if ((!is_profile || found->profile) && (!is_xmp || found->xmp)) return;
+  if ((!is_profile || found->has_profile) && (!is_xmp || found->has_xmp)) return;
+  found->has_profile |= is_profile;
+  found->has_xmp |= is_xmp;
   at++;
   int is_compressed = is_named(c, "zTXt");
   if (is_named(c, "iTXt")) {
@@ -129,7 +132,7 @@ int e3p_png_header(const uint8_t *data, size_t size, const e3p_settings *setting
     return e3p_fail(message, "PNG: the file does not start with an IHDR chunk");
   const uint8_t *first = c.bytes;
   const uint32_t width = big32(first), height = big32(first + 4), depth = first[8], type = first[9];
-  orientations found = {0, 0, 0};
+  orientations found = {0, 0, 0, 0, 0};
   while (next_chunk(data, size, &at, &c) && !is_named(&c, "IEND")) {
     const int is_exif = is_named(&c, "eXIf") && !found.exif;
     if (!is_exif && !is_named(&c, "tEXt") && !is_named(&c, "zTXt") && !is_named(&c, "iTXt")) continue;

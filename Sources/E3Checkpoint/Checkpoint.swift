@@ -83,7 +83,7 @@ public struct Checkpoint: Sendable {
     }
     (self.notes, storedNames) = (notes, Set(kept.keys))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
-    if let name = kept.keys.filter({ $0.contains("lora_A") }).min() {
+    if let name = kept.keys.filter({ $0.holds("lora_A") }).min() {
       throw FileError(
         file: self.path, tensor: name,
         problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
@@ -209,7 +209,7 @@ public struct Checkpoint: Sendable {
   func requireTransformer(configuration: (file: String, model: String)? = nil) throws(FileError) {
     let parts = ["Encoder/", "Transformer/", "embedding/", "head/"]
     guard naming == nil, !sources.isEmpty,
-      !sources.keys.contains(where: { name in parts.contains { name.contains($0) } })
+      !sources.keys.contains(where: { name in parts.contains { name.holds($0) } })
     else { return }
     throw FileError(
       file: path,

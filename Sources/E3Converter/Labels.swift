@@ -11,7 +11,7 @@ func readLabels(
   path: String, classCount: Int, note: (String) -> Void = { _ in }
 ) throws(FileError) -> [String] {
   let bytes = try readTextFile(path: path)
-  guard let text = String(validating: bytes, as: UTF8.self) else {
+  guard let text = readableText(bytes) else {
     throw FileError(file: path, problem: "not UTF-8 text")
   }
   // Editors of some systems begin the file with a byte-order mark or end lines with CR LF.

@@ -45,7 +45,7 @@ private func readNumpyLabels(path: String) throws(FileError) -> [Int] {
 
 private func readTextLabels(path: String) throws(FileError) -> [Int] {
   let file = try MappedFile(path: path)
-  guard let text = String(validating: file.bytes, as: UTF8.self) else {
+  guard let text = readableText(file.bytes) else {
     throw FileError(file: path, problem: "neither IDX, .npy nor text")
   }
   var labels: [Int] = []

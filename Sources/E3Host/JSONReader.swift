@@ -67,7 +67,7 @@ package struct JSONReader {
       position += 1
       switch byte {
       case UInt8(ascii: "\""):
-        guard let string = String(validating: bytes, as: UTF8.self) else { throw fault("a string that is not UTF-8") }
+        guard let string = readableText(bytes) else { throw fault("a string that is not readable UTF-8") }
         return string
       case UInt8(ascii: "\\"): try readEscape(into: &bytes)
       case 0..<0x20: throw fault("a control character in a string")

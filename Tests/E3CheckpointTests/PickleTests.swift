@@ -164,6 +164,9 @@ private struct PickleText {
       [UInt8(ascii: "]"), UInt8(ascii: "(")] + PickleText.tensor().bytes.dropFirst(2) + [UInt8(ascii: "q"), 0]
         + [[UInt8]](repeating: [UInt8(ascii: "h"), 0], count: 1 << 17).joined() + [UInt8(ascii: "e")])
     #expect(fault { _ = try open(.dictionary([("a", many)])) }?.contains("more than 131072 tensors") == true)
+    #expect(
+      fault { _ = try open(.dictionary([(long, many)])) }?.contains("names of tensors that take more than 16777216 bytes")
+        == true)
   }
 
   @Test(

@@ -77,6 +77,20 @@ import Testing
     }
   }
 
+  @Test("members that share bytes are refused: a small file would inflate to any size")
+  func shared() throws {
+    let folder = try TemporaryFolder()
+    try NumpyArray.write([1, 2, 3], shape: [3], path: folder["array.npy"])
+    let array = try contents(of: folder["array.npy"])
+    var bytes = storedZip([("a.npy", array), ("b.npy", array)])
+    #expect(try Checkpoint(path: folder.write(bytes, to: "two.npz")).read("b") == [1, 2, 3])
+    // The second entry of the directory leads to the first member.
+    let second = try entry("b.npy", in: bytes)
+    bytes.replaceSubrange(second + 42..<second + 46, with: [0, 0, 0, 0])
+    let error = try #require(throws: FileError.self) { try Checkpoint(path: folder.write(bytes, to: "two.npz")) }
+    #expect(error.problem == "shares bytes of the zip file with a.npy", "\(error)")
+  }
+
   @Test("a zip64 archive is read: its sizes, offsets and counts are where the short fields are full")
   func zip64() throws {
     func little(_ value: UInt64, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(value >> (8 * $0) & 0xFF) } }

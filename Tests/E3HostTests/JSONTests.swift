@@ -39,6 +39,15 @@ import Testing
     }
   }
 
+  @Test("strings of more combining marks than any text has are refused: comparing them would take for ever")
+  func marks() throws {
+    let marks = String(repeating: "\u{301}\u{327}", count: 15)
+    #expect(try parse("\"a\(marks)\"") == .string("a\(marks)"))
+    #expect(try parse("\"\(String(repeating: "e\u{301}", count: 500))\"") != .null)
+    #expect(fault { _ = try parse("\"a\(marks)\u{301}\"") } != nil)
+    #expect(fault { _ = try parse("{\"a\(marks)\u{301}\": 0}") } != nil)
+  }
+
   @Test("a text beyond the limit becomes no tree")
   func limit() {
     let text = String(repeating: " ", count: JSON.sizeLimit) + "1"

@@ -58,6 +58,14 @@ struct PictureFormTests {
       #expect(try decodePicture(bytes) == turned, "\(what)")
     }
     #expect(try decodePicture(png("rgb8.png", "tEXt", Array("Comment\0exif".utf8))) == picture)
+    // One text of a kind is read, whatever it holds: a file of thousands would take seconds.
+    for (name, first, second) in [
+      ("tEXt", Array("Raw profile type exif\0\n\n\n".utf8), profile(3)),
+      ("iTXt", Array("XML:com.adobe.xmp\0\0\0\0\0<x/>".utf8), xmp(3)),
+    ] {
+      let bytes = try png("rgb8.png", name, first).inserting(pngChunk(name, second), at: 33 + 12 + first.count)
+      #expect(try decodePicture(bytes) == picture, "\(name)")
+    }
   }
 
   @Test("an index of previews that is cut, foreign, empty or too long takes no picture out of a stream")

@@ -46,6 +46,8 @@ struct NotFiniteTests {
     let kind: ExtentKind
     let extent: Int
     let offset: Int
+    /// Offsets of all scales of the linear layer, where the place is its first one.
+    var scales: [Int] = []
   }
 
   /// Places of floats in each extent that computation reads: of float extents the first value, which is never padding; of
@@ -61,8 +63,8 @@ struct NotFiniteTests {
         let encoding = ExtentEncoding(rawValue: .init(file.extent(at: index).encoding))
         let entry = ExtentPlan(owner.shape).entry(at: planned, encoding: encoding)
         let name = "network \(owner.network), kind \(entry.kind.rawValue) of block \(entry.block)"
-        func add(_ part: String, _ offset: Int) {
-          places.append(Place(name: name + part, kind: entry.kind, extent: index, offset: offset))
+        func add(_ part: String, _ offset: Int, scales: [Int] = []) {
+          places.append(Place(name: name + part, kind: entry.kind, extent: index, offset: offset, scales: scales))
         }
         guard encoding != .float else {
           add("", 0)
@@ -73,7 +75,8 @@ struct NotFiniteTests {
         for contract in isMLP ? [false, true] : [false] {
           let layer = LinearLayout(owner.shape, entry.kind, contract: contract, encoding: encoding)
           let tail = start + layer.panelBytes - LinearLayout.tailBytes
-          add(", scale \(contract)", tail)
+          let tails = (0..<layer.panelCount).map { tail + $0 * layer.panelBytes }
+          add(", scale \(contract)", tail, scales: tails.flatMap { tail in (0..<16).map { tail + 4 * $0 } })
           add(", bias \(contract)", tail + 64)
           start += Int(layer.length)
         }
@@ -116,6 +119,27 @@ struct NotFiniteTests {
       let value = values[Int(random.next() % UInt64(values.count))]
       edited.write(value, at: Int(bytes[extent: place.extent].offset) + place.offset)
       let what = "\(Self.files[index].name): \(place.name) = \(value)"
+      #expect(
+        try outcomeEverywhere(OpenModel(edited), image, what) == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)),
+        "\(what)")
+    }
+  }
+
+  @Test("in what a layer with the largest of all scales gives is reported", arguments: files.indices)
+  func overflow(index: Int) throws {
+    let bytes = try Self.files[index].file.bytes
+    let image = try OpenModel(bytes).image(seed: 1)
+    let read: [ExtentKind] = [
+      .patchEmbedding, .queryKeyValue, .attentionOutput, .mlp, .mapKeyValue, .mapOutput, .mapMLP, .preLogits,
+    ]
+    for place in try places(in: bytes) where read.contains(place.kind) && !place.scales.isEmpty {
+      var edited = bytes
+      let start = Int(bytes[extent: place.extent].offset)
+      // Those of padding are 0 and stay.
+      for scale in place.scales where bytes[start + scale..<start + scale + 4].contains(where: { $0 != 0 }) {
+        edited.write(Float.greatestFiniteMagnitude, at: start + scale)
+      }
+      let what = "\(Self.files[index].name): \(place.name) and all beside it are the largest float"
       #expect(
         try outcomeEverywhere(OpenModel(edited), image, what) == .status(e3_status(E3_ERROR_RESULT_NOT_FINITE)),
         "\(what)")

@@ -2,8 +2,8 @@
  * soak.c - one session through a very long run: nothing is allocated, the memory that is resident stays as it is, and every
  * answer has the bits that the same frame gave at first. The model's file is scrubbed meanwhile, some bytes after each frame.
  *
- * Usage: soak MODEL.e3 INFERENCES [THREADS]. Prints a line each tenth of the way and at the end, where the latencies of all
- * frames are: median, 99 %, 99.99 %, largest. Exit status 1 when something changed.
+ * Usage: soak MODEL.e3 INFERENCES [THREADS]. Prints a line each tenth of the way, with the latencies of its frames, and at the
+ * end those of all frames: median, 99 %, 99.9 %, 99.99 %, largest. Exit status 1 when something changed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -96,6 +96,14 @@ static double quantile(const volatile unsigned long *counts, unsigned long all, 
   return 0;
 }
 
+static void print_latencies(const volatile unsigned long *counts) {
+  unsigned long all = 0;
+  for (int i = 0; i < BUCKETS; i++) all += counts[i];
+  printf("latency: median %.1f us, 99 %% %.1f us, 99.9 %% %.1f us, 99.99 %% %.1f us, largest %.1f us\n",
+         quantile(counts, all, 0.5), quantile(counts, all, 0.99), quantile(counts, all, 0.999),
+         quantile(counts, all, 0.9999), quantile(counts, all, 1));
+}
+
 int main(int argc, char **argv) {
   const unsigned long inferences = argc >= 3 ? strtoul(argv[2], NULL, 10) : 0;
   const unsigned long threads = argc == 4 ? strtoul(argv[3], NULL, 10) : 1;
@@ -125,8 +133,8 @@ int main(int argc, char **argv) {
     pixels[i] = (unsigned char)(i / 7 + (random >> 29) * (i / 997 % 3) * 8);
   }
   static uint64_t expected[FRAMES];
-  static volatile unsigned long counts[BUCKETS];
-  for (int i = 0; i < BUCKETS; i++) counts[i] = 0; /* resident from the beginning */
+  static volatile unsigned long counts[BUCKETS], tenth[BUCKETS];
+  for (int i = 0; i < BUCKETS; i++) counts[i] = tenth[i] = 0; /* resident from the beginning */
   e3_scrub scrub = {.struct_size = sizeof scrub};
   unsigned long allocations = 0;
   long pages = 0;
@@ -148,6 +156,7 @@ int main(int argc, char **argv) {
     if (i < FRAMES) expected[i] = hash;
     if (hash != expected[i % FRAMES]) return fail("frame", "another answer than at first");
     counts[bucket_of(taken)]++;
+    tenth[bucket_of(taken)]++;
     result_status = e3_model_scrub(&model, &scrub, SCRUBBED);
     if (result_status != E3_OK) return fail("scrub", e3_status_text(result_status));
     if (i + 1 == FRAMES) { /* every page has been touched once */
@@ -160,13 +169,13 @@ int main(int argc, char **argv) {
     printf("%lu inferences, %.0f s: all answers equal, %llu passes of the scrub", i + 1, (double)(now() - start) / 1e9,
            (unsigned long long)scrub.passes);
     if (is_counted) printf(", no allocation, %ld pages resident", resident());
-    printf("\n");
+    printf("\n  ");
+    print_latencies(tenth);
+    for (int j = 0; j < BUCKETS; j++) tenth[j] = 0;
     allocations = counted_calls(); /* of printf itself */
     pages = resident();
     fflush(stdout);
   }
-  printf("latency: median %.1f us, 99 %% %.1f us, 99.99 %% %.1f us, largest %.1f us\n",
-         quantile(counts, inferences, 0.5), quantile(counts, inferences, 0.99), quantile(counts, inferences, 0.9999),
-         quantile(counts, inferences, 1));
+  print_latencies(counts);
   return e3_session_destroy(session) == E3_OK ? 0 : fail("session", "it cannot be destroyed");
 }

@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const uint8_t choice = size ? data[size - 1] : 0;
-  const e3p_settings settings = {.alpha = (e3p_alpha)(choice % 3), .max_pixels = choice & 0x80 ? 1 << 20 : 1 << 16};
+  const e3p_settings settings = {.alpha = (e3p_alpha)(choice % 3), .max_pixels = choice & 0x80 ? 1 << 16 : 1 << 12};
   e3p_header header;
   char message[E3P_MESSAGE_BYTES];
   (void)e3p_look_behind(data, size, 0);

@@ -63,7 +63,7 @@ private struct TimmArchitecture {
   var registerTokens: Int
 
   init(_ name: String, file: String) throws(FileError) {
-    func contains(_ part: String) -> Bool { "_\(name)_".contains("_\(part)_") }
+    func contains(_ part: String) -> Bool { "_\(name)_".holds("_\(part)_") }
     guard ["vit_", "deit_", "deit3_", "flexivit_"].contains(where: name.hasPrefix), !contains("dinov3"),
       !contains("rope"),
       !contains("quickgelu"), !contains("xp"), !contains("rpn"), !contains("relpos"), !contains("srelpos")

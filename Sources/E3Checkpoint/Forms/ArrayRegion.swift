@@ -25,11 +25,13 @@ struct ArrayRegion: Hashable, Sendable, CustomStringConvertible {
     }
     guard covered == elementCount(of: shape) else { return false }
     guard !shape.isEmpty else { return regions.count == 1 }
-    // A sweep along the first axis compares only regions whose first ranges meet.
-    let sorted = regions.sorted { $0.axes[0].lowerBound < $1.axes[0].lowerBound }
+    // A sweep along an axis compares only regions whose ranges meet there: along that of the most ranges they are fewest.
+    let starts = shape.indices.map { axis in Set(regions.map { $0.axes[axis].lowerBound }).count }
+    let axis = starts.indices.max { starts[$0] < starts[$1] } ?? 0
+    let sorted = regions.sorted { $0.axes[axis].lowerBound < $1.axes[axis].lowerBound }
     for i in sorted.indices {
       for j in sorted.index(after: i)..<sorted.endIndex {
-        guard sorted[j].axes[0].lowerBound < sorted[i].axes[0].upperBound else { break }
+        guard sorted[j].axes[axis].lowerBound < sorted[i].axes[axis].upperBound else { break }
         if sorted[i].overlaps(sorted[j]) { return false }
       }
     }

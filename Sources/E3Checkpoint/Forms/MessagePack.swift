@@ -94,7 +94,7 @@ struct MessagePackReader {
 
   mutating func readString() throws(FileError) -> String {
     guard case .string(let range) = try next() else { throw fault("expected a string") }
-    guard range.count <= 1024, let text = String(validating: bytes[range], as: UTF8.self) else {
+    guard range.count <= 1024, let text = readableText(bytes[range]) else {
       throw fault("a string that is not UTF-8 or longer than 1024 bytes")
     }
     return text

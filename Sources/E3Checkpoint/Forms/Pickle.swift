@@ -304,7 +304,7 @@ struct Pickle {
   }
 
   private mutating func text(_ count: Int) throws(FileError) -> PickleValue {
-    guard let text = String(validating: bytes[try range(count)], as: UTF8.self) else {
+    guard let text = readableText(bytes[try range(count)]) else {
       throw fault("text that is not UTF-8")
     }
     return .text(text)
@@ -331,7 +331,7 @@ struct Pickle {
   private mutating func line() throws(FileError) -> String {
     let start = position
     while try byte() != 0x0A {}
-    guard position - start <= 1024, let text = String(validating: bytes[start..<position - 1], as: UTF8.self) else {
+    guard position - start <= 1024, let text = readableText(bytes[start..<position - 1]) else {
       throw fault("a name that is too long or not UTF-8")
     }
     return text

@@ -9,6 +9,8 @@ struct StoredTensors {
   static let countLimit = 1 << 17
   /// Longest name of a tensor in bytes.
   static let nameLimit = 512
+  /// Bytes of all names together.
+  static let namesLimit = 16 << 20
 
   /// - Throws: what reading the files throws; too many tensors, a name that is too long, a shape that no array has.
   init(_ files: CheckpointFiles) throws(FileError) {
@@ -17,7 +19,10 @@ struct StoredTensors {
       throw FileError(
         file: files.weights, problem: "\(tensors.count) tensors, expected at most \(Self.countLimit)")
     }
+    var bytes = 0
     for (name, tensor) in tensors {
+      bytes += name.utf8.count
+      guard bytes <= Self.namesLimit else { throw Self.tooManyNames(files.weights) }
       guard name.utf8.count <= Self.nameLimit else {
         throw FileError(
           file: files.weights, tensor: name,
@@ -27,6 +32,10 @@ struct StoredTensors {
         throw FileError(file: files.weights, tensor: name, problem: "shape \(tensor.shape), which no array has")
       }
     }
+  }
+
+  static func tooManyNames(_ path: String) -> FileError {
+    FileError(file: path, problem: "names of tensors that take more than \(namesLimit) bytes together")
   }
 
   private static func read(_ files: CheckpointFiles) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource])

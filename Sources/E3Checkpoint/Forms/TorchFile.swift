@@ -38,6 +38,7 @@ private struct TorchReader {
   let members: [String: ZipArchive.Member]
   var tensors: [String: any TensorSource] = [:]
   private var visited = 0
+  private var nameBytes = 0
 
   init(file: MappedFile, pickle: Pickle, members: [String: ZipArchive.Member]) {
     (self.file, self.pickle, self.members) = (file, pickle, members)
@@ -83,6 +84,9 @@ private struct TorchReader {
       guard tensors.count < StoredTensors.countLimit else {
         throw fault(name, "more than \(StoredTensors.countLimit) tensors")
       }
+      // A few dictionaries that hold each other make as many names as their product.
+      nameBytes += name.utf8.count
+      guard nameBytes <= StoredTensors.namesLimit else { throw StoredTensors.tooManyNames(file.path) }
       let tensor = try tensor(function, arguments, name: name)
       guard tensors.updateValue(tensor, forKey: name) == nil else { throw fault(name, "stored twice") }
     default: break

@@ -32,7 +32,17 @@ struct ZipArchive {
       members.append(member)
       position = next
     }
+    try Self.requireDisjoint(members, file)
     self.members = members
+  }
+
+  /// No program that writes archives lets members share bytes. A small file would inflate to any size otherwise.
+  private static func requireDisjoint(_ members: [Member], _ file: MappedFile) throws(FileError) {
+    let sorted = members.sorted { $0.stored.lowerBound < $1.stored.lowerBound }
+    for (member, next) in zip(sorted, sorted.dropFirst()) where next.stored.lowerBound < member.stored.upperBound {
+      throw FileError(
+        file: file.path, tensor: next.name, problem: "shares bytes of the zip file with \(member.name)")
+    }
   }
 
   /// A little-endian number of `size` bytes at `offset`.
@@ -99,7 +109,7 @@ struct ZipArchive {
     let nameStart = entry + 46
     let next = nameStart + nameLength + extraLength + commentLength
     guard next <= file.bytes.count,
-      let name = String(validating: file.bytes[nameStart..<nameStart + nameLength], as: UTF8.self)
+      let name = readableText(file.bytes[nameStart..<nameStart + nameLength])
     else { throw FileError(file: file.path, problem: "bad name in the zip directory entry at byte \(entry)") }
     func fault(_ problem: String) -> FileError {
       FileError(file: file.path, tensor: name, problem: problem)

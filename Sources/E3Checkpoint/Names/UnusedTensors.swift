@@ -1,8 +1,13 @@
+/// What stands between the slashes and dots of a name.
+private func components(_ name: String) -> [Substring] {
+  name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ".") }.map { Substring($0) }
+}
+
 /// Tensors that training leaves in a checkpoint and inference does not use.
 enum UnusedTensors {
   /// Why the tensor `name` is none of the model's; nil where that is not known.
   static func reason(_ name: String, shape: [Int] = []) -> String? {
-    let parts = name.split { $0 == "/" || $0 == "." }.map(String.init)
+    let parts = components(name).map { String($0) }
     if let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] { return reason }
     if parts.contains(where: { $0 == "rng" || $0.hasSuffix("rng_state") || $0.hasSuffix("rng_states") }) {
       return "training state"
@@ -48,8 +53,11 @@ enum UnusedTensors {
 enum ForeignTensors {
   /// What the tensor `name` belongs to; nil where it is nothing that is known.
   static func part(_ name: String) -> String? {
-    name.split { $0 == "/" || $0 == "." }.lazy.compactMap { parts[String($0)] }.first
+    // A name may have hundreds of components that are too short.
+    components(name).lazy.filter { lengths.contains($0.utf8.count) }.compactMap { parts[String($0)] }.first
   }
+
+  private static let lengths: Set<Int> = Set(parts.keys.map(\.utf8.count))
 
   private static let parts: [String: String] = [
     "norm_pre": "a layer norm before the first block, as CLIP has", "ln_pre": "a layer norm before the first block",

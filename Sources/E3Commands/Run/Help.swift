@@ -34,6 +34,9 @@ var helpText: StaticString {
     --alpha WAY           what transparent pixels show: white, black (a ground of that colour) or ignore (their own
                           colour, as pipelines see it that drop the alpha channel) (white)
     --max-pixels N        of a picture; more are refused (67108864)
+    --max-work N          multiply-accumulates of a frame, as 500G, counted from the model's sizes; a model of more is
+                          refused (65536 for each byte of its file, at least 40G)
+    --max-arena BYTES     memory that a model needs beside its file, as 400M (128M and 4 bytes for each byte of its file)
     --list-cameras        show the cameras (or what the NODEs are), their pixel formats and sizes
     --control NAME=NUMBER set a control of the camera, as exposure or white balance; an unknown NAME lists them all
     --reconnect           wait for a camera that is not there, in use, or gone, and go on when it is there

@@ -45,7 +45,8 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
-    flip= alpha= max-pixels= frames= fps= tensor= deadline= load= resident= watch-model trust= classes= teach= shots= \
+    flip= alpha= max-pixels= max-work= max-arena= frames= fps= tensor= deadline= load= resident= watch-model \
+    trust= classes= teach= shots= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
     """
@@ -53,7 +54,8 @@ struct Options {
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
-    case flip, alpha, maxPixels, frames, fps, tensor, deadline, load, resident, watchModel, trust, classes, teach, shots
+    case flip, alpha, maxPixels, maxWork, maxArena, frames, fps, tensor, deadline, load, resident, watchModel
+    case trust, classes, teach, shots
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
   }
@@ -61,6 +63,7 @@ struct Options {
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
     let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    session.limits = WorkLimits()
     var isLoadChosen = false
     var saveLimit: (frames: Int, mebibytes: Int, seconds: Int)?
     while let (name, argument) = try options.next() {
@@ -85,6 +88,9 @@ struct Options {
       case .maxPixels:
         pictures.max_pixels = UInt32(
           try OptionValue.number(argument, 1...268_435_456, "--max-pixels takes 1 to 268435456, not"))
+      case .maxWork:
+        session.limits?.work = try OptionValue.bytes(argument, "--max-work takes multiply-accumulates, as 500G, not")
+      case .maxArena: session.limits?.arena = try OptionValue.bytes(argument, "--max-arena takes bytes, as 400M, not")
       case .frames:
         frameLimit = try OptionValue.number(argument, 1...999_999_999, "--frames takes 1 to 999999999, not")
       case .fps: frameInterval = try Self.interval(argument)

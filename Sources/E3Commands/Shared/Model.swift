@@ -16,6 +16,8 @@ struct SessionSetup {
   var classes: UnsafePointer<CChar>?
   /// Whether that file may be missing, and then is begun.
   var beginsClasses = false
+  /// What the model may cost; nil: anything.
+  var limits: WorkLimits?
 }
 
 /// A model file and one session of it.
@@ -57,6 +59,8 @@ struct Model: ~Copyable {
     info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
     try Self.check(path, e3_model_get_info(handle, &info))
 
+    try setup.limits?.requireWork(file.bytes, path)
+
     var calibration = e3_calibration()
     calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
     if info.calibrated != 0 { try Self.check(path, e3_model_get_calibration(handle, &calibration)) }
@@ -76,6 +80,7 @@ struct Model: ~Copyable {
     var bytes = 0
     var alignment = 0
     try Self.check(nil, e3_session_query(handle, &choices, &bytes, &alignment))
+    try setup.limits?.requireArena(bytes, bytes: file.bytes.count, path)
     // Pages are aligned to 4096 bytes at least; a larger alignment is found inside a larger mapping.
     let slack = alignment > 4096 ? alignment : 0
     guard let arena = Memory(count: bytes + slack) else { throw .report(path, "out of memory for the session") }
