@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -14,9 +15,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from e3_train.__main__ import arguments
-from e3_train.checkpoint import load_safetensors
+from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.model import VisionTransformer
-from e3_train.parts import data, recipes, teacher, train
+from e3_train.parts import companions, data, recipes, teacher, train
 
 STILL = {name: 0 for name in recipes.TRAINING["augmentation"]} | {
   "saturation": (1, 1), "strip_start": (0.3, 0.9), "strip_width": (0.1, 0.2),
@@ -106,9 +107,10 @@ class Training(unittest.TestCase):
   def setUp(self):
     self.folder = tempfile.TemporaryDirectory()
     self.addCleanup(self.folder.cleanup)
-    for split, count, side in (("train", 140, 112), ("validation", 12, 96)):
+    known, others = np.arange(12), np.arange(16, 16 + recipes.COMPANIONS)
+    for split, count, side, kinds in (("train", 140, 112, known), ("companions", 48, 112, others), ("validation", 12, 96, known)):
       np.save(Path(self.folder.name, f"{split}.npy"), pictures(count, side).numpy())
-      np.save(Path(self.folder.name, f"{split}-labels.npy"), np.arange(count) % 12)
+      np.save(Path(self.folder.name, f"{split}-labels.npy"), np.resize(kinds, count))
 
   def run_with(self, model, *more):
     words = ["e3-train", "parts", "--model", model, "--float32", "--data", self.folder.name, "--epochs", "1"]
@@ -123,8 +125,27 @@ class Training(unittest.TestCase):
     self.assertIn("teacher_epoch", first)
     self.assertIn("validation_accuracy", first)
     tensors = load_safetensors(Path(self.folder.name, "parts-e3-s1.safetensors"))
-    self.assertEqual(set(tensors), set(VisionTransformer(recipes.model("parts-e3"), channels=3).parameter))
+    shapes = {name: value.shape for name, value in VisionTransformer(recipes.model("parts-e3"), channels=3).parameter.items()}
+    self.assertEqual({name: value.shape for name, value in tensors.items()}, shapes)
     self.assertNotIn("teacher_epoch", self.run_with("parts-vit"))
+
+  def test_the_second_training_goes_on_from_the_first(self):
+    first = Path(self.folder.name, "first.safetensors")
+    start = VisionTransformer(recipes.model("parts-vit"), channels=3)
+    save_safetensors(first, {name: value.detach().numpy() for name, value in start.parameter.items()}, {})
+    with mock.patch.dict(recipes.BESIDE, {"muon_learning_rate": 1e-7, "learning_rate": 1e-7}):
+      self.run_with("parts-vit", "--begin", str(first))
+    found = load_safetensors(Path(self.folder.name, "parts-vit-companions-s1.safetensors"))
+    self.assertEqual({name: value.shape for name, value in found.items()},
+                     {name: tuple(value.shape) for name, value in start.parameter.items()})
+    for name, value in start.parameter.items():
+      self.assertLess(np.abs(found[name] - value.detach().numpy()).max(), 1e-4, name)
+
+  def test_a_second_training_from_another_model_is_refused_in_one_line(self):
+    other = Path(self.folder.name, "other.safetensors")
+    save_safetensors(other, {"head/kernel": np.zeros((96, 12), np.float32)}, {})
+    with self.assertRaisesRegex(SystemExit, "other.safetensors: "):
+      self.run_with("parts-vit", "--begin", str(other))
 
   def test_guidance_pulls_tokens_towards_the_teachers_features(self):
     torch.manual_seed(1)
@@ -144,3 +165,58 @@ class Training(unittest.TestCase):
       losses[-1].backward()
       optimizer.step()
     self.assertLess(losses[-1].item(), 0.95 * losses[0].item())
+
+
+class Companions(unittest.TestCase):
+  """Kinds that a model learns to tell apart and does not answer."""
+
+  def model(self, name="parts-e3"):
+    torch.manual_seed(5)
+    model = companions.Beside(recipes.model(name), channels=3)
+    for name in ("head/kernel", "head/bias"):
+      model.parameter[name].data.normal_()
+    return model
+
+  def test_their_labels_follow_those_of_the_models_kinds(self):
+    run = companions.Run.__new__(companions.Run)
+    with tempfile.TemporaryDirectory() as folder:
+      for split, kinds in (("train", np.arange(12)), ("companions", np.array([17, 16, 39]))):
+        np.save(Path(folder, f"{split}.npy"), pictures(len(kinds)).numpy())
+        np.save(Path(folder, f"{split}-labels.npy"), kinds)
+      run.options = types.SimpleNamespace(data=folder)
+      images, labels = run.to_train_on()
+    self.assertEqual(labels.tolist(), [*range(12), 13, 12, 35])
+    self.assertTrue(torch.equal(images, torch.cat([pictures(12), pictures(3)])))
+
+  def test_they_are_told_apart_in_training_and_not_answered(self):
+    model, inputs = self.model(), torch.rand(2, 96, 96, 3)
+    self.assertEqual(model.train()(inputs)[0].shape[-1], 12 + recipes.COMPANIONS)
+    self.assertEqual(model.eval()(inputs)[0].shape[-1], 12)
+
+  def test_what_is_written_answers_as_the_model_did(self):
+    model, inputs = self.model().eval(), torch.rand(3, 96, 96, 3)
+    written = VisionTransformer(recipes.model("parts-e3"), channels=3).eval()
+    written.load_parameters(model.answering())
+    self.assertTrue(torch.equal(written(inputs)[0], model(inputs)[0]))
+
+  def test_likeness_reads_the_features_that_learned_classes_compare(self):
+    # The rule of CLASSES.md, section 2, with a grid of 1: mean of the tokens that enter the last block, its norm, length 1.
+    model, inputs = self.model().eval(), torch.rand(2, 96, 96, 3)
+    model(inputs)
+    x, y, _ = model.blocks_from(*model.embedded(inputs), 0, model.blocks - 1, False)
+    mean = (x + y).view(2, 2, 64, 96).mean(2)
+    name = "Encoder/encoderblock_5/LayerNorm_0"
+    normal = (mean - mean.mean(-1, keepdim=True)) / (mean.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+    expected = normal * model.parameter[f"{name}/scale"] + model.parameter[f"{name}/bias"]
+    expected = expected / expected.norm(dim=-1, keepdim=True)
+    self.assertLess((model.features() - expected).abs().max().item(), 1e-5)
+
+  def test_likeness_falls_as_features_turn_to_the_directions_of_their_kinds(self):
+    model, inputs = self.model("parts-vit").eval(), torch.rand(4, 96, 96, 3)
+    labels = torch.tensor([[3], [20], [35], [5]])
+    model(inputs)
+    before = model.likeness(labels, 12.0)
+    for row, label in zip(model.features()[:, 0].detach(), labels[:, 0]):
+      model.parameter[companions.KINDS].data[0, :, label] = row
+    after = model.likeness(labels, 12.0)
+    self.assertLess(after.item(), before.item() - 1)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from ..fashion import train as fashion
 from ..model import VisionTransformer
-from . import data, recipes
+from . import companions, data, recipes
 from .teacher import guide, trained
 
 
@@ -30,7 +30,7 @@ class Run(fashion.Run):
       trained(self.options.data, self.options.teacher, lambda line: print(json.dumps(line), flush=True))
     self.guide = guide(self.options.teacher, self.images)
 
-  def other_loss(self, images):
+  def other_loss(self, images, labels):
     # From `guidance` to zero, as the learning rates go.
     weight = self.recipe["guidance"] * self.optimizer.share
     return weight * F.mse_loss(self.model.last_tokens.float(), self.guide(images.flatten(0, 1)))
@@ -40,4 +40,5 @@ class Run(fashion.Run):
 
 
 def run(options):
-  return fashion.run(options, Run)
+  options.epochs = options.epochs or recipes.EPOCHS[bool(options.begin)]
+  return fashion.run(options, companions.Run if options.begin else Run)
