@@ -137,7 +137,8 @@ struct CommandTests {
       let result = try run(
         "calibrate", model, data.path, "--labels", folder["held-labels"], "-o", folder["out.e3"], more: arguments)
       #expect(result.status == 0, "\(result.errors)")
-      return try #require(MappedModel(path: folder["out.e3"]).file.calibration).class_agreement.0
+      let written = try MappedModel(path: folder["out.e3"])
+      return try withExtendedLifetime(written) { try #require(written.file.calibration).class_agreement.0 }
     }
     let known = try agreement(nil)
     #expect(known > 0 && known < 0.99)

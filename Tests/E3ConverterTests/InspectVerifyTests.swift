@@ -68,7 +68,7 @@ struct InspectVerifyTests {
     #expect(try message([]) == "the file is empty")
     var newer = bytes
     newer.header.version_major = 7
-    #expect(try message(newer) == "\(E3Error.fileVersion.description): 7.0, expected 2.1")
+    #expect(try message(newer) == "\(E3Error.fileVersion.description): 7.0, expected 2.2")
     var odd = bytes
     odd.config.channels = 2
     odd.reseal()

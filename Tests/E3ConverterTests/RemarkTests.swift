@@ -11,7 +11,7 @@ struct RemarkTests {
   private let folder: TemporaryFolder
   private let tool: BuiltCommand
 
-  init() throws { (folder, tool) = (try TemporaryFolder(), try BuiltCommand("e3-convert")) }
+  init() throws { (folder, tool) = (try TemporaryFolder(), BuiltCommand("e3-convert")) }
 
   /// A copy of a library's model with texts of its JSON files replaced.
   private func model(_ name: String, _ changes: [(String, String)] = [], as copy: String = "m") throws -> String {
