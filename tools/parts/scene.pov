@@ -6,6 +6,7 @@ global_settings { assumed_gamma 1.0 max_trace_level 3 }
 
 #macro U(K) Numbers[K] #end
 #include "parts.inc"
+#include "companions.inc"
 
 // Hue 0 to 1, saturation and value, as a colour.
 #macro Tint(Hue, Saturation, Value)
@@ -110,7 +111,36 @@ object {
     #case (12) EyeBolt() #break
     #case (13) WingNut() #break
     #case (14) UBolt() #break
-    #else Tee()
+    #case (15) Tee() #break
+    #case (16) DowelPin() #break
+    #case (17) Rivet() #break
+    #case (18) ShaftKey() #break
+    #case (19) Circlip() #break
+    #case (20) SpokedWheel() #break
+    #case (21) Cam() #break
+    #case (22) LobedKnob() #break
+    #case (23) SocketScrew() #break
+    #case (24) CountersunkScrew() #break
+    #case (25) Stud() #break
+    #case (26) FlangedBushing() #break
+    #case (27) SquareNut() #break
+    #case (28) SlottedPlate() #break
+    #case (29) ToothedWasher() #break
+    #case (30) Rack() #break
+    #case (31) CastleNut() #break
+    #case (32) CrossPlate() #break
+    #case (33) TorsionSpring() #break
+    #case (34) Auger() #break
+    #case (35) ShaftCollar() #break
+    #case (36) ChainStrip() #break
+    #case (37) RatchetWheel() #break
+    #case (38) SteppedShaft() #break
+    #case (39) Manifold() #break
+    #case (40) EClip() #break
+    #case (41) CrankLever() #break
+    #case (42) Gusset() #break
+    #case (43) HexKey() #break
+    #else Impeller()
   #end
   pigment { rgb Colour }
   #if (U(43) < 0.35) normal { granite 0.12 scale 0.5 } #end

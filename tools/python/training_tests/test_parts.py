@@ -106,9 +106,10 @@ class Training(unittest.TestCase):
   def setUp(self):
     self.folder = tempfile.TemporaryDirectory()
     self.addCleanup(self.folder.cleanup)
-    for split, count, side in (("train", 140, 112), ("validation", 12, 96)):
+    known, companions = np.arange(12), np.arange(16, 16 + recipes.COMPANIONS)
+    for split, count, side, kinds in (("train", 84, 112, known), ("companions", 58, 112, companions), ("validation", 12, 96, known)):
       np.save(Path(self.folder.name, f"{split}.npy"), pictures(count, side).numpy())
-      np.save(Path(self.folder.name, f"{split}-labels.npy"), np.arange(count) % 12)
+      np.save(Path(self.folder.name, f"{split}-labels.npy"), np.resize(kinds, count))
 
   def run_with(self, model, *more):
     words = ["e3-train", "parts", "--model", model, "--float32", "--data", self.folder.name, "--epochs", "1"]
@@ -123,13 +124,14 @@ class Training(unittest.TestCase):
     self.assertIn("teacher_epoch", first)
     self.assertIn("validation_accuracy", first)
     tensors = load_safetensors(Path(self.folder.name, "parts-e3-s1.safetensors"))
-    self.assertEqual(set(tensors), set(VisionTransformer(recipes.model("parts-e3"), channels=3).parameter))
+    shapes = {name: value.shape for name, value in VisionTransformer(recipes.model("parts-e3"), channels=3).parameter.items()}
+    self.assertEqual({name: value.shape for name, value in tensors.items()}, shapes)
     self.assertNotIn("teacher_epoch", self.run_with("parts-vit"))
 
   def test_guidance_pulls_tokens_towards_the_teachers_features(self):
     torch.manual_seed(1)
     path = Path(self.folder.name, "teacher.pt")
-    torch.save(teacher.Teacher(12).state_dict(), path)
+    torch.save(teacher.Teacher(12 + recipes.COMPANIONS).state_dict(), path)
     images = pictures(32)
     features = teacher.guide(path, images)
     inputs = data.augment(images, recipes.TRAINING["augmentation"], torch.Generator().manual_seed(3))
@@ -144,3 +146,56 @@ class Training(unittest.TestCase):
       losses[-1].backward()
       optimizer.step()
     self.assertLess(losses[-1].item(), 0.95 * losses[0].item())
+
+
+class Companions(unittest.TestCase):
+  """Kinds that a model learns to tell apart and does not answer."""
+
+  def model(self, name="parts-e3"):
+    torch.manual_seed(5)
+    model = train.Guided(recipes.model(name), channels=3)
+    for name in ("head/kernel", "head/bias"):
+      model.parameter[name].data.normal_()
+    return model
+
+  def test_their_labels_follow_those_of_the_models_kinds(self):
+    with tempfile.TemporaryDirectory() as folder:
+      for split, kinds in (("train", np.arange(12)), ("companions", np.array([17, 16, 44]))):
+        np.save(Path(folder, f"{split}.npy"), pictures(len(kinds)).numpy())
+        np.save(Path(folder, f"{split}-labels.npy"), kinds)
+      images, labels = data.to_train_on(folder)
+    self.assertEqual(labels.tolist(), [*range(12), 13, 12, 40])
+    self.assertTrue(torch.equal(images, torch.cat([pictures(12), pictures(3)])))
+
+  def test_they_are_told_apart_in_training_and_not_answered(self):
+    model, inputs = self.model(), torch.rand(2, 96, 96, 3)
+    self.assertEqual(model.train()(inputs)[0].shape[-1], 12 + recipes.COMPANIONS)
+    self.assertEqual(model.eval()(inputs)[0].shape[-1], 12)
+
+  def test_what_is_written_answers_as_the_model_did(self):
+    model, inputs = self.model().eval(), torch.rand(3, 96, 96, 3)
+    written = VisionTransformer(recipes.model("parts-e3"), channels=3).eval()
+    written.load_parameters(model.answering())
+    self.assertTrue(torch.equal(written(inputs)[0], model(inputs)[0]))
+
+  def test_likeness_reads_the_features_that_learned_classes_compare(self):
+    # The rule of CLASSES.md, section 2, with a grid of 1: mean of the tokens that enter the last block, its norm, length 1.
+    model, inputs = self.model().eval(), torch.rand(2, 96, 96, 3)
+    model(inputs)
+    x, y, _ = model.blocks_from(*model.embedded(inputs), 0, model.blocks - 1, False)
+    mean = (x + y).view(2, 2, 64, 96).mean(2)
+    name = "Encoder/encoderblock_5/LayerNorm_0"
+    normal = (mean - mean.mean(-1, keepdim=True)) / (mean.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+    expected = normal * model.parameter[f"{name}/scale"] + model.parameter[f"{name}/bias"]
+    expected = expected / expected.norm(dim=-1, keepdim=True)
+    self.assertLess((model.features() - expected).abs().max().item(), 1e-5)
+
+  def test_likeness_falls_as_features_turn_to_the_directions_of_their_kinds(self):
+    model, inputs = self.model("parts-vit").eval(), torch.rand(4, 96, 96, 3)
+    labels = torch.tensor([[3], [20], [40], [5]])
+    model(inputs)
+    before = model.likeness(labels, 12.0)
+    for row, label in zip(model.features()[:, 0].detach(), labels[:, 0]):
+      model.parameter[train.KINDS].data[0, :, label] = row
+    after = model.likeness(labels, 12.0)
+    self.assertLess(after.item(), before.item() - 1)

@@ -71,7 +71,7 @@ class Run:
     self.model.compute_dtype = torch.float32 if options.float32 else torch.bfloat16
     self.model.fused = fused_operations(options, self.model)
     self.optimizer = Optimizer(self.model, self.recipe)
-    self.images, self.labels = self.data.load("train", options.data)
+    self.images, self.labels = self.to_train_on()
     held_out, self.held_out_labels = self.data.load("validation", options.data)
     self.held_out = self.data.value_range(held_out)
     self.prepare()
@@ -81,11 +81,15 @@ class Run:
     if self.state_path.exists():
       self.resume()
 
+  def to_train_on(self):
+    """Pictures and labels that are trained on."""
+    return self.data.load("train", self.options.data)
+
   def prepare(self):
     """What is to be done before the first step."""
 
-  def other_loss(self, images):
-    """What a step's loss has beside that of labels and routers; images: [N, P, h, w, channels]."""
+  def other_loss(self, images, labels):
+    """What a step's loss has beside that of labels and routers; images: [N, P, h, w, channels], labels: [N, P]."""
     return 0.0
 
   def validates(self, epoch):
@@ -139,7 +143,7 @@ class Run:
     # Every member learns on its own from the label; the ensemble is never averaged in training.
     loss = F.cross_entropy(logits.flatten(0, 1), labels.expand(logits.shape[:2]).flatten())
     self.optimizer.zero_grad()
-    (loss + auxiliary + self.other_loss(images)).backward()
+    (loss + auxiliary + self.other_loss(images, labels)).backward()
     torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
     self.optimizer.step()
     self.step += 1
@@ -179,12 +183,15 @@ class Run:
       raise SystemExit(f"e3-train: {self.name}: stopped at step {self.step} of {steps}; the same command goes on")
     self.export()
 
+  def tensors(self):
+    """What the checkpoint holds: {name: array}."""
+    return {name: value.detach().cpu().numpy() for name, value in self.model.parameter.items()}
+
   def export(self):
-    tensors = {name: value.detach().cpu().numpy() for name, value in self.model.parameter.items()}
     metadata = {name: getattr(self.options, name) for name in ("model", "seed", "epochs", "pictures")}
     if self.options.upcycle:
       metadata["upcycled from"] = self.options.upcycle.name
-    save_safetensors(self.options.output / f"{self.name}.safetensors", tensors, metadata)
+    save_safetensors(self.options.output / f"{self.name}.safetensors", self.tensors(), metadata)
     text = json.dumps(self.config, indent=2).encode() + b"\n"
     write_atomically(self.options.output / f"{self.name}.json", lambda file: file.write(text))
 

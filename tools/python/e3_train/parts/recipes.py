@@ -5,7 +5,8 @@ import copy
 
 from ..fashion import recipes as fashion
 
-CLASSES = 12
+CLASSES = 12  # kinds that a model answers
+COMPANIONS = 29  # kinds that it learns to tell from these and from each other, and never answers
 PICTURES = fashion.PICTURES
 
 TRAINING = fashion.TRAINING | {
@@ -13,6 +14,8 @@ TRAINING = fashion.TRAINING | {
   "muon_learning_rate": 0.02,
   "learning_rate": 1.5e-3,
   "guidance": 4.0,  # weight of a teacher's features at first
+  "likeness": 1.0,  # weight of the loss of the features by which classes are taught
+  "likeness_scale": 12.0,  # of their cosines with the kinds' directions, as logits
   "augmentation": {
     "zoom": 0.12,
     "shift": 6,  # pixels of the picture with its margin
