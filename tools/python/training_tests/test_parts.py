@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -14,9 +15,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from e3_train.__main__ import arguments
-from e3_train.checkpoint import load_safetensors
+from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.model import VisionTransformer
-from e3_train.parts import data, recipes, teacher, train
+from e3_train.parts import companions, data, recipes, teacher, train
 
 STILL = {name: 0 for name in recipes.TRAINING["augmentation"]} | {
   "saturation": (1, 1), "strip_start": (0.3, 0.9), "strip_width": (0.1, 0.2),
@@ -106,8 +107,8 @@ class Training(unittest.TestCase):
   def setUp(self):
     self.folder = tempfile.TemporaryDirectory()
     self.addCleanup(self.folder.cleanup)
-    known, companions = np.arange(12), np.arange(16, 16 + recipes.COMPANIONS)
-    for split, count, side, kinds in (("train", 84, 112, known), ("companions", 58, 112, companions), ("validation", 12, 96, known)):
+    known, others = np.arange(12), np.arange(16, 16 + recipes.COMPANIONS)
+    for split, count, side, kinds in (("train", 140, 112, known), ("companions", 48, 112, others), ("validation", 12, 96, known)):
       np.save(Path(self.folder.name, f"{split}.npy"), pictures(count, side).numpy())
       np.save(Path(self.folder.name, f"{split}-labels.npy"), np.resize(kinds, count))
 
@@ -128,10 +129,28 @@ class Training(unittest.TestCase):
     self.assertEqual({name: value.shape for name, value in tensors.items()}, shapes)
     self.assertNotIn("teacher_epoch", self.run_with("parts-vit"))
 
+  def test_the_second_training_goes_on_from_the_first(self):
+    first = Path(self.folder.name, "first.safetensors")
+    start = VisionTransformer(recipes.model("parts-vit"), channels=3)
+    save_safetensors(first, {name: value.detach().numpy() for name, value in start.parameter.items()}, {})
+    with mock.patch.dict(recipes.BESIDE, {"muon_learning_rate": 1e-7, "learning_rate": 1e-7}):
+      self.run_with("parts-vit", "--begin", str(first))
+    found = load_safetensors(Path(self.folder.name, "parts-vit-companions-s1.safetensors"))
+    self.assertEqual({name: value.shape for name, value in found.items()},
+                     {name: tuple(value.shape) for name, value in start.parameter.items()})
+    for name, value in start.parameter.items():
+      self.assertLess(np.abs(found[name] - value.detach().numpy()).max(), 1e-4, name)
+
+  def test_a_second_training_from_another_model_is_refused_in_one_line(self):
+    other = Path(self.folder.name, "other.safetensors")
+    save_safetensors(other, {"head/kernel": np.zeros((96, 12), np.float32)}, {})
+    with self.assertRaisesRegex(SystemExit, "other.safetensors: "):
+      self.run_with("parts-vit", "--begin", str(other))
+
   def test_guidance_pulls_tokens_towards_the_teachers_features(self):
     torch.manual_seed(1)
     path = Path(self.folder.name, "teacher.pt")
-    torch.save(teacher.Teacher(12 + recipes.COMPANIONS).state_dict(), path)
+    torch.save(teacher.Teacher(12).state_dict(), path)
     images = pictures(32)
     features = teacher.guide(path, images)
     inputs = data.augment(images, recipes.TRAINING["augmentation"], torch.Generator().manual_seed(3))
@@ -153,18 +172,20 @@ class Companions(unittest.TestCase):
 
   def model(self, name="parts-e3"):
     torch.manual_seed(5)
-    model = train.Guided(recipes.model(name), channels=3)
+    model = companions.Beside(recipes.model(name), channels=3)
     for name in ("head/kernel", "head/bias"):
       model.parameter[name].data.normal_()
     return model
 
   def test_their_labels_follow_those_of_the_models_kinds(self):
+    run = companions.Run.__new__(companions.Run)
     with tempfile.TemporaryDirectory() as folder:
-      for split, kinds in (("train", np.arange(12)), ("companions", np.array([17, 16, 44]))):
+      for split, kinds in (("train", np.arange(12)), ("companions", np.array([17, 16, 39]))):
         np.save(Path(folder, f"{split}.npy"), pictures(len(kinds)).numpy())
         np.save(Path(folder, f"{split}-labels.npy"), kinds)
-      images, labels = data.to_train_on(folder)
-    self.assertEqual(labels.tolist(), [*range(12), 13, 12, 40])
+      run.options = types.SimpleNamespace(data=folder)
+      images, labels = run.to_train_on()
+    self.assertEqual(labels.tolist(), [*range(12), 13, 12, 35])
     self.assertTrue(torch.equal(images, torch.cat([pictures(12), pictures(3)])))
 
   def test_they_are_told_apart_in_training_and_not_answered(self):
@@ -192,10 +213,10 @@ class Companions(unittest.TestCase):
 
   def test_likeness_falls_as_features_turn_to_the_directions_of_their_kinds(self):
     model, inputs = self.model("parts-vit").eval(), torch.rand(4, 96, 96, 3)
-    labels = torch.tensor([[3], [20], [40], [5]])
+    labels = torch.tensor([[3], [20], [35], [5]])
     model(inputs)
     before = model.likeness(labels, 12.0)
     for row, label in zip(model.features()[:, 0].detach(), labels[:, 0]):
-      model.parameter[train.KINDS].data[0, :, label] = row
+      model.parameter[companions.KINDS].data[0, :, label] = row
     after = model.likeness(labels, 12.0)
     self.assertLess(after.item(), before.item() - 1)

@@ -52,12 +52,12 @@ class Run:
   # What a training on other pictures replaces.
   data, recipes, network = data, recipes, VisionTransformer
 
-  def __init__(self, options):
-    self.options, self.recipe = options, self.recipes.TRAINING
+  def __init__(self, options, recipe=None, name=None):
+    self.options, self.recipe = options, recipe or self.recipes.TRAINING
     options.device = device(options.device)
     options.pictures = options.pictures or self.recipes.pictures(options.model)
     torch.set_num_threads(options.threads)  # Sums are the same from run to run only with the same number of threads.
-    self.name = f"{options.model}-s{options.seed}"
+    self.name = name or f"{options.model}-s{options.seed}"
     options.output.mkdir(parents=True, exist_ok=True)
     self.state_path = options.output / f"{self.name}.state"
     torch.manual_seed(options.seed)

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import recipes
-
 SIDE = 96
 CHANNELS = 3
 
@@ -19,13 +17,6 @@ def load(split, directory):
   except (OSError, ValueError) as error:
     raise SystemExit(f"{error}; --data names the folder that tools/parts/render wrote")
   return torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-
-
-def to_train_on(directory):
-  """Pictures and labels of the kinds that a model answers, 0 … 11, and of the companions, from 12 on."""
-  images, labels = load("train", directory)
-  more, kinds = load("companions", directory)
-  return torch.cat([images, more]), torch.cat([labels, recipes.CLASSES + kinds - kinds.min()])
 
 
 def value_range(images):

@@ -6,7 +6,9 @@ import copy
 from ..fashion import recipes as fashion
 
 CLASSES = 12  # kinds that a model answers
-COMPANIONS = 29  # kinds that it learns to tell from these and from each other, and never answers
+COMPANIONS = 24  # kinds that the second training tells from these and from each other
+FIRST_COMPANION = 16  # its number in tools/parts/render
+EPOCHS = (40, 8)  # of the first training and of the second
 PICTURES = fashion.PICTURES
 
 TRAINING = fashion.TRAINING | {
@@ -14,8 +16,6 @@ TRAINING = fashion.TRAINING | {
   "muon_learning_rate": 0.02,
   "learning_rate": 1.5e-3,
   "guidance": 4.0,  # weight of a teacher's features at first
-  "likeness": 1.0,  # weight of the loss of the features by which classes are taught
-  "likeness_scale": 12.0,  # of their cosines with the kinds' directions, as logits
   "augmentation": {
     "zoom": 0.12,
     "shift": 6,  # pixels of the picture with its margin
@@ -30,6 +30,15 @@ TRAINING = fashion.TRAINING | {
     "noise": 0.05,  # at most, standard deviation on [0, 1]
     "noisy": 0.6,
   },
+}
+
+
+# The second training, from what the first one gave.
+BESIDE = TRAINING | {
+  "muon_learning_rate": 0.008,
+  "learning_rate": 6e-4,
+  "likeness": 1.0,  # weight of the loss of the features by which classes are taught
+  "likeness_scale": 12.0,  # of their cosines with the kinds' directions, as logits
 }
 
 

@@ -43,10 +43,10 @@ class Teacher(nn.Module):
 def trained(directory, path, progress, epochs=EPOCHS):
   """Trains a teacher on the pictures of a directory and keeps its weights in a file; `progress` takes a line an epoch."""
   torch.manual_seed(1)
-  images, labels = data.to_train_on(directory)
+  images, labels = data.load("train", directory)
   held_out, held_out_labels = data.load("validation", directory)
   generator = torch.Generator().manual_seed(1)
-  model = Teacher(recipes.CLASSES + recipes.COMPANIONS)
+  model = Teacher(recipes.CLASSES)
   optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
   steps = len(images) // BATCH
   schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=epochs * steps, pct_start=0.2)
@@ -63,7 +63,7 @@ def trained(directory, path, progress, epochs=EPOCHS):
       total += loss.item()
     model.eval()
     with torch.no_grad():
-      logits = torch.cat([model(data.value_range(part))[1][:, : recipes.CLASSES] for part in held_out.split(120)])
+      logits = torch.cat([model(data.value_range(part))[1] for part in held_out.split(120)])
     accuracy = (logits.argmax(-1) == held_out_labels).double().mean().item()
     progress({"teacher_epoch": epoch + 1, "loss": round(total / steps, 5), "validation_accuracy": round(accuracy, 5),
               "cpu_seconds": round(time.process_time() - started, 2)})
@@ -73,7 +73,7 @@ def trained(directory, path, progress, epochs=EPOCHS):
 
 def guide(path, images):
   """A function from inputs to a kept teacher's features [N, 64, WIDTH], of mean 0 and variance 1 over the pictures."""
-  teacher = Teacher(recipes.CLASSES + recipes.COMPANIONS)
+  teacher = Teacher(recipes.CLASSES)
   teacher.load_state_dict(torch.load(path, weights_only=True))
   teacher.eval()
   with torch.no_grad():
