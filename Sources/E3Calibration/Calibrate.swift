@@ -19,7 +19,8 @@ import E3Models
 ///   - path: The model file.
 ///   - data: Held-out images with labels.
 ///   - statistics: Images with labels for the class statistics; nil: half of `data`.
-///   - unknown: Images of no class of the model, which help to choose what decides.
+///   - unknown: Images of no class of the model, which help to choose what decides. Where they have labels of at least
+///     three kinds, these say how alike two images of a class are that is taught later.
 ///   - output: The file to write; may be `path` itself.
 ///   - progress: Is told what is done, and the share of it, 0 to 1.
 /// - Throws: images or labels that do not fit the model, or are too few; a model file that was written to meanwhile.
@@ -132,7 +133,9 @@ public func calibrate(
   if let known, let choice {
     let provisional = try write(model, calibration, sections[choice.score.hasUnitLength], to: output)
     let agreement = try provisional.withMappedBytes { (bytes) throws(FileError) in
-      try ClassAgreement(of: known, model: MappedModel(borrowing: bytes, path: path))
+      try ClassAgreement(
+        of: known, foreign: unknown.compactMap(LabelledImages.init(kindsOf:)),
+        model: MappedModel(borrowing: bytes, path: path))
     }
     (calibration.class_grid, calibration.class_agreement) = (agreement.grid, agreement.values)
   }

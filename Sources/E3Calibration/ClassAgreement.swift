@@ -15,21 +15,26 @@ struct ClassAgreement {
   private static let imagesPerClass = 40
   /// Classes that are looked at, of the first ones.
   private static let mostClasses = 200
+  /// Kinds of foreign images that tell more of a new class than the model's own classes do.
+  private static let fewestKinds = 3
   /// The finest grid is taken that keeps this share of the coarsest one's agreement. Where things lie anyhow in the
   /// picture, a fine grid loses most of it.
   private static let keptShare: Float = 0.75
 
-  /// Learns the classes of `images` as if they were new.
+  /// Learns classes as if they were new.
   ///
-  /// - Parameter model: has statistics.
-  init(of images: LabelledImages, model: MappedModel) throws(FileError) {
-    var places: [Int: [Int]] = [:]
-    for (place, label) in images.classes.enumerated() where label < Self.mostClasses {
-      if places[label, default: []].count < Self.imagesPerClass { places[label, default: []].append(place) }
-    }
+  /// - Parameters:
+  ///   - known: Images of the model's classes.
+  ///   - foreign: Images of other kinds. They are new indeed, and agree less than those that the model was trained to
+  ///     tell apart: from ``fewestKinds`` kinds on they are asked instead.
+  ///   - model: has statistics.
+  init(of known: LabelledImages, foreign: [LabelledImages], model: MappedModel) throws(FileError) {
+    let kinds = foreign.map { (images: $0, places: Self.places($0)) }
+    let isEnough = kinds.reduce(0) { $0 + $1.places.values.count { $0.count > 1 } } >= Self.fewestKinds
+    let parts = isEnough ? kinds : [(known, Self.places(known))]
     var found: [Float] = []
     for grid in [1, 2, 4] {
-      guard let mean = try Self.agreement(of: places, images, model, grid: grid) else { break }
+      guard let mean = try Self.agreement(of: parts, model, grid: grid) else { break }
       found.append(mean)
     }
     guard found.count == 3, found.allSatisfy({ $0 > 0 }) else {
@@ -40,32 +45,43 @@ struct ClassAgreement {
     grid = found[2] >= Self.keptShare * found[0] ? 4 : found[1] >= Self.keptShare * found[0] ? 2 : 1
   }
 
+  /// The images of each class that are looked at.
+  private static func places(_ images: LabelledImages) -> [Int: [Int]] {
+    var places: [Int: [Int]] = [:]
+    for (place, label) in images.classes.enumerated() where label < mostClasses {
+      if places[label, default: []].count < imagesPerClass { places[label, default: []].append(place) }
+    }
+    return places
+  }
+
   /// Mean over the classes; nil where no class has two images, or the features are too many.
   private static func agreement(
-    of places: [Int: [Int]], _ images: LabelledImages, _ model: MappedModel, grid: Int
+    of parts: [(images: LabelledImages, places: [Int: [Int]])], _ model: MappedModel, grid: Int
   ) throws(FileError) -> Float? {
     guard let classes = try? LearnedClasses(Model(bytes: model.bytes, owner: model), capacity: 1, grid: grid),
       (try? classes.add("class")) != nil
     else { return nil }
     let empty = classes.bytes
     var (sum, count): (Float, Float) = (0, 0)
-    for label in places.keys.sorted() {
-      guard let places = places[label], places.count > 1 else { continue }
-      let learned: LearnedClasses
-      do throws(E3Error) {
-        learned = try LearnedClasses(Model(bytes: model.bytes, owner: model), copying: empty.span.bytes)
-      } catch {
-        throw FileError(file: model.path, problem: error.description)
-      }
-      var session = try ModelSession(model, classes: learned)
-      for place in places {
-        let index = images.indices[place]
-        _ = try session.run(images.data.image(at: index), name: images.data.name(ofImage: index))
-        try session.learn(0, of: learned)
-      }
-      if let agreement = try? learned.info(0).agreement {
-        sum += agreement
-        count += 1
+    for (images, places) in parts {
+      for label in places.keys.sorted() {
+        guard let places = places[label], places.count > 1 else { continue }
+        let learned: LearnedClasses
+        do throws(E3Error) {
+          learned = try LearnedClasses(Model(bytes: model.bytes, owner: model), copying: empty.span.bytes)
+        } catch {
+          throw FileError(file: model.path, problem: error.description)
+        }
+        var session = try ModelSession(model, classes: learned)
+        for place in places {
+          let index = images.indices[place]
+          _ = try session.run(images.data.image(at: index), name: images.data.name(ofImage: index))
+          try session.learn(0, of: learned)
+        }
+        if let agreement = try? learned.info(0).agreement {
+          sum += agreement
+          count += 1
+        }
       }
     }
     return count > 0 ? sum / count : nil

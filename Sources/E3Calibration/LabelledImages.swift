@@ -31,6 +31,13 @@ struct LabelledImages: Sendable {
     self.init(data, Array(0..<data.count), [Int](repeating: 0, count: data.count))
   }
 
+  /// All images of `data`, which are of no class of the model, with the kinds that their labels tell apart; nil without
+  /// labels.
+  init?(kindsOf data: DataSet) {
+    guard let labels = data.labels else { return nil }
+    self.init(data, Array(0..<data.count), labels)
+  }
+
   private init(_ data: DataSet, _ indices: [Int], _ classes: [Int]) {
     (self.data, self.indices, self.classes) = (data, indices, classes)
   }

@@ -68,6 +68,14 @@ struct CalibrateCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
+      Labels of the kinds of --unknown, as often as that; folders have them. From three kinds on they say how alike \
+      pictures of a class are that is taught later (e3-convert learn).
+      """, valueName: "file"), completion: .file())
+  var unknownLabels: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Decide by this: relative, half-relative or mahalanobis, ++ for representations at unit length, then ,entropy or \
       ,mutual-information to add that.
       """, valueName: "name"))
@@ -132,6 +140,9 @@ struct CalibrateCommand: ParsableCommand {
     if let distance, !unknown.isEmpty, !distance.leavesAChoice {
       throw ValidationError("--distance \(distance.text) leaves nothing for --unknown to choose")
     }
+    if !unknownLabels.isEmpty, unknownLabels.count != unknown.count {
+      throw ValidationError("--unknown-labels is given as often as --unknown")
+    }
     if noDistance, statistics != nil { throw ValidationError("--statistics and --no-distance exclude each other") }
   }
 
@@ -144,10 +155,12 @@ struct CalibrateCommand: ParsableCommand {
     options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     let data = try open(dataset, labels, skip, limit)
     let source = try statistics.map { try open($0, statisticsLabels, statisticsSkip, statisticsLimit) }
-    let foreign = try unknown.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
+    let foreign = try unknown.indices.map { (place) throws(FileError) in
+      try DataSet(path: unknown[place], labels: unknownLabels.isEmpty ? nil : unknownLabels[place], alpha: alpha)
+    }
     let output = output ?? model
     try requireDistinct(
-      output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown)
+      output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown + unknownLabels)
     var meters: [String: ProgressMeter] = [:]
     let summary = try calibrate(
       model: model, data: data, statistics: source, unknown: foreign, output: output, options: options

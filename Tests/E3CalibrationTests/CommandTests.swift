@@ -96,6 +96,27 @@ struct CommandTests {
     #expect(result.output.contains("  fitted on            40 images"))
   }
 
+  @Test("kinds of unknown images say how alike pictures of a new class are, from three kinds on")
+  func newKinds() throws {
+    let data = try folder.world("held", model: model, count: 200, temperature: 5, seed: 6)
+    var random = SplitMix(state: 9)
+    let kinds = (0..<3).map { _ in (0..<64).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+    let images = try folder.write(idx([12, 8, 8], (0..<12).flatMap { kinds[$0 % 3] }), to: "foreign")
+    func agreement(_ labels: [UInt8]?) throws -> Float {
+      var arguments = ["--unknown", images]
+      if let labels { arguments += ["--unknown-labels", try folder.write(idx([12], labels), to: "foreign-labels")] }
+      let result = try run(
+        "calibrate", model, data.path, "--labels", folder["held-labels"], "-o", folder["out.e3"], more: arguments)
+      #expect(result.status == 0, "\(result.errors)")
+      return try #require(MappedModel(path: folder["out.e3"]).file.calibration).class_agreement.0
+    }
+    let known = try agreement(nil)
+    #expect(known > 0 && known < 0.99)
+    // Four copies of each of three pictures are alike but for the rounding of features to bytes.
+    #expect(try agreement((0..<12).map { UInt8($0 % 3) }) > 0.999)
+    #expect(try agreement((0..<12).map { UInt8($0 % 2) }) == known)
+  }
+
   @Test("a fault is one line on standard error, a mistake status 2; the model stays as it was")
   func faults() throws {
     let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 4)
@@ -107,7 +128,7 @@ struct CommandTests {
       ["--coverage", "1"], ["--known-coverage", "0"], ["--accept-coverage", "nan"], ["--limit", "0"],
       ["--statistics-limit", "5"], ["--threads", "0"], ["--no-distance", "--statistics", data.path],
       ["--distance", "knn"], ["--no-distance", "--distance", "relative"], ["--no-distance", "--unknown", data.path],
-      ["--distance", "mahalanobis++", "--unknown", data.path],
+      ["--distance", "mahalanobis++", "--unknown", data.path], ["--unknown-labels", data.path],
     ] {
       #expect(try run("calibrate", model, data.path, more: arguments).status == 2, "\(arguments)")
     }
