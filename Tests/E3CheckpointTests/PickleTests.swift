@@ -165,7 +165,8 @@ private struct PickleText {
         + [[UInt8]](repeating: [UInt8(ascii: "h"), 0], count: 1 << 17).joined() + [UInt8(ascii: "e")])
     #expect(fault { _ = try open(.dictionary([("a", many)])) }?.contains("more than 131072 tensors") == true)
     #expect(
-      fault { _ = try open(.dictionary([(long, many)])) }?.contains("names of tensors that take more than 16777216 bytes")
+      fault { _ = try open(.dictionary([(long, many)])) }?.contains(
+        "names of tensors that take more than 16777216 bytes")
         == true)
   }
 

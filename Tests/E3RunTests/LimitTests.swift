@@ -23,12 +23,15 @@ struct LimitTests {
     return SampleFile(config: config)
   }
 
-  @Test("a small model that claims much work or memory is refused before anything is computed, whatever it is asked for")
+  @Test(
+    "a small model that claims much work or memory is refused before anything is computed, whatever it is asked for")
   func claims() throws {
     let folder = try TemporaryFolder()
     let picture = try folder.write(Array("P6 1 1 255\nabc".utf8), to: "p.ppm")
     // 8836 tokens that all attend to each other; patches of 192 MB.
-    let claims = [(dense(side: 94, patch: 1), "multiply-accumulates"), (dense(side: 8000, patch: 100), "beside its file")]
+    let claims = [
+      (dense(side: 94, patch: 1), "multiply-accumulates"), (dense(side: 8000, patch: 100), "beside its file"),
+    ]
     for (file, text) in claims {
       let bytes = try file.bytes
       #expect(bytes.count < 1_000_000)

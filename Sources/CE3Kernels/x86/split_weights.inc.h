@@ -213,9 +213,14 @@ E3K_INLINE void later_tile(split_tile *t, const int R) {
   static __attribute__((noinline)) void only_##R(split_tile *t, int v) { first_tile(t, v, R, 0); }
 #define LATER(R) \
   static __attribute__((noinline)) void later_##R(split_tile *t) { later_tile(t, R); }
+/* clang-format off: it moves these from line to line */
 FIRST(6)
 FIRST(7)
-FIRST(8) LATER(3) LATER(4) LATER(5)
+FIRST(8)
+LATER(3)
+LATER(4)
+LATER(5)
+/* clang-format on */
 #undef FIRST
 #undef LATER
 
