@@ -213,19 +213,18 @@ E3K_INLINE void later_tile(split_tile *t, const int R) {
   static __attribute__((noinline)) void only_##R(split_tile *t, int v) { first_tile(t, v, R, 0); }
 #define LATER(R) \
   static __attribute__((noinline)) void later_##R(split_tile *t) { later_tile(t, R); }
-/* clang-format off: it moves these from line to line */
+/* clang-format off: macros without semicolons confuse it */
 FIRST(6)
 FIRST(7)
 FIRST(8)
 LATER(3)
 LATER(4)
 LATER(5)
-/* clang-format on */
 #undef FIRST
 #undef LATER
 
-    /* The tiles of a block of rows and a part of a panel, the first one twice, for either half. */
-    static void split_pass(split_tile *t, size_t rows, int pass, int is_only) {
+/* The tiles of a block of rows and a part of a panel, the first one twice, for either half. */
+static void split_pass(split_tile *t, size_t rows, int pass, int is_only) {
   switch (pass < VECTORS ? rows + 16 * is_only : rows) {
     case 3: later_3(t); break;
     case 4: later_4(t); break;
@@ -238,6 +237,7 @@ LATER(5)
     case 16 + 8: only_8(t, pass); break;
   }
 }
+/* clang-format on */
 
 /* Rows of the first of the tiles of `rows` rows: the others have FEWEST_LATER_ROWS at least. */
 static size_t first_rows(size_t rows) {
