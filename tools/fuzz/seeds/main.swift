@@ -114,9 +114,6 @@ guard mkdir("\(folder)/model", 0o777) == 0, mkdir("\(folder)/classes", 0o777) ==
   fatalError("\(folder) is no empty folder")
 }
 for (name, file) in models { write(try file.bytes, "model/\(name).e3") }
-for seed in 1...16 as ClosedRange<UInt64> {
-  write(try SampleFile.random(seed: seed, largest: 12).bytes, "model/random-\(seed).e3")
-}
 
 // MARK: Learned classes
 
