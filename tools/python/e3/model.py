@@ -364,7 +364,7 @@ class Model:
         values.update(
             unit_length=bool(stored.unit_length),
             uncertainty=("none", "entropy", "mutual_information")[stored.uncertainty],
-            set_score=("least-ambiguous", "adaptive")[stored.set_score - 1],
+            set_score="adaptive" if stored.set_score == 2 else "least-ambiguous",  # 0: of an older library
             class_conditional=bool(stored.class_conditional),
         )
         if not stored.has_distance:
