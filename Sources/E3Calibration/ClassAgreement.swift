@@ -66,12 +66,7 @@ struct ClassAgreement {
     for (images, places) in parts {
       for label in places.keys.sorted() {
         guard let places = places[label], places.count > 1 else { continue }
-        let learned: LearnedClasses
-        do throws(E3Error) {
-          learned = try LearnedClasses(Model(bytes: model.bytes, owner: model), copying: empty.span.bytes)
-        } catch {
-          throw FileError(file: model.path, problem: error.description)
-        }
+        let learned = try model.learnedClasses(copying: empty)
         var session = try ModelSession(model, classes: learned)
         for place in places {
           let index = images.indices[place]

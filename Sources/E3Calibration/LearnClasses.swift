@@ -168,12 +168,7 @@ private struct Lesson {
   func learned(
     from bytes: [UInt8], leavingOut left: [Bool]?, unlikeFold: Int?
   ) throws(FileError) -> LearnedClasses {
-    let classes: LearnedClasses
-    do throws(E3Error) {
-      classes = try LearnedClasses(Model(bytes: model.bytes, owner: model), copying: bytes.span.bytes)
-    } catch {
-      throw FileError(file: model.path, problem: error.description)
-    }
+    let classes = try model.learnedClasses(copying: bytes)
     var session = try ModelSession(model, classes: classes)
     if let unlike {
       let index = try index(of: "unlike", isUnlike: true, classes)
@@ -250,5 +245,16 @@ private struct ClassesFile {
     let file = try AtomicFile(path: path)
     try file.write(bytes)
     try file.commit(replacing: self.file)
+  }
+}
+
+extension MappedModel {
+  /// The learned classes that `bytes`, a file's, hold for this model.
+  func learnedClasses(copying bytes: [UInt8]) throws(FileError) -> LearnedClasses {
+    do throws(E3Error) {
+      return try LearnedClasses(Model(bytes: self.bytes, owner: self), copying: bytes.span.bytes)
+    } catch {
+      throw FileError(file: path, problem: error.description)
+    }
   }
 }

@@ -21,8 +21,6 @@ struct PredictionSets {
   let classThresholds: [Float]
   /// Whether each image's set holds its class.
   let isCovered: [Bool]
-  /// Images that the thresholds were fitted on: all but those that chose a penalty.
-  let imageCount: Int
 
   /// - Parameters:
   ///   - images: with the probabilities of the runtime.
@@ -43,7 +41,6 @@ struct PredictionSets {
       score = Self.regularised(
         choosing.map { (RankedClasses(images[$0]), images.labels[$0]) }, coverage: options.coverage)
     }
-    imageCount = fitting.count
     let score = score
     let own = (0..<images.count).map { place in
       score.isAdaptive
@@ -85,7 +82,8 @@ struct PredictionSets {
       } / Double(max(images.count, 1))
     }
     let candidates = [1, 10, 102, 205, 512].map { SetScore(isAdaptive: true, freeRanks: freeRanks, penalty: $0) }
-    return candidates.min { meanSize($0) < meanSize($1) } ?? candidates[0]
+    let sizes = candidates.map(meanSize)
+    return zip(candidates, sizes).min { $0.1 < $1.1 }?.0 ?? candidates[0]
   }
 }
 
@@ -96,7 +94,7 @@ private let mostChoosing = 2000
 struct RankedClasses {
   /// `[C]`: falling probability, then rising index.
   let order: [Int]
-  /// `[C]` by rank: the probability of the class, and that of it and all before, added in order.
+  /// `[C]` by rank: the probability of the class, and that of all before it, added in order.
   let probabilities, masses: [Float]
 
   init(_ probabilities: ArraySlice<Float>) {
@@ -105,7 +103,7 @@ struct RankedClasses {
     self.probabilities = order.map { values[$0] }
     var mass: Float = 0
     masses = self.probabilities.map { value in
-      mass += value
+      defer { mass += value }
       return mass
     }
   }

@@ -4,9 +4,11 @@ import CE3
 ///
 /// Sources: Sadinle et al. 2019, "Least Ambiguous Set-Valued Classifiers with Bounded Error Levels"; Romano et al. 2020,
 /// "Classification with Valid and Adaptive Coverage" (APS); Angelopoulos et al. 2021, "Uncertainty Sets for Image
-/// Classifiers using Conformal Prediction" (RAPS). Adaptive sets are not randomised: the same image has the same set.
+/// Classifiers using Conformal Prediction" (RAPS). Adaptive sets are not randomised: the same image has the same set, which
+/// ends with the class that takes the sum past the threshold. Were a class's own probability in its score, a clear image
+/// would score as high as an unclear one, and the sets of both would be large.
 public struct SetScore: BitwiseCopyable, Equatable, Sendable {
-  /// Whether the score is the probability of the class and of all more probable ones, not one less its probability.
+  /// Whether the score is the probability of all more probable classes, not one less that of the class.
   public var isAdaptive: Bool
   /// Ranks that have no penalty; 0 without one.
   public var freeRanks: Int
@@ -40,7 +42,7 @@ public struct SetScore: BitwiseCopyable, Equatable, Sendable {
   /// The adaptive score, in f32.
   ///
   /// - Parameters:
-  ///   - mass: Probability of the class and of all more probable ones, added from the most probable one on.
+  ///   - mass: Probability of all more probable classes, added from the most probable one on; 0 for that one.
   ///   - rank: Of the class: 0 for the most probable one; of equal ones, the lower index comes first.
   public func score(mass: Float, rank: Int) -> Float {
     mass + Self.penaltyUnit * Float(penalty) * Float(max(rank + 1 - freeRanks, 0))

@@ -48,7 +48,7 @@ private func setText(_ calibration: e3_file_calibration, _ thresholds: [Float]) 
   let penalty =
     score.penalty > 0
     ? " and \(decimals(unit * Double(score.penalty), 4)) for each beyond \(score.freeRanks)" : ""
-  return "the most probable classes up to a sum\(penalty) of \(threshold)"
+  return "the most probable classes until their sum\(penalty) is above \(threshold)"
 }
 
 /// What a score is, in words.

@@ -38,9 +38,10 @@ extension Prediction {
     var mass: Float = 0
     for rank in 0..<model.shape.classCount {
       let index = Int(set[rank])
+      let fit = score.score(mass: mass, rank: rank)
       mass += probabilities[index]
       let threshold = thresholds?[index] ?? calibration.set_threshold
-      guard rank == 0 || score.score(mass: mass, rank: rank) <= threshold else { continue }
+      guard rank == 0 || fit <= threshold else { continue }
       set[count] = UInt32(index)
       count += 1
     }

@@ -208,9 +208,9 @@ struct CalibrationTests {
       }
       var (expected, mass): ([Int], Float) = ([], 0)
       for index in order {
-        mass += result.probabilities[index]
         let isIn = isAdaptive ? mass <= thresholds[index] : result.probabilities[index] >= thresholds[index]
         if isIn || index == Int(result.top_class) { expected.append(index) }
+        mass += result.probabilities[index]
       }
       #expect(expected.count > 1 && expected.count < 37)
       #expect((0..<Int(result.prediction_set_count)).map { Int(result.prediction_set[$0]) } == expected)

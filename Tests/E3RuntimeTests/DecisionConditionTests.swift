@@ -72,13 +72,13 @@ struct DecisionConditionTests {
     }
   }
 
-  @Test("adaptive: a class is in the set by the sum down to it, at the last bit, or because it is the top class")
+  @Test("adaptive: a class is in the set by the sum before it, at the last bit, or because it is the top class")
   func adaptive() throws {
     let score = SetScore(isAdaptive: true)
     let values: [Float] = [0.25, 0.5, 0.125, 0.125]
-    #expect(try set(values, top: 1, threshold: 0.75, score: score) == [1, 0])
-    #expect(try set(values, top: 1, threshold: Float(0.75).nextDown, score: score) == [1])
-    #expect(try set(values, top: 1, threshold: 0.875, score: score) == [1, 0, 2], "equal: the lower index first")
+    #expect(try set(values, top: 1, threshold: 0.5, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: Float(0.5).nextDown, score: score) == [1])
+    #expect(try set(values, top: 1, threshold: 0.75, score: score) == [1, 0, 2], "equal: the lower index first")
     #expect(try set(values, top: 1, threshold: 0, score: score) == [1])
     #expect(try set(values, top: 1, threshold: 1, score: score).count == 37)
   }
@@ -86,12 +86,14 @@ struct DecisionConditionTests {
   @Test("regularised: ranks beyond the free ones cost a penalty each")
   func regularised() throws {
     let values: [Float] = [0.25, 0.5, 0.125, 0.125]
-    // 0.5, 0.75, 0.875 + 0.125, 1 + 0.25
+    // 0, 0.5, 0.75 + 0.125, 0.875 + 0.25
     let score = SetScore(isAdaptive: true, freeRanks: 2, penalty: 128)
-    #expect(try set(values, top: 1, threshold: 0.75, score: score) == [1, 0])
-    #expect(try set(values, top: 1, threshold: Float(1).nextDown, score: score) == [1, 0])
-    #expect(try set(values, top: 1, threshold: 1, score: score) == [1, 0, 2])
-    #expect(try set(values, top: 1, threshold: 1.25, score: score) == [1, 0, 2, 3])
+    #expect(try set(values, top: 1, threshold: 0.5, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: Float(0.875).nextDown, score: score) == [1, 0])
+    #expect(try set(values, top: 1, threshold: 0.875, score: score) == [1, 0, 2])
+    #expect(try set(values, top: 1, threshold: 1.125, score: score) == [1, 0, 2, 3])
+    // Without a free rank the top class has a penalty too, and stays.
+    #expect(try set(values, top: 1, threshold: 0, score: SetScore(isAdaptive: true, penalty: 128)) == [1])
   }
 
   @Test("without a calibration the probability 0.5 decides, and no distance does")

@@ -241,8 +241,8 @@ typedef struct e3_calibration {
   uint32_t uncertainty;     /* what unknown_score adds: 0 nothing, 1 total_entropy, 2 mutual_information */
   float uncertainty_weight; /* how much of it; 0 when it adds nothing */
   /* from interface version 1.3 */
-  uint32_t set_score; /* 1: one less the probability of a class (least ambiguous sets); 2: its probability and that of all
-                         more probable classes, and a penalty (adaptive sets: APS; with a penalty RAPS) */
+  uint32_t set_score; /* 1: one less the probability of a class (least ambiguous sets); 2: the probability of all more
+                         probable classes, and a penalty (adaptive sets: APS; with a penalty RAPS) */
   uint32_t set_free_ranks;    /* of adaptive sets: ranks without a penalty */
   float set_penalty;          /* of adaptive sets: what each further rank adds to the score; 0 without */
   uint32_t class_conditional; /* 1 when each class has its own threshold, so that set_coverage holds for each; 0 when

@@ -188,8 +188,8 @@ typedef enum e3_file_kind {
 /* Non-conformity score of the prediction sets. */
 typedef enum e3_file_score {
   E3_FILE_SCORE_LEAST_AMBIGUOUS = 1, /* 1 - probability of the class (Sadinle et al. 2019) */
-  E3_FILE_SCORE_ADAPTIVE = 2 /* probability of the class and of all more probable ones, and set_penalty / 1024 for each
-                                rank after set_free_ranks (Romano et al. 2020, Angelopoulos et al. 2021); from minor
+  E3_FILE_SCORE_ADAPTIVE = 2 /* probability of all more probable classes, and set_penalty / 1024 for each rank after
+                                set_free_ranks (Romano et al. 2020, Angelopoulos et al. 2021); from minor
                                 version 2 */
 } e3_file_score;
 
