@@ -1,68 +1,76 @@
 #define _GNU_SOURCE
-#define _FILE_OFFSET_BITS 64 /* inodes and sizes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "e3_command.h"
-#include "output_file.h"
 
-/* The file that E3C_FILE writes: one at a time, without its name until it is whole. */
-static FILE *file;
-static int folder;
-static char part[300], name[300];
+int e3c_exists(const char *path) {
+  struct stat status;
+  return stat(path, &status) == 0 || errno != ENOENT;
+}
 
-FILE *output_file(void) { return file; }
+static int write_all(int descriptor, const char *bytes, size_t count) {
+  while (count > 0) {
+    const ssize_t written = write(descriptor, bytes, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    bytes += written;
+    count -= (size_t)written;
+  }
+  return fsync(descriptor) < 0 ? errno : 0;
+}
 
-int e3c_begin_file(int folder_descriptor, const char *file_name) {
-  folder = folder_descriptor;
-  if (snprintf(name, sizeof name, "%s", file_name) >= (int)sizeof name ||
-      snprintf(part, sizeof part, ".%s.part", file_name) >= (int)sizeof part)
-    return ENAMETOOLONG;
-  /* Whatever has this name was left half-written, or is a trap: a pipe would be waited for, a link's file be written over. */
-  if (unlinkat(folder, part, 0) && errno != ENOENT) return errno;
-  const int descriptor = openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+/* Writes the file, and gives it its name in the place of the one that `locked` keeps others from replacing; -1: of none. */
+static int replace(const char *path, const void *bytes, size_t count, int locked) {
+  static const char suffix[] = ".XXXXXX";
+  char temporary[E3C_PATH_BYTES];
+  const size_t length = strlen(path);
+  if (length + sizeof suffix > sizeof temporary) return ENAMETOOLONG;
+  struct stat status;
+  const int is_there = stat(path, &status) == 0;
+  if (is_there && !S_ISREG(status.st_mode)) return EINVAL;
+  memcpy(temporary, path, length);
+  memcpy(temporary + length, suffix, sizeof suffix);
+  const int descriptor = mkostemp(temporary, O_CLOEXEC);
   if (descriptor < 0) return errno;
-  file = fdopen(descriptor, "w");
-  if (file) return 0;
-  const int error = errno;
-  close(descriptor);
+  int error = write_all(descriptor, bytes, count);
+  if (!error && fchmod(descriptor, is_there ? status.st_mode & 0777 : 0644) < 0) error = errno;
+  if (close(descriptor) < 0 && !error) error = errno;
+  if (!error && locked >= 0 && rename(temporary, path) < 0) error = errno;
+  if (!error && locked < 0) error = ce3_rename_new(temporary, path);
+  if (error) unlink(temporary);
+  return error == EEXIST ? ESTALE : error;
+}
+
+int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp) {
+  char whole[PATH_MAX];
+  /* A link stays one: what it points to is replaced. */
+  if (realpath(path, whole)) path = whole;
+  else if (errno != ENOENT || readlink(path, whole, 1) >= 0) return errno ? errno : ENOENT;
+  const int locked = stamp ? ce3_lock_to_replace(path, stamp) : -1;
+  if (stamp && locked < 0) return -locked;
+  const int error = replace(path, bytes, count, locked);
+  if (locked >= 0) close(locked);
   return error;
 }
 
-/* Whether the file is still that of the name `part`: another process may write one of the same name. */
-static int is_ours(void) {
-  struct stat own, named;
-  return !fstat(fileno(file), &own) && !fstatat(folder, part, &named, AT_SYMLINK_NOFOLLOW) &&
-         own.st_dev == named.st_dev && own.st_ino == named.st_ino;
-}
-
-int e3c_end_file(int keep) {
-  int error = 0;
-  if (fflush(file) || ferror(file)) error = errno ? errno : EIO;
-  /* Data first: after a loss of power the name must not stand for nothing. */
-  if (!error && keep == E3C_KEEP_SURE && fdatasync(fileno(file)) && errno != EINVAL) error = errno;
-  const int ours = is_ours();
-  if (fclose(file) && !error) error = errno;
-  file = NULL;
-  if (!ours) return error ? error : EBUSY;
-  if (!error && renameat(folder, part, folder, name)) error = errno;
-  if (error) unlinkat(folder, part, 0);
-  return error;
-}
-
-int output_folder(int *descriptor, const char *path) {
-  struct stat before, now;
-  /* While it is open, no other folder gets its number. */
-  if (*descriptor >= 0 && !fstat(*descriptor, &before) && !stat(path, &now) && before.st_dev == now.st_dev &&
-      before.st_ino == now.st_ino)
-    return 0;
-  const int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) return -errno;
-  if (*descriptor >= 0) close(*descriptor);
-  *descriptor = opened;
-  return 1;
+int e3c_folder_error(const char *path) {
+  char folder[E3C_PATH_BYTES] = ".";
+  const char *end = strrchr(path, '/');
+  const size_t length = !end ? 0 : end == path ? 1 : (size_t)(end - path);
+  if (length >= sizeof folder) return ENAMETOOLONG;
+  if (length > 0) {
+    memcpy(folder, path, length);
+    folder[length] = 0;
+  }
+  struct stat status;
+  if (stat(folder, &status)) return errno;
+  if (!S_ISDIR(status.st_mode)) return ENOTDIR;
+  return access(folder, W_OK) ? errno : 0;
 }
