@@ -43,6 +43,10 @@ public struct SourceModel: ModelParameters {
     if !checkpoint.passedOver.isEmpty {
       notes.append("\(checkpoint.path): passed over: \(listed(checkpoint.passedOver))")
     }
+    let unbiased = checkpoint.facts.layersWithoutBias
+    if !unbiased.isEmpty {
+      notes.append("\(checkpoint.path): has no bias of \(unbiased.joined(separator: ", ")): zeros are taken")
+    }
     self.notes = notes + resolved.notes
     try requireShapes()
   }

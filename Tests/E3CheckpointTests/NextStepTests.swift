@@ -31,14 +31,22 @@ import Testing
   }
 
   @Test(
-    "whichever norm or matrix of a block is missing, it is named, and no other tensor",
+    "whichever norm, matrix or bias of a block is missing, it is named, and no other tensor",
     arguments: [
       (
-        "timm_vit_small_patch14_reg4_dinov2", ["norm1.weight", "norm2.bias", "attn.qkv.weight", "mlp.fc2.weight"],
+        "timm_vit_small_patch14_reg4_dinov2",
+        [
+          "norm1.weight", "norm2.bias", "attn.qkv.weight", "attn.qkv.bias", "attn.proj.bias", "mlp.fc2.weight",
+          "mlp.fc1.bias",
+        ],
         "blocks."
       ),
       (
-        "hf_Dinov2ForImageClassification", ["norm1.weight", "norm2.weight", "attention.attention.key.weight"],
+        "hf_Dinov2ForImageClassification",
+        [
+          "norm1.weight", "norm2.weight", "attention.attention.key.weight", "attention.attention.key.bias",
+          "mlp.fc2.bias",
+        ],
         "encoder.layer."
       ),
     ])
@@ -58,6 +66,22 @@ import Testing
         #expect(message.contains(": missing, expected "), "\(message)")
       }
     }
+  }
+
+  @Test("layers that have no bias in any block get zeros, and that is said")
+  func withoutBias() throws {
+    let library = "timm_vit_small_patch14_reg4_dinov2"
+    let path = try renaming(library) { name in
+      name.hasSuffix(".mlp.fc1.bias") || name == "head.bias" ? "ema.\(name)" : name
+    }
+    let model = try SourceModel(checkpoint: path, config: nil)
+    #expect(
+      model.notes.contains("\(path): has no bias of Encoder/encoderblock_*/Mlp/Dense_0, head: zeros are taken"),
+      "\(model.notes)")
+    for name in ["Encoder/encoderblock_1/Mlp/Dense_0/bias", "head/bias"] {
+      #expect(try model.values(of: name).allSatisfy { $0 == 0 })
+    }
+    #expect(try model.values(of: "Encoder/encoderblock_1/Mlp/Dense_1/bias").contains { $0 != 0 })
   }
 
   @Test("weights that are there as a moving average alone are read, and that is said")

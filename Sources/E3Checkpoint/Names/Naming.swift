@@ -82,6 +82,7 @@ public enum Naming: String, Sendable {
       case .huggingFace: translateHuggingFace(&translation, &facts, base: base)
       default: translateTorchvision(&translation, &facts)
       }
+      facts.layersWithoutBias = translation.settleBiases()
       rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
       return TranslatedTensors(
         tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { inner + $0 })
@@ -121,6 +122,8 @@ struct NamingFacts {
   /// Whether queries, keys and values have biases; nil where the names leave it open.
   var hasQueryBias: Bool?
   var finalNorm = ModelConfig.FinalNorm.beforePooling
+  /// Under V-MoE's names, `encoderblock_*` for all blocks.
+  var layersWithoutBias: [String] = []
   /// How the library brings positions to another image size.
   var positionResize = PositionResize.linear
 }

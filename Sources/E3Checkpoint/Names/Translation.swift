@@ -9,6 +9,8 @@ struct Translation {
   /// What the file calls each of V-MoE's tensors that was asked for, whether it is there or not.
   private(set) var origins: [String: String] = [:]
   private var used: Set<String> = []
+  /// Under V-MoE's names: biases that the file does not hold.
+  private var absentBiases: Set<String> = []
 
   init(_ stored: [String: any TensorSource]) { self.stored = stored }
 
@@ -45,7 +47,7 @@ struct Translation {
     copy(names.bias, from: "\(source).bias")
   }
 
-  /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`. Without a bias it gets zeros.
+  /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`. An absent bias is zeros.
   ///
   /// - Parameter factors: name of one factor for each output (LayerScale), which becomes part of matrix and bias.
   mutating func linear(_ names: LinearNames, from source: String?, factors: String? = nil) {
@@ -63,7 +65,7 @@ struct Translation {
   ) {
     let outputs = weight.shape[0]
     let kernel = PermutedTensor(weight, order: [1, 0])
-    let bias = bias ?? ComputedTensor.zeros([outputs])
+    let bias = self.bias(names, bias, outputs: outputs)
     guard let factors else {
       add(names.kernel, kernel)
       add(names.bias, bias)
@@ -73,6 +75,25 @@ struct Translation {
     guard factors.shape == [outputs], bias.shape == [outputs] else { return }
     add(names.kernel, ScaledTensor(base: kernel, factors: factors))
     add(names.bias, ScaledTensor(base: bias, factors: factors))
+  }
+
+  private mutating func bias(_ names: LinearNames, _ bias: (any TensorSource)?, outputs: Int) -> any TensorSource {
+    if let bias { return bias }
+    absentBiases.insert(names.bias)
+    return ComputedTensor.zeros([outputs])
+  }
+
+  /// Takes an absent bias for lost, and so for missed, where the same layer of another block has one.
+  ///
+  /// - Returns: The layers that have no bias in any block, `encoderblock_*` for all blocks.
+  mutating func settleBiases() -> [String] {
+    func layer(_ bias: String) -> String {
+      bias.split(separator: "/").dropLast().map { $0.hasPrefix("encoderblock_") ? "encoderblock_*" : String($0) }
+        .joined(separator: "/")
+    }
+    let present = Set(tensors.keys.filter { $0.hasSuffix("/bias") && !absentBiases.contains($0) }.map(layer))
+    for bias in absentBiases where present.contains(layer(bias)) { tensors[bias] = nil }
+    return Set(absentBiases.map(layer)).subtracting(present).sorted()
   }
 
   /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
@@ -100,7 +121,8 @@ struct Translation {
     origins[ParameterNames.embedding.bias] = "\(source).bias"
     guard let weight = take("\(source).weight"), weight.shape.count == 4 else { return }
     add(ParameterNames.embedding.kernel, PermutedTensor(weight, order: [2, 3, 1, 0]))
-    add(ParameterNames.embedding.bias, take("\(source).bias") ?? ComputedTensor.zeros([weight.shape[0]]))
+    let bias = bias(ParameterNames.embedding, take("\(source).bias"), outputs: weight.shape[0])
+    add(ParameterNames.embedding.bias, bias)
   }
 
   /// The head of a distilled model: the mean of two heads, one on each of two tokens, is one head on both.
