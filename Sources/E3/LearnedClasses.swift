@@ -104,6 +104,14 @@ import CE3
       try E3Error.check(e3_classes_learn(handle, number, session.handle))
     }
 
+    /// Takes a class out; those behind it have an index less from then on. The bytes are as if it had never been added.
+    ///
+    /// - Throws: `indexRange`.
+    public func remove(_ index: Int) throws(E3Error) {
+      guard let number = UInt32(exactly: index) else { throw .indexRange }
+      try E3Error.check(e3_classes_remove(handle, number))
+    }
+
     /// One class.
     ///
     /// - Throws: `indexRange`.

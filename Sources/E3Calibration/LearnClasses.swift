@@ -64,11 +64,12 @@ public struct Share: Sendable, Equatable {
 ///   - path: The model file.
 ///   - pictures: A folder with one folder of pictures for each class; or images of one class, called `label`.
 ///   - unlike: Pictures of none of the classes.
+///   - anew: Whether what the file has of these classes, and of unlike ones if there are some here, is forgotten before.
 ///   - file: The .e3c file, begun when it is not there. It is replaced when all is learned.
 ///   - progress: Is told the share that is done.
 /// - Throws: images without a label; no room; a file of another model.
 public func learnClasses(
-  model path: String, pictures: DataSet, label: String?, unlike: DataSet?, file: String,
+  model path: String, pictures: DataSet, label: String?, unlike: DataSet?, anew: Bool = false, file: String,
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> LearningSummary {
   let watch = FileWatch()
@@ -76,7 +77,8 @@ public func learnClasses(
   let names = try labels(of: pictures, label)
   let before = try watch.during { () throws(FileError) in try ClassesFile(file, model) }
   let lesson = Lesson(model: model, names: names, pictures: pictures, unlike: unlike)
-  let all = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: nil)
+  let start = anew ? try lesson.forgotten(before.bytes) : before.bytes
+  let all = try lesson.learned(from: start, leavingOut: nil, unlikeFold: nil)
 
   // What was left out, with all its copies, is looked for with all the rest.
   let groups = try lesson.groups()
@@ -90,7 +92,7 @@ public func learnClasses(
   var found = [Share](repeating: Share(count: 0, of: 0), count: names.count)
   for fold in 0..<folds where distinct > 1 {
     let rest = try lesson.learned(
-      from: before.bytes, leavingOut: groups.map { $0 % folds == fold }, unlikeFold: nil)
+      from: start, leavingOut: groups.map { $0 % folds == fold }, unlikeFold: nil)
     for place in stride(from: fold, to: distinct, by: folds).map({ firsts[$0] }) {
       let class_ = pictures.labels?[place] ?? 0
       // Without its only picture a class is not there.
@@ -104,7 +106,7 @@ public func learnClasses(
   if let unlike, unlike.count > 1 {
     var count = 0
     for fold in 0..<2 {
-      let rest = try lesson.learned(from: before.bytes, leavingOut: nil, unlikeFold: fold)
+      let rest = try lesson.learned(from: start, leavingOut: nil, unlikeFold: fold)
       for place in stride(from: fold, to: unlike.count, by: 2) {
         if try lesson.answer(unlike, place, rest) != nil { count += 1 }
       }
@@ -162,6 +164,20 @@ private struct Lesson {
       groups.append(number)
     }
     return groups
+  }
+
+  /// The bytes of a file without the classes that these pictures are of.
+  func forgotten(_ bytes: [UInt8]) throws(FileError) -> [UInt8] {
+    let classes = try model.learnedClasses(copying: bytes)
+    for (label, isUnlike) in names.map({ ($0, false) }) + (unlike == nil ? [] : [("unlike", true)]) {
+      guard let index = classes.index(of: label), (try? classes.info(index))?.isUnlike == isUnlike else { continue }
+      do throws(E3Error) {
+        try classes.remove(index)
+      } catch {
+        throw FileError(file: label, problem: error.description)
+      }
+    }
+    return classes.bytes
   }
 
   /// The classes of `bytes` with these pictures added, but those that are left out.

@@ -83,15 +83,38 @@ extension Classes {
       records[index].agreement = max(-1, min(1, agreement))
     }
     records[index].pictures = UInt32(pictures + 1)
-    for other in 0..<count {
-      let derived = derived(other)
-      records[other].norm = derived.norm
-    }
-    for other in 0..<count {
-      let derived = derived(other)
-      (records[other].unlike_cosine, records[other].radius) = (derived.unlikeCosine, derived.radius)
-    }
+    derive()
     seal(header)
+  }
+
+  /// Takes a class out. Those behind it move up by one, and the bytes are as if it had never been there.
+  ///
+  /// - Throws: `indexRange`.
+  public func remove(_ index: Int) throws(E3Error) {
+    guard index >= 0, index < count else { throw .indexRange }
+    var header = header
+    let last = count - 1
+    for place in index..<last {
+      records[place] = records[place + 1]
+      mean(place).update(from: mean(place + 1), count: layout.meanFloats)
+      features(place).copy(features(place + 1), count: layout.features)
+    }
+    records[last] = e3_classes_record()
+    mean(last).update(repeating: 0, count: layout.meanFloats)
+    features(last).clear(count: layout.features)
+    header.count -= 1
+    seal(header)
+    derive()
+    seal(header)
+  }
+
+  /// Stores what follows from the features, pictures and agreements of all classes.
+  private func derive() {
+    for index in 0..<count { records[index].norm = derived(index).norm }
+    for index in 0..<count {
+      let derived = derived(index)
+      (records[index].unlike_cosine, records[index].radius) = (derived.unlikeCosine, derived.radius)
+    }
   }
 
   /// What follows from the features, pictures and agreement of a class.
@@ -151,6 +174,18 @@ struct ClassFeatures {
   func weight(_ place: Int) -> Int8 { weights[place / 4 * 64 + place % 4] }
 
   func set(_ place: Int, _ weight: Int8) { weights[place / 4 * 64 + place % 4] = weight }
+
+  func copy(_ other: ClassFeatures, count: Int) {
+    for place in 0..<count { set(place, other.weight(place)) }
+    scale.pointee = other.scale.pointee
+    compensation.pointee = other.compensation.pointee
+  }
+
+  func clear(count: Int) {
+    for place in 0..<count { set(place, 0) }
+    scale.pointee = 0
+    compensation.pointee = 0
+  }
 
   /// Sum of the products with the weights of `other`.
   func product(_ other: ClassFeatures, count: Int) -> Int {

@@ -94,6 +94,11 @@ public func e3_classes_learn(_ handle: OpaquePointer?, _ index: UInt32, _ learne
 }
 
 @c @implementation
+public func e3_classes_remove(_ handle: OpaquePointer?, _ index: UInt32) -> e3_status {
+  status { () throws(E3Error) in try classes(handle).remove(Int(index)) }
+}
+
+@c @implementation
 public func e3_classes_get_class(
   _ handle: OpaquePointer?, _ index: UInt32, _ learned: UnsafeMutablePointer<e3_class>?
 ) -> e3_status {

@@ -10,7 +10,7 @@ struct LearnCommand: ParsableCommand {
     discussion: """
       The classes go into a .e3c file beside the model, which e3-run --classes takes; it is begun when it is not there, and \
       pictures of a class that it has are added to that, and count again when it has them already: the file keeps no \
-      pictures. The model must be calibrated, with class statistics.
+      pictures. With --anew they take the place of those that it had. The model must be calibrated, with class statistics.
 
       Five pictures of a class that show it as it will be seen are a good start; with fewer than three an answer of the \
       class is at most unsure. Pictures of other things that may come before the camera (--unlike) make a class much \
@@ -32,6 +32,9 @@ struct LearnCommand: ParsableCommand {
     help: ArgumentHelp("Pictures of things that are of none of the classes.", valueName: "dataset"), completion: .file()
   )
   var unlike: String?
+
+  @Flag(help: "Forget what the file has of these classes before; e3-run --forget takes a class out.")
+  var anew = false
 
   @Option(help: ArgumentHelp("The learned classes.", valueName: "file.e3c"), completion: .file(extensions: ["e3c"]))
   var classes: String
@@ -60,7 +63,7 @@ struct LearnCommand: ParsableCommand {
     try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
     let meter = ProgressMeter("learning \(classes)")
     let summary = try learnClasses(
-      model: model, pictures: data, label: label, unlike: others, file: classes
+      model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
     ) { meter.update($0) }
     print("\(classes): \(summary.classes.count == 1 ? "1 class" : "\(summary.classes.count) classes") learned")
     for line in summary.lines { print(line) }

@@ -60,6 +60,19 @@ struct LearnTests {
     #expect(try folder.bytes("my.e3c") == whole)
   }
 
+  @Test("--anew puts the pictures in the place of those that the file had")
+  func anew() throws {
+    #expect(try learn(folder["new"], "--unlike", folder["other"]).status == 0)
+    let once = try folder.bytes("my.e3c")
+    #expect(try learn(folder["new"], "--unlike", folder["other"]).output.contains("  cat: 6 pictures,"))
+    let anew = try learn(folder["new"], "--unlike", folder["other"], "--anew")
+    #expect(anew.status == 0 && anew.output.contains("  cat: 3 pictures,"), "\(anew.errors)")
+    #expect(try folder.bytes("my.e3c") == once)
+    // Only the class that there are pictures of.
+    #expect(try learn(folder["new/ground"], "--label", "ground", "--anew").output.contains("  ground: 3 pictures,"))
+    #expect(try folder.bytes("my.e3c") == once)
+  }
+
   @Test("a fault is one line, and the file stays as it was")
   func faults() throws {
     #expect(try learn(folder["new/cat"], "--label", "cat").status == 0)

@@ -61,6 +61,35 @@ struct LearnTests {
     #expect(line.contains(": accept, learned class cat, "))
   }
 
+  @Test("--forget takes a class out, so that it can be taught anew")
+  func forget() throws {
+    let classes = folder["my.e3c"]
+    let cat = try [UInt8](Data(contentsOf: packageRoot.appendingPathComponent("models/frames/other-cat-160x120.yuyv")))
+    let raw = ["--size", "160x120", "--pixel-format", "yuyv", "--classes", classes]
+    let lesson = [model, "-", "--teach", "cat", "--shots", "3"] + raw
+    #expect(try run(lesson, input: cat + cat + cat).status == 0)
+    let taught = try folder.bytes("my.e3c")
+    #expect(try run([model, "-", "--teach", "dog", "--shots", "1"] + raw, input: cat).status == 0)
+    let forgot = try run([model, "--forget", "dog", "--classes", classes])
+    #expect(forgot.status == 0 && forgot.output == "\(classes): dog is forgotten; 1 class is left\n")
+    #expect(try folder.bytes("my.e3c") == taught)
+    #expect(try run([model, "--forget", "cat", "--classes", classes]).output.hasSuffix("; 0 classes are left\n"))
+    #expect(try run(lesson, input: cat + cat + cat).status == 0)
+    #expect(try folder.bytes("my.e3c") == taught)
+
+    for (arguments, status, problem) in [
+      ([model, "--forget", "dog", "--classes", classes], 1, "\(classes): holds no class dog"),
+      ([model, "--forget", "dog", "--classes", folder["no.e3c"]], 1, "\(folder["no.e3c"]): No such file or directory"),
+      ([model, "--forget", "dog"], 2, "--forget needs --classes FILE"),
+      ([model, "-", "--forget", "cat", "--classes", classes], 2, "no FRAME is taken here: '-'"),
+      ([model, "--forget", "cat", "--teach", "cat", "--classes", classes], 2, "--teach is for frames"),
+    ] {
+      let result = try run(arguments)
+      #expect(result.status == status && result.errors.contains(problem), "\(result.errors)")
+    }
+    #expect(try folder.bytes("my.e3c") == taught)
+  }
+
   @Test("teaches the bytes that the Swift interface does")
   func interface() throws {
     let pixels = try [UInt8](
@@ -91,6 +120,10 @@ struct LearnTests {
     let bytes = classes.bytes
     let read = try LearnedClasses(opened, copying: bytes.span.bytes)
     #expect(read.bytes == classes.bytes)
+    try read.remove(index)
+    #expect(try read.count == 0 && read.bytes == LearnedClasses(opened).bytes)
+    #expect(throws: E3Error.indexRange) { try read.remove(0) }
+    #expect(throws: E3Error.indexRange) { try read.remove(-1) }
   }
 
   @Test("a file that is none, damaged or of another model is one line, and stays as it was")

@@ -226,6 +226,41 @@ struct LearnedClassesTests {
     #expect(e3_classes_get_info(classes.handle, nil) == E3_ERROR_NULL_ARGUMENT)
   }
 
+  // promise: classes-remove
+  @Test("of which one is removed have the bytes, and the answers, as if it had never been there")
+  func remove() throws {
+    let model = try open()
+    /// Classes of these labels, each learned from pictures of its own.
+    func learned(_ labels: String) throws -> OpenClasses {
+      let classes = try OpenClasses(model, capacity: 20)
+      let session = try attached(model, classes)
+      for label in labels {
+        let index = try classes.add(String(label), kind: label == "u" ? E3_CLASS_UNLIKE : E3_CLASS_LEARNED)
+        for picture in 0..<3 {
+          let seed = UInt64(label.asciiValue ?? 0) * 8 + UInt64(picture)
+          try classes.learn(index, session, model.image(seed: seed))
+        }
+      }
+      return classes
+    }
+    // Of one panel and of two, the first, the last, the one that the others are unlike, and the only one.
+    let many = "abcdefghiujklmnopqr"
+    for (all, gone) in [("abc", "a"), ("abc", "b"), ("abc", "c"), ("aub", "u"), ("a", "a"), (many, "c"), (many, "r")] {
+      let classes = try learned(all)
+      let index = try #require(all.firstIndex(of: Character(gone)).map { all.distance(from: all.startIndex, to: $0) })
+      try check(e3_classes_remove(classes.handle, UInt32(index)))
+      let rest = try learned(all.filter { String($0) != gone })
+      #expect(classes.file == rest.file, "\(gone) of \(all)")
+      #expect(try OpenClasses(model, file: classes.file).file == rest.file)
+      let image = model.image(seed: UInt64(Character("b").asciiValue ?? 0) * 8)
+      let answers = try [classes, rest].map { try attached(model, $0).run(image) }
+      #expect(answers[0].learned_class == answers[1].learned_class)
+      #expect(answers[0].learned_distance.bitPattern == answers[1].learned_distance.bitPattern)
+      #expect(e3_classes_remove(classes.handle, UInt32(all.count - 1)) == E3_ERROR_INDEX_RANGE)
+    }
+    #expect(e3_classes_remove(nil, 0) == E3_ERROR_NULL_ARGUMENT)
+  }
+
   @Test("tell what they are")
   func info() throws {
     let model = try open()

@@ -613,6 +613,10 @@ E3_API e3_status e3_classes_add(e3_classes *classes, const char *label, e3_class
  * At most 65535 pictures of a class. */
 E3_API e3_status e3_classes_learn(e3_classes *classes, uint32_t index, e3_session *session);
 
+/* Takes class `index` out; those behind it have an index less from then on. The bytes are as if it had never been added. From
+ * interface version 1.4. Errors: E3_ERROR_INDEX_RANGE. */
+E3_API e3_status e3_classes_remove(e3_classes *classes, uint32_t index);
+
 /* One class. */
 typedef struct e3_class {
   uint32_t struct_size;

@@ -6,6 +6,7 @@ var helpText: StaticString {
   usage: e3-run MODEL.e3 FRAME... [options]
          e3-run MODEL.e3 --tensor IN.npy [options]
          e3-run MODEL.e3 FRAME... --teach LABEL --classes FILE.e3c [options]
+         e3-run MODEL.e3 --forget LABEL --classes FILE.e3c
          e3-run MODEL.e3 --self-test | --verify [options]
          e3-run --list-cameras [NODE...]
 
@@ -64,6 +65,7 @@ var helpText: StaticString {
     --teach LABEL         learn a class from the next frames instead of answering them, and write --classes FILE, which
                           is begun when it is not there. Pictures from several sides: with a camera take --fps 0.5
     --shots N             pictures that --teach takes (5); with fewer than 3 an answer is at most unsure
+    --forget LABEL        take a class out of --classes FILE; --teach can then begin it anew
     --self-test           verify, then run the model's golden input and compare the answer with the stored bits
     --verify              compare every byte of the model file with its checksums; a plain run reads only the table, and
                           does not notice a damaged weight

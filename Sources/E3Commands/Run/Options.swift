@@ -6,7 +6,7 @@ import CE3Pictures
 struct Options {
   /// What to do.
   enum Task {
-    case frames, tensor, selfTest, verify, listCameras, help, version
+    case frames, tensor, forget, selfTest, verify, listCameras, help, version
   }
 
   var task = Task.frames
@@ -34,6 +34,8 @@ struct Options {
   var trust: UnsafePointer<CChar>?
   /// Label of the learned class that the frames are pictures of; nil: they are to be answered.
   var teach: UnsafePointer<CChar>?
+  /// Label of the learned class that is taken out; nil: none is.
+  var forget: UnsafePointer<CChar>?
   /// Pictures to learn; nil: 5.
   var shots: Int?
   /// Path of the `.npy`.
@@ -46,7 +48,7 @@ struct Options {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
     flip= alpha= max-pixels= max-work= max-arena= frames= fps= tensor= deadline= load= resident= watch-model \
-    trust= classes= teach= shots= \
+    trust= classes= teach= shots= forget= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
     """
@@ -55,7 +57,7 @@ struct Options {
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
     case flip, alpha, maxPixels, maxWork, maxArena, frames, fps, tensor, deadline, load, resident, watchModel
-    case trust, classes, teach, shots
+    case trust, classes, teach, shots, forget
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
   }
@@ -126,6 +128,9 @@ struct Options {
         task = .listCameras
       case .classes: session.classes = argument
       case .teach: teach = argument
+      case .forget:
+        forget = argument
+        task = .forget
       case .shots: shots = try OptionValue.number(argument, 1...65535, "--shots takes 1 to 65535, not")
       case .selfTest: task = .selfTest
       case .verify: task = .verify
@@ -153,6 +158,7 @@ struct Options {
   private mutating func checkTeaching() throws(Failure) {
     // A smoothed answer is of the model's own classes.
     guard session.classes == nil || board.smooth == 1 else { throw .usage("--smooth does not know --classes") }
+    guard forget == nil || session.classes != nil else { throw .usage("--forget needs --classes FILE") }
     guard teach != nil else {
       if shots != nil { throw .usage("--shots belongs to --teach") }
       return

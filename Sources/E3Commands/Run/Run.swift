@@ -77,6 +77,19 @@ struct Run: ~Copyable {
     }
   }
 
+  /// Takes a class out of the file of learned classes.
+  func forget() throws(Failure) {
+    guard let label = options.forget, let learned = model.value.learned else { return }
+    try learned.forget(label)
+    let (count, output) = (learned.info.count, TextStream.output)
+    output.write(cString: learned.path)
+    output.write(": ")
+    output.write(cString: label)
+    output.write(" is forgotten; ")
+    output.write(Int(count))
+    output.write(count == 1 ? " class is left\n" : " classes are left\n")
+  }
+
   /// Answers every image of the `.npy` file.
   mutating func tensor() throws(Failure) {
     guard let path = options.tensor else { return }

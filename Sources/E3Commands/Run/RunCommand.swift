@@ -25,6 +25,7 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
       case .selfTest: try run.selfTest()
       case .verify: try run.verify()
       case .tensor: try run.tensor()
+      case .forget: try run.forget()
       default: try run.frames(arguments, options.firstOperand + 1..<Int(count))
       }
       if run.hasFailed || run.unattended.hasFailed { status = 1 }

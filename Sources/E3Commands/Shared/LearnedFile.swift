@@ -85,17 +85,34 @@ struct LearnedFile {
     return e3_classes_get_class(handle, index, &learned) == 0 ? learned : nil
   }
 
-  /// Index of the class with a label, which is added when there is none.
-  func index(of label: UnsafePointer<CChar>) throws(Failure) -> UInt32 {
+  /// The class with a label; nil when there is none.
+  private func find(_ label: UnsafePointer<CChar>) -> (index: UInt32, kind: e3_class_kind)? {
     let wanted = CString.bytes(label)
     for index in 0..<info.count {
       guard let learned = learned(index), learned.text.count == wanted.count else { continue }
       var isSame = true
       for place in 0..<wanted.count where learned.text[place] != wanted[place] { isSame = false }
-      guard isSame else { continue }
-      if learned.kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
+      if isSame { return (index, learned.kind) }
+    }
+    return nil
+  }
+
+  /// Takes the class with a label out, and writes the file.
+  func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
+    guard let (index, _) = find(label) else {
+      throw .report(path, "holds no class ") { $0.write(cString: label) }
+    }
+    try Self.check(path, e3_classes_remove(handle, index))
+    try save()
+  }
+
+  /// Index of the class with a label, which is added when there is none.
+  func index(of label: UnsafePointer<CChar>) throws(Failure) -> UInt32 {
+    if let (index, kind) = find(label) {
+      if kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
       throw .report(label, "is what the file calls the pictures of other things; give the class another name")
     }
+    let wanted = CString.bytes(label)
     guard (1...Int(E3_CLASS_LABEL_BYTES)).contains(wanted.count) else {
       throw .report(path, "a label of a learned class has 1 to 40 bytes")
     }
@@ -117,7 +134,7 @@ struct LearnedFile {
       error = e3c_replace_file(path, memory, bytes, nil)
     }
     guard error != stale else {
-      throw .report(path, "was changed meanwhile; nothing is written: teach the class again")
+      throw .report(path, "was changed meanwhile; nothing is written: do it again")
     }
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }

@@ -231,6 +231,7 @@ FUNCTIONS = {
     "e3_classes_get_info": (ctypes.c_int32, [c_void_p, POINTER(ClassesInfo)]),
     "e3_classes_add": (ctypes.c_int32, [c_void_p, c_char_p, c_uint32, POINTER(c_uint32)]),
     "e3_classes_learn": (ctypes.c_int32, [c_void_p, c_uint32, c_void_p]),
+    "e3_classes_remove": (ctypes.c_int32, [c_void_p, c_uint32]),
     "e3_classes_get_class": (ctypes.c_int32, [c_void_p, c_uint32, POINTER(Class)]),
 }
 

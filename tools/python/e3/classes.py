@@ -83,6 +83,12 @@ class Classes:
             self._labels = [self[index].label for index in range(len(self))]
         return self._labels
 
+    def remove(self, label: str) -> None:
+        if label not in self.labels:
+            raise KeyError(label)
+        check(lib.e3_classes_remove(self.handle, self.labels.index(label)), label)
+        self._labels = None
+
     def index(self, label: str, kind: str) -> int:
         """The class with a label, added when there is none."""
         if label in self.labels:

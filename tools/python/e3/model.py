@@ -237,6 +237,13 @@ class Model:
                 self._idle.append(session)
         return self._learned[index]
 
+    def forget(self, label: str) -> None:
+        """Takes a learned class out, "unlike" too, as if it had never been learned. KeyError where there is none. No other
+        thread may use the model meanwhile."""
+        if self._learned is None:
+            raise KeyError(label)
+        self._learned.remove(label)
+
     @property
     def learned(self) -> List[LearnedClass]:
         """The learned classes."""

@@ -55,6 +55,24 @@ def test_a_learned_class_is_the_answer_and_other_answers_stay(tmp_path):
     assert again(frame(CAT)).learned_distance == model(frame(CAT)).learned_distance
 
 
+def test_a_class_is_forgotten_as_if_it_had_never_been_learned(tmp_path):
+    def saved(model, name):
+        model.save_classes(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    model, plain = e3.Model(MODEL), e3.Model(MODEL)
+    model.learn("trouser", [frame(TROUSER)] * 2)
+    for either in (model, plain):
+        either.learn("cat", [frame(CAT)] * 3)
+    model.forget("trouser")
+    assert [learned.label for learned in model.learned] == ["cat"] and model(frame(CAT)).learned == "cat"
+    assert saved(model, "a.e3c") == saved(plain, "b.e3c")
+    with pytest.raises(KeyError):
+        model.forget("trouser")
+    with pytest.raises(KeyError):
+        e3.Model(MODEL).forget("cat")
+
+
 def test_what_does_not_serve_is_refused(tmp_path):
     model = e3.Model(MODEL)
     with pytest.raises(ValueError, match="no learned classes"):
