@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Times the E3 runtime against ONNX Runtime and OpenVINO on the same models, alternating in one run.
+"""Times the E3 runtime against five other runtimes on the same models, alternating in one run.
 
 Every runtime answers one image at a time in a process of its own on the same cores. All exports are checked in float32
 against `e3-convert reference` before their int8 forms are timed. Prints a table in Markdown.
 """
 
 import argparse
+import importlib.util
 import json
 import os
+import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,12 +31,24 @@ PEERS = {
   "ONNX Runtime tuned": ("onnxruntime", "tuned", "dynamic"),
   "OpenVINO natural": ("openvino", "natural", "static"),
   "OpenVINO tuned": ("openvino", "tuned", "static"),
+  "ncnn": ("ncnn", "ncnn", "int8"),
+  "LiteRT": ("litert", "litert", "int8"),
+  "ggml": ("ggml", "ggml", "int8"),
 }
+# What Python has to find for an engine; those that a module named peer_ENGINE writes for, with the endings of their
+# files; and those of them that do not take experts.
+MODULES = {"onnxruntime": ("onnx", "onnxruntime"), "openvino": ("openvino", "onnx", "onnxruntime"), "ncnn": ("ncnn",),
+           "litert": ("ai_edge_litert", "flatbuffers"), "ggml": ("ggml",)}
+ENDINGS = {"ncnn": "ncnn", "litert": "tflite", "ggml": "safetensors"}
+DENSE_ONLY = ("ncnn", "litert")
 # Columns of the table.
 COLUMNS = {
   "E³ runtime": ["E³ runtime"],
   "ONNX Runtime, natural / tuned export": ["ONNX Runtime natural", "ONNX Runtime tuned"],
   "OpenVINO, natural / tuned export": ["OpenVINO natural", "OpenVINO tuned"],
+  "ncnn": ["ncnn"],
+  "LiteRT": ["LiteRT"],
+  "ggml": ["ggml"],
 }
 IMAGES = 4
 FLOAT_TOLERANCE = 1e-3  # of logits with a deviation of about 5
@@ -81,12 +96,37 @@ def convert(*command):
   return subprocess.run([CONVERT, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def remove(path):
+  if path.is_dir():
+    shutil.rmtree(path)
+  else:
+    path.unlink()
+
+
+def installed(engine):
+  """Whether it can be run here. ggml's fastest form on ARM lays weights out anew, which its Python interface lacks."""
+  if engine == "ggml" and platform.machine() not in ("x86_64", "AMD64"):
+    return False
+  return all(importlib.util.find_spec(module) for module in MODULES[engine])
+
+
+def peers_of(name):
+  """Entries of PEERS that run here and take the model."""
+  has_experts = "moe" in MODELS[name][1]["encoder"]
+  return {peer: entry for peer, entry in PEERS.items()
+          if installed(entry[0]) and not (has_experts and entry[0] in DENSE_ONLY)}
+
+
+def file_of(export, how):
+  return f"{export}.{how}.{ENDINGS.get(export, 'onnx')}"
+
+
 def exports_of(peers):
   """{export: [how int8]} of entries of PEERS."""
   return {export: [how for _, of, how in peers if of == export] for _, export, _ in peers}
 
 
-def prepare(name, peers=tuple(PEERS.values())):
+def prepare(name, peers):
   """Makes everything that the model's measurement needs in its folder of the build directory."""
   folder = BUILD / name
   folder.mkdir(exist_ok=True)
@@ -94,7 +134,7 @@ def prepare(name, peers=tuple(PEERS.values())):
   text = json.dumps(config, indent=2)
   if not (folder / "config.json").exists() or (folder / "config.json").read_text() != text:
     for file in folder.iterdir():
-      file.unlink()
+      remove(file)
     (folder / "config.json").write_text(text)
   model = ("--config", folder / "config.json")
   weights = make(folder / "weights.safetensors", lambda path: convert("random", *model, "-o", path))
@@ -109,17 +149,25 @@ def prepare(name, peers=tuple(PEERS.values())):
 
   make(folder / "images.npy", lambda path: save(path, images[0]))
   for export, hows in exports_of(peers).items():
-    targets = [folder / f"{export}.{how}.onnx" for how in hows]
-    source = folder / f"{export}.float.onnx"
-    written_by = max(Path(__file__).with_name(part).stat().st_mtime for part in ("export.py", "graph.py", "quantise.py"))
+    own = export in ENDINGS
+    targets = [folder / file_of(export, how) for how in hows]
+    source = folder / file_of(export, "float")
+    parts = (f"peer_{export}.py", "layers.py") if own else ("export.py", "graph.py", "quantise.py")
+    written_by = max(Path(__file__).with_name(part).stat().st_mtime for part in parts)
     for path in (source, *targets):
       if path.exists() and path.stat().st_mtime < written_by:
-        path.unlink()
+        remove(path)
     if all(path.exists() for path in (source, *targets)):
+      continue
+    from safetensors.numpy import load_file
+
+    if own:
+      peer = importlib.import_module(f"peer_{export}")
+      for path in (source, *targets):
+        make(path, lambda path: peer.write(config, load_file(weights), path, is_int8=".int8." in path.name))
       continue
     import quantise
     from export import write
-    from safetensors.numpy import load_file
 
     make(source, lambda path: write(export, config, load_file(weights), path))
     for how, target in zip(hows, targets):
@@ -164,10 +212,10 @@ def reference_logits(folder):
   return np.array([[member["logits"] for member in json.loads(line)["members"]] for line in lines])
 
 
-def check_float(folder, reference, options):
+def check_float(folder, peers, reference, options):
   """Every export computes the reference's function in every engine that runs it."""
-  for engine, export in {(engine, export): None for engine, export, _ in PEERS.values()}:
-    worker = Worker(engine, folder, f"{export}.float.onnx", options)
+  for engine, export in {(engine, export): None for engine, export, _ in peers.values()}:
+    worker = Worker(engine, folder, file_of(export, "float"), options)
     worker.close()
     error = np.abs(worker.logits - reference).max()
     note(f"  float32 {engine} {export}: logits within {error:.1e} of the reference")
@@ -178,16 +226,17 @@ def check_float(folder, reference, options):
 def measure(name, options):
   """{runtime: {min, median, error, bytes}} of the int8 models."""
   note(MODELS[name][0])
-  folder = prepare(name)
+  peers = peers_of(name)
+  folder = prepare(name, tuple(peers.values()))
   model = (folder / "weights.safetensors", "--config", folder / "config.json")
   make(folder / "reference.jsonl",
        lambda path: path.write_text(
          convert("reference", *model, "--capacity", "none", "--tensor", folder / "images.npy", "--json")))
   reference = reference_logits(folder)
-  check_float(folder, reference, options)
+  check_float(folder, peers, reference, options)
   workers = {"E³ runtime": Worker("e3", folder, "model.e3", options)}
-  for peer, (engine, export, how) in PEERS.items():
-    workers[peer] = Worker(engine, folder, f"{export}.{how}.onnx", options)
+  for peer, (engine, export, how) in peers.items():
+    workers[peer] = Worker(engine, folder, file_of(export, how), options)
   rounds = max(1, options.repeats // 10)
   for _ in range(rounds):
     for worker in workers.values():
@@ -207,7 +256,7 @@ def measure(name, options):
 
 def table(results):
   """Markdown: milliseconds of the fastest run (and the median), how many times as long the fastest peer takes, the
-  deviation of the int8 logits from the float logits and resident memory."""
+  deviation of the int8 logits from the float logits and resident memory. A dash: not for this model, or not here."""
   head = ["model", *COLUMNS, "fastest peer ÷ ours", "int8 deviation, ours / peers", "memory in MB, ours / peers"]
   lines = [head, ["---"] * len(head)]
   for name, result in results.items():
@@ -219,13 +268,19 @@ def table(results):
       return f"{ours[key] * scale:.{digits}f} / {min(values):.{digits}f} to {max(values):.{digits}f}"
 
     times = {runtime: f"{one['min']:.2f} ({one['median']:.2f})" for runtime, one in result.items()}
-    lines.append([MODELS[name][0], *(" / ".join(times[one] for one in column) for column in COLUMNS.values()),
+    cells = (" / ".join(times.get(one, "–") for one in column) for column in COLUMNS.values())
+    lines.append([MODELS[name][0], *cells,
                   f"{ratios[0]:.2f} ({ratios[1]:.2f})", f"{spread('error', 100, 1)} %", spread("bytes", 1e-6, 0)])
   return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main():
   options = arguments()
+  for engine in dict.fromkeys(engine for engine, _, _ in PEERS.values()):
+    if not installed(engine):
+      note(f"{engine} is not installed here, or does not run here: it is left out")
+  if not any(map(installed, MODULES)):
+    sys.exit("tools/peers/run: no other runtime is installed here")
   results = {name: measure(name, options) for name in options.models}
   print(f"Batch 1, {options.threads} thread{'s' * (options.threads > 1)}, {options.clock} time in ms: fastest "
         f"(median) of {options.repeats} runs, alternating.\n")

@@ -52,10 +52,53 @@ def open_openvino(model, threads, _):
   return run, lambda: request.get_output_tensor(0).data.copy()
 
 
+def open_ncnn(model, threads, _):
+  import ncnn
+
+  net = ncnn.Net()
+  net.opt.num_threads = threads
+  allocators = ncnn.PoolAllocator(), ncnn.PoolAllocator()
+  net.opt.blob_allocator, net.opt.workspace_allocator = allocators
+  if net.load_param(f"{model}/param") or net.load_model(f"{model}/bin"):
+    raise ValueError(f"{model}: ncnn does not load it")
+  with open(f"{model}/shape.json") as file:
+    shape = json.load(file)
+  answer = []
+
+  def run(image, _=allocators):
+    extractor = net.create_extractor()
+    extractor.input("image", ncnn.Mat(image.reshape(shape)))
+    answer[:] = [np.array(extractor.extract("logits")[1]).reshape(1, -1)]
+
+  return run, lambda: answer[0]
+
+
+def open_litert(model, threads, _):
+  from ai_edge_litert.interpreter import Interpreter
+
+  interpreter = Interpreter(model, num_threads=threads)
+  interpreter.allocate_tensors()
+  first, last = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+  def run(image):
+    interpreter.set_tensor(first, image[None])
+    interpreter.invoke()
+
+  return run, lambda: interpreter.get_tensor(last)
+
+
+def open_ggml(model, threads, _):
+  from peer_ggml import Session
+
+  session = Session(model, threads)
+  return session.run, session.logits
+
+
 def main(engine, model, images, threads, library=None):
   images = [np.ascontiguousarray(image) for image in np.load(images)]
   before = resident()
-  openers = {"e3": open_e3, "onnxruntime": open_onnxruntime, "openvino": open_openvino}
+  openers = {"e3": open_e3, "onnxruntime": open_onnxruntime, "openvino": open_openvino, "ncnn": open_ncnn,
+             "litert": open_litert, "ggml": open_ggml}
   run, logits = openers[engine](model, int(threads), library)
   answers = []
   for image in images:
