@@ -24,6 +24,8 @@ public struct CalibrationSummary: Sendable {
   public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
   /// What decides between known and unknown, and why; nil without distances.
   public internal(set) var choice: UnknownChoice?
+  /// After which networks an answer may stop; empty where it was not asked for.
+  public internal(set) var early: [EarlyStop] = []
   /// Values of a representation, whose covariance the class statistics hold.
   public let representation: Int
 
@@ -60,6 +62,9 @@ public struct CalibrationSummary: Sendable {
   public var text: String {
     var fit = calibrationText(calibration, setThresholds: setThresholds)
     if let text = choice?.text, !text.isEmpty { fit += "\n" + text }
+    for (index, stop) in early.enumerated() {
+      fit += "\n  \(padded("early, network \(index + 1)", 20)) " + earlyText(stop.stored)
+    }
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {

@@ -36,7 +36,8 @@ class Answer:
     relative_distance: the relative one, of squares; None likewise
     unknown_score: what decides whether the picture is unknown: a distance, and where the calibration says so an entropy with
         it; None likewise
-    classes, members: C and M
+    classes, members: C and M, of the networks that answered
+    networks: of the file that answered: all, or fewer where the model stops early
     learned: label of the learned class that is the answer, as the decision then says; None when none is
     nearest_learned: label of the nearest learned class, the answer or not; None without learned classes
     learned_distance, learned_radius: distance from it, 0 to 2, and its radius; None likewise
@@ -52,6 +53,7 @@ class Answer:
         "_width",
         "classes",
         "members",
+        "networks",
         "top_class",
         "top_probability",
         "decision",
@@ -73,7 +75,7 @@ class Answer:
         classes, members = result.classes, result.members
         self._labels = labels
         self._width = width
-        self.classes, self.members = classes, members
+        self.classes, self.members, self.networks = classes, members, result.networks
         self._probabilities = string_at(result.probabilities, 4 * classes)
         self._member_logits = string_at(result.member_logits, 4 * classes * members)
         self._member_probabilities = string_at(result.member_probabilities, 4 * classes * members)
