@@ -13,8 +13,8 @@ import E3Models
 /// a new image's, so the threshold would call too many new images unknown. What decides between known and unknown is
 /// chosen by how well it tells foreign images: known ones whose quarters are exchanged, and those of `unknown`. No
 /// threshold is fitted to them. Where it is asked for, the images of the thresholds also say after which networks of a
-/// deep ensemble an answer may stop. A calibrated model is calibrated anew. The output appears under its name only when it is
-/// complete; the same input gives the same bytes, whatever the number of threads.
+/// deep ensemble an answer may stop. A calibrated model is calibrated anew. The output appears under its name only when
+/// it is complete; the same input gives the same bytes, whatever the number of threads.
 ///
 /// - Parameters:
 ///   - path: The model file.
@@ -172,11 +172,12 @@ public func calibrate(
   var parts = CalibrationParts(
     calibration, choice.flatMap { sections[$0.score.hasUnitLength] },
     setThresholds: thresholds.sets.classThresholds, expertUses: observations.expertUses)
-  var early: [EarlyStop] = []
+  var early: (stops: [EarlyStop], worth: EarlyWorth)?
   if let share = options.earlyShare {
-    early = try earlyStops(
+    let fitted = try earlyStops(
       of: model, images, parts, share: share, output: output, threads: options.threads, progress: progress)
-    parts.early = (share, early)
+    parts.early = (share, fitted.stops)
+    early = fitted
   }
   let writer = try parts.write(model, to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
@@ -187,7 +188,8 @@ public func calibrate(
     calibration, before: observations, after: thresholds.tempered, representation: model.representationSize)
   summary.choice = choice
   summary.setThresholds = thresholds.sets.classThresholds
-  summary.early = early
+  summary.early = early?.stops ?? []
+  summary.earlyWorth = early?.worth
   let worst = thresholds.worstClass
   summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
   summary.doubts = doubts(

@@ -43,9 +43,9 @@ extension EarlyStop {
   /// The stop that takes the most of `candidates`, so that (differing + 1) / (stopped + 1) of them is at most `share`.
   ///
   /// The one that is added stands for the next image (conformal risk control: Angelopoulos, Bates, Fisch, Lei and Schuster
-  /// 2024): with n images and a stricter limit for lower probabilities, the chance that a new image stops and differs is
-  /// at most `share`; to ask it of those that stop, and not of all, is stricter. Of limits of the unknown score the one that
-  /// stops most is taken, which is a choice among few.
+  /// 2024): for a given limit of the score, the chance that a new image stops and differs is at most `share`; to ask it of
+  /// those that stop, and not of all, is stricter. Two things are not in that bound: of several limits of the score the one
+  /// that stops most is taken, and the decisions come from thresholds that were fitted to the same images.
   ///
   /// - Parameter count: images, the candidates among them.
   init(_ candidates: [Candidate], count: Int, share: Double) {
@@ -74,6 +74,32 @@ extension EarlyStop {
   }
 }
 
+/// What all images come to when some of them stop early, and when none does.
+public struct EarlyWorth: Sendable {
+  public let whole, early: Figures
+
+  public struct Figures: Sendable {
+    /// Shares of the images: accepted, not called unknown, and with their class in their set.
+    public let accept, known, setCoverage: Double
+    /// Of the tempered probabilities.
+    public let accuracy, negativeLogLikelihood: Double
+
+    init(_ observations: Observations) {
+      let verdicts = observations.verdicts
+      func share(_ condition: (Observations.Verdict) -> Bool) -> Double {
+        Double(verdicts.count(where: condition)) / Double(max(verdicts.count, 1))
+      }
+      accept = share { $0.decision == .accept }
+      known = share { $0.decision != .unknown }
+      setCoverage = share(\.setHoldsTruth)
+      let right = verdicts.indices.count { verdicts[$0].topClass == observations.classes[$0] }
+      accuracy = Double(right) / Double(max(verdicts.count, 1))
+      let sum = verdicts.reduce(0) { $0 + logProbability($1.trueProbability) }
+      negativeLogLikelihood = -sum / Double(max(verdicts.count, 1))
+    }
+  }
+}
+
 /// Fits after which networks of `model` an answer may stop: for one network after the other, to the images that have not
 /// stopped before.
 ///
@@ -87,7 +113,7 @@ func earlyStops(
   of model: MappedModel, _ images: LabelledImages, _ parts: CalibrationParts, share: Double, output: String,
   threads: Int,
   progress: (String, Double) -> Void
-) throws(FileError) -> [EarlyStop] {
+) throws(FileError) -> (stops: [EarlyStop], worth: EarlyWorth) {
   func observed(_ stops: [EarlyStop], _ stage: String) throws(FileError) -> Observations {
     var provisional = parts
     provisional.early = (share, stops)
@@ -99,18 +125,19 @@ func earlyStops(
   }
 
   var stops = [EarlyStop](repeating: .never, count: model.networks.count - 1)
-  let whole = try observed(stops, "all networks").verdicts
+  let whole = try observed(stops, "all networks")
   for network in stops.indices {
     var trial = stops
     trial[network] = .always
     let found = try observed(trial, network == 0 ? "network 1" : "networks 1 to \(network + 1)")
     let candidates = found.indices.filter { found.verdicts[$0].networks == network + 1 }.map { index in
-      let verdict = found.verdicts[index]
+      let (verdict, expected) = (found.verdicts[index], whole.verdicts[index])
       return EarlyStop.Candidate(
         probability: verdict.probability, unknownScore: found.unknownScores[index],
-        differs: (verdict.topClass, verdict.decision) != (whole[index].topClass, whole[index].decision))
+        differs: (verdict.topClass, verdict.decision) != (expected.topClass, expected.decision))
     }
     stops[network] = EarlyStop(candidates, count: images.count, share: share)
   }
-  return stops
+  let early = try observed(stops, "stopping early")
+  return (stops, EarlyWorth(whole: .init(whole), early: .init(early)))
 }

@@ -18,7 +18,7 @@ struct Observations: Sendable {
   var distances: [Float] = []
   var relativeDistances: [Float] = []
   var unknownScores: [Float] = []
-  /// `[N]` what the file says of the answer: top class, its tempered probability, decision, networks that answered.
+  /// `[N]` what the file says of the answer.
   private(set) var verdicts: [Verdict] = []
   /// `[N]` of the members' mean, and between them, in nats.
   var entropies: [Float] = []
@@ -33,8 +33,12 @@ struct Observations: Sendable {
   /// What an answer comes to.
   struct Verdict: Sendable {
     let topClass: Int
-    let probability: Float
+    /// Of the top class, and of the true one: tempered.
+    let probability, trueProbability: Float
     let decision: Decision
+    /// Whether the true class is in the prediction set.
+    let setHoldsTruth: Bool
+    /// Those that answered.
     let networks: Int
   }
 
@@ -132,7 +136,8 @@ struct Observations: Sendable {
     unknownScores.append(answer.unknownScore ?? .nan)
     verdicts.append(
       Verdict(
-        topClass: answer.topClass, probability: answer.topProbability, decision: answer.decision,
+        topClass: answer.topClass, probability: answer.topProbability, trueProbability: answer.probabilities[label],
+        decision: answer.decision, setHoldsTruth: Array(copying: answer.predictionSet).contains(UInt32(label)),
         networks: answer.networkCount))
     entropies.append(answer.totalEntropy)
     mutualInformation.append(answer.mutualInformation)

@@ -143,7 +143,8 @@ extension Report {
     var table = TextTable()
     guard !early.isEmpty else { return table }
     table.add([
-      "", "stop", "of them differ", "time", "accept", "unsure", "unknown", "accuracy", "NLL", "true class in set",
+      "", "stop", "of them differ", "time", "accept", "unsure", "unknown", "accuracy", "NLL", "ECE",
+      "true class in set",
     ])
     for (place, answers) in early.enumerated() {
       let scores = place == 0 ? answers.scores(labels) : nil
@@ -151,7 +152,8 @@ extension Report {
         var row = ["\(fileName(answers.dataSet)), \(title)"] + first
         row += [percent(decisions.accept, 1), percent(decisions.unsure, 1), percent(decisions.unknown, 1)]
         if let scores {
-          row += [percent(scores.scores.accuracy), decimals(scores.scores.nll, 4), percent(scores.sets.coverage)]
+          row += [percent(scores.scores.accuracy), decimals(scores.scores.nll, 4), decimals(scores.scores.ece, 4)]
+          row.append(percent(scores.sets.coverage))
         }
         table.add(row)
       }

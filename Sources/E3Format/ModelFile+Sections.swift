@@ -17,7 +17,7 @@ extension ModelFile {
     if goldenIndex >= 0 { try validateGolden() }
     try validateCalibration(header)
     try validateExpertUses()
-    try validateEarlyStops()
+    try validateEarlyStops(header)
   }
 
   private func validateLabels() throws(E3Error) {

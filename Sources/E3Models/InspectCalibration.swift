@@ -61,14 +61,6 @@ package func earlyText(_ stop: e3_file_early_stop) -> String {
   return "stops \(percent(stop.stopped)) of the images, \(limits): \(percent(stop.differing, 2)) of them differ"
 }
 
-extension ModelFile {
-  /// The share of the images that stop early and may differ. The file must have early stops.
-  package var earlyShare: Float {
-    let index = sections.first { extent(at: $0).kind == UInt32(ExtentKind.earlyStops.rawValue) }
-    return index.map { bytes(at: $0).load(as: e3_file_early.self).share } ?? .nan
-  }
-}
-
 /// The early stops of a file, in lines for people, indented by two; empty where it has none.
 func earlyStopLines(_ file: ModelFile) -> [String] {
   guard file.hasEarlyStops else { return [] }

@@ -324,6 +324,10 @@ extension UnsafeMutablePointer<Session> {
     ).predict()
     result.networks = UInt32(index + 1)
     guard isLast || result.mayStop(model.earlyStop(afterNetwork: index)) else { return nil }
+    // What is recorded of the networks that are left out is of an earlier frame.
+    for later in index + 1..<model.networkCount {
+      pointee.networks[later].space.routingRecord.clear(pointee.networks[later].model.shape)
+    }
     if let learned = pointee.learned { encoder(worker: 0).compare(learned, with: &result) }
     return result
   }

@@ -42,7 +42,8 @@ struct EnsembleTests {
       model: whole, data: data, statistics: statistics, output: folder["early.e3"], options: options)
     let stop = try #require(summary.early.first)
     #expect(summary.early.count == 1 && stop.stopped > 0 && stop.differing <= 0.2)
-    #expect(summary.text.contains("early, network 1"))
+    #expect(summary.text.contains("early, network 1") && summary.text.contains("early, in all"))
+    let (worth, labels) = (try #require(summary.earlyWorth), try #require(data.labels))
     let file = try folder.bytes("early.e3")
     #expect(file.header.version_minor == 2 && file.verifyError == nil)
     let model = try verify(model: folder["early.e3"])
@@ -52,12 +53,17 @@ struct EnsembleTests {
     var all = try ModelSession(model)
     var early = try ModelSession(model, stopsEarly: true)
     var (stopped, differing) = (0, 0)
+    var counts = (accepted: (whole: 0, early: 0), held: (whole: 0, early: 0))
     for index in 0..<1200 {
       let image = try data.image(at: index)
       let answer = try all.run(image, name: "image")
-      let (expected, decision) = (answer.topClass, answer.decision)
+      let (expected, decision, label) = (answer.topClass, answer.decision, UInt32(labels[index]))
+      if decision == .accept { counts.accepted.whole += 1 }
+      if Array(copying: answer.predictionSet).contains(label) { counts.held.whole += 1 }
       let found = try early.run(image, name: "image")
       let (networks, members) = (found.networkCount, found.memberCount)
+      if found.decision == .accept { counts.accepted.early += 1 }
+      if Array(copying: found.predictionSet).contains(label) { counts.held.early += 1 }
       #expect(members == (networks == 1 ? 2 : 3))
       guard networks == 1 else { continue }
       stopped += 1
@@ -66,6 +72,13 @@ struct EnsembleTests {
     #expect(abs(Double(stopped) / 1200 - stop.stopped) < 1e-9)
     #expect(abs(Double(differing) / Double(stopped) - stop.differing) < 1e-9)
     #expect(Double(differing + 1) <= 0.2 * Double(stopped + 1))
+    // What it costs is what the file does.
+    #expect(abs(worth.whole.accept - Double(counts.accepted.whole) / 1200) < 1e-9)
+    #expect(abs(worth.early.accept - Double(counts.accepted.early) / 1200) < 1e-9)
+    #expect(abs(worth.whole.setCoverage - Double(counts.held.whole) / 1200) < 1e-9)
+    #expect(abs(worth.early.setCoverage - Double(counts.held.early) / 1200) < 1e-9)
+    #expect(abs(worth.whole.negativeLogLikelihood - summary.negativeLogLikelihood.after) < 1e-6)
+    #expect(abs(worth.whole.accuracy - summary.accuracy) < 1e-9 && worth.early.negativeLogLikelihood.isFinite)
     // Calibrated anew without it, the stops are gone; the rest has the same bytes as without it at once.
     options.earlyShare = nil
     try calibrate(

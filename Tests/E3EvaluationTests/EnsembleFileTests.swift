@@ -68,7 +68,8 @@ struct EnsembleFileTests {
       #expect(try #require(row["differing"] as? Double) <= 0.3 && #require(row["time"] as? Double) > 0)
     }
     // What all networks say is what is said of the file anyway.
-    let (calibrated, all) = (found.object["calibrated"] as? [String: Any], rows[0]["all_networks"] as? [String: Any])
+    let calibrated = try found.object["calibrated"] as? [String: Any]
+    let all = rows[0]["all_networks"] as? [String: Any]
     #expect(calibrated?["nll"] as? Double == all?["nll"] as? Double)
     let text = try BuiltCommand("e3-eval").run(evaluation)
     #expect(text.output.contains("answers that stop early, beside those of all networks"))

@@ -31,7 +31,7 @@ struct EarlyStopTests {
     #expect(try Self.file.bytes.verifyError == nil)
     try Self.file.bytes.withAligned { raw in
       let model = try ModelFile(validating: raw)
-      #expect(model.hasEarlyStops)
+      #expect(model.hasEarlyStops && model.earlyShare == 0.005)
       let stops = (0..<2).map { model.earlyStop(afterNetwork: $0) }
       #expect(stops.map(\.probability) == [0.5, 0.75] && stops.map(\.unknown_score) == [-2, -1])
       #expect(stops.map(\.stopped) == [0.5, 0.5] && stops.map(\.differing) == [0.01, 0.01])
@@ -49,12 +49,38 @@ struct EarlyStopTests {
     #expect(try file.bytes.openError == .fileTable)
   }
 
+  // promise: format-early-values
   @Test("that are not finite are refused", arguments: Array(stride(from: 8, to: 48, by: 4)))
   func notFinite(offset: Int) throws {
-    guard offset != 12 else { return }
     for value in [Float.nan, .infinity, -.infinity] {
       #expect(try edited { try $0.write(value, in: .earlyStops, at: offset) }.openError == .fileValues)
     }
+  }
+
+  // promise: format-early-values
+  @Test(
+    "of a share that is none, or of a negative probability, are refused; the bounds are not",
+    arguments: [
+      (8, [0, -0.25, 1.25], [1, .leastNonzeroMagnitude]), (16, [-0.25], [0, 1, 2, .greatestFiniteMagnitude]),
+      (36, [], [-.greatestFiniteMagnitude, .greatestFiniteMagnitude]), (24, [-0.25, 1.25], [0, 1]),
+      (44, [-0.25, 1.25], [0, 1]),
+    ] as [(Int, [Float], [Float])])
+  func ranges(offset: Int, wrong: [Float], right: [Float]) throws {
+    for value in wrong {
+      #expect(try edited { try $0.write(value, in: .earlyStops, at: offset) }.openError == .fileValues, "\(value)")
+    }
+    for value in right {
+      let bytes = try edited { try $0.write(value, in: .earlyStops, at: offset) }
+      #expect(try bytes.verifyError == nil && hasStops(bytes), "\(value)")
+    }
+  }
+
+  @Test("with values of a later minor version are told from damaged ones") func newer() throws {
+    let bytes = try edited {
+      try $0.write(Float(-1), in: .earlyStops, at: 16)
+      $0.header.version_minor = UInt32(E3_FILE_VERSION_MINOR) + 1
+    }
+    #expect(bytes.openError == .fileVersion)
   }
 
   // promise: format-early

@@ -119,6 +119,41 @@ struct EarlyStopTests {
     #expect(counts == [1, 2])
   }
 
+  // promise: routing
+  @Test("records no routing of the networks that it left out, also when they ran before")
+  func routing() throws {
+    let probe = try OpenModel(Self.file([Self.stop(0), Self.stop(2)]).bytes)
+    let images = (0..<8).map { probe.image(seed: $0) }
+    let ones = try images.map { try OpenSession(probe, Self.options()).run($0).top_probability }
+    let (low, high) = (try #require(ones.min()), try #require(ones.max()))
+    #expect(low < high)
+    let model = try OpenModel(Self.file([Self.stop(high), Self.stop(2)]).bytes)
+    var options = Self.options()
+    options.record_routing = 1
+    let session = try OpenSession(model, options)
+    /// The networks of which a gate or an expert was recorded that is not 0.
+    func recorded() throws -> Set<UInt32> {
+      var networks: Set<UInt32> = []
+      for layer in 0..<4 as Range<UInt32> {
+        var routing = e3_routing()
+        routing.struct_size = UInt32(MemoryLayout<e3_routing>.size)
+        try check(e3_session_get_routing(session.handle, layer, &routing))
+        let rows = Int(routing.members * routing.tokens)
+        let hasGates = (0..<rows * Int(routing.member_experts)).contains { routing.gates[$0] != 0 }
+        let hasExperts = (0..<rows * Int(routing.selected_experts)).contains { routing.experts[$0] != 0 }
+        if hasGates || hasExperts { networks.insert(routing.network) }
+      }
+      return networks
+    }
+    for _ in 0..<2 {
+      #expect(try session.run(images[ones.firstIndex(of: low)!]).networks == 3)
+      #expect(try recorded() == [0, 2])
+      #expect(try session.run(images[ones.firstIndex(of: high)!]).networks == 1)
+      #expect(try recorded() == [0])
+    }
+    #expect(session.isGuardIntact)
+  }
+
   @Test("leaves the self-test what it is, and a caller of an older version all networks")
   func wholeRuns() throws {
     let model = try OpenModel(Self.file([Self.stop(0), Self.stop(0)]).bytes)

@@ -123,6 +123,8 @@ class Model:
         tier = c_uint32()
         check(lib.e3_isa_from_name(isa.encode(), byref(tier)), isa)
         self._options.isa = tier.value
+        if early and lib.e3_abi_version() & 0xFFFF < 4:
+            raise ValueError("the library is older than early=: all networks would answer")
         self._options.early = early
         if resident:
             if isinstance(source, (bytes, bytearray, memoryview)):
@@ -402,6 +404,7 @@ class _Session:
         "_file",
         "_labels",
         "_learned",
+        "_networks",
         "_path",
         "_process",
         "_reference",
@@ -422,6 +425,7 @@ class _Session:
         check(lib.e3_session_create(byref(model._handle), options, address, size, byref(self.handle)), model.path)
         self._arena = start  # keeps the memory mapped
         self._labels, self._width, self._path = model.labels, model.representation_size, model.path
+        self._networks = model.networks
         self._learned = model._learned
         if self._learned is not None:
             check(lib.e3_session_attach_classes(self.handle, self._learned.handle), model.path)
@@ -440,7 +444,7 @@ class _Session:
 
     def _answer(self) -> Answer:
         learned = () if self._learned is None else self._learned.labels
-        return Answer(self._result, self._labels, self._width, learned)
+        return Answer(self._result, self._labels, self._width, learned, self._networks)
 
     def preprocess(self, frame: Any, values: int, count: int) -> None:
         check(lib.e3_session_preprocess(self.handle, frame.reference, values, count))

@@ -67,13 +67,23 @@ def test_a_deep_ensemble_stops_early_where_it_is_asked_to():
         if answer.networks == 1:
             stopped += 1
             assert answer.members == 1 and answer.decision == "accept" and answer.mutual_information == 0
+            assert "1 of 2 networks answered" in answer._repr_html_()
         else:
             assert np.array_equal(answer.probabilities, expected.probabilities)
+            assert "networks answered" not in answer._repr_html_()
     assert 0 < stopped < len(PICTURES)
     one = ROOT / "models/fashion-e3.e3"
     assert not e3.Model(one).has_early_stops
     with pytest.raises(e3.E3Error, match="no early stops"):
         e3.Model(one, early=True)
+
+
+def test_a_library_that_does_not_know_of_it_is_not_asked_to_stop_early(monkeypatch):
+    monkeypatch.setattr(e3._library.lib, "e3_abi_version", lambda: 1 << 16 | 3)
+    path = ROOT / "models/fashion-vit-ensemble.e3"
+    with pytest.raises(ValueError, match="older than early="):
+        e3.Model(path, early=True)
+    assert e3.Model(path)(Image.open(PICTURES[0])).networks == 2
 
 
 def test_a_part_of_a_model_stays_in_memory_and_the_rest_is_read(model, tmp_path):
