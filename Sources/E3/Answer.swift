@@ -39,7 +39,9 @@ public struct Answer: ~Copyable, ~Escapable {
 extension Answer {
   /// C, the number of classes.
   public var classCount: Int { Int(result.classes) }
-  /// M, the number of members.
+  /// Networks of the file that answered: all, or fewer in a session that stops early (``SessionOptions/stopsEarly``).
+  public var networkCount: Int { Int(result.networks) }
+  /// M, the number of members, of the networks that answered.
   public var memberCount: Int { Int(result.members) }
   /// The most probable class; the lowest on a tie.
   public var topClass: Int { Int(result.top_class) }

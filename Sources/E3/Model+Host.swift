@@ -67,21 +67,31 @@
     }
   }
 
-  /// A file mapped read-only.
-  private final class Mapping {
+  /// A file mapped read-only, and open.
+  final class Mapping {
     private let file: ce3_file
+    let descriptor: Int32
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 
     init(_ path: String) throws(ModelFileError) {
+      var descriptor: Int32
+      // Opening does not wait for a pipe's writer.
+      repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) } while descriptor < 0 && errno == EINTR
+      guard descriptor >= 0 else { throw ModelFileError(path: path, cause: .system(errno)) }
       var file = ce3_file()
-      let error = ce3_map_file(path, Int32(CE3_MAP_READ), &file)
-      guard error != CE3_NOT_A_FILE else { throw ModelFileError(path: path, cause: .notAFile) }
-      guard error == 0 else { throw ModelFileError(path: path, cause: .system(error)) }
-      self.file = file
+      let error = ce3_map_descriptor(descriptor, path, Int32(CE3_MAP_READ), &file)
+      guard error == 0 else {
+        close(descriptor)
+        throw ModelFileError(path: path, cause: error == CE3_NOT_A_FILE ? .notAFile : .system(error))
+      }
+      (self.file, self.descriptor) = (file, descriptor)
     }
 
-    deinit { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
+    deinit {
+      withUnsafePointer(to: file) { ce3_unmap_file($0) }
+      close(descriptor)
+    }
   }
 
   /// Bytes as a model file's must be aligned.

@@ -13,6 +13,8 @@ public struct Model: @unchecked Sendable {
   #if !hasFeature(Embedded)
     /// Keeps the bytes where they are.
     private let owner: AnyObject?
+    /// Of the file that is mapped; -1: the bytes are somebody else's.
+    var descriptor: Int32 { (owner as? Mapping)?.descriptor ?? -1 }
 
     /// Validates a whole .e3 file in memory.
     ///
@@ -180,6 +182,9 @@ extension Model {
   public var representationSize: Int { Int(info.representation_size) }
   /// Tokens of one image, class token included.
   public var tokenCount: Int { Int(info.tokens) }
+  /// Whether the file says when an answer may stop before the last network (`e3-convert calibrate --early`):
+  /// ``SessionOptions/stopsEarly``.
+  public var hasEarlyStops: Bool { info.early != 0 }
   /// Number of label texts: C, or 0.
   public var labelCount: Int { Int(info.labels) }
   /// Multiply-accumulates of one frame, after the exact savings: the most that any routing takes.

@@ -45,7 +45,7 @@ public struct Session: ~Copyable, @unchecked Sendable {
   ///   - options: How the session is to run.
   ///   - arena: As `arenaLayout` says. It belongs to the session until that is destroyed, and must live as long.
   /// - Throws: `arenaTooSmall`, `arenaAlignment`, `threadCount`, `isaUnavailable`, `modelTooLarge`, `threadStart`,
-  ///   `threadAffinity`.
+  ///   `threadAffinity`, `residentBytes`, `fileRead`, `memoryLock`, `noEarlyStops`.
   public init(
     _ model: Model, _ options: SessionOptions = SessionOptions(), arena: UnsafeMutableRawBufferPointer
   ) throws(E3Error) {
@@ -59,7 +59,8 @@ public struct Session: ~Copyable, @unchecked Sendable {
   #if !hasFeature(Embedded)
     /// Creates a session in memory of its own, the only allocation.
     ///
-    /// - Throws: `threadCount`, `isaUnavailable`, `modelTooLarge`, `threadStart`, `threadAffinity`.
+    /// - Throws: `threadCount`, `isaUnavailable`, `modelTooLarge`, `threadStart`, `threadAffinity`, `residentBytes`,
+    ///   `fileRead`, `memoryLock`, `noEarlyStops`.
     public init(_ model: Model, _ options: SessionOptions = SessionOptions()) throws(E3Error) {
       let layout = try Self.arenaLayout(model, options)
       let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.byteCount, alignment: layout.alignment)
@@ -86,9 +87,13 @@ public struct Session: ~Copyable, @unchecked Sendable {
     _ model: Model, _ options: SessionOptions, _ arena: UnsafeMutableRawBufferPointer
   ) throws(E3Error) -> OpaquePointer {
     var created: OpaquePointer?
+    var options = options.options
+    #if !hasFeature(Embedded)
+      if options.descriptor < 0 { options.descriptor = model.descriptor }
+    #endif
     try E3Error.check(
       withUnsafePointer(to: model.handle) { model in
-        withUnsafePointer(to: options.options) {
+        withUnsafePointer(to: options) {
           e3_session_create(model, $0, arena.baseAddress, arena.count, &created)
         }
       })
@@ -182,5 +187,17 @@ extension Session {
     routing.struct_size = UInt32(MemoryLayout<e3_routing>.size)
     try E3Error.check(e3_session_get_routing(handle, number, &routing))
     return _overrideLifetime(Routing(routing), borrowing: self)
+  }
+
+  /// How the experts of a MoE layer came into memory in the last run.
+  ///
+  /// - Parameter layer: counted from 0 over the blocks that have experts, network after network.
+  /// - Throws: `notResident` when the session keeps no resident bytes or the model has no experts; `indexRange`.
+  public func residency(layer: Int) throws(E3Error) -> Residency {
+    guard let number = UInt32(exactly: layer) else { throw .indexRange }
+    var residency = e3_residency()
+    residency.struct_size = UInt32(MemoryLayout<e3_residency>.size)
+    try E3Error.check(e3_session_get_residency(handle, number, &residency))
+    return Residency(residency)
   }
 }

@@ -8,6 +8,7 @@ public struct SessionOptions: Sendable {
   public init() {
     options = e3_session_options()
     options.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
+    options.descriptor = -1
   }
 
   /// - Parameters:
@@ -15,11 +16,13 @@ public struct SessionOptions: Sendable {
   ///   - instructionSet: A tier to force.
   ///   - recordsRouting: Whether `Session.routing(layer:)` will be asked.
   ///   - hasLearnedClasses: Whether learned classes will be attached.
+  ///   - stopsEarly: Whether later networks are left out where the first ones suffice.
   public init(
     threads: Int = 1, instructionSet: InstructionSet = .automatic, recordsRouting: Bool = false,
-    hasLearnedClasses: Bool = false
+    hasLearnedClasses: Bool = false, stopsEarly: Bool = false
   ) {
     self.init()
+    self.stopsEarly = stopsEarly
     self.hasLearnedClasses = hasLearnedClasses
     self.threads = threads
     self.instructionSet = instructionSet
@@ -49,6 +52,25 @@ public struct SessionOptions: Sendable {
     get { options.learned_classes != 0 }
     set { options.learned_classes = newValue ? 1 : 0 }
   }
+
+  /// Whether a frame is not given to the later networks of a deep ensemble where the answer of the first ones is as sure
+  /// as the file asks for. What an answer says is then of the members that answered: ``Answer/networkCount``. Refused with
+  /// `noEarlyStops` where the file does not say it (``Model/hasEarlyStops``).
+  public var stopsEarly: Bool {
+    get { options.early != 0 }
+    set { options.early = newValue ? 1 : 0 }
+  }
+
+  #if !hasFeature(Embedded)
+    /// Locks so many bytes of the model at most in memory, and reads the experts that are not among them from its file
+    /// when a token has chosen them.
+    ///
+    /// For a model of `Model.init(contentsOf:)`, whose file stays open; others are refused with `fileRead`.
+    ///
+    /// - Parameter bytes: `Model.residentMinimum` at least; fewer are refused with `residentBytes`. 0: pages come and go as
+    ///   the mapping has it.
+    public mutating func keepResident(bytes: UInt64) { keepResident(bytes: bytes, of: -1) }
+  #endif
 
   /// Locks so many bytes of the model at most in memory, and reads the experts that are not among them from its file when
   /// a token has chosen them.

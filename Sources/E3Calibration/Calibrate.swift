@@ -12,8 +12,9 @@ import E3Models
 /// the rest gives the temperature and the thresholds. The same image must not serve both: its distance is smaller than
 /// a new image's, so the threshold would call too many new images unknown. What decides between known and unknown is
 /// chosen by how well it tells foreign images: known ones whose quarters are exchanged, and those of `unknown`. No
-/// threshold is fitted to them. A calibrated model is calibrated anew. The output appears under its name only when it is
-/// complete; the same input gives the same bytes, whatever the number of threads.
+/// threshold is fitted to them. Where it is asked for, the images of the thresholds also say after which networks of a
+/// deep ensemble an answer may stop. A calibrated model is calibrated anew. The output appears under its name only when
+/// it is complete; the same input gives the same bytes, whatever the number of threads.
 ///
 /// - Parameters:
 ///   - path: The model file.
@@ -32,6 +33,9 @@ public func calibrate(
 ) throws(FileError) -> CalibrationSummary {
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
+  guard options.earlyShare == nil || model.networks.count > 1 else {
+    throw FileError(file: path, problem: "one network, after which nothing is left out: --early is for deep ensembles")
+  }
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)
   let given = unknown.map(LabelledImages.init(foreign:))
@@ -87,8 +91,8 @@ public func calibrate(
   ) throws(FileError) -> Observations {
     var provisional = calibration
     score?.store(in: &provisional)
-    let writer = try write(
-      model, provisional, score.flatMap { sections[$0.hasUnitLength] }, to: output)
+    let writer = try CalibrationParts(provisional, score.flatMap { sections[$0.hasUnitLength] })
+      .write(model, to: output)
     return try writer.withMappedBytes { (bytes) throws(FileError) in
       let opened = try MappedModel(borrowing: bytes, path: path)
       var all = Observations()
@@ -140,7 +144,7 @@ public func calibrate(
     observations = try measured([images], choice?.score, stage: "thresholds", countsUses: true)
   }
   if let known, let choice {
-    let provisional = try write(model, calibration, sections[choice.score.hasUnitLength], to: output)
+    let provisional = try CalibrationParts(calibration, sections[choice.score.hasUnitLength]).write(model, to: output)
     let agreement = try provisional.withMappedBytes { (bytes) throws(FileError) in
       try ClassAgreement(
         of: known, foreign: unknown.compactMap(LabelledImages.init(kindsOf:)),
@@ -165,9 +169,17 @@ public func calibrate(
     (calibration.distance_mean, calibration.distance_deviation) = meanAndDeviation(observations.relativeDistances)
   }
 
-  let writer = try write(
-    model, calibration, choice.flatMap { sections[$0.score.hasUnitLength] },
-    setThresholds: thresholds.sets.classThresholds, expertUses: observations.expertUses, to: output)
+  var parts = CalibrationParts(
+    calibration, choice.flatMap { sections[$0.score.hasUnitLength] },
+    setThresholds: thresholds.sets.classThresholds, expertUses: observations.expertUses)
+  var early: (stops: [EarlyStop], worth: EarlyWorth)?
+  if let share = options.earlyShare {
+    let fitted = try earlyStops(
+      of: model, images, parts, share: share, output: output, threads: options.threads, progress: progress)
+    parts.early = (share, fitted.stops)
+    early = fitted
+  }
+  let writer = try parts.write(model, to: output)
   try writer.withMappedBytes { (bytes) throws(FileError) in
     let written = try MappedModel(borrowing: bytes, path: output)
     if written.file.golden != nil { try selfTest(written) }
@@ -176,6 +188,8 @@ public func calibrate(
     calibration, before: observations, after: thresholds.tempered, representation: model.representationSize)
   summary.choice = choice
   summary.setThresholds = thresholds.sets.classThresholds
+  summary.early = early?.stops ?? []
+  summary.earlyWorth = early?.worth
   let worst = thresholds.worstClass
   summary.worstClass = (className(worst.index, model.labels), worst.share, worst.count)
   summary.doubts = doubts(
@@ -205,70 +219,4 @@ private func meanAndDeviation(_ values: [Float]) -> (Float, Float) {
   let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
   let (first, second) = (Float(mean), Float(variance.squareRoot()))
   return first.isFinite && second.isFinite ? (first, second) : (0, 0)
-}
-
-/// Writes `model` with a calibration in the place of the one that it may have; the file is sealed but has no name yet.
-///
-/// - Parameters:
-///   - setThresholds: `[C]` of the prediction sets; empty where the calibration has one for all classes.
-///   - expertUses: How many images chose each expert; empty where that is not known.
-private func write(
-  _ model: MappedModel, _ calibration: e3_file_calibration, _ statistics: ClassStatistics?,
-  setThresholds: [Float] = [], expertUses: [UInt32] = [], to output: String
-) throws(FileError) -> ModelFileWriter {
-  let file = model.file
-  let kept = file.sections.filter { index in
-    let kind = ExtentKind(rawValue: .init(file.extent(at: index).kind))
-    return ![.calibration, .statistics, .setThresholds, .expertUses].contains(kind)
-  }
-  // Ascending kinds: what comes after the calibration are sections that this version passes over.
-  var sections = kept.map { index in
-    (kind: ExtentKind(rawValue: .init(file.extent(at: index).kind)), bytes: file.bytes(at: index))
-  }
-  return try withRawBytes(calibration, statistics?.values ?? [], setThresholds, expertUses) {
-    (head, values, thresholds, uses) throws(FileError) in
-    let added: [(kind: ExtentKind, bytes: UnsafeRawBufferPointer)] = [
-      (.calibration, head), (.statistics, values), (.setThresholds, thresholds), (.expertUses, uses),
-    ]
-    sections += added.filter { !$0.bytes.isEmpty }
-    sections.sort { $0.kind.rawValue < $1.kind.rawValue }
-    let writer = try ModelFileWriter(
-      path: output, shapes: model.networks.map(\.shape), sections: sections.map { ($0.kind, $0.bytes.count) },
-      encoding: { network, entry in
-        let view = model.networks[network]
-        let planned = ExtentPlan(view.shape).index(of: entry.kind, block: entry.block, expert: entry.expert)
-        return ExtentEncoding(rawValue: .init(view.extent(at: view.tableIndex(ofPlanned: planned)).encoding))
-      })
-    for _ in 0..<writer.extentCount {
-      let extent = try writer.beginExtent()
-      let entry = extent.entry
-      if let network = extent.network {
-        let view = model.networks[network]
-        let planned = ExtentPlan(view.shape).index(of: entry.kind, block: entry.block, expert: entry.expert)
-        try writer.write(view.bytes(at: view.tableIndex(ofPlanned: planned)))
-      } else if let section = sections.first(where: { $0.kind == entry.kind }) {
-        try writer.write(section.bytes)
-      }
-    }
-    let isWeighted = calibration.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
-    let isAdaptive = calibration.set_score == UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue)
-    try writer.seal(minorVersion: isAdaptive || !setThresholds.isEmpty ? 2 : isWeighted ? 1 : 0)
-    return writer
-  }
-}
-
-private func withRawBytes<R>(
-  _ calibration: e3_file_calibration, _ values: [Float], _ thresholds: [Float], _ uses: [UInt32],
-  _ body: (
-    UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeRawBufferPointer
-  ) throws(FileError) -> R
-) throws(FileError) -> R {
-  let result = withUnsafeBytes(of: calibration) { head in
-    values.withUnsafeBytes { values in
-      thresholds.withUnsafeBytes { thresholds in
-        uses.withUnsafeBytes { uses in Result { () throws(FileError) in try body(head, values, thresholds, uses) } }
-      }
-    }
-  }
-  return try result.get()
 }

@@ -14,6 +14,9 @@ public struct CalibrationOptions: Sendable {
   public var hasDistance = true
   /// What decides between known and unknown; nil: what tells foreign images best.
   public var distance: DistanceName?
+  /// Share of the images that stop before the last network of a deep ensemble and may differ from the answer of all; nil:
+  /// none stops.
+  public var earlyShare: Double?
   /// Images that are run at the same time.
   public var threads = 1
 

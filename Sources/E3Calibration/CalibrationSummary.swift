@@ -24,6 +24,10 @@ public struct CalibrationSummary: Sendable {
   public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
   /// What decides between known and unknown, and why; nil without distances.
   public internal(set) var choice: UnknownChoice?
+  /// After which networks an answer may stop; empty where it was not asked for.
+  public internal(set) var early: [EarlyStop] = []
+  /// What that costs on the held-out images; nil where it was not asked for.
+  public internal(set) var earlyWorth: EarlyWorth?
   /// Values of a representation, whose covariance the class statistics hold.
   public let representation: Int
 
@@ -56,10 +60,27 @@ public struct CalibrationSummary: Sendable {
   /// Whether the answers are right no more often than a guess among `classCount` classes would be.
   func isNoBetterThanChance(classCount: Int) -> Bool { accuracy <= 1 / Double(classCount) }
 
+  /// What stopping early costs, in lines for people.
+  private static func text(of worth: EarlyWorth) -> String {
+    func percents(_ path: KeyPath<EarlyWorth.Figures, Double>) -> String {
+      "\(decimals(100 * worth.early[keyPath: path], 2)) % instead of \(decimals(100 * worth.whole[keyPath: path], 2)) %"
+    }
+    let losses = [worth.early, worth.whole].map { decimals($0.negativeLogLikelihood, 4) }
+    return """
+        early, in all        accepted \(percents(\.accept)), known \(percents(\.known))
+                             true class in set \(percents(\.setCoverage))
+                             accuracy \(percents(\.accuracy)), NLL \(losses[0]) instead of \(losses[1])
+      """
+  }
+
   /// Lines for people.
   public var text: String {
     var fit = calibrationText(calibration, setThresholds: setThresholds)
     if let text = choice?.text, !text.isEmpty { fit += "\n" + text }
+    for (index, stop) in early.enumerated() {
+      fit += "\n  \(padded("early, network \(index + 1)", 20)) " + earlyText(stop.stored)
+    }
+    if let earlyWorth { fit += "\n" + Self.text(of: earlyWorth) }
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }
     fit += "\n  new images           shares within \(decimals(100 * shareDeviation, 1)) points (one standard deviation)"
     if hasFewStatistics {

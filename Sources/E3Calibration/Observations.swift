@@ -18,6 +18,8 @@ struct Observations: Sendable {
   var distances: [Float] = []
   var relativeDistances: [Float] = []
   var unknownScores: [Float] = []
+  /// `[N]` what the file says of the answer.
+  private(set) var verdicts: [Verdict] = []
   /// `[N]` of the members' mean, and between them, in nats.
   var entropies: [Float] = []
   var mutualInformation: [Float] = []
@@ -27,6 +29,18 @@ struct Observations: Sendable {
   private var hashes: [UInt64] = []
   /// `[N]` of the image alone.
   private var contents: [UInt64] = []
+
+  /// What an answer comes to.
+  struct Verdict: Sendable {
+    let topClass: Int
+    /// Of the top class, and of the true one: tempered.
+    let probability, trueProbability: Float
+    let decision: Decision
+    /// Whether the true class is in the prediction set.
+    let setHoldsTruth: Bool
+    /// Those that answered.
+    let networks: Int
+  }
 
   /// N
   var count: Int { classes.count }
@@ -52,11 +66,13 @@ struct Observations: Sendable {
   /// - Parameter progress: Is told how many images are done.
   init(
     of images: LabelledImages, model: MappedModel, keepsRepresentations: Bool = false, countsUses: Bool = false,
-    threads: Int, progress: (Int) -> Void
+    stopsEarly: Bool = false, threads: Int, progress: (Int) -> Void
   ) throws(FileError) {
     let parts = try parallelMap(
       count: images.count, chunk: 16, threads: threads, progress: progress,
-      makeWorker: { () throws(FileError) in try ModelSession(model, recordsRouting: countsUses) },
+      makeWorker: { () throws(FileError) in
+        try ModelSession(model, recordsRouting: countsUses, stopsEarly: stopsEarly)
+      },
       body: { (session: inout ModelSession, range: Range<Int>) throws(FileError) in
         var part = Observations()
         for place in range {
@@ -95,6 +111,7 @@ struct Observations: Sendable {
     distances += part.distances
     relativeDistances += part.relativeDistances
     unknownScores += part.unknownScores
+    verdicts += part.verdicts
     entropies += part.entropies
     mutualInformation += part.mutualInformation
     hashes += part.hashes
@@ -117,6 +134,11 @@ struct Observations: Sendable {
     distances.append(answer.distance ?? .nan)
     relativeDistances.append(answer.relativeDistance ?? .nan)
     unknownScores.append(answer.unknownScore ?? .nan)
+    verdicts.append(
+      Verdict(
+        topClass: answer.topClass, probability: answer.topProbability, trueProbability: answer.probabilities[label],
+        decision: answer.decision, setHoldsTruth: Array(copying: answer.predictionSet).contains(UInt32(label)),
+        networks: answer.networkCount))
     entropies.append(answer.totalEntropy)
     mutualInformation.append(answer.mutualInformation)
     hashes.append(Self.hash(image, label: label))

@@ -20,6 +20,8 @@ public struct Evaluation: Sendable {
   public var reference: [CheckpointSource] = []
   /// Scores the probabilities with this temperature as well; nil: only with that of a calibrated file.
   public var temperature: Double?
+  /// Whether what stopping early is worth is measured too.
+  public var comparesEarly = false
   /// Images that are worked on at the same time.
   public var threads = 1
   /// Images that are left out at the start of every data set.
@@ -70,6 +72,13 @@ public struct Evaluation: Sendable {
       }
       report.addOutOfDistribution(found, reference: floats, images: other)
     }
+    if comparesEarly {
+      for images in [data] + others {
+        let meter = progress("early: \(fileName(images.path))")
+        report.early.append(
+          try models[0].earlyAnswers(to: images, threads: threads) { meter(Double($0) / Double(images.count)) })
+      }
+    }
     if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
     return report
   }
@@ -106,6 +115,10 @@ public struct Evaluation: Sendable {
     guard reference.isEmpty || opened.count == 1 else {
       throw FileError(
         file: opened[1].path, problem: "a reference is compared with one model file, not with several")
+    }
+    guard !comparesEarly || opened.count == 1 else {
+      throw FileError(
+        file: opened[1].path, problem: "--early is for the networks of one model file, not for several files")
     }
     return opened
   }

@@ -29,7 +29,22 @@ extension Report {
     if let mean = Scores.mean(corrupted.map(\.scores)) { members.append(("corrupted_mean", .object(mean.json))) }
     members.append(("routing", .array(routing?.layers.map(\.json) ?? [])))
     if let reference { members.append(("reference", .object(referenceJSON(reference)))) }
+    if !early.isEmpty {
+      members.append(
+        ("early", .array(early.enumerated().map { .object(earlyJSON($1, labels: $0 == 0 ? labels : nil)) })))
+    }
     return JSONText.object(members).description
+  }
+
+  private func earlyJSON(_ answers: EarlyAnswers, labels: [Int]?) -> [(String, JSONText)] {
+    var (whole, early) = (answers.decisions.whole.json, answers.decisions.early.json)
+    if let scores = labels.flatMap({ answers.scores($0) }) { (whole, early) = (scores.whole.json, scores.early.json) }
+    return [
+      ("dataset", .text(answers.dataSet)), ("count", .integer(answers.count)),
+      ("stopped", .array(answers.stopped.map { .number($0) })),
+      ("differing", answers.differingShare.map { .number($0) } ?? .null), ("time", .number(answers.timeShare)),
+      ("all_networks", .object(whole)), ("early", .object(early)),
+    ]
   }
 
   private func referenceJSON(_ reference: Reference) -> [(String, JSONText)] {

@@ -25,12 +25,13 @@ extension Report {
     }
     add(
       .corruptions, "corruptions: accuracy, NLL and ECE, means over the severities and the worst one", corruptionTable)
+    add(.early, "answers that stop early, beside those of all networks", earlyTable)
     add(.experts, "experts", routingTable)
     return tables
   }
 
   /// What a table is about.
-  enum TableKind { case scores, decisions, detection, corruptions, experts }
+  enum TableKind { case scores, decisions, detection, corruptions, early, experts }
 
   /// Two lines: the models and the data set.
   var header: String {
@@ -135,6 +136,33 @@ extension Report {
       add(corruption.title, corrupted.filter { $0.corruption == corruption }.map(\.scores))
     }
     add("all", corrupted.map(\.scores))
+    return table
+  }
+
+  private var earlyTable: TextTable {
+    var table = TextTable()
+    guard !early.isEmpty else { return table }
+    table.add([
+      "", "stop", "of them differ", "time", "accept", "unsure", "unknown", "accuracy", "NLL", "ECE",
+      "true class in set",
+    ])
+    for (place, answers) in early.enumerated() {
+      let scores = place == 0 ? answers.scores(labels) : nil
+      func add(_ title: String, _ first: [String], _ decisions: DecisionShares, _ scores: CalibratedScores?) {
+        var row = ["\(fileName(answers.dataSet)), \(title)"] + first
+        row += [percent(decisions.accept, 1), percent(decisions.unsure, 1), percent(decisions.unknown, 1)]
+        if let scores {
+          row += [percent(scores.scores.accuracy), decimals(scores.scores.nll, 4), decimals(scores.scores.ece, 4)]
+          row.append(percent(scores.sets.coverage))
+        }
+        table.add(row)
+      }
+      let stopped = answers.stopped.map { percent($0, 1) }.joined(separator: " + ")
+      add("all networks", ["", "", ""], answers.decisions.whole, scores?.whole)
+      add(
+        "early", [stopped, percent(answers.differingShare), percent(answers.timeShare, 1)], answers.decisions.early,
+        scores?.early)
+    }
     return table
   }
 

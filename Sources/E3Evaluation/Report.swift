@@ -79,6 +79,8 @@ public struct Report: Sendable {
   public internal(set) var corrupted: [Corrupted] = []
   /// The float path; nil unless it was asked for.
   public internal(set) var reference: Reference?
+  /// What stopping early is worth, on the labelled images and then on the others; empty unless it was asked for.
+  public internal(set) var early: [EarlyAnswers] = []
 
   let answers: Answers
   let labels: [Int]

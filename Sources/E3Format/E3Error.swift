@@ -133,4 +133,6 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var residentBytes: E3Error { E3Error(E3_ERROR_RESIDENT_BYTES) }
   /// `E3_ERROR_NOT_RESIDENT`: the session has no resident bytes, or the model has no experts.
   public static var notResident: E3Error { E3Error(E3_ERROR_NOT_RESIDENT) }
+  /// `E3_ERROR_NO_EARLY_STOPS`: the model file does not say when an answer may stop.
+  public static var noEarlyStops: E3Error { E3Error(E3_ERROR_NO_EARLY_STOPS) }
 }

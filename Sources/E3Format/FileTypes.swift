@@ -32,6 +32,7 @@ extension e3_file_kind {
   public static var statistics: Self { E3_FILE_STATISTICS }
   public static var setThresholds: Self { E3_FILE_SET_THRESHOLDS }
   public static var expertUses: Self { E3_FILE_EXPERT_USES }
+  public static var earlyStops: Self { E3_FILE_EARLY_STOPS }
 
   /// The name that FORMAT.md and `e3-convert inspect` use.
   public var name: StaticString {
@@ -62,6 +63,7 @@ extension e3_file_kind {
     case .statistics: "statistics"
     case .setThresholds: "set_thresholds"
     case .expertUses: "expert_uses"
+    case .earlyStops: "early_stops"
     default: "unknown"
     }
   }

@@ -152,7 +152,7 @@ extension ModelFile {
     grid == 0 ? agreement == 0 : (-1...1).contains(agreement)
   }
 
-  private func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }
+  func isShare(_ value: Float) -> Bool { value > 0 && value <= 1 }
 
   /// Finite values, and zeros in all padding and above the diagonals, for the members of this network.
   func verifyStatistics() throws(E3Error) {

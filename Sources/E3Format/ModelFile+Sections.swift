@@ -9,7 +9,7 @@ public struct GoldenView {
 }
 
 extension ModelFile {
-  func validateOptionalSections(_ header: e3_file_header) throws(E3Error) {
+  mutating func validateOptionalSections(_ header: e3_file_header) throws(E3Error) {
     if labelsIndex >= 0 { try validateLabels() }
     if provenanceIndex >= 0 {
       guard bytes(at: provenanceIndex).isUTF8 else { throw .fileValues }
@@ -17,6 +17,7 @@ extension ModelFile {
     if goldenIndex >= 0 { try validateGolden() }
     try validateCalibration(header)
     try validateExpertUses()
+    try validateEarlyStops(header)
   }
 
   private func validateLabels() throws(E3Error) {

@@ -64,6 +64,7 @@ extension ModelFile {
     case .statistics: statisticsIndex = index
     case .setThresholds: setThresholdsIndex = Int32(index)
     case .expertUses: expertUsesIndex = Int32(index)
+    case .earlyStops: earlyStopsIndex = Int32(index)
     default:
       if extent.kind >= Self.firstAncillaryKind { return }
       throw newer ? .fileVersion : .fileTable

@@ -40,6 +40,7 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   var firstMoEBlock: Int32 = 0
   var expertUsesIndex: Int32 = -1
   var setThresholdsIndex: Int32 = -1
+  var earlyStopsIndex: Int32 = -1
   var firstExpert: Int32 = 0
 
   /// Table index of an optional section, or -1.

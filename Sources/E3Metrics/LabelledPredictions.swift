@@ -77,4 +77,4 @@ public func topClass(of probabilities: ArraySlice<Float>) -> Int {
 }
 
 /// The logarithm of a probability, with zero as the smallest positive float32.
-func logProbability(_ probability: Float) -> Double { log(Double(max(probability, .leastNonzeroMagnitude))) }
+package func logProbability(_ probability: Float) -> Double { log(Double(max(probability, .leastNonzeroMagnitude))) }

@@ -21,6 +21,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
     ("provenance", file.provenance.flatMap(compactJSONObject).map(JSONText.verbatim) ?? .null),
     ("golden", .flag(file.golden != nil)),
     ("calibration", file.calibration.map { calibrationJSON($0, setThresholds: setThresholds(file)) } ?? .null),
+    ("early_stops", earlyStopsJSON(file)),
     ("extents", .array((0..<file.extentCount).map { extentJSON(model, $0) })),
   ]).description
 }
@@ -51,6 +52,7 @@ public func inspectionText(of model: MappedModel) -> String {
   lines += [
     "", "calibration", file.calibration.map { calibrationText($0, setThresholds: setThresholds(file)) } ?? "  none",
   ]
+  lines += earlyStopLines(file)
   lines += ["", "extents"]
   lines.append("  " + ["    offset", "      bytes", "encoding", "checksum        ", "name"].joined(separator: "  "))
   for index in 0..<file.extentCount {

@@ -51,6 +51,39 @@ private func setText(_ calibration: e3_file_calibration, _ thresholds: [Float]) 
   return "the most probable classes until their sum\(penalty) is above \(threshold)"
 }
 
+/// What an early stop says, in words.
+package func earlyText(_ stop: e3_file_early_stop) -> String {
+  guard stop.probability <= 1 else { return "stops nothing: too few images, or too many that differ" }
+  func percent(_ share: Float, _ places: Int = 1) -> String { "\(decimals(100 * Double(share), places)) %" }
+  let isLimited = stop.unknown_score < .greatestFiniteMagnitude
+  let score = isLimited ? " and a score up to \(decimals(Double(stop.unknown_score), 3))" : ""
+  let limits = "from a probability of \(decimals(Double(stop.probability), 4))\(score)"
+  return "stops \(percent(stop.stopped)) of the images, \(limits): \(percent(stop.differing, 2)) of them differ"
+}
+
+/// The early stops of a file, in lines for people, indented by two; empty where it has none.
+func earlyStopLines(_ file: ModelFile) -> [String] {
+  guard file.hasEarlyStops else { return [] }
+  let share = decimals(100 * Double(file.earlyShare), 2)
+  return ["", "early stops", "  \(padded("differing", 20)) at most \(share) % of those that stop"]
+    + (0..<file.networkCount - 1).map {
+      "  \(padded("network \($0 + 1)", 20)) \(earlyText(file.earlyStop(afterNetwork: $0)))"
+    }
+}
+
+/// The same as JSON; null where the file has none.
+func earlyStopsJSON(_ file: ModelFile) -> JSONText {
+  guard file.hasEarlyStops else { return .null }
+  let stops = (0..<file.networkCount - 1).map { index -> JSONText in
+    let stop = file.earlyStop(afterNetwork: index)
+    return .object([
+      ("probability", .number(Double(stop.probability))), ("unknown_score", .number(Double(stop.unknown_score))),
+      ("stopped", .number(Double(stop.stopped))), ("differing", .number(Double(stop.differing))),
+    ])
+  }
+  return .object([("share", .number(Double(file.earlyShare))), ("stops", .array(stops))])
+}
+
 /// What a score is, in words.
 private func scoreText(_ score: UnknownScore) -> String {
   if score == .relative { return "relative distance" }

@@ -107,7 +107,7 @@ package final class ModelFileWriter {
     var header = e3_file_header()
     header.magic = UInt64(E3_FILE_MAGIC)
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
-    let least = sections.contains { $0.kind == .expertUses } ? 1 : 0
+    let least = sections.map { $0.kind == .earlyStops ? 2 : $0.kind == .expertUses ? 1 : 0 }.max() ?? 0
     header.version_minor = UInt32(max(least, minorVersion))
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(shapes.count)

@@ -14,14 +14,16 @@ package struct ModelSession: ~Copyable {
   /// - Parameters:
   ///   - recordsRouting: Whether `routing(layer:)` will be asked.
   ///   - classes: Learned classes that every image is compared with.
+  ///   - stopsEarly: Whether later networks are left out where the file says that the first ones suffice.
   package init(
-    _ model: MappedModel, recordsRouting: Bool = false, classes: LearnedClasses? = nil
+    _ model: MappedModel, recordsRouting: Bool = false, classes: LearnedClasses? = nil, stopsEarly: Bool = false
   ) throws(FileError) {
     self.model = model
     do throws(E3Error) {
       var session = try Session(
         Model(bytes: model.bytes, owner: model),
-        SessionOptions(recordsRouting: recordsRouting, hasLearnedClasses: classes != nil))
+        SessionOptions(
+          recordsRouting: recordsRouting, hasLearnedClasses: classes != nil, stopsEarly: stopsEarly))
       if let classes { try session.attach(classes) }
       self.session = session
     } catch {

@@ -70,6 +70,7 @@ public func e3_model_get_info(
       UInt32(file.memberCount), 0, UInt32(file.networkCount)
     )
     filled.resident_minimum = try file.bytesWithoutExperts()
+    filled.early = file.hasEarlyStops ? 1 : 0
     try file.forEachNetwork { (view) throws(E3Error) in
       filled.representation_size = max(filled.representation_size, UInt32(view.shape.representation))
       let (sum, isLarge) = filled.multiply_accumulates.addingReportingOverflow(view.shape.multiplyAccumulates)

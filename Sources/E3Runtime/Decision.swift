@@ -49,6 +49,14 @@ extension Prediction {
   }
 }
 
+extension e3_result {
+  /// Whether an accepted answer of the first networks is as sure as `stop` asks. Without statistics the score is a NaN,
+  /// which is above nothing.
+  func mayStop(_ stop: e3_file_early_stop) -> Bool {
+    decision == E3_DECISION_ACCEPT && top_probability >= stop.probability && !(unknown_score > stop.unknown_score)
+  }
+}
+
 /// The order of a prediction set: falling probability, then rising index.
 private struct PredictionSetOrder {
   let probabilities: UnsafePointer<Float>

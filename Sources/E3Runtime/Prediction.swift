@@ -28,16 +28,18 @@ extension Encoder {
   }
 }
 
-/// The answer of a file: of the members of all its networks, which count alike.
+/// The answer of a file: of the members of all its networks, which count alike, or of the first ones.
 struct Prediction {
   let model: ModelFile
+  /// Those that answered.
+  let members: Int
   let kernels: Kernels
   let answer: AnswerSpace
 
   /// What the members' parts say together: the mean of their probabilities, how much they differ, and what to do.
   func predict() -> e3_result {
     let buffers = answer.result
-    let (members, classes) = (model.memberCount, model.shape.classCount)
+    let classes = model.shape.classCount
     var expected: Float = 0
     for member in 0..<members { expected += buffers.memberEntropies[member] }
     expected /= Float(members)

@@ -17,6 +17,8 @@ struct SessionOptions {
   /// Bytes of the model that are locked in memory, and its file; 0: all of it comes and goes as it is mapped.
   var residentBytes: UInt64 = 0
   var descriptor: Int32 = -1
+  /// Whether later networks are left out where the file says that the first ones suffice.
+  var stopsEarly = false
 
   init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
 
@@ -37,6 +39,7 @@ struct SessionOptions {
     if size >= UInt32(E3_SESSION_OPTIONS_CLASSES_SIZE) { hasLearnedClasses = options.pointee.learned_classes != 0 }
     if size >= UInt32(E3_SESSION_OPTIONS_RESIDENT_SIZE) {
       (residentBytes, descriptor) = (options.pointee.resident_bytes, options.pointee.descriptor)
+      stopsEarly = options.pointee.early != 0
     }
   }
 
@@ -77,6 +80,7 @@ struct Session {
   let residency: Residency?
   let profile: UnsafeMutablePointer<Profile>
   let team: UnsafeMutablePointer<ce3_team>
+  let stopsEarly: Bool
   /// The network that the team runs, and what it begins with.
   var current = 0
   var input = Input.patches
@@ -165,13 +169,14 @@ struct Session {
   /// Creates a session in the `count` bytes at `memory`.
   ///
   /// - Throws: `arenaAlignment`, `arenaTooSmall`, `modelTooLarge`, `isaUnknown`, `isaUnavailable`, `threadStart`,
-  ///   `threadAffinity`, `fileChanged`, `residentBytes`, `fileRead`, `memoryLock`.
+  ///   `threadAffinity`, `fileChanged`, `residentBytes`, `fileRead`, `memoryLock`, `noEarlyStops`.
   static func create(
     _ model: ModelFile, options: SessionOptions, memory: UnsafeMutableRawPointer, count: Int
   ) throws(E3Error) -> UnsafeMutablePointer<Session> {
     let asked = try arenaBytes(model, options: options)
     guard Int(bitPattern: memory) % arenaAlignment == 0 else { throw .arenaAlignment }
     guard count >= asked else { throw .arenaTooSmall }
+    guard model.hasEarlyStops || !options.stopsEarly else { throw .noEarlyStops }
     let kernels = try options.kernelTable()
     var arena = Arena(memory, count: asked)
     let parts = Parts(model, options: options, in: &arena)
@@ -201,7 +206,7 @@ struct Session {
       to: Session(
         mark: mark(at: parts.session), model: model, kernels: kernels, networks: parts.networks,
         hasEqualPatches: hasEqualPatches, answer: answer, residency: residency, profile: parts.profile,
-        team: parts.team))
+        team: parts.team, stopsEarly: options.stopsEarly))
     return parts.session
   }
 }
@@ -228,7 +233,7 @@ extension UnsafeMutablePointer<Session> {
   func run(frame: UnsafePointer<e3_frame>?) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
     let frame = try Frame(validating: frame)
-    return try runNetworks { (network) throws(E3Error) in
+    return try runNetworks(stopsEarly: pointee.stopsEarly) { (network) throws(E3Error) in
       .frame(FramePreparation(of: frame, shape: network.model.shape, tables: pointee.answer.filterTables))
     }
   }
@@ -239,7 +244,9 @@ extension UnsafeMutablePointer<Session> {
   func run(tensor values: UnsafePointer<Float>, count: Int) throws(E3Error) -> e3_result {
     pointee.profile.pointee = Profile()
     guard count == pointee.model.shape.imageValues else { throw .tensorSize }
-    return try runNetworks { (network) throws(E3Error) in try place(values, in: network) }
+    return try runNetworks(stopsEarly: pointee.stopsEarly) { (network) throws(E3Error) in
+      try place(values, in: network)
+    }
   }
 
   /// Places a prepared image where the first layer of `network` reads it.
@@ -268,7 +275,7 @@ extension UnsafeMutablePointer<Session> {
     guard let golden = pointee.model.golden else { throw .noGolden }
     // The golden input is no frame that a class could be taught with.
     defer { pointee.learned?.forget() }
-    let result = try runNetworks { (network) throws(E3Error) in
+    let result = try runNetworks(stopsEarly: false) { (network) throws(E3Error) in
       .frame(FramePreparation(goldenPixels: golden.pixels, shape: network.model.shape))
     }
     for index in 0..<Int(result.members) * Int(result.classes)
@@ -280,13 +287,16 @@ extension UnsafeMutablePointer<Session> {
   /// Runs one network after the other. The quantised patches of one serve the next where they are the same: each
   /// workspace has them in the same place.
   ///
-  /// - Parameter prepare: Makes the input of a network.
+  /// - Parameters:
+  ///   - stopsEarly: Whether those are left out that the file says are not needed.
+  ///   - prepare: Makes the input of a network.
   private func runNetworks(
-    _ prepare: (Network) throws(E3Error) -> Session.Input
+    stopsEarly: Bool, _ prepare: (Network) throws(E3Error) -> Session.Input
   ) throws(E3Error) -> e3_result {
     pointee.learned?.forget()
     pointee.residency?.beginRun()
-    for index in 0..<pointee.model.networkCount {
+    var index = 0
+    while true {
       let network = pointee.networks[index]
       if index == 0 || !pointee.hasEqualPatches {
         if !pointee.hasEqualPatches { network.clearPatches() }
@@ -297,8 +307,27 @@ extension UnsafeMutablePointer<Session> {
       pointee.current = index
       try runTeam()
       try encoder(worker: 0).keepMembers(in: pointee.answer)
+      if let result = answer(stopsEarly: stopsEarly) { return result }
+      index += 1
     }
-    var result = Prediction(model: pointee.model, kernels: kernels, answer: pointee.answer).predict()
+  }
+
+  /// The answer of the networks up to the one that ran last; nil where the next one is to run.
+  @inline(never)  // its size, once for each kind of input
+  private func answer(stopsEarly: Bool) -> e3_result? {
+    let (index, model) = (pointee.current, pointee.model)
+    let isLast = index + 1 == model.networkCount
+    guard isLast || stopsEarly else { return nil }
+    let network = pointee.networks[index].model
+    var result = Prediction(
+      model: model, members: network.firstMember + network.shape.memberCount, kernels: kernels, answer: pointee.answer
+    ).predict()
+    result.networks = UInt32(index + 1)
+    guard isLast || result.mayStop(model.earlyStop(afterNetwork: index)) else { return nil }
+    // What is recorded of the networks that are left out is of an earlier frame.
+    for later in index + 1..<model.networkCount {
+      pointee.networks[later].space.routingRecord.clear(pointee.networks[later].model.shape)
+    }
     if let learned = pointee.learned { encoder(worker: 0).compare(learned, with: &result) }
     return result
   }

@@ -66,6 +66,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_MEMORY_LOCK: "the system does not lock so much memory for this process (ulimit -l)"
   case E3_ERROR_RESIDENT_BYTES: "fewer resident bytes than what every frame reads: the model without its experts"
   case E3_ERROR_NOT_RESIDENT: "the session has no resident bytes, or the model has no experts"
+  case E3_ERROR_NO_EARLY_STOPS: "the model file has no early stops (e3-convert calibrate --early)"
   default: "unknown status"
   }
 }

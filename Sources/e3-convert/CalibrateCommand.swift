@@ -105,6 +105,14 @@ struct CalibrateCommand: ParsableCommand {
   @Option(help: "Share of the known images to accept.")
   var acceptCoverage = CalibrationOptions().acceptCoverage
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Of a deep ensemble: also fit after which networks an answer may stop, for e3-run --early, so that at most this share \
+      of the images that stop has another decision or class than all networks give; 0.005 is a good start.
+      """, valueName: "share"))
+  var early: Double?
+
   @Flag(help: "Leave the class statistics out: nothing is unknown, and a frame costs less for models of many classes.")
   var noDistance = false
 
@@ -123,6 +131,7 @@ struct CalibrateCommand: ParsableCommand {
     ] where !(Float(value) > 0 && Float(value) < 1) {
       throw ValidationError("--\(name) takes a share between 0 and 1")
     }
+    if let early, !(early > 0 && early < 1) { throw ValidationError("--early takes a share between 0 and 1") }
     for (name, value) in [("skip", skip), ("statistics-skip", statisticsSkip)] where value < 0 {
       throw ValidationError("--\(name) takes 0 or more")
     }
@@ -152,6 +161,7 @@ struct CalibrateCommand: ParsableCommand {
     (options.sets, options.isClassConditional) = (sets, classConditional)
     options.hasDistance = !noDistance
     options.distance = distance
+    options.earlyShare = early
     options.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     let data = try open(dataset, labels, skip, limit)
     let source = try statistics.map { try open($0, statisticsLabels, statisticsSkip, statisticsLimit) }

@@ -57,6 +57,13 @@ struct Eval: ParsableCommand {
       valueName: "config.json"))
   var config: [String] = []
 
+  @Flag(
+    help: """
+      Also run the file as e3-run --early does, beside all of its networks: what share stops early and differs, and what \
+      that costs and saves.
+      """)
+  var early = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -105,6 +112,7 @@ struct Eval: ParsableCommand {
     evaluation.reference = CheckpointSource.all(reference, configs: config) ?? []
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     evaluation.temperature = temperature
+    evaluation.comparesEarly = early
     evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit

@@ -47,6 +47,40 @@ struct EnsembleFileTests {
     #expect(model.multiplyAccumulates == costs.reduce(0, +))
   }
 
+  @Test("that stop early are measured beside all of them, on foreign images too")
+  func early() throws {
+    let labels = try folder.write((0..<300).map { "\($0 % 5)\n" }.joined(), to: "labels.txt")
+    let images = try folder.write(npy([300, 12, 12, 1], noise(300 * 144)), to: "images.npy")
+    let model = folder["early.e3"]
+    let calibration = ["calibrate", whole, images, "--labels", labels, "--no-distance", "-o", model]
+    let fitted = try BuiltCommand("e3-convert").run(calibration + ["--early", "0.3"])
+    #expect(fitted.status == 0 && fitted.output.contains("early, network 2"), "\(fitted.errors)")
+    let evaluation = [model, images, "--labels", labels, "--ood", images, "--early"]
+    let found = try BuiltCommand("e3-eval").run(evaluation + ["--json"])
+    let rows = try #require(found.object["early"] as? [[String: Any]])
+    #expect(rows.count == 2)
+    for (place, row) in rows.enumerated() {
+      let stopped = try #require(row["stopped"] as? [Double])
+      #expect(stopped.count == 2 && stopped.allSatisfy { (0...1).contains($0) } && row["count"] as? Int == 300)
+      let (all, early) = (try #require(row["all_networks"] as? [String: Any]), row["early"] as? [String: Any])
+      #expect((all["nll"] != nil) == (place == 0) && early?["accept"] is Double)
+      guard stopped.reduce(0, +) > 0 else { continue }
+      #expect(try #require(row["differing"] as? Double) <= 0.3 && #require(row["time"] as? Double) > 0)
+    }
+    // What all networks say is what is said of the file anyway.
+    let calibrated = try found.object["calibrated"] as? [String: Any]
+    let all = rows[0]["all_networks"] as? [String: Any]
+    #expect(calibrated?["nll"] as? Double == all?["nll"] as? Double)
+    let text = try BuiltCommand("e3-eval").run(evaluation)
+    #expect(text.output.contains("answers that stop early, beside those of all networks"))
+    let none = try BuiltCommand("e3-eval").run([whole, images, "--labels", labels, "--early"])
+    #expect(none.status == 1 && none.errors.contains("no early stops"))
+    let two = try BuiltCommand("e3-eval").run([model, model, images, "--labels", labels, "--early"])
+    #expect(two.status == 1 && two.errors.contains("--early is for the networks of one model file"))
+    let usage = try BuiltCommand("e3-convert").run(calibration + ["--early", "1"])
+    #expect(usage.status == 2)
+  }
+
   @Test("have a float path, one checkpoint for each")
   func reference() throws {
     let labels = try folder.write((0..<30).map { "\($0 % 5)\n" }.joined(), to: "labels.txt")

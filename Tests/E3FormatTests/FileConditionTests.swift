@@ -301,6 +301,46 @@ struct FileConditionTests {
       "row.isZero(from: 4 * real, to: 64)", .fileValues, of: .calibrated, value(.statistics, 4 * (16 + 4), Float(1))),
   ]
 
+  /// A deep ensemble of three networks that may stop early.
+  private static var stopping: SampleFile {
+    var file = SampleFile.ensemble
+    file.calibration = SampleFile.thresholds(hasStatistics: false)
+    file.earlyStops = [e3_file_early_stop](
+      repeating: e3_file_early_stop(probability: 0.5, unknown_score: 1, stopped: 0.5, differing: 0.5), count: 2)
+    return file
+  }
+
+  /// One network, whose expert uses are as long as its early stops would be.
+  private static var uses: SampleFile {
+    var file = SampleFile.full
+    file.expertUses = [0, 0, 0, 0]
+    return file
+  }
+
+  static let early: [Condition] = [
+    .init("networkCount > 1", .fileTable, of: uses, entry(.expertUses) { $0.kind = 129 }),
+    .init(
+      "extent.length == UInt64(networkCount * MemoryLayout<e3_file_early_stop>.size)", .fileTable, of: stopping,
+      entry(.earlyStops) { $0.length -= 4 }),
+    .init(
+      "isShare(earlyHead.share)", .fileValues, of: stopping, value(.earlyStops, 8, Float(0)),
+      value(.earlyStops, 8, Float(1.1)), value(.earlyStops, 8, Float.nan)),
+    .init("earlyHead.reserved == 0", .fileValues, of: stopping, value(.earlyStops, 12, 1 as UInt32)),
+    .init("isValid(earlyStop(afterNetwork: network))", .fileValues, of: stopping, value(.earlyStops, 32, Float(-1))),
+    .init(
+      "(0...Float.greatestFiniteMagnitude).contains(stop.probability)", .fileValues, of: stopping,
+      value(.earlyStops, 16, Float(-0.1)), value(.earlyStops, 16, Float.infinity), value(.earlyStops, 32, Float.nan)),
+    .init(
+      "stop.unknown_score.isFinite", .fileValues, of: stopping, value(.earlyStops, 20, -Float.infinity),
+      value(.earlyStops, 36, Float.nan)),
+    .init(
+      "(0...1).contains(stop.stopped)", .fileValues, of: stopping, value(.earlyStops, 24, Float(-0.1)),
+      value(.earlyStops, 40, Float(1.1))),
+    .init(
+      "(0...1).contains(stop.differing)", .fileValues, of: stopping, value(.earlyStops, 28, Float(1.1)),
+      value(.earlyStops, 44, Float(-0.1))),
+  ]
+
   /// The first panel of the patch embedding: 40 padded inputs of 36, outputs 6 of 16; behind its weights the tail.
   private static let tail = 40 * 16
 
@@ -351,7 +391,7 @@ struct FileConditionTests {
     }
   }
 
-  static let all = header + table + sections + calibration + verification
+  static let all = header + table + sections + calibration + early + verification
 
   // promise: format-refused
   @Test("one way the file is verified, the other way refused with the rule's status", arguments: all)
@@ -373,6 +413,7 @@ struct FileConditionTests {
     "UInt64(end) <= UInt64(section.count - tableBytes)", "calibrationIndex >= 0",
     "section.count >= CalibrationLayout.calibrationBytes", "!sections.contains(index)", "used == width", "used == 0",
     "FileHeader.checksum(table) == checksum", "base.load(as: e3_file_header.self).checksum == checksum",
+    "hasEarlyStops", "calibrationIndex < 0", "earlyHead.calibration != extents[calibrationIndex].checksum",
     "index == statisticsIndex", "UInt64(bytes.count) == (try statisticsBytes())", "UInt64(bytes.count) == entry.length",
     "entry.encoding != .float", "try isShared(index)", "layout.isInt4", "shift >= 0",
     // Elsewhere: a test of an unaligned mapping, and of every damaged byte of the table.
@@ -383,7 +424,7 @@ struct FileConditionTests {
     "none of the source's conditions is left out",
     arguments: [
       "FileHeader.swift", "ModelFile+Table.swift", "ModelFile+Sections.swift", "ModelFile+Calibration.swift",
-      "ModelFile+Values.swift", "ModelFile+Verify.swift",
+      "ModelFile+Values.swift", "ModelFile+Verify.swift", "ModelFile+EarlyStops.swift",
     ])
   func complete(file: String) throws {
     let listed = Self.others.union(Self.all.map(\.text))

@@ -20,7 +20,7 @@ struct NameTests {
       #expect(isListed == (name != "unknown"), "\(number) \(name)")
       named += name == "unknown" ? 0 : 1
     }
-    #expect(named == 26)
+    #expect(named == 27)
   }
 
   @Test("every encoding has the number and the name of FORMAT.md")

@@ -67,6 +67,37 @@ struct ModelFileTests {
     model = try folder.model()
   }
 
+  @Test("--early leaves later networks out where the file says so, says how many answered, and is refused without")
+  func early() throws {
+    func ensemble(_ probability: Float?) throws -> String {
+      var sample = SampleFile.ensemble
+      sample.calibration = SampleFile.thresholds(hasStatistics: false)
+      sample.calibration?.accept_threshold = 0
+      if let probability {
+        sample.earlyStops = [2, probability].map {
+          e3_file_early_stop(probability: $0, unknown_score: 0, stopped: 0, differing: 0)
+        }
+      }
+      return try folder.write(sample.bytes, to: "ensemble.e3")
+    }
+    let bytes = [UInt8](repeating: 90, count: 120)
+    let path = try ensemble(0)
+    let object = try run([path] + frames + ["--early"], input: bytes).object
+    #expect(object["networks"] as? Int == 2 && (object["members"] as? [Any])?.count == 3)
+    let whole = try run([path] + frames, input: bytes).object
+    #expect(whole["networks"] as? Int == 3 && (whole["members"] as? [Any])?.count == 4)
+    #expect(try run([model] + frames, input: bytes).object["networks"] == nil, "one network has nothing to say")
+    let line = try run([path] + frames.dropLast() + ["--early"], input: bytes).output
+    #expect(line.contains(" nats, 2 of 3 networks, "))
+    #expect(try run([path] + frames.dropLast(), input: bytes).output.contains("networks") == false)
+    let picture = try folder.write("P5 12 10 255\n" + String(repeating: "Z", count: 120), to: "picture.pgm")
+    #expect(try run([path, picture, "--early"]).output.contains("\n  2 of 3 networks answered\n"))
+    let refused = try run([try ensemble(nil)] + frames + ["--early"], input: bytes)
+    #expect(refused.status == 1)
+    #expect(
+      refused.errors == "e3-run: \(path): the model file has no early stops (e3-convert calibrate --early)\n")
+  }
+
   private func change(_ body: (Int32) -> Bool) {
     let descriptor = open(model, O_RDWR)
     #expect(descriptor >= 0 && body(descriptor))

@@ -14,7 +14,8 @@ struct DecisionConditionTests {
     let session = try OpenSession(model, sessionOptions())
     let pointer = try #require(UnsafeMutableRawPointer(session.handle)).assumingMemoryBound(to: Session.self)
     let prediction = Prediction(
-      model: pointer.pointee.model, kernels: pointer.kernels, answer: pointer.pointee.answer)
+      model: pointer.pointee.model, members: pointer.pointee.model.memberCount, kernels: pointer.kernels,
+      answer: pointer.pointee.answer)
     return try withExtendedLifetime(session) {
       try body(prediction, try #require(pointer.pointee.model.calibration))
     }

@@ -15,6 +15,8 @@ package struct SampleFile {
   package var setThresholds: [Float]?
   /// Section 128; nil: none.
   package var expertUses: [UInt32]?
+  /// Section 129, one for each network but the last; the calibration's checksum is filled in. Nil: none.
+  package var earlyStops: [e3_file_early_stop]?
   package var seed: UInt64 = 7
   /// Weights of MLPs and experts.
   package var weights = Weights.int8
@@ -194,6 +196,12 @@ package struct SampleFile {
       if hasStatistics { sections.append((.statistics, statistics)) }
       if let setThresholds { sections.append((.setThresholds, setThresholds.flatMap { Self.raw($0) })) }
       if let expertUses { sections.append((.expertUses, expertUses.flatMap { Self.raw($0) })) }
+      if let earlyStops {
+        let fitted = sections.first { $0.0 == .calibration }?.1 ?? []
+        let head = e3_file_early(
+          calibration: fitted.withUnsafeBytes { XXH64.hash($0) }, share: 0.005, reserved: 0)
+        sections.append((.earlyStops, Self.raw(head) + earlyStops.flatMap { Self.raw($0) }))
+      }
       let optional = sections.map { kind, content in
         let encoding = kind == .statistics || kind == .setThresholds ? E3_FILE_ENCODING_FLOAT : E3_FILE_ENCODING_BYTES
         let extent = e3_file_extent(
@@ -229,7 +237,8 @@ package struct SampleFile {
     header.version_major = UInt32(E3_FILE_VERSION_MAJOR)
     let isWeighted = calibration?.distance == UInt32(E3_FILE_DISTANCE_WEIGHTED.rawValue)
     let isAdaptive = calibration?.set_score == UInt32(E3_FILE_SCORE_ADAPTIVE.rawValue)
-    header.version_minor = isAdaptive || setThresholds != nil ? 2 : expertUses != nil || isWeighted ? 1 : 0
+    let isOfVersion2 = isAdaptive || setThresholds != nil || earlyStops != nil
+    header.version_minor = isOfVersion2 ? 2 : expertUses != nil || isWeighted ? 1 : 0
     header.numerics = UInt32(E3_FILE_NUMERICS)
     header.network_count = UInt32(networks.count)
     header.file_size = tableEnd + UInt64(body.count)

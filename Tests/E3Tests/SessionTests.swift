@@ -1,6 +1,7 @@
 import CE3
 import E3
 import E3TestSupport
+import Foundation
 import Synchronization
 import Testing
 
@@ -215,6 +216,63 @@ struct SessionTests {
       let plain = try Session(model)
       _ = try plain.routing(layer: 0)
     }
+  }
+
+  @Test("a session that may stop early says how many networks answered, and needs a file that says when")
+  func early() throws {
+    var file = SampleFile.ensemble
+    file.calibration = SampleFile.thresholds(hasStatistics: false)
+    file.calibration?.accept_threshold = 0
+    file.earlyStops = [2, 0].map { e3_file_early_stop(probability: $0, unknown_score: 0, stopped: 0, differing: 0) }
+    let model = try openModel(file)
+    let values = tensor(for: model)
+    var whole = try Session(model)
+    var early = try Session(model, SessionOptions(stopsEarly: true))
+    let all = try whole.run(tensor: values.span)
+    let everything = [all.networkCount, all.memberCount]
+    let first = try early.run(tensor: values.span)
+    let part = [first.networkCount, first.memberCount]
+    #expect(model.hasEarlyStops && everything == [3, 4] && part == [2, 3])
+    let plain = try openModel(.ensemble)
+    #expect(!plain.hasEarlyStops && SessionOptions(stopsEarly: true).stopsEarly)
+    #expect(throws: E3Error.noEarlyStops) { _ = try Session(plain, SessionOptions(stopsEarly: true)) }
+  }
+
+  @Test("a session keeps as much of a file resident as it is told, gives the same bits, and says what it read")
+  func residency() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(SampleFile.full.bytes, to: "m.e3")
+    let model = try Model(contentsOf: path)
+    let values = tensor(for: model)
+    var plain = try Session(model)
+    let expected = StoredAnswer(try plain.run(tensor: values.span))
+    var options = SessionOptions()
+    options.keepResident(bytes: model.residentMinimum)
+    var session = try Session(model, options)
+    // Another file of this name is not what is read.
+    _ = try folder.write(SampleFile.map.bytes, to: "other")
+    try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.moveItem(atPath: folder["other"], toPath: path)
+    let found = StoredAnswer(try session.run(tensor: values.span))
+    #expect(found == expected)
+    let layer = try session.residency(layer: 0)
+    #expect(layer.network == 0 && layer.block == 1 && layer.expertCount == 4)
+    #expect(layer.residentExperts == 0 && layer.residentBytes == 0 && layer.chosenResidentExperts == 0)
+    #expect(layer.chosenExperts > 0 && layer.chosenBytes > 0 && layer.readBytes >= layer.chosenBytes)
+    options.keepResident(bytes: .max)
+    var all = try Session(model, options)
+    _ = try all.run(tensor: values.span)
+    let locked = try all.residency(layer: 0)
+    #expect(locked.residentExperts == 4 && locked.readBytes == 0 && locked.chosenResidentExperts > 0)
+    #expect(throws: E3Error.indexRange) { _ = try session.residency(layer: 1) }
+    #expect(throws: E3Error.indexRange) { _ = try session.residency(layer: -1) }
+    #expect(throws: E3Error.notResident) { _ = try plain.residency(layer: 0) }
+    options.keepResident(bytes: model.residentMinimum - 1)
+    #expect(throws: E3Error.residentBytes) { _ = try Session(model, options) }
+    // Bytes of the caller's have no file but the one that it names.
+    let copied = try openModel(.full)
+    options.keepResident(bytes: copied.residentMinimum)
+    #expect(throws: E3Error.fileRead) { _ = try Session(copied, options) }
   }
 
   @Test("a session tells its tier and where the time went")

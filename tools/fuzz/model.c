@@ -107,6 +107,7 @@ static uint64_t bits_of(const e3_result *result, uint64_t seed) {
   XXH64_update(&hash, &result->distance, 4);
   XXH64_update(&hash, &result->relative_distance, 4);
   XXH64_update(&hash, &result->decision, 4);
+  XXH64_update(&hash, &result->networks, 4);
   return XXH64_digest(&hash);
 }
 
@@ -116,7 +117,7 @@ static outcome run(const e3_model *model, const e3_model_info *info, e3_isa isa,
   size_t bytes = 0, alignment = 0;
   void *arena = NULL;
   e3_session *session = NULL;
-  const e3_session_options options = {.struct_size = sizeof options, .isa = isa};
+  const e3_session_options options = {.struct_size = sizeof options, .isa = isa, .early = info->early};
   demand(e3_session_query(model, &options, &bytes, &alignment) == E3_OK,
          "a session of an accepted file cannot be asked for");
   demand(!posix_memalign(&arena, alignment, bytes), "no memory");

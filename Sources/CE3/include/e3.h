@@ -36,7 +36,7 @@ extern "C" {
 /* Version of this interface. The major number changes when a program compiled against an older header would break. */
 #define E3_ABI_VERSION_MAJOR 1
 /* The minor number changes when something was added. */
-#define E3_ABI_VERSION_MINOR 3
+#define E3_ABI_VERSION_MINOR 4
 
 #if defined(__GNUC__)
 #define E3_API __attribute__((visibility("default")))
@@ -112,7 +112,8 @@ enum {
 
   /* Further arguments of the caller's. */
   E3_ERROR_RESIDENT_BYTES = 96, /* fewer resident bytes than e3_model_info.resident_minimum */
-  E3_ERROR_NOT_RESIDENT = 97    /* the session was created without resident_bytes, or the model has no experts */
+  E3_ERROR_NOT_RESIDENT = 97,   /* the session was created without resident_bytes, or the model has no experts */
+  E3_ERROR_NO_EARLY_STOPS = 98  /* early was asked for, but the model file does not say when an answer may stop */
 };
 
 /* One-line English text of a status, without a trailing period; never null. Static storage. */
@@ -207,8 +208,8 @@ typedef struct e3_model_info {
   /* from interface version 1.2 */
   float value_low, value_high; /* smallest and largest value of a pixel, for prepared tensors */
   uint32_t networks;           /* N: networks of the file; several are a deep ensemble, whose members count alike */
-  uint32_t reserved;           /* 0 */
-  uint64_t resident_minimum;   /* least resident_bytes of a session: of everything but the experts; of the whole file */
+  uint32_t early; /* 1 when the file says when an answer may stop before the last network, else 0; from version 1.4 */
+  uint64_t resident_minimum; /* least resident_bytes of a session: of everything but the experts; of the whole file */
 } e3_model_info;
 
 /* Fills `info`; set its struct_size before. Of a file with several networks, experts, selected_experts, layers, hidden_size,
@@ -309,7 +310,12 @@ typedef struct e3_session_options {
                               frame, the next pieces while one is computed, and stay nowhere. The bits are the same. */
   int32_t descriptor; /* with resident_bytes: the open file, or block device, whose bytes e3_model_open was given, mapped
                               from their start. It must stay open until e3_session_destroy */
-  uint32_t reserved;  /* 0 */
+  uint32_t early; /* from version 1.4. 0: all networks of the file answer. 1: a frame whose answer is accepted by the first
+                         of them, with the probability and the unknown_score that the file asks for (e3-convert calibrate
+                         --early), is not given to the later ones. Its result is of the members that answered: their number,
+                         mean, entropies, disagreement, distances, and the set, by the thresholds that were fitted to all
+                         networks; e3_result.networks says of how many networks. E3_ERROR_NO_EARLY_STOPS when the file
+                         does not say it */
 } e3_session_options;
 
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
@@ -440,7 +446,7 @@ enum {
 typedef struct e3_result {
   uint32_t struct_size;
   uint32_t classes;                  /* C */
-  uint32_t members;                  /* M */
+  uint32_t members;                  /* M, of the networks that answered */
   uint32_t top_class;                /* argmax of probabilities, lowest index on a tie */
   const float *probabilities;        /* [C] mean of the members' softmax, tempered when the file is calibrated */
   const float *member_logits;        /* [M][C] */
@@ -466,7 +472,7 @@ typedef struct e3_result {
   float learned_radius;   /* radius of that class; NaN without one */
   uint32_t nearest_learned_class; /* its index; E3_NO_CLASS without one */
   float unknown_score;            /* what is compared with the unknown threshold; NaN when the file has no statistics */
-  uint32_t reserved;              /* 0 */
+  uint32_t networks; /* that answered: all of the file, or fewer in a session that stops early; from version 1.4, 0 before */
 } e3_result;
 
 /* No learned class. */
@@ -528,8 +534,8 @@ typedef struct e3_profile {
 /* Fills `profile`; set its struct_size before. */
 E3_API e3_status e3_session_get_profile(const e3_session *session, e3_profile *profile);
 
-/* What the routers of one encoder block decided in the last run (zeros before the first). The arrays lie in the session's
- * arena and hold until its next run. */
+/* What the routers of one encoder block decided in the last run (zeros before the first, and of a network that an early stop
+ * left out). The arrays lie in the session's arena and hold until its next run. */
 typedef struct e3_routing {
   uint32_t struct_size;
   uint32_t block;            /* encoder block, from 0 */

@@ -180,9 +180,11 @@ typedef enum e3_file_kind {
                                       [16(p + 1)][16], element [k][j] that of row 16p + j, column k */
   E3_FILE_SET_THRESHOLDS = 69, /* float [C]: each class's threshold of the prediction sets, in place of set_threshold;
                                       with a calibration only, from version 2.2 */
-  /* sections from here on bear on no answer; a reader that does not know one skips it */
-  E3_FILE_EXPERT_USES = 128 /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
+  /* sections from here on bear on no answer unless that is asked for; a reader that does not know one skips it */
+  E3_FILE_EXPERT_USES = 128, /* u32 [MoE blocks][E], network by network: images of the calibration that chose each
                                       expert, with a token at least; from version 2.1 */
+  E3_FILE_EARLY_STOPS = 129  /* e3_file_early, then an e3_file_early_stop for each network but the last: after which of
+                                      them an answer may stop, where that is asked for; from version 2.2 */
 } e3_file_kind;
 
 /* Non-conformity score of the prediction sets. */
@@ -253,6 +255,20 @@ typedef struct e3_file_calibration {
   float class_agreement[3]; /* mean cosine between two images of a class, with grids of 1, 2 and 4; 0 when not fitted */
 } e3_file_calibration;
 
+/* After which networks an answer may stop: FORMAT.md, section 5.3. */
+typedef struct e3_file_early {
+  uint64_t calibration; /* checksum of the calibration that the stops were fitted with */
+  float share;          /* of the images that stop, above 0: at most so many differ from the answer of all networks */
+  uint32_t reserved;    /* 0 */
+} e3_file_early;
+
+typedef struct e3_file_early_stop {
+  float probability;   /* an answer stops here if it is accepted with this top probability (above 1: none is), */
+  float unknown_score; /* and this score, at most */
+  float stopped;       /* share of the images of the thresholds that stopped here; this and the next bear on nothing */
+  float differing;     /* share of those whose decision or class was another than that of all networks */
+} e3_file_early_stop;
+
 typedef struct e3_file_extent {
   uint32_t kind;     /* e3_file_kind */
   uint32_t block;    /* block index; 0 outside the blocks */
@@ -301,6 +317,8 @@ _Static_assert(sizeof(e3_file_header) == 64, "layout of the file header");
 _Static_assert(sizeof(e3_file_config) == 272, "layout of the file configuration");
 _Static_assert(sizeof(e3_file_extent) == 40, "layout of a table entry");
 _Static_assert(sizeof(e3_file_calibration) == 128, "layout of the calibration");
+_Static_assert(sizeof(e3_file_early) == 16, "layout of the early stops' head");
+_Static_assert(sizeof(e3_file_early_stop) == 16, "layout of an early stop");
 #endif
 
 #endif

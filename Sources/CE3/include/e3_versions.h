@@ -13,7 +13,7 @@ enum {
   E3_SESSION_OPTIONS_FIRST_SIZE = offsetof(e3_session_options, record_routing),
   E3_SESSION_OPTIONS_ROUTING_SIZE = E3_SESSION_OPTIONS_FIRST_SIZE + sizeof(uint32_t),                 /* 1.1 */
   E3_SESSION_OPTIONS_CLASSES_SIZE = offsetof(e3_session_options, learned_classes) + sizeof(uint32_t), /* 1.2 */
-  E3_SESSION_OPTIONS_RESIDENT_SIZE = offsetof(e3_session_options, reserved) + sizeof(uint32_t),       /* 1.2 */
+  E3_SESSION_OPTIONS_RESIDENT_SIZE = offsetof(e3_session_options, early) + sizeof(uint32_t),          /* 1.2 */
   E3_FRAME_FIRST_SIZE = offsetof(e3_frame, third_plane),
   E3_FRAME_PICTURE_SIZE = offsetof(e3_frame, reserved) + sizeof(uint32_t), /* 1.2 */
   E3_RESULT_FIRST_SIZE = offsetof(e3_result, relative_distance),

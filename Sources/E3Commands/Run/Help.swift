@@ -58,6 +58,8 @@ var helpText: StaticString {
                           once and stay), copy (it is read into memory and may then be written over) (map)
     --resident BYTES      for a model that is larger than the memory: lock so much of it in memory, as 400M, and read the
                           experts that are not among it from the file or block device when a token has chosen them
+    --early               of a deep ensemble: leave the later networks out where the answer of the first ones is as sure
+                          as the file asks for (e3-convert calibrate --early); the answer says how many networks gave it
     --watch-model         let a model file that is renamed into the place of MODEL.e3 take over between two frames, once
                           it is verified and passes its self-test; else the old one stays (--load copy)
     --trust KEY.pub       take only a model that is signed by this key of minisign's, in MODEL.e3.minisig

@@ -26,6 +26,10 @@ struct JSONAnswer {
     writeTop(result, model, top)
     out.key("probabilities")
     out.floats(result.probabilities, Int(result.classes))
+    if model.info.networks > 1 {
+      out.key("networks")
+      out.stream.write(result.networks)
+    }
     writeMembers(result)
     writeUncertainty(result)
     writeDecision(result)

@@ -47,7 +47,7 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
-    flip= alpha= max-pixels= max-work= max-arena= frames= fps= tensor= deadline= load= resident= watch-model \
+    flip= alpha= max-pixels= max-work= max-arena= frames= fps= tensor= deadline= load= resident= early watch-model \
     trust= classes= teach= shots= forget= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
@@ -56,7 +56,7 @@ struct Options {
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
-    case flip, alpha, maxPixels, maxWork, maxArena, frames, fps, tensor, deadline, load, resident, watchModel
+    case flip, alpha, maxPixels, maxWork, maxArena, frames, fps, tensor, deadline, load, resident, early, watchModel
     case trust, classes, teach, shots, forget
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
@@ -108,6 +108,7 @@ struct Options {
         isLoadChosen = true
       case .resident:
         session.residentBytes = try OptionValue.bytes(argument, "--resident takes bytes, as 400M, not")
+      case .early: session.stopsEarly = true
       case .watchModel: watchesModel = true
       case .trust: trust = argument
       case .chromaStride:

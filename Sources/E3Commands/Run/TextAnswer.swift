@@ -47,6 +47,11 @@ struct TextAnswer {
       stream.write("\n")
     }
     writeUncertainty(result)
+    if result.networks < model.info.networks {
+      stream.write("  ")
+      writeNetworks(result, model)
+      stream.write(" answered\n")
+    }
     writeLearned(result, model)
     // Thresholds and set are of the model's own classes.
     if let calibration = model.calibration, result.learned_class == E3_NO_CLASS {
@@ -77,6 +82,10 @@ struct TextAnswer {
     stream.write(", uncertainty ")
     stream.write(Double(result.total_entropy), decimals: 3)
     stream.write(" nats, ")
+    if result.networks < model.info.networks {
+      writeNetworks(result, model)
+      stream.write(", ")
+    }
     milliseconds(answer.latency.total)
     stream.write(": capture ")
     milliseconds(answer.latency.capture)
@@ -102,6 +111,14 @@ struct TextAnswer {
     if let label = model.label(index), !label.isEmpty { stream.write(label) } else { stream.write(index) }
     stream.write(" ")
     stream.write(percent: probability)
+  }
+
+  /// How many networks answered, of an answer that stopped early.
+  private func writeNetworks(_ result: e3_result, _ model: borrowing Model) {
+    stream.write(result.networks)
+    stream.write(" of ")
+    stream.write(model.info.networks)
+    stream.write(" networks")
   }
 
   private func milliseconds(_ nanoseconds: UInt64) {

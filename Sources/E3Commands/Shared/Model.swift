@@ -12,6 +12,8 @@ struct SessionSetup {
   var load = LoadMode.map
   /// Bytes of a mapped model that stay in memory; 0: the system decides.
   var residentBytes: UInt64 = 0
+  /// Whether later networks are left out where the file says that the first ones suffice.
+  var stopsEarly = false
   /// File of learned classes; nil: none.
   var classes: UnsafePointer<CChar>?
   /// Whether that file may be missing, and then is begun.
@@ -71,6 +73,7 @@ struct Model: ~Copyable {
     choices.isa = setup.isa
     choices.learned_classes = setup.classes == nil ? 0 : 1
     (choices.resident_bytes, choices.descriptor) = (setup.residentBytes, file.descriptor)
+    choices.early = setup.stopsEarly ? 1 : 0
     if let cpus = setup.cpus {
       choices.pin_threads = 1
       withUnsafeMutableBytes(of: &choices.cpus) {
@@ -89,7 +92,7 @@ struct Model: ~Copyable {
     let created = e3_session_create(handle, &choices, start, bytes, &session)
     if created == E3_ERROR_ISA_UNAVAILABLE { throw Self.reportUnavailable(setup.isa) }
     if created == E3_ERROR_RESIDENT_BYTES { throw Self.reportResident(path, info) }
-    if created == E3_ERROR_FILE_READ { throw .report(path, status: created) }
+    if created == E3_ERROR_FILE_READ || created == E3_ERROR_NO_EARLY_STOPS { throw .report(path, status: created) }
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }

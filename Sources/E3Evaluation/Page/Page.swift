@@ -201,7 +201,7 @@ struct PageWriter: ~Copyable {
 
   /// The tables of the text report.
   private var figureTables: HTML {
-    "<div class=\"tables\">\(tables(.scores))\(tables(.decisions))\(tables(.detection))</div>\n"
+    "<div class=\"tables\">\(tables(.scores))\(tables(.decisions))\(tables(.detection))\(tables(.early))</div>\n"
   }
 
   private func tables(_ kind: Report.TableKind) -> HTML {

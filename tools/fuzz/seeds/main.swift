@@ -37,8 +37,16 @@ var wide = calibrated
 wide.config.moe_layers.0 = 0b01
 (wide.config.hidden_size, wide.config.representation_size) = (18, 21)
 
+/// Accepts whatever is put before it, and may stop after either of the first networks.
+var early = SampleFile.ensemble
+early.calibration = SampleFile.thresholds(hasStatistics: false)
+early.calibration?.accept_threshold = 0
+early.earlyStops = [0.75, 0].map {
+  e3_file_early_stop(probability: $0, unknown_score: 0, stopped: 0.5, differing: 0)
+}
+
 let models: [(name: String, file: SampleFile)] = [
-  ("full", .full), ("int4", .int4), ("map", .map), ("ensemble", .ensemble), ("twins", .twins),
+  ("full", .full), ("int4", .int4), ("map", .map), ("ensemble", .ensemble), ("twins", .twins), ("early", early),
   ("calibrated", calibrated), ("wide", wide),
   ("dense", sample(makeDense)),
   (

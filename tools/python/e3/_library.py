@@ -37,7 +37,7 @@ class ModelInfo(Structure):
         ("value_low", c_float),
         ("value_high", c_float),
         ("networks", c_uint32),
-        ("reserved", c_uint32),
+        ("early", c_uint32),
         ("resident_minimum", c_uint64),
     ]
 
@@ -97,7 +97,7 @@ class SessionOptions(Structure):
         ("learned_classes", c_uint32),
         ("resident_bytes", c_uint64),
         ("descriptor", ctypes.c_int32),
-        ("reserved", c_uint32),
+        ("early", c_uint32),
     ]
 
 
@@ -150,7 +150,7 @@ class Result(Structure):
         ("learned_radius", c_float),
         ("nearest_learned_class", c_uint32),
         ("unknown_score", c_float),
-        ("reserved", c_uint32),
+        ("networks", c_uint32),
     ]
 
 

@@ -36,7 +36,8 @@ class Answer:
     relative_distance: the relative one, of squares; None likewise
     unknown_score: what decides whether the picture is unknown: a distance, and where the calibration says so an entropy with
         it; None likewise
-    classes, members: C and M
+    classes, members: C and M, of the networks that answered
+    networks: how many of the file answered: all, or fewer where the model stops early
     learned: label of the learned class that is the answer, as the decision then says; None when none is
     nearest_learned: label of the nearest learned class, the answer or not; None without learned classes
     learned_distance, learned_radius: distance from it, 0 to 2, and its radius; None likewise
@@ -50,8 +51,10 @@ class Answer:
         "_representations",
         "_prediction_set",
         "_width",
+        "_all_networks",
         "classes",
         "members",
+        "networks",
         "top_class",
         "top_probability",
         "decision",
@@ -68,12 +71,16 @@ class Answer:
         "learned_radius",
     )
 
-    def __init__(self, result: "_library.Result", labels: List[str], width: int, learned: Sequence[str] = ()) -> None:
-        """Copies `result`; width: of a representation; learned: labels of the learned classes."""
+    def __init__(
+        self, result: "_library.Result", labels: List[str], width: int, learned: Sequence[str] = (), networks: int = 1
+    ) -> None:
+        """Copies `result`; width: of a representation; learned: labels of the learned classes; networks: of the file."""
         classes, members = result.classes, result.members
         self._labels = labels
         self._width = width
         self.classes, self.members = classes, members
+        self._all_networks = networks
+        self.networks = result.networks or networks  # 0: of an older library, in which all answer
         self._probabilities = string_at(result.probabilities, 4 * classes)
         self._member_logits = string_at(result.member_logits, 4 * classes * members)
         self._member_probabilities = string_at(result.member_probabilities, 4 * classes * members)
@@ -166,6 +173,8 @@ class Answer:
         facts = f"uncertainty {self.total_entropy:.3f} nats, {self.mutual_information:.3f} of it between members"
         if self.learned is not None:
             facts = f"learned class {html.escape(self.learned)}; {facts}"
+        if self.networks < self._all_networks:
+            facts += f"; {self.networks} of {self._all_networks} networks answered"
         if self.relative_distance is not None:
             facts += f"; relative distance {self.relative_distance:.3g}"
         return (

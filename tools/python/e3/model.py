@@ -79,6 +79,8 @@ class Model:
     networks: how many the file holds; several are a deep ensemble, whose members count alike. Experts to tokens are then
         those of the first; network() describes each
     multiply_accumulates: of one frame
+    resident_minimum: fewest bytes for resident: of everything but the experts
+    has_early_stops: whether the file says when an answer may stop before the last network (e3-convert calibrate --early)
     value_low, value_high: the smallest and largest value of a pixel in a prepared image
     labels: texts of the classes; empty when the file has none
     calibration: None when the file carries none
@@ -91,17 +93,25 @@ class Model:
         threads: int = 1,
         isa: str = "auto",
         classes: Union[None, str, "os.PathLike[str]", bytes] = None,
+        resident: int = 0,
+        early: bool = False,
     ) -> None:
         """source: path of a .e3 file, which is mapped, or its bytes. threads: that compute one frame, 1 to 64. isa: the
-        instruction-set tier, as e3-run --isa takes it. classes: path of a .e3c file of learned classes, or its bytes."""
+        instruction-set tier, as e3-run --isa takes it. classes: path of a .e3c file of learned classes, or its bytes.
+        resident: for a model larger than the memory: so many bytes of it at most, resident_minimum at least, are locked in
+        memory; the experts that are not among them are read from the file, which source names, when a token has chosen them.
+        early: a frame is not given to the later networks of a deep ensemble where the answer of the first ones is as sure as
+        the file asks for (has_early_stops); answers are then of the members that answered, and say of how many networks."""
         self._file, self.path = _file(source)
+        self._descriptor: Optional[_Descriptor] = None
         self._handle = _library.Model()
         check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
         info = sized(_library.ModelInfo)
         check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
         for name, _ in _library.ModelInfo._fields_[1:]:
-            if name not in ("labels", "calibrated", "reserved"):
+            if name not in ("labels", "calibrated", "early"):
                 setattr(self, name, getattr(info, name))
+        self.has_early_stops = bool(info.early)
         self.labels: List[str] = [
             _library.text_of(lib.e3_model_get_label, byref(self._handle), index) for index in range(info.labels)
         ]
@@ -113,6 +123,15 @@ class Model:
         tier = c_uint32()
         check(lib.e3_isa_from_name(isa.encode(), byref(tier)), isa)
         self._options.isa = tier.value
+        if early and lib.e3_abi_version() & 0xFFFF < 4:
+            raise ValueError("the library is older than early=: all networks would answer")
+        self._options.early = early
+        if resident:
+            if isinstance(source, (bytes, bytearray, memoryview)):
+                raise ValueError("resident needs the path of the file, not its bytes")
+            # What is mapped and what is read are compared: a file that was renamed into the place meanwhile is refused.
+            self._descriptor = _Descriptor(self.path)
+            self._options.resident_bytes, self._options.descriptor = resident, self._descriptor.number
         self._learned: Optional[Classes] = None
         if classes is not None:
             content, subject = classes, "classes"
@@ -141,6 +160,7 @@ class Model:
     value_low: float
     value_high: float
     networks: int
+    resident_minimum: int
 
     def __call__(self, frame: Any) -> Answer:
         """The answer to one frame."""
@@ -384,7 +404,20 @@ class Model:
 class _Session:
     """A session in an arena of its own, for one thread at a time."""
 
-    __slots__ = ("handle", "_arena", "_file", "_labels", "_learned", "_path", "_process", "_reference", "_result", "_width")
+    __slots__ = (
+        "handle",
+        "_arena",
+        "_descriptor",
+        "_file",
+        "_labels",
+        "_learned",
+        "_networks",
+        "_path",
+        "_process",
+        "_reference",
+        "_result",
+        "_width",
+    )
 
     def __init__(self, model: Model) -> None:
         self.handle = c_void_p()
@@ -395,10 +428,11 @@ class _Session:
         self._arena = mmap.mmap(-1, size.value + alignment.value)
         start = Buffer(self._arena)
         address = -(-start.address // alignment.value) * alignment.value
-        self._file = model._file
+        self._file, self._descriptor = model._file, model._descriptor
         check(lib.e3_session_create(byref(model._handle), options, address, size, byref(self.handle)), model.path)
         self._arena = start  # keeps the memory mapped
         self._labels, self._width, self._path = model.labels, model.representation_size, model.path
+        self._networks = model.networks
         self._learned = model._learned
         if self._learned is not None:
             check(lib.e3_session_attach_classes(self.handle, self._learned.handle), model.path)
@@ -417,7 +451,7 @@ class _Session:
 
     def _answer(self) -> Answer:
         learned = () if self._learned is None else self._learned.labels
-        return Answer(self._result, self._labels, self._width, learned)
+        return Answer(self._result, self._labels, self._width, learned, self._networks)
 
     def preprocess(self, frame: Any, values: int, count: int) -> None:
         check(lib.e3_session_preprocess(self.handle, frame.reference, values, count))
@@ -425,6 +459,19 @@ class _Session:
     def __del__(self) -> None:
         if self.handle:
             lib.e3_session_destroy(self.handle)
+
+
+class _Descriptor:
+    """A file that is open as long as this is alive."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, path: str) -> None:
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
 
 
 def _file(source: Any) -> "tuple[Buffer, str]":

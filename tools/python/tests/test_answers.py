@@ -54,6 +54,59 @@ def test_networks_of_one_file_answer_as_their_own_files_do():
         whole.network(2)
 
 
+def test_a_deep_ensemble_stops_early_where_it_is_asked_to():
+    path = ROOT / "models/fashion-vit-ensemble.e3"
+    whole, early = e3.Model(path), e3.Model(path, early=True)
+    assert whole.has_early_stops and early.networks == 2
+    stopped = 0
+    for picture in PICTURES:
+        frame = Image.open(picture)
+        expected, answer = whole(frame), early(frame)
+        assert expected.networks == 2 and answer.networks in (1, 2)
+        assert np.array_equal(answer.member_logits, expected.member_logits[: answer.networks])
+        if answer.networks == 1:
+            stopped += 1
+            assert answer.members == 1 and answer.decision == "accept" and answer.mutual_information == 0
+            assert "1 of 2 networks answered" in answer._repr_html_()
+        else:
+            assert np.array_equal(answer.probabilities, expected.probabilities)
+            assert "networks answered" not in answer._repr_html_()
+    assert 0 < stopped < len(PICTURES)
+    one = ROOT / "models/fashion-e3.e3"
+    assert not e3.Model(one).has_early_stops
+    with pytest.raises(e3.E3Error, match="no early stops"):
+        e3.Model(one, early=True)
+
+
+def test_a_library_that_does_not_know_of_it_is_not_asked_to_stop_early(monkeypatch):
+    monkeypatch.setattr(e3._library.lib, "e3_abi_version", lambda: 1 << 16 | 3)
+    path = ROOT / "models/fashion-vit-ensemble.e3"
+    with pytest.raises(ValueError, match="older than early="):
+        e3.Model(path, early=True)
+    assert e3.Model(path)(Image.open(PICTURES[0])).networks == 2
+
+
+def test_a_part_of_a_model_stays_in_memory_and_the_rest_is_read(model, tmp_path):
+    path = tmp_path / "model.e3"
+    path.write_bytes((ROOT / "models/fashion-e3.e3").read_bytes())
+    least = e3.Model(path).resident_minimum
+    assert 0 < least < path.stat().st_size
+    for resident in (least, path.stat().st_size):
+        part = e3.Model(path, resident=resident)
+        for picture in PICTURES[:4]:
+            frame = Image.open(picture)
+            assert np.array_equal(part(frame).member_logits, model(frame).member_logits)
+    with pytest.raises(e3.E3Error, match="fewer resident bytes"):
+        e3.Model(path, resident=least - 1)
+    with pytest.raises(ValueError, match="needs the path"):
+        e3.Model(path.read_bytes(), resident=least)
+    # What is read is what was mapped, also when another file has its name now.
+    part = e3.Model(path, resident=least)
+    path.unlink()
+    frame = Image.open(PICTURES[0])
+    assert np.array_equal(part(frame).member_logits, model(frame).member_logits)
+
+
 def test_a_yuyv_frame_answers_as_e3_run_does(model, e3_run):
     pixels = (ROOT / "models/frames/garment-bag-160x120.yuyv").read_bytes()
     frame = e3.Frame("yuyv", np.frombuffer(pixels, np.uint8).reshape(120, 160, 2))
