@@ -96,7 +96,7 @@ extension Classes {
     let last = count - 1
     for place in index..<last {
       records[place] = records[place + 1]
-      mean(place).update(from: mean(place + 1), count: layout.meanFloats)
+      UnsafeMutableRawPointer(mean(place)).copyMemory(from: mean(place + 1), byteCount: 4 * layout.meanFloats)
       features(place).copy(features(place + 1), count: layout.features)
     }
     records[last] = e3_classes_record()
