@@ -48,11 +48,20 @@ def test_seeds_stand_beside_each_other_and_neighbours_are_an_ensemble(tmp_path):
   assert not any("fashion" in line for line in asked)
 
 
+def test_dense_models_of_the_second_training_are_ensembles_of_their_own(tmp_path):
+  done, asked = compared(tmp_path, *(f"parts-vit{kind}-s{seed}" for kind in ("", "-companions") for seed in (1, 2)))
+  assert done.returncode == 0, done.stderr
+  assert "| parts-vit x 2, deep ensemble (1) | parts-vit-companions x 2, deep ensemble (1) |\n" in done.stdout
+  packed = [line.split(" --config")[0].replace(str(tmp_path), "") for line in asked if " pack " in line]
+  assert "e3-convert pack /runs/parts-vit-companions-s1.safetensors /runs/parts-vit-companions-s2.safetensors" in packed
+
+
 def test_parts_are_calibrated_and_measured_with_their_own_pictures(tmp_path):
   _, asked = compared(tmp_path, "parts-e3-s1")
   data = tmp_path / "data"
   calibration, evaluation = (next(line for line in asked if word in line) for word in (" calibrate ", "e3-eval "))
   assert f"{data}/validation.npy --labels {data}/validation-labels.npy --statistics {data}/statistics.npy" in calibration
+  assert f"--unknown {data}/choosing.npy --unknown-labels {data}/choosing-labels.npy --unknown {data}/strangers.npy" in calibration
   assert f"{data}/test.npy --labels {data}/test-labels.npy --ood x/unseen.npy" in evaluation
 
 
