@@ -58,7 +58,7 @@ extension ModelFile {
   private mutating func register(_ extent: e3_file_extent, at index: Int, newer: Bool) throws(E3Error) {
     switch ExtentKind(rawValue: .init(extent.kind)) {
     case .labels: labelsIndex = index
-    case .provenance: provenanceIndex = index
+    case .provenance: provenanceIndex = Int32(index)
     case .golden: goldenIndex = index
     case .calibration: calibrationIndex = index
     case .statistics: statisticsIndex = index

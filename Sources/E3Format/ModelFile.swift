@@ -41,11 +41,11 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   var expertUsesIndex: Int32 = -1
   var setThresholdsIndex: Int32 = -1
   var earlyStopsIndex: Int32 = -1
+  var provenanceIndex: Int32 = -1
   var firstExpert: Int32 = 0
 
   /// Table index of an optional section, or -1.
   var labelsIndex = -1
-  var provenanceIndex = -1
   var goldenIndex = -1
   var calibrationIndex = -1
   var statisticsIndex = -1

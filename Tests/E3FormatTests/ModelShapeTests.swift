@@ -84,6 +84,19 @@ struct ModelShapeTests {
     #expect(MemoryLayout<ModelFile>.alignment <= 8)
   }
 
+  @Test("a model view has no bytes between its members: those of a handle are hashed, and nobody would have set them")
+  func padding() throws {
+    func bytes(of value: Any) -> Int {
+      func size<Value>(_: Value) -> Int { MemoryLayout<Value>.size }
+      let members = Mirror(reflecting: value).children
+      return members.isEmpty ? size(value) : members.reduce(0) { $0 + bytes(of: $1.value) }
+    }
+    try SampleFile.full.bytes.withAligned { raw in
+      let file = try ModelFile(validating: raw)
+      #expect(bytes(of: file) == MemoryLayout<ModelFile>.size)
+    }
+  }
+
   static let brokenRules: [(String, @Sendable (inout e3_file_config) -> Void)] = [
     ("image height", { $0.image_height = 0 }),
     ("image width", { $0.image_width = 16385 }),

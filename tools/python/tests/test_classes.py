@@ -61,14 +61,14 @@ def test_a_class_is_forgotten_as_if_it_had_never_been_learned(tmp_path):
         return (tmp_path / name).read_bytes()
 
     model, plain = e3.Model(MODEL), e3.Model(MODEL)
-    model.learn("trouser", [frame(TROUSER)] * 2)
+    model.learn("shape", [frame(TROUSER)] * 2)
     for either in (model, plain):
         either.learn("cat", [frame(CAT)] * 3)
-    model.forget("trouser")
+    model.forget("shape")
     assert [learned.label for learned in model.learned] == ["cat"] and model(frame(CAT)).learned == "cat"
     assert saved(model, "a.e3c") == saved(plain, "b.e3c")
     with pytest.raises(KeyError):
-        model.forget("trouser")
+        model.forget("shape")
     with pytest.raises(KeyError):
         e3.Model(MODEL).forget("cat")
 
