@@ -169,7 +169,8 @@ private struct Lesson {
   /// The bytes of a file without the classes that these pictures are of.
   func forgotten(_ bytes: [UInt8]) throws(FileError) -> [UInt8] {
     let classes = try model.learnedClasses(copying: bytes)
-    for (label, isUnlike) in names.map({ ($0, false) }) + (unlike == nil ? [] : [("unlike", true)]) {
+    let shown = Set((0..<pictures.count).map { pictures.labels?[$0] ?? 0 }).sorted().map { names[$0] }
+    for (label, isUnlike) in shown.map({ ($0, false) }) + (unlike == nil ? [] : [("unlike", true)]) {
       guard let index = classes.index(of: label), (try? classes.info(index))?.isUnlike == isUnlike else { continue }
       do throws(E3Error) {
         try classes.remove(index)

@@ -69,6 +69,10 @@ struct LearnTests {
     #expect(anew.status == 0 && anew.output.contains("  cat: 3 pictures,"), "\(anew.errors)")
     #expect(try folder.bytes("my.e3c") == once)
     // Only the class that there are pictures of.
+    #expect(try learn(folder["new"], "--anew", "--limit", "3").output.contains("  cat: 3 pictures,"))
+    let bytes = try folder.bytes("my.e3c")
+    #expect(try LearnedClasses(Model(contentsOf: model), copying: bytes.span.bytes).index(of: "ground") != nil)
+    #expect(try learn(folder["new"], "--unlike", folder["other"], "--anew").status == 0)
     #expect(try learn(folder["new/ground"], "--label", "ground", "--anew").output.contains("  ground: 3 pictures,"))
     #expect(try folder.bytes("my.e3c") == once)
   }

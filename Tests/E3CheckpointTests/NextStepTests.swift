@@ -68,6 +68,30 @@ import Testing
     }
   }
 
+  @Test(
+    "a LayerScale that other blocks have, a part of two heads and the positions are missed by their names",
+    arguments: [
+      ("timm_deit3_small_patch16_224", "blocks.0.ls1.gamma", "but other blocks have it"),
+      ("hf_Dinov2ForImageClassification", "layer.1.layer_scale2.lambda1", "but other blocks have it"),
+      ("hf_DeiTForImageClassificationWithTeacher", "distillation_classifier.bias", "but the rest of the two heads"),
+      ("hf_DeiTForImageClassificationWithTeacher", "cls_classifier.weight", "but the rest of the two heads"),
+      ("timm_vit_base_patch16_224", "pos_embed", ": missing, expected "),
+    ])
+  func missingParts(_ library: String, _ lost: String, _ problem: String) throws {
+    var found = ""
+    let path = try renaming(library) { stored in
+      guard stored.hasSuffix(lost) else { return stored }
+      found = stored
+      return "ema.\(stored)"
+    }
+    try #require(!found.isEmpty)
+    let message = try #require(self.problem(path))
+    #expect(message.contains("tensor \(found): ") && message.contains(problem), "\(message)")
+    // Nor does it help to leave the rest of a head out.
+    let distilled = self.problem("\(Self.library)/timm_deit_tiny_distilled_patch16_224", ignoring: ["*.head_dist.*"])
+    #expect(distilled?.contains(".head_dist.weight: missing, but the rest of the two heads is there") == true)
+  }
+
   @Test("layers that have no bias in any block get zeros, and that is said")
   func withoutBias() throws {
     let library = "timm_vit_small_patch14_reg4_dinov2"

@@ -83,6 +83,9 @@ struct LearnTests {
       ([model, "--forget", "dog"], 2, "--forget needs --classes FILE"),
       ([model, "-", "--forget", "cat", "--classes", classes], 2, "no FRAME is taken here: '-'"),
       ([model, "--forget", "cat", "--teach", "cat", "--classes", classes], 2, "--teach is for frames"),
+      ([model, "--forget", "cat", "--self-test", "--classes", classes], 2, "no other task beside it"),
+      ([model, "--verify", "--forget", "cat", "--classes", classes], 2, "no other task beside it"),
+      ([model, "--forget", "cat", "--forget", "cat", "--classes", classes], 2, "--forget takes one LABEL"),
     ] {
       let result = try run(arguments)
       #expect(result.status == status && result.errors.contains(problem), "\(result.errors)")

@@ -275,12 +275,7 @@ struct ConfigResolver {
   /// The ensemble's encoder ignores the field: its position embedding is always learned.
   var positionEmbedding: ModelConfig.PositionEmbedding {
     if document.isEnsemble { return .learned }
-    if let given = document.positionEmbedding { return given }
-    // timm's models may do without, and their configuration does not say so.
-    guard let evidence, evidence.checkpoint.naming == .timm, !evidence.has(ParameterNames.positionEmbedding) else {
-      return .learned
-    }
-    return .none
+    return document.positionEmbedding ?? .learned
   }
 
   private func queryKeyNorm() throws(FileError) -> Bool {

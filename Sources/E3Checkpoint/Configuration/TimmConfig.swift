@@ -103,7 +103,7 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
     "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
     "qkv_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "fc_norm", "act_layer", "norm_layer",
     "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate", "patch_drop_rate",
-    "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size",
+    "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size", "pos_embed",
   ])
   document.imageSize = try arguments.sides("img_size") ?? document.imageSize
   document.patchSize = try arguments.sides("patch_size")
@@ -116,6 +116,11 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   document.hasClassToken = try arguments.bool("class_token") ?? document.hasClassToken
   try addPooling(try arguments.text("global_pool"), to: &document, arguments)
   if try arguments.bool("pool_include_prefix") == true, document.classifier == .patchMean { document.classifier = .gap }
+  switch try arguments.text("pos_embed") {
+  case nil, "learn"?: break
+  case ""?, "none"?: document.positionEmbedding = ModelConfig.PositionEmbedding.none
+  case let name?: throw arguments.fault("pos_embed", "\"\(name)\"", "one of \"learn\", \"none\"")
+  }
   switch try arguments.text("act_layer") {
   case nil: break
   case "gelu"?: document.activation = .gelu

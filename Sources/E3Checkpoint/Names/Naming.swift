@@ -82,7 +82,10 @@ public enum Naming: String, Sendable {
       case .huggingFace: translateHuggingFace(&translation, &facts, base: base)
       default: translateTorchvision(&translation, &facts)
       }
-      facts.layersWithoutBias = translation.settleBiases()
+      facts.layersWithoutBias = translation.settle()
+      if let (name, problem) = translation.missed.first {
+        throw FileError(file: path, tensor: inner + name, problem: problem)
+      }
       rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
       return TranslatedTensors(
         tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { inner + $0 })

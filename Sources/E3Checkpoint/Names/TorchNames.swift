@@ -14,11 +14,11 @@ extension Naming {
       t.norm(names.norm1, from: "\(path).norm2")
       t.stacked(names.attention.projections, weight: "\(path).attn.qkv.weight", bias: "\(path).attn.qkv.bias")
       t.linear(
-        names.attention.out, from: "\(path).attn.proj", factors: t.first(of: "\(path).ls1.gamma", "\(path).gamma_1"))
+        names.attention.out, from: "\(path).attn.proj", factors: ["\(path).ls1.gamma", "\(path).gamma_1"])
       t.linear(names.mlp.dense0, from: "\(path).mlp.fc1")
-      t.linear(names.mlp.dense1, from: "\(path).mlp.fc2", factors: t.first(of: "\(path).ls2.gamma", "\(path).gamma_2"))
+      t.linear(names.mlp.dense1, from: "\(path).mlp.fc2", factors: ["\(path).ls2.gamma", "\(path).gamma_2"])
     }
-    facts.hasQueryBias = t.has("blocks.0.attn.qkv.bias")
+    facts.hasQueryBias = t.hasAny("blocks.", with: ".attn.qkv.bias")
     let pooledNorm = t.has("fc_norm.weight")
     t.norm(ParameterNames.encoderNorm, from: pooledNorm ? "fc_norm" : "norm")
     facts.finalNorm = pooledNorm ? .afterPooling : .beforePooling
@@ -37,7 +37,8 @@ extension Naming {
       t.linear(ParameterNames.mapMLP.dense1, from: "attn_pool.mlp.fc2")
     }
     t.linear(ParameterNames.preLogits, from: "pre_logits.fc")
-    if t.has("head_dist.weight") {
+    // Models with a token for it have a second head.
+    if t.has("dist_token") || t.hasAny("head_dist.") {
       facts.classifier = .tokenPair
       t.headPair("head", "head_dist")
     } else {
@@ -68,22 +69,22 @@ extension Naming {
         t.linear(projection, from: "\(path).attention.\(isNew ? "\(name.prefix(1))_proj" : "attention.\(name)")")
       }
       let out = isNew ? "\(path).attention.o_proj" : "\(path).attention.output.dense"
-      t.linear(names.attention.out, from: out, factors: t.first(of: "\(path).layer_scale1.lambda1"))
+      t.linear(names.attention.out, from: out, factors: ["\(path).layer_scale1.lambda1"])
       let isFlat = t.has("\(path).mlp.fc1.weight")
       t.linear(names.mlp.dense0, from: isFlat ? "\(path).mlp.fc1" : "\(path).intermediate.dense")
       t.linear(
         names.mlp.dense1, from: isFlat ? "\(path).mlp.fc2" : "\(path).output.dense",
-        factors: t.first(of: "\(path).layer_scale2.lambda1"))
+        factors: ["\(path).layer_scale2.lambda1"])
     }
-    facts.hasQueryBias = [".0.attention.q_proj.bias", ".0.attention.attention.query.bias"].contains {
-      t.has(layers + $0)
+    facts.hasQueryBias = [".attention.q_proj.bias", ".attention.query.bias"].contains {
+      t.hasAny("\(layers).", with: $0)
     }
     t.norm(ParameterNames.encoderNorm, from: "\(base)layernorm")
     facts.positionResize = t.has("\(embeddings).register_tokens") ? .bicubicAntialiased : .bicubic
     // Their defaults, which a configuration repeats.
     facts.epsilon = norms[0] == "norm1" ? 1e-6 : 1e-12
     facts.classifier = .token
-    if t.has("cls_classifier.weight") {
+    if t.hasAny("cls_classifier.") || t.hasAny("distillation_classifier.") {
       facts.classifier = .tokenPair
       t.headPair("cls_classifier", "distillation_classifier")
     } else {

@@ -11,6 +11,10 @@ struct Translation {
   private var used: Set<String> = []
   /// Under V-MoE's names: biases that the file does not hold.
   private var absentBiases: Set<String> = []
+  /// Layers with factors, and which of the names that these may have it was; layers without, and those names.
+  private var (scaledLayers, unscaledLayers): ([String: Int], [(names: LinearNames, factors: [String])]) = ([:], [])
+  /// Tensors that are missed although no other name of a model stands for them.
+  private(set) var missed: [(name: String, problem: String)] = []
 
   init(_ stored: [String: any TensorSource]) { self.stored = stored }
 
@@ -49,14 +53,21 @@ struct Translation {
 
   /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`. An absent bias is zeros.
   ///
-  /// - Parameter factors: name of one factor for each output (LayerScale), which becomes part of matrix and bias.
-  mutating func linear(_ names: LinearNames, from source: String?, factors: String? = nil) {
+  /// - Parameter factors: names that one factor for each output may have (LayerScale), which becomes part of matrix and
+  ///   bias.
+  mutating func linear(_ names: LinearNames, from source: String?, factors: [String] = []) {
     guard let source else { return }
     origins[names.kernel] = "\(source).weight"
     origins[names.bias] = "\(source).bias"
     guard let weight = take("\(source).weight"), weight.shape.count == 2 else { return }
     let bias = take("\(source).bias")
-    linear(names, weight: weight, bias: bias, factors: take(factors))
+    let place = factors.firstIndex(where: has)
+    if let place {
+      scaledLayers[Self.layer(names.bias)] = place
+    } else if !factors.isEmpty {
+      unscaledLayers.append((names, factors))
+    }
+    linear(names, weight: weight, bias: bias, factors: take(place.map { factors[$0] }))
   }
 
   /// A linear layer of a matrix `[outputs, inputs]`.
@@ -83,17 +94,23 @@ struct Translation {
     return ComputedTensor.zeros([outputs])
   }
 
-  /// Takes an absent bias for lost, and so for missed, where the same layer of another block has one.
+  /// Takes an absent bias, or absent factors, for lost, and so for missed, where the same layer of another block has them.
   ///
   /// - Returns: The layers that have no bias in any block, `encoderblock_*` for all blocks.
-  mutating func settleBiases() -> [String] {
-    func layer(_ bias: String) -> String {
-      bias.split(separator: "/").dropLast().map { $0.hasPrefix("encoderblock_") ? "encoderblock_*" : String($0) }
-        .joined(separator: "/")
+  mutating func settle() -> [String] {
+    let present = Set(tensors.keys.filter { $0.hasSuffix("/bias") && !absentBiases.contains($0) }.map(Self.layer))
+    for bias in absentBiases where present.contains(Self.layer(bias)) { tensors[bias] = nil }
+    for (names, factors) in unscaledLayers {
+      guard let place = scaledLayers[Self.layer(names.bias)] else { continue }
+      missed.append((factors[place], "missing, but other blocks have it"))
     }
-    let present = Set(tensors.keys.filter { $0.hasSuffix("/bias") && !absentBiases.contains($0) }.map(layer))
-    for bias in absentBiases where present.contains(layer(bias)) { tensors[bias] = nil }
-    return Set(absentBiases.map(layer)).subtracting(present).sorted()
+    return Set(absentBiases.map(Self.layer)).subtracting(present).sorted()
+  }
+
+  /// The layer that a bias is of, `encoderblock_*` for all blocks.
+  private static func layer(_ bias: String) -> String {
+    bias.split(separator: "/").dropLast().map { $0.hasPrefix("encoderblock_") ? "encoderblock_*" : String($0) }
+      .joined(separator: "/")
   }
 
   /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
@@ -129,8 +146,14 @@ struct Translation {
   mutating func headPair(_ first: String, _ second: String) {
     origins[ParameterNames.head.kernel] = "\(first).weight"
     origins[ParameterNames.head.bias] = "\(first).bias"
-    guard let a = take("\(first).weight"), let b = take("\(second).weight"), a.shape == b.shape, a.shape.count == 2,
-      let biasA = take("\(first).bias"), let biasB = take("\(second).bias"), biasA.shape == biasB.shape
+    let names = ["\(first).weight", "\(second).weight", "\(first).bias", "\(second).bias"]
+    let isThere = names.map(has)
+    guard isThere.contains(true) else { return }
+    for (name, isThere) in zip(names, isThere) where !isThere {
+      missed.append((name, "missing, but the rest of the two heads is there"))
+    }
+    guard let a = take(names[0]), let b = take(names[1]), a.shape == b.shape, a.shape.count == 2,
+      let biasA = take(names[2]), let biasB = take(names[3]), biasA.shape == biasB.shape
     else { return }
     let (classes, inputs) = (a.shape[0], a.shape[1])
     add(

@@ -98,7 +98,7 @@ struct Options {
       case .fps: frameInterval = try Self.interval(argument)
       case .tensor:
         tensor = argument
-        task = .tensor
+        try choose(.tensor)
       case .deadline:
         let most = 3_600_000
         deadline =
@@ -126,15 +126,15 @@ struct Options {
       case .metrics:
         board.metrics = argument
       case .listCameras:
-        task = .listCameras
+        try choose(.listCameras)
       case .classes: session.classes = argument
       case .teach: teach = argument
       case .forget:
         forget = argument
-        task = .forget
+        try choose(.forget)
       case .shots: shots = try OptionValue.number(argument, 1...65535, "--shots takes 1 to 65535, not")
-      case .selfTest: task = .selfTest
-      case .verify: task = .verify
+      case .selfTest: try choose(.selfTest)
+      case .verify: try choose(.verify)
       case .help: task = .help
       case .version: task = .version
       }
@@ -154,6 +154,13 @@ struct Options {
     }
     guard session.residentBytes == 0 || session.load == .map else { throw .usage("--resident needs --load map") }
     try checkOperands(count: Int(count), arguments)
+  }
+
+  private mutating func choose(_ next: Task) throws(Failure) {
+    guard task != .forget, task == .frames || next != .forget else {
+      throw .usage("--forget takes one LABEL, and no other task beside it")
+    }
+    task = next
   }
 
   private mutating func checkTeaching() throws(Failure) {
