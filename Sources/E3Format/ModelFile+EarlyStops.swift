@@ -10,20 +10,20 @@ extension ModelFile {
   /// When an answer may stop after `network`, which is not the last. The file must have early stops.
   public func earlyStop(afterNetwork network: Int) -> e3_file_early_stop {
     // The head has the size of a stop.
-    address(of: extents[Int(earlyStopsIndex)].offset).assumingMemoryBound(to: e3_file_early_stop.self)[network + 1]
+    address(of: extents[earlyStopsIndex].offset).assumingMemoryBound(to: e3_file_early_stop.self)[network + 1]
   }
 
   /// The share of the images that stop and may differ from the answer of all networks. The file must have early stops.
   public var earlyShare: Float { earlyHead.share }
 
   private var earlyHead: e3_file_early {
-    address(of: extents[Int(earlyStopsIndex)].offset).load(as: e3_file_early.self)
+    address(of: extents[earlyStopsIndex].offset).load(as: e3_file_early.self)
   }
 
   /// - Parameter header: of the file.
   mutating func validateEarlyStops(_ header: e3_file_header) throws(E3Error) {
     guard hasEarlyStops else { return }
-    let extent = extents[Int(earlyStopsIndex)]
+    let extent = extents[earlyStopsIndex]
     guard networkCount > 1, extent.length == UInt64(networkCount * MemoryLayout<e3_file_early_stop>.size) else {
       throw .fileTable
     }

@@ -12,7 +12,7 @@ extension ModelFile {
   mutating func validateOptionalSections(_ header: e3_file_header) throws(E3Error) {
     if labelsIndex >= 0 { try validateLabels() }
     if provenanceIndex >= 0 {
-      guard bytes(at: Int(provenanceIndex)).isUTF8 else { throw .fileValues }
+      guard bytes(at: provenanceIndex).isUTF8 else { throw .fileValues }
     }
     if goldenIndex >= 0 { try validateGolden() }
     try validateCalibration(header)
@@ -64,7 +64,7 @@ extension ModelFile {
   }
 
   /// The UTF-8 JSON object that says where the weights come from, not terminated.
-  public var provenance: UnsafeRawBufferPointer? { provenanceIndex >= 0 ? bytes(at: Int(provenanceIndex)) : nil }
+  public var provenance: UnsafeRawBufferPointer? { provenanceIndex >= 0 ? bytes(at: provenanceIndex) : nil }
 
   /// The golden input and output, when the file carries them.
   public var golden: GoldenView? {

@@ -58,13 +58,13 @@ extension ModelFile {
   private mutating func register(_ extent: e3_file_extent, at index: Int, newer: Bool) throws(E3Error) {
     switch ExtentKind(rawValue: .init(extent.kind)) {
     case .labels: labelsIndex = index
-    case .provenance: provenanceIndex = Int32(index)
+    case .provenance: provenanceIndex = index
     case .golden: goldenIndex = index
     case .calibration: calibrationIndex = index
     case .statistics: statisticsIndex = index
     case .setThresholds: setThresholdsIndex = Int32(index)
     case .expertUses: expertUsesIndex = Int32(index)
-    case .earlyStops: earlyStopsIndex = Int32(index)
+    case .earlyStops: earlyStopsIndex = index
     default:
       if extent.kind >= Self.firstAncillaryKind { return }
       throw newer ? .fileVersion : .fileTable

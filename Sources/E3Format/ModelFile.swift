@@ -40,15 +40,15 @@ public struct ModelFile: BitwiseCopyable, @unchecked Sendable {
   var firstMoEBlock: Int32 = 0
   var expertUsesIndex: Int32 = -1
   var setThresholdsIndex: Int32 = -1
-  var earlyStopsIndex: Int32 = -1
-  var provenanceIndex: Int32 = -1
   var firstExpert: Int32 = 0
 
   /// Table index of an optional section, or -1.
   var labelsIndex = -1
+  var provenanceIndex = -1
   var goldenIndex = -1
   var calibrationIndex = -1
   var statisticsIndex = -1
+  var earlyStopsIndex = -1
 
   /// Validates everything but the int8 weights and the checksums of extents. The view is of the first network.
   ///
