@@ -189,6 +189,54 @@ struct LearnTests {
     #expect(try run([model, rocket, "--classes", classes]).status == 0)
   }
 
+  @Test("the file keeps its owner and its permissions; a link stays one, also where it leads to no file yet")
+  func owner() throws {
+    #expect(symlink("my.e3c", folder["link.e3c"]) == 0)
+    let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["link.e3c"]]
+    #expect(try run(lesson).status == 0)
+    for mode in [mode_t(0o600), 0o640, 0o444] {
+      #expect(chmod(folder["my.e3c"], mode) == 0)
+      if geteuid() == 0 { #expect(chown(folder["my.e3c"], 1234, 567) == 0) }
+      let result = try run(lesson)
+      #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+      var status = stat()
+      #expect(stat(folder["my.e3c"], &status) == 0 && status.st_mode & 0o7777 == mode)
+      if geteuid() == 0 { #expect(status.st_uid == 1234 && status.st_gid == 567) }
+    }
+    #expect(folder.names == ["link.e3c", "my.e3c"])
+    #expect(symlink("loop.e3c", folder["loop.e3c"]) == 0)
+    let loop = try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["loop.e3c"]])
+    #expect(loop.status == 1 && loop.output.isEmpty)
+  }
+
+  @Test("a signal at any moment leaves the old file or the new one, and nothing beside it")
+  func signals() throws {
+    let classes = folder["my.e3c"]
+    for label in ["r", "s"] {
+      #expect(try run([model, rocket, "--teach", label, "--shots", "1", "--classes", classes]).status == 0)
+    }
+    let before = try folder.bytes("my.e3c")
+    let arguments = [model, "--forget", "s", "--classes", classes]
+    #expect(try run(arguments).status == 0)
+    let after = try folder.bytes("my.e3c")
+    for round in 0..<40 {
+      try folder.write(before, to: "my.e3c")
+      // It waits for the lock when it is about to write.
+      let lock = open(classes, O_RDONLY | O_CLOEXEC)
+      #expect(flock(lock, LOCK_EX) == 0)
+      let (output, errors) = (try Scratch(), try Scratch())
+      let process = try command.start(arguments, descriptors: [STDIN_FILENO, output.descriptor, errors.descriptor])
+      usleep(30_000)
+      close(lock)
+      usleep(UInt32(round * 20))
+      kill(process, SIGTERM)
+      let status = wait(for: process)
+      #expect(status == 0 || status == -SIGTERM, "\(errors.text)")
+      let found = try folder.bytes("my.e3c")
+      #expect(folder.names == ["my.e3c"] && (found == before || found == after) && (status != 0 || found == after))
+    }
+  }
+
   @Test("what somebody else wrote meanwhile is not lost: the later one writes nothing")
   func twoWriters() throws {
     let classes = folder["my.e3c"]

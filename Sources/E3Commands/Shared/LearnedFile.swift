@@ -128,16 +128,20 @@ struct LearnedFile {
   func save() throws(Failure) {
     let bytes = Int(info.bytes)
     let error: Int32
+    var losesOwner: Int32 = 0
     if var stamp {
-      error = e3c_replace_file(path, memory, bytes, &stamp)
+      error = e3c_replace_file(path, memory, bytes, &stamp, &losesOwner)
     } else {
-      error = e3c_replace_file(path, memory, bytes, nil)
+      error = e3c_replace_file(path, memory, bytes, nil, &losesOwner)
     }
     guard error != stale else {
       throw .report(path, "was changed meanwhile; nothing is written: do it again")
     }
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }
+    }
+    if losesOwner != 0 {
+      _ = Failure.report(path, "note: the owner that it had is not kept: this user may not give files to another")
     }
   }
 }
