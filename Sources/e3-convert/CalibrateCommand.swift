@@ -179,7 +179,7 @@ struct CalibrateCommand: ParsableCommand {
       meters[stage]?.update(share)
     }
     meters = [:]
-    print("\(output): calibrated")
+    print("\(inOneLine(output)): calibrated")
     print(summary.text)
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }

@@ -65,7 +65,7 @@ struct LearnCommand: ParsableCommand {
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
     ) { meter.update($0) }
-    print("\(classes): \(summary.classes.count == 1 ? "1 class" : "\(summary.classes.count) classes") learned")
+    print("\(inOneLine(classes)): \(counted(summary.classes.count, "class", "classes")) learned")
     for line in summary.lines { print(line) }
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }

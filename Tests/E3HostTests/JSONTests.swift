@@ -48,6 +48,15 @@ import Testing
     #expect(fault { _ = try parse("{\"a\(marks)\u{301}\": 0}") } != nil)
   }
 
+  @Test("a string is written so that it reads back, and commands no terminal")
+  func written() throws {
+    let text = "a\"\\\n\u{1B}\u{7F}\u{9B}\u{202E}\u{2028}é😀"
+    let literal = jsonString(text)
+    #expect(literal == "\"a\\\"\\\\\\u000a\\u001b\\u007f\\u009b\\u202e\\u2028é😀\"")
+    #expect(try parse(literal) == .string(text))
+    #expect(inOneLine(text) == "a\"\\??????é😀")
+  }
+
   @Test("a text beyond the limit becomes no tree")
   func limit() {
     let text = String(repeating: " ", count: JSON.sizeLimit) + "1"

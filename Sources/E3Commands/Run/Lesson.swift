@@ -25,7 +25,7 @@ struct Lesson {
     if status != 0 { throw .report(label, status: status) }
     taken += 1
     let output = TextStream.output
-    output.write(cString: source)
+    output.write(path: source)
     output.write(" ")
     output.write(frame)
     output.write(": picture ")
@@ -33,7 +33,7 @@ struct Lesson {
     output.write(" of ")
     output.write(shots)
     output.write(" of ")
-    output.write(cString: label)
+    output.write(path: label)
     output.write("\n")
     return output.flush()
   }
@@ -46,16 +46,16 @@ struct Lesson {
       throw .report(file, "nothing is written: ") { errors in
         errors.write(taken)
         errors.write(taken == 1 ? " picture of " : " pictures of ")
-        errors.write(cString: label)
+        errors.write(path: label)
         errors.write(", but --shots asks for ")
         errors.write(shots)
       }
     }
     try model.learned?.save()
     let output = TextStream.output
-    output.write(cString: file)
+    output.write(path: file)
     output.write(": ")
-    output.write(cString: label)
+    output.write(path: label)
     output.write(" is learned from ")
     output.write(learned.pictures)
     output.write(learned.pictures == 1 ? " picture" : " pictures")

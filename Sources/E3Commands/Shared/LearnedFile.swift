@@ -100,7 +100,7 @@ struct LearnedFile {
   /// Takes the class with a label out, and writes the file.
   func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
     guard let (index, _) = find(label) else {
-      throw .report(path, "holds no class ") { $0.write(cString: label) }
+      throw .report(path, "holds no class ") { $0.write(path: label) }
     }
     try Self.check(path, e3_classes_remove(handle, index))
     try save()
