@@ -98,7 +98,9 @@ public func learnClasses(
       // Without its only picture a class is not there.
       guard distinctOf[class_] > 1 else { continue }
       let answer = try lesson.answer(pictures, place, rest)
-      found[class_] = Share(count: found[class_].count + (answer == names[class_] ? 1 : 0), of: found[class_].of + 1)
+      found[class_] = Share(
+        count: found[class_].count + (answer.map { areSame($0, names[class_]) } == true ? 1 : 0),
+        of: found[class_].of + 1)
     }
     progress(Double(fold + 1) / Double(folds))
   }

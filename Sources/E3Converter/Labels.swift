@@ -47,7 +47,7 @@ func labels(
       found = (labels, path)
       continue
     }
-    guard first.labels == labels else {
+    guard first.labels.elementsEqual(labels, by: areSame) else {
       throw FileError(file: path, problem: "other labels of the classes than \(first.path): give --labels")
     }
   }
@@ -67,12 +67,13 @@ private func labels(of model: SourceModel, classCount: Int, note: (String) -> Vo
 
 /// What is wrong with labels; nil when they can be stored.
 private func labelProblem(_ labels: [String]) -> String? {
-  var classes: [String: Int] = [:]
+  var classes: [[UInt8]: Int] = [:]
   for (index, label) in labels.enumerated() {
+    let bytes = Array(label.utf8)
     if !label.unicodeScalars.allSatisfy(UTF8Text.isPrintable) { return "label \(index) holds a control character" }
     // A class without a name has an empty line.
-    if let first = classes[label], !label.isEmpty { return "label \(index) is that of class \(first) too" }
-    classes[label] = classes[label] ?? index
+    if let first = classes[bytes], !label.isEmpty { return "label \(index) is that of class \(first) too" }
+    classes[bytes] = classes[bytes] ?? index
   }
   return nil
 }

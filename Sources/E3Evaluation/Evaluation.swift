@@ -108,7 +108,7 @@ public struct Evaluation: Sendable {
         throw FileError(
           file: other.path, problem: "\(other.classCount) classes, but \(first.path) has \(first.classCount)")
       }
-      guard other.labels == first.labels || other.labels.isEmpty || first.labels.isEmpty else {
+      guard other.labels.elementsEqual(first.labels, by: areSame) || other.labels.isEmpty || first.labels.isEmpty else {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")
       }
     }

@@ -48,6 +48,12 @@ import Testing
     #expect(fault { _ = try parse("{\"a\(marks)\u{301}\": 0}") } != nil)
   }
 
+  @Test("keys are the same when their bytes are")
+  func keys() throws {
+    #expect(try parse("{\"\u{E9}\":0,\"e\u{301}\":1}") != .null)
+    #expect(fault { _ = try parse("{\"\u{E9}\":0,\"\u{E9}\":1}") } != nil)
+  }
+
   @Test("a string is written so that it reads back, and commands no terminal")
   func written() throws {
     let text = "a\"\\\n\u{1B}\u{7F}\u{9B}\u{202E}\u{2028}é😀"
