@@ -210,14 +210,14 @@ private struct Lesson {
   }
 
   private func index(of label: String, isUnlike: Bool, _ classes: LearnedClasses) throws(FileError) -> Int {
+    guard isUnlike || !model.labels.contains(where: { areSame($0, label) }) else {
+      throw FileError(file: label, problem: "is a class of the model: give the one that is learned another name")
+    }
     if let index = classes.index(of: label), let learned = try? classes.info(index) {
       guard learned.isUnlike == isUnlike else {
         throw FileError(file: label, problem: "is the name of another kind of class in the file")
       }
       return index
-    }
-    guard isUnlike || !model.labels.contains(label) else {
-      throw FileError(file: label, problem: "is a class of the model: give the one that is learned another name")
     }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)

@@ -117,6 +117,14 @@ struct LearnTests {
     let answer = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
     let (learned, nearest, decision) = (answer.learnedClass, answer.nearestLearnedClass, answer.decision)
     #expect(learned == 0 && nearest == 0 && decision == .unsure)
+    // A class that is called as one of the model's own learns nothing; another that only looks like it would.
+    let dress = try classes.add("dress")
+    _ = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
+    #expect(throws: E3Error.classLabel) { try classes.learn(dress, from: &session) }
+    try classes.remove(dress)
+    #expect(try classes.add("\u{E9}") == 1 && classes.add("e\u{301}") == 2 && classes.index(of: "e\u{301}") == 2)
+    try classes.remove(2)
+    try classes.remove(1)
     // The golden input is no picture of a class.
     try session.selfTest()
     #expect(throws: E3Error.noFeatures) { try classes.learn(index, from: &session) }
@@ -235,6 +243,41 @@ struct LearnTests {
       let found = try folder.bytes("my.e3c")
       #expect(folder.names == ["my.e3c"] && (found == before || found == after) && (status != 0 || found == after))
     }
+  }
+
+  @Test("a class of the model is taught under another name")
+  func nameOfTheModel() throws {
+    let classes = folder["my.e3c"]
+    let refused = try run([model, rocket, "--teach", "dress", "--shots", "1", "--classes", classes])
+    let reason = "is a class of the model: give the one that is learned another name"
+    #expect(refused.status == 1 && refused.output.isEmpty && refused.errors == "e3-run: dress: \(reason)\n")
+    #expect(folder.names.isEmpty)
+  }
+
+  @Test("labels are told apart by their bytes, and commands to a terminal are not passed on")
+  func bytes() throws {
+    let classes = folder["my.e3c"]
+    for (count, label) in ["\u{E9}", "e\u{301}"].enumerated() {
+      let taught = try run([model, rocket, "--teach", label, "--shots", "1", "--classes", classes])
+      #expect(taught.status == 0 && taught.output.contains(": \(label) is learned from 1 picture,"))
+      let stored = try folder.bytes("my.e3c")
+      #expect(try LearnedClasses(Model(contentsOf: model), copying: stored.span.bytes).count == count + 1)
+    }
+    let forgot = try run([model, "--forget", "e\u{301}", "--classes", classes])
+    #expect(forgot.output.hasSuffix("is forgotten; 1 class is left\n"))
+    for (label, shown) in [("x\u{1B}[2J", "x?[2J"), ("x\ny", "x?y"), ("\u{202E}x", "?x"), ("\u{9B}2J", "?2J")] {
+      let none = try run([model, "--forget", label, "--classes", classes])
+      #expect(none.status == 1 && none.errors == "e3-run: \(classes): holds no class \(shown)\n")
+      let lesson = try run([model, rocket, "--teach", label, "--classes", classes])
+      #expect(lesson.status == 1 && lesson.errors.hasPrefix("e3-run: \(shown): the label of a learned class is "))
+    }
+    let picture = folder["a\u{1B}[2J\"\u{202E}.jpg"]
+    try FileManager.default.copyItem(atPath: rocket, toPath: picture)
+    let lesson = try run([model, picture, "--teach", "x", "--shots", "1", "--classes", classes])
+    #expect(lesson.status == 0 && lesson.output.contains("/a?[2J\"?.jpg 0: picture 1 of 1 of x\n"))
+    let json = try run([model, picture, "--json"])
+    #expect(json.output.contains("/a\\u001b[2J\\\"\\u202e.jpg\"") && !json.output.contains("\u{202E}"))
+    #expect(try json.object["source"] as? String == picture)
   }
 
   @Test("what somebody else wrote meanwhile is not lost: the later one writes nothing")

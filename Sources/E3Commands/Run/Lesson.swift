@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// What `--teach` does: the first frames that are answered become pictures of a learned class.
 struct Lesson {
@@ -10,6 +11,10 @@ struct Lesson {
 
   /// Adds the class when it is new.
   init(_ label: UnsafePointer<CChar>, shots: Int, _ model: borrowing Model) throws(Failure) {
+    let wanted = CString.bytes(label)
+    for index in 0..<model.info.labels where model.label(index).map({ $0.isSame(as: wanted) }) ?? false {
+      throw .report(label, "is a class of the model: give the one that is learned another name")
+    }
     guard let index = try model.learned?.index(of: label) else { throw .usage("--teach needs --classes FILE") }
     (self.label, self.shots, self.index) = (label, shots, index)
   }

@@ -1,6 +1,7 @@
 import CE3
 import CE3Board
 import CE3Files
+import E3Format
 
 /// A .e3c file in memory: classes that were added to a model. Whoever opened it destroys it.
 struct LearnedFile {
@@ -89,10 +90,7 @@ struct LearnedFile {
   private func find(_ label: UnsafePointer<CChar>) -> (index: UInt32, kind: e3_class_kind)? {
     let wanted = CString.bytes(label)
     for index in 0..<info.count {
-      guard let learned = learned(index), learned.text.count == wanted.count else { continue }
-      var isSame = true
-      for place in 0..<wanted.count where learned.text[place] != wanted[place] { isSame = false }
-      if isSame { return (index, learned.kind) }
+      if let learned = learned(index), learned.text.isSame(as: wanted) { return (index, learned.kind) }
     }
     return nil
   }

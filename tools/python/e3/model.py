@@ -236,8 +236,7 @@ class Model:
         return self._learn("unlike", "unlike", frames, capacity)
 
     def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
-        known = [] if self._learned is None else self._learned.labels
-        if kind == "learned" and label in self.labels and label not in known:
+        if kind == "learned" and label in self.labels:
             raise ValueError(f"{label!r} is a class of the model: give the one that is learned another name")
         if self._learned is None:
             self._learned = Classes(self._handle, None, capacity, self.path)
