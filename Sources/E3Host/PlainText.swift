@@ -21,6 +21,16 @@ package func percent(_ share: Double?, _ count: Int = 2) -> String {
   return decimals(share * 100, count) + " %"
 }
 
+/// A share that somebody asked for as percent, with as many digits as it takes, at most four behind the point.
+package func askedPercent(_ share: Double) -> String {
+  // A float of a share is off by less.
+  let count = (0..<4).first { count in
+    let scale = pow(10, Double(count))
+    return abs((100 * share * scale).rounded() / scale - 100 * share) < 1e-5
+  }
+  return "\(decimals(100 * share, count ?? 4)) %"
+}
+
 /// A difference of two shares in percentage points.
 package func points(_ difference: Double) -> String { decimals(difference * 100, 2, sign: true) + " pt" }
 

@@ -63,6 +63,14 @@ import Testing
     #expect(inOneLine(text) == "a\"\\??????é😀")
   }
 
+  @Test("counts and shares as people read them")
+  func plainText() {
+    #expect([0, 1, 2].map { counted($0, "image") } == ["0 images", "1 image", "2 images"])
+    #expect(counted(1, "class", "classes") == "1 class" && counted(5, "class", "classes") == "5 classes")
+    let shares = [Float(0.95), 0.999, 0.9995, 0.999999, 0.5, 0.000001, 0.07].map { askedPercent(Double($0)) }
+    #expect(shares == ["95 %", "99.9 %", "99.95 %", "99.9999 %", "50 %", "0.0001 %", "7 %"])
+  }
+
   @Test("a text beyond the limit becomes no tree")
   func limit() {
     let text = String(repeating: " ", count: JSON.sizeLimit) + "1"
