@@ -20,6 +20,8 @@ public struct CalibrationSummary: Sendable {
   public internal(set) var setThresholds: [Float] = []
   /// What makes these numbers doubtful, a line each.
   public internal(set) var doubts: [String] = []
+  /// What the file's calibration had before and this one has not, without that anybody asked for it.
+  public internal(set) var lost: [String] = []
   /// The class whose images are in their set least often, the share that is, and its number of images.
   public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
   /// What decides between known and unknown, and why; nil without distances.
