@@ -91,13 +91,13 @@ public struct CalibrationSummary: Sendable {
     }
     return """
       \(fit)
-        accuracy             \(decimals(100 * accuracy, 2)) % of the \(calibration.image_count) images
+        accuracy             \(decimals(100 * accuracy, 2)) % of the \(counted(Int(calibration.image_count), "image"))
         NLL                  \(decimals(negativeLogLikelihood.before, 4)) before, \
       \(decimals(negativeLogLikelihood.after, 4)) after
         ECE                  \(decimals(expectedCalibrationError.before, 4)) before, \
       \(decimals(expectedCalibrationError.after, 4)) after
-        worst class          \(worstClass.name): \(decimals(100 * worstClass.share, 1)) % of its \(worstClass.count) \
-      images have it in their set
+        worst class          \(worstClass.name): \(decimals(100 * worstClass.share, 1)) % of its \
+      \(worstClass.count == 1 ? "1 image has it in its" : "\(worstClass.count) images have it in their") set
       """
   }
 }

@@ -19,7 +19,8 @@ func readLabels(
     .map { line in String(String.UnicodeScalarView(line.last == "\r" ? line.dropLast() : line)) }
   if lines.last == "" { lines.removeLast() }
   guard lines.count == classCount else {
-    throw FileError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
+    throw FileError(
+      file: path, problem: "\(counted(lines.count, "label")), expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
   let nameless = lines.indices.filter { lines[$0].isEmpty }
@@ -59,7 +60,7 @@ private func labels(of model: SourceModel, classCount: Int, note: (String) -> Vo
   guard let labels = model.labels else { return nil }
   let problem =
     labels.count == classCount
-    ? labelProblem(labels) : "\(labels.count) labels, expected one for each of \(classCount) classes"
+    ? labelProblem(labels) : "\(counted(labels.count, "label")), expected one for each of \(classCount) classes"
   guard let problem else { return labels }
   note("\(model.configPath ?? model.checkpoint.path): its labels are left out, \(problem): give --labels")
   return nil

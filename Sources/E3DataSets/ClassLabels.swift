@@ -85,7 +85,8 @@ extension DataSet {
       if let index = labels.firstIndex(where: { $0 >= classCount }) {
         throw FileError(
           file: labelPath ?? path,
-          problem: "label \(firstIndex + index) is \(labels[index]), but the model has \(classCount) classes")
+          problem: "label \(firstIndex + index) is \(labels[index]), but the model has "
+            + counted(classCount, "class", "classes"))
       }
       return labels
     }

@@ -37,7 +37,7 @@ extension Report {
 
   /// Two lines: the models and the data set.
   var header: String {
-    let members = self.members == 1 ? "1 member" : "\(self.members) members"
+    let members = counted(self.members, "member")
     let size = "\(decimals(Double(fileBytes) / 1e6, 2)) MB"
     let cost = "\(decimals(Double(multiplyAccumulates) / 1e6, 2)) MMAC an image"
     let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "

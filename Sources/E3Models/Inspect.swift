@@ -32,7 +32,7 @@ public func inspectionText(of model: MappedModel) -> String {
   let isEnsemble = model.networks.count > 1
   var lines = ["\(inOneLine(model.path)): \(file.size) bytes, \(gmac(model.multiplyAccumulates)) GMAC per frame"]
   if isEnsemble {
-    lines[0] += ", deep ensemble of \(model.networks.count) networks with \(file.memberCount) members"
+    lines[0] += ", deep ensemble of \(model.networks.count) networks with \(counted(file.memberCount, "member"))"
   }
   for view in model.networks {
     let name = isEnsemble ? " of network \(view.network)" : ""

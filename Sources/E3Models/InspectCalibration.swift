@@ -109,9 +109,10 @@ private func scoreText(_ score: UnknownScore) -> String {
 
 /// By what a score was chosen.
 private func foreignText(_ calibration: e3_file_calibration) -> String {
+  let isOne = calibration.foreign_count == 1
   let images =
     calibration.foreign == UInt32(E3_FILE_FOREIGN_GIVEN.rawValue)
-    ? "foreign images, unknown and rearranged known ones" : "rearranged known images"
+    ? "foreign images, unknown and rearranged known ones" : isOne ? "rearranged known image" : "rearranged known images"
   let auroc = decimals(Double(calibration.foreign_auroc), 4)
   var relative = ""
   if calibration.relative_auroc > 0 {

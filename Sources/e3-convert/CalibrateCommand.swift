@@ -195,7 +195,7 @@ struct CalibrateCommand: ParsableCommand {
   ) throws(FileError) -> DataSet {
     let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
     guard let part = data.part(skip: skip, limit: limit) else {
-      throw FileError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
+      throw FileError(file: path, problem: "\(counted(data.count, "image")), of which \(skip) are left out")
     }
     return part
   }

@@ -267,7 +267,7 @@ struct CalibrateTests {
     #expect(refused(try DataSet(path: data.path, labels: zeros)).contains("class 1 has 0 images"))
     let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
     let even = try DataSet(path: data.path, labels: cycle)
-    #expect(refused(even[0..<8]).contains("class 0 has 1 images for the class statistics, expected 2 or more"))
+    #expect(refused(even[0..<8]).contains("class 0 has 1 image for the class statistics, expected 2 or more"))
     #expect(
       refused(data[0..<40], statistics: data).contains(
         "expected 49 or more for --known-coverage 0.98; --known-coverage 0.97 fits them"))
