@@ -1,9 +1,10 @@
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64 /* inodes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,49 +27,114 @@ static int write_all(int descriptor, const char *bytes, size_t count) {
   return fsync(descriptor) < 0 ? errno : 0;
 }
 
-/* Writes the file, and gives it its name in the place of the one that `locked` keeps others from replacing; -1: of none. */
-static int replace(const char *path, const void *bytes, size_t count, int locked) {
-  static const char suffix[] = ".XXXXXX";
-  char temporary[E3C_PATH_BYTES];
-  const size_t length = strlen(path);
-  if (length + sizeof suffix > sizeof temporary) return ENAMETOOLONG;
+/* Where the links of `path` lead, whether or not there is a file yet. Returns 0 or an errno. */
+static int follow(const char *path, char target[E3C_PATH_BYTES]) {
+  if (snprintf(target, E3C_PATH_BYTES, "%s", path) >= E3C_PATH_BYTES) return ENAMETOOLONG;
+  for (int links = 0; links < 40; links++) {
+    char link[PATH_MAX + 1];
+    const ssize_t length = readlink(target, link, PATH_MAX);
+    if (length < 0) return errno == EINVAL || errno == ENOENT ? 0 : errno; /* no link */
+    link[length] = 0;
+    char *name = strrchr(target, '/');
+    name = link[0] == '/' || !name ? target : name + 1;
+    const ptrdiff_t room = target + E3C_PATH_BYTES - name;
+    if (snprintf(name, (size_t)room, "%s", link) >= room) return ENAMETOOLONG;
+  }
+  return ELOOP;
+}
+
+/* The folder of `path`. */
+static void find_folder(const char *path, char folder[E3C_PATH_BYTES]) {
+  const char *end = strrchr(path, '/');
+  const int length = !end ? 0 : end == path ? 1 : (int)(end - path);
+  snprintf(folder, E3C_PATH_BYTES, "%.*s", length ? length : 1, length ? path : ".");
+}
+
+/* A file that is being written. */
+typedef struct part {
+  int descriptor, is_named;
+  char own[32];                   /* the descriptor as a path */
+  char temporary[E3C_PATH_BYTES]; /* its name, when it has one */
+} part;
+
+/* Without a name, so that the system removes it however the process ends; with one where there are no such files. */
+static int create(part *file, const char *folder) {
+  file->descriptor = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+  snprintf(file->own, sizeof file->own, "/proc/self/fd/%d", file->descriptor);
+  file->is_named = file->descriptor < 0 || access(file->own, F_OK);
+  if (!file->is_named) return 0;
+  if (file->descriptor >= 0) close(file->descriptor);
+  unlink(file->temporary); /* of a process of this number that was killed */
+  file->descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return file->descriptor < 0 ? errno : 0;
+}
+
+/* Gives the file its name, in the place of the one that has it; or, unless it replaces one, where nobody has. */
+static int give_name(part *file, const char *path, int replaces) {
+  if (!file->is_named) {
+    unlink(file->temporary);
+    if (linkat(AT_FDCWD, file->own, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW)) return errno;
+    file->is_named = 1;
+  }
+  if (!replaces) return ce3_rename_new(file->temporary, path);
+  return rename(file->temporary, path) ? errno : 0;
+}
+
+/* The name is there after a loss of power once the folder is stored; one that cannot be has no say in the result. */
+static int store_folder(const char *path) {
+  const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return 0;
+  const int error = fsync(folder) && errno == EIO ? EIO : 0;
+  close(folder);
+  return error;
+}
+
+/* Writes the file at `path`; `replaces`: in the place of the one that is there, whose owner and permissions it gets. */
+static int replace(const char *path, const void *bytes, size_t count, int replaces, int *loses_owner) {
+  char folder[E3C_PATH_BYTES];
+  part file;
   struct stat status;
   const int is_there = stat(path, &status) == 0;
   if (is_there && !S_ISREG(status.st_mode)) return EINVAL;
-  memcpy(temporary, path, length);
-  memcpy(temporary + length, suffix, sizeof suffix);
-  const int descriptor = mkostemp(temporary, O_CLOEXEC);
-  if (descriptor < 0) return errno;
-  int error = write_all(descriptor, bytes, count);
-  if (!error && fchmod(descriptor, is_there ? status.st_mode & 0777 : 0644) < 0) error = errno;
-  if (close(descriptor) < 0 && !error) error = errno;
-  if (!error && locked >= 0 && rename(temporary, path) < 0) error = errno;
-  if (!error && locked < 0) error = ce3_rename_new(temporary, path);
-  if (error) unlink(temporary);
-  return error == EEXIST ? ESTALE : error;
+  if (snprintf(file.temporary, sizeof file.temporary, "%s.%ld.tmp", path, (long)getpid()) >= E3C_PATH_BYTES)
+    return ENAMETOOLONG;
+  find_folder(path, folder);
+  int error = create(&file, folder);
+  if (error) return error;
+  *loses_owner = is_there && fchown(file.descriptor, status.st_uid, status.st_gid);
+  if (fchmod(file.descriptor, is_there ? status.st_mode & 07777 : 0644)) error = errno;
+  if (!error) error = write_all(file.descriptor, bytes, count);
+  if (!error) error = give_name(&file, path, replaces);
+  if (error && file.is_named) unlink(file.temporary);
+  close(file.descriptor);
+  if (error) return error == EEXIST ? ESTALE : error;
+  return store_folder(folder);
 }
 
-int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp) {
-  char whole[PATH_MAX];
-  /* A link stays one: what it points to is replaced. */
-  if (realpath(path, whole)) path = whole;
-  else if (errno != ENOENT || readlink(path, whole, 1) >= 0) return errno ? errno : ENOENT;
-  const int locked = stamp ? ce3_lock_to_replace(path, stamp) : -1;
+int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp, int *loses_owner) {
+  char target[E3C_PATH_BYTES];
+  int error = follow(path, target); /* a link stays one: what it points to is replaced */
+  if (error) return error;
+  const int locked = stamp ? ce3_lock_to_replace(target, stamp) : -1;
   if (stamp && locked < 0) return -locked;
-  const int error = replace(path, bytes, count, locked);
+  sigset_t ends, before; /* which would leave a temporary name */
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGHUP);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGQUIT);
+  sigaddset(&ends, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ends, &before);
+  error = replace(target, bytes, count, stamp != NULL, loses_owner);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (locked >= 0) close(locked);
   return error;
 }
 
 int e3c_folder_error(const char *path) {
-  char folder[E3C_PATH_BYTES] = ".";
-  const char *end = strrchr(path, '/');
-  const size_t length = !end ? 0 : end == path ? 1 : (size_t)(end - path);
-  if (length >= sizeof folder) return ENAMETOOLONG;
-  if (length > 0) {
-    memcpy(folder, path, length);
-    folder[length] = 0;
-  }
+  char target[E3C_PATH_BYTES], folder[E3C_PATH_BYTES];
+  const int error = follow(path, target);
+  if (error) return error;
+  find_folder(target, folder);
   struct stat status;
   if (stat(folder, &status)) return errno;
   if (!S_ISDIR(status.st_mode)) return ENOTDIR;

@@ -84,7 +84,7 @@ import CE3
     /// Adds a class without pictures, and gives its index.
     ///
     /// - Parameters:
-    ///   - label: 1 to 40 bytes of UTF-8, no other class's.
+    ///   - label: 1 to 40 bytes of UTF-8, no other class's; labels are the same when all of their bytes are.
     ///   - isUnlike: Whether its pictures are of none of the classes: what these share with them counts for nothing.
     /// - Throws: `classesFull`, `classLabel`.
     public func add(_ label: String, isUnlike: Bool = false) throws(E3Error) -> Int {
@@ -98,7 +98,8 @@ import CE3
 
     /// Takes what a session answered last as one more picture of a class.
     ///
-    /// - Throws: `noFeatures` when these classes were not attached to the session before; `indexRange`, `classesFull`.
+    /// - Throws: `noFeatures` when these classes were not attached to the session before; `indexRange`, `classesFull`;
+    ///   `classLabel` for a class that is called as one of the model's own.
     public func learn(_ index: Int, from session: inout Session) throws(E3Error) {
       guard let number = UInt32(exactly: index) else { throw .indexRange }
       try E3Error.check(e3_classes_learn(handle, number, session.handle))
@@ -128,7 +129,7 @@ import CE3
 
     /// Index of the class with a label; nil when there is none.
     public func index(of label: String) -> Int? {
-      (0..<count).first { (try? info($0).label) == label }
+      (0..<count).first { (try? info($0).label)?.utf8.elementsEqual(label.utf8) == true }
     }
   }
 

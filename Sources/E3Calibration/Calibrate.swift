@@ -195,6 +195,7 @@ public func calibrate(
   summary.doubts = doubts(
     about: summary, held: observations, statistics: observed, labels: model.labels,
     classCount: shape.classCount, knownUnknown: knownUnknown)
+  summary.lost = lostParts(of: model.file, calibration, options, givesUnknown: !unknown.isEmpty)
   summary.folderMatching = data.folderMatching(modelLabels: model.labels)
   // A calibration that says nothing must not cost the one that is there.
   if model.file.calibration != nil, isSameFile(path, output), summary.isNoBetterThanChance(classCount: shape.classCount)

@@ -20,6 +20,8 @@ public struct CalibrationSummary: Sendable {
   public internal(set) var setThresholds: [Float] = []
   /// What makes these numbers doubtful, a line each.
   public internal(set) var doubts: [String] = []
+  /// What the file's calibration had before and this one has not, without that anybody asked for it.
+  public internal(set) var lost: [String] = []
   /// The class whose images are in their set least often, the share that is, and its number of images.
   public internal(set) var worstClass: (name: String, share: Double, count: Int) = ("", 0, 0)
   /// What decides between known and unknown, and why; nil without distances.
@@ -89,13 +91,13 @@ public struct CalibrationSummary: Sendable {
     }
     return """
       \(fit)
-        accuracy             \(decimals(100 * accuracy, 2)) % of the \(calibration.image_count) images
+        accuracy             \(decimals(100 * accuracy, 2)) % of the \(counted(Int(calibration.image_count), "image"))
         NLL                  \(decimals(negativeLogLikelihood.before, 4)) before, \
       \(decimals(negativeLogLikelihood.after, 4)) after
         ECE                  \(decimals(expectedCalibrationError.before, 4)) before, \
       \(decimals(expectedCalibrationError.after, 4)) after
-        worst class          \(worstClass.name): \(decimals(100 * worstClass.share, 1)) % of its \(worstClass.count) \
-      images have it in their set
+        worst class          \(worstClass.name): \(decimals(100 * worstClass.share, 1)) % of its \
+      \(worstClass.count == 1 ? "1 image has it in its" : "\(worstClass.count) images have it in their") set
       """
   }
 }

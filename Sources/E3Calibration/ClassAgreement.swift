@@ -59,7 +59,7 @@ struct ClassAgreement {
     of parts: [(images: LabelledImages, places: [Int: [Int]])], _ model: MappedModel, grid: Int
   ) throws(FileError) -> Float? {
     guard let classes = try? LearnedClasses(Model(bytes: model.bytes, owner: model), capacity: 1, grid: grid),
-      (try? classes.add("class")) != nil
+      (try? classes.add("class", isUnlike: true)) != nil  // one of the model's may be called so, too
     else { return nil }
     let empty = classes.bytes
     var (sum, count): (Float, Float) = (0, 0)

@@ -22,8 +22,8 @@ struct ClassStatistics {
     for label in observations.classes { counts[label] += 1 }
     if let index = counts.firstIndex(where: { $0 < 2 }) {
       throw fault(
-        "class \(index) has \(counts[index]) images for the class statistics, expected 2 or more (--no-distance leaves "
-          + "them out)")
+        "class \(index) has \(counted(counts[index], "image")) for the class statistics, expected 2 or more "
+          + "(--no-distance leaves them out)")
     }
     let size = networks.map(\.representation).max() ?? 0
     let members = networks.flatMap { [ModelShape](repeating: $0, count: $0.memberCount) }

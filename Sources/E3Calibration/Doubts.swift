@@ -33,13 +33,13 @@ func doubts(
   }
   if let shared = statistics.map(held.countShared), shared > 0 {
     lines.append(
-      "\(shared) of the images are among those of the class statistics too: their distances are smaller than new "
-        + "images', so that more new ones will be called unknown than is asked for")
+      "\(shared) of the images \(shared == 1 ? "is" : "are") among those of the class statistics too: distances of "
+        + "such images are smaller than new ones', so that more new ones will be called unknown than is asked for")
   }
   if knownUnknown > 0 {
     lines.append(
-      "\(knownUnknown) of the unknown images are among the known ones too: what decides is chosen by them as if they "
-        + "were foreign")
+      "\(knownUnknown) of the unknown images \(knownUnknown == 1 ? "is" : "are") among the known ones too: what "
+        + "decides is chosen as if they were foreign")
   }
   return lines
 }

@@ -98,7 +98,9 @@ public func learnClasses(
       // Without its only picture a class is not there.
       guard distinctOf[class_] > 1 else { continue }
       let answer = try lesson.answer(pictures, place, rest)
-      found[class_] = Share(count: found[class_].count + (answer == names[class_] ? 1 : 0), of: found[class_].of + 1)
+      found[class_] = Share(
+        count: found[class_].count + (answer.map { areSame($0, names[class_]) } == true ? 1 : 0),
+        of: found[class_].of + 1)
     }
     progress(Double(fold + 1) / Double(folds))
   }
@@ -208,14 +210,14 @@ private struct Lesson {
   }
 
   private func index(of label: String, isUnlike: Bool, _ classes: LearnedClasses) throws(FileError) -> Int {
+    guard isUnlike || !model.labels.contains(where: { areSame($0, label) }) else {
+      throw FileError(file: label, problem: "is a class of the model: give the one that is learned another name")
+    }
     if let index = classes.index(of: label), let learned = try? classes.info(index) {
       guard learned.isUnlike == isUnlike else {
         throw FileError(file: label, problem: "is the name of another kind of class in the file")
       }
       return index
-    }
-    guard isUnlike || !model.labels.contains(label) else {
-      throw FileError(file: label, problem: "is a class of the model: give the one that is learned another name")
     }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)

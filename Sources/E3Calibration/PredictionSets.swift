@@ -52,12 +52,12 @@ struct PredictionSets {
         chosen.map { own[$0] }, options.coverage, option: "--coverage", of: name, path: path)
     }
     let threshold = try fitted(fitting, of: nil)
-    var thresholds: [Float] = []
-    if options.isClassConditional {
-      for index in 0..<images.classCount {
-        thresholds.append(
-          try fitted(fitting.filter { images.labels[$0] == index }, of: className(index, labels)))
-      }
+    var thresholds = [Float](repeating: 0, count: options.isClassConditional ? images.classCount : 0)
+    var places = [[Int]](repeating: [], count: images.classCount)
+    for place in fitting { places[images.labels[place]].append(place) }
+    // The class with the fewest images first: what fits it fits all.
+    for index in thresholds.indices.sorted(by: { (places[$0].count, $0) < (places[$1].count, $1) }) {
+      thresholds[index] = try fitted(places[index], of: className(index, labels))
     }
     isCovered = (0..<images.count).map { place in
       let label = images.labels[place]

@@ -79,7 +79,7 @@ struct Thresholds {
 ///
 /// - Parameters:
 ///   - option: What gave the coverage.
-///   - name: The class that all these images are of; nil: of any.
+///   - name: The class that all these images are of, which has the fewest; nil: of any.
 /// - Throws: too few scores.
 func conformalThreshold(
   _ scores: [Float], _ coverage: Double, option: String, of name: String? = nil, path: String
@@ -87,10 +87,10 @@ func conformalThreshold(
   let quantile = conformalQuantile(of: scores.map { Double($0) }, coverage: coverage)
   if let quantile, quantile.isFinite { return Float(quantile) }
   let fits = (100 * Double(scores.count) / Double(scores.count + 1)).rounded(.down) / 100
-  let images = name.map { "\(scores.count) images of \($0)" } ?? "\(scores.count) images"
+  let images = counted(scores.count, "image") + (name.map { " of \($0), the fewest of a class," } ?? "")
   throw FileError(
     file: path,
     problem:
       "\(images) for the thresholds, expected \(Int((coverage / (1 - coverage)).rounded(.up))) or "
-      + "more for \(option) \(coverage)\(fits > 0 ? "; \(option) \(fits) fits them" : "")")
+      + "more for \(option) \(coverage)\(fits > 0 ? "; \(option) \(fits) fits \(name == nil ? "them" : "all")" : "")")
 }

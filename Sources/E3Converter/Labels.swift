@@ -19,7 +19,8 @@ func readLabels(
     .map { line in String(String.UnicodeScalarView(line.last == "\r" ? line.dropLast() : line)) }
   if lines.last == "" { lines.removeLast() }
   guard lines.count == classCount else {
-    throw FileError(file: path, problem: "\(lines.count) labels, expected one for each of \(classCount) classes")
+    throw FileError(
+      file: path, problem: "\(counted(lines.count, "label")), expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
   let nameless = lines.indices.filter { lines[$0].isEmpty }
@@ -47,7 +48,7 @@ func labels(
       found = (labels, path)
       continue
     }
-    guard first.labels == labels else {
+    guard first.labels.elementsEqual(labels, by: areSame) else {
       throw FileError(file: path, problem: "other labels of the classes than \(first.path): give --labels")
     }
   }
@@ -59,7 +60,7 @@ private func labels(of model: SourceModel, classCount: Int, note: (String) -> Vo
   guard let labels = model.labels else { return nil }
   let problem =
     labels.count == classCount
-    ? labelProblem(labels) : "\(labels.count) labels, expected one for each of \(classCount) classes"
+    ? labelProblem(labels) : "\(counted(labels.count, "label")), expected one for each of \(classCount) classes"
   guard let problem else { return labels }
   note("\(model.configPath ?? model.checkpoint.path): its labels are left out, \(problem): give --labels")
   return nil
@@ -67,12 +68,13 @@ private func labels(of model: SourceModel, classCount: Int, note: (String) -> Vo
 
 /// What is wrong with labels; nil when they can be stored.
 private func labelProblem(_ labels: [String]) -> String? {
-  var classes: [String: Int] = [:]
+  var classes: [[UInt8]: Int] = [:]
   for (index, label) in labels.enumerated() {
+    let bytes = Array(label.utf8)
     if !label.unicodeScalars.allSatisfy(UTF8Text.isPrintable) { return "label \(index) holds a control character" }
     // A class without a name has an empty line.
-    if let first = classes[label], !label.isEmpty { return "label \(index) is that of class \(first) too" }
-    classes[label] = classes[label] ?? index
+    if let first = classes[bytes], !label.isEmpty { return "label \(index) is that of class \(first) too" }
+    classes[bytes] = classes[bytes] ?? index
   }
   return nil
 }

@@ -60,7 +60,7 @@ extension Preprocessing {
           checkpoint.naming == .huggingFace ? "image_mean and image_std of preprocessor_config.json" : "mean and std"
         throw FileError(
           file: model.configPath ?? checkpoint.path,
-          problem: "\(fields) have \(counts.max() ?? 0) values, but the model has "
+          problem: "\(fields) have \(counted(counts.max() ?? 0, "value")), but the model has "
             + (channels == 1 ? "1 channel: give --value-norm MEAN,STD" : "\(channels) channels: give --value-norm"))
       }
       value = .norm(mean: source.mean.map { $0 * 255 }, deviation: source.deviation.map { $0 * 255 })

@@ -70,13 +70,13 @@ extension DataSet {
 
   /// How the folders are found among the classes of a model with these texts; nil for a data set of another form.
   public func folderMatching(modelLabels: [String]) -> FolderMatching? {
-    classNames.map { $0.allSatisfy(modelLabels.contains) ? .label : .number }
+    classNames.map { $0.allSatisfy { name in modelLabels.contains { areSame($0, name) } } ? .label : .number }
   }
 
   /// The labels as classes of a model with `classCount` classes whose texts are `modelLabels` (empty: it has none).
   ///
-  /// The folders of a folder of classes are matched by name: each must be the text of a class, or each the number of
-  /// one. Labels of other forms are class numbers already.
+  /// The folders of a folder of classes are matched by name: each must be the text of a class, byte by byte, or each
+  /// the number of one. Labels of other forms are class numbers already.
   /// - Returns: nil for a data set without labels.
   /// - Throws: a label or a folder that is no class of the model.
   public func classes(classCount: Int, modelLabels: [String]) throws(FileError) -> [Int]? {
@@ -85,18 +85,24 @@ extension DataSet {
       if let index = labels.firstIndex(where: { $0 >= classCount }) {
         throw FileError(
           file: labelPath ?? path,
-          problem: "label \(firstIndex + index) is \(labels[index]), but the model has \(classCount) classes")
+          problem: "label \(firstIndex + index) is \(labels[index]), but the model has "
+            + counted(classCount, "class", "classes"))
       }
       return labels
     }
     let numbers = classNames.map { name in Int(name).flatMap { (0..<classCount).contains($0) ? $0 : nil } }
-    let matched = classNames.map { modelLabels.firstIndex(of: $0) }
+    let matched = classNames.map { name in modelLabels.firstIndex { areSame($0, name) } }
     let indices = matched.allSatisfy { $0 != nil } ? matched : numbers
     var classes: [Int] = []
     for (name, index) in zip(classNames, indices) {
       guard let index else {
+        // `==` takes them for the same.
+        let isEquivalent = modelLabels.contains(name) && !modelLabels.contains { areSame($0, name) }
         throw FileError(
-          file: "\(path)/\(name)", problem: "the folder is neither the label nor the number of a class of the model")
+          file: "\(path)/\(name)",
+          problem: isEquivalent
+            ? "the folder is the label of a class of the model, written with other bytes: rename it"
+            : "the folder is neither the label nor the number of a class of the model")
       }
       classes.append(index)
     }

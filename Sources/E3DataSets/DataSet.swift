@@ -47,7 +47,9 @@ public struct DataSet: Sendable {
     }
     let read = try readClassLabels(path: labelPath)
     guard read.count == source.count else {
-      throw FileError(file: labelPath, problem: "\(read.count) labels for the \(source.count) images of \(path)")
+      throw FileError(
+        file: labelPath, problem: "\(counted(read.count, "label")) for the \(counted(source.count, "image")) of \(path)"
+      )
     }
     labels = read
   }

@@ -38,7 +38,8 @@ struct IDXFile: Sendable {
       let header = try Header(bytes, file: path)
       guard bytes.count == header.totalSize else {
         throw FileError(
-          file: path, problem: "\(bytes.count) bytes, expected \(header.totalSize) for shape \(header.shape)")
+          file: path, problem: "\(counted(bytes.count, "byte")), expected \(header.totalSize) for shape \(header.shape)"
+        )
       }
       return header
     }

@@ -17,10 +17,8 @@ struct PictureFolder: ImageSource {
   init(path: String, alpha: PictureAlpha) throws(FileError) {
     self.alpha = alpha
     let names = try directoryEntries(path)
-    let folders = names.filter { isDirectory("\(path)/\($0)") }
+    let (folders, beside) = parted(names, in: path)
     let classes = folders.filter { !Self.litter.contains($0) }
-    let isFolder = Set(folders)
-    let beside = names.filter { !isFolder.contains($0) }
     if classes.isEmpty {
       let pictures = try pictures(beside, in: path)
       guard !pictures.isEmpty else { throw FileError(file: path, problem: "no pictures and no folders") }
@@ -31,21 +29,21 @@ struct PictureFolder: ImageSource {
     guard try pictures(beside, in: path).isEmpty else {
       throw FileError(file: path, problem: "holds pictures beside folders; expected one of the two")
     }
-    var files: [String] = []
+    var paths: [String] = []
     var labels: [Int] = []
     for (index, folder) in classes.enumerated() {
       let classPath = "\(path)/\(folder)"
       let names = try directoryEntries(classPath)
-      let inner = Set(names.filter { isDirectory("\(classPath)/\($0)") })
-      if let other = names.first(where: { inner.contains($0) && !Self.litter.contains($0) }) {
+      let (inner, files) = parted(names, in: classPath)
+      if let other = inner.first(where: { !Self.litter.contains($0) }) {
         throw FileError(file: "\(classPath)/\(other)", problem: "a folder within a class; expected pictures")
       }
-      let inside = try pictures(names.filter { !inner.contains($0) }, in: classPath)
+      let inside = try pictures(files, in: classPath)
       guard !inside.isEmpty else { throw FileError(file: classPath, problem: "no pictures") }
-      files += inside.map { "\(classPath)/\($0)" }
+      paths += inside.map { "\(classPath)/\($0)" }
       labels += Array(repeating: index, count: inside.count)
     }
-    (self.files, self.labels, classNames) = (files, labels, classes)
+    (files, self.labels, classNames) = (paths, labels, classes)
   }
 
   /// Folders that operating systems and network drives leave among others; none is a class. As `e3-train` has them.
@@ -56,6 +54,13 @@ struct PictureFolder: ImageSource {
   }
 
   func name(of index: Int) -> String { files[index] }
+}
+
+/// Those of `names` that are folders, and the others.
+private func parted(_ names: [String], in folder: String) -> (folders: [String], others: [String]) {
+  let areFolders = names.map { isDirectory("\(folder)/\($0)") }
+  func chosen(_ isFolder: Bool) -> [String] { zip(names, areFolders).filter { $1 == isFolder }.map(\.0) }
+  return (chosen(true), chosen(false))
 }
 
 /// Those of `names` that are pictures.

@@ -33,7 +33,7 @@ extension ErrorSources {
     }
     let embedding = blocks[0].decibels.map { "\($0.source) \(decimals($0.value, 1))" }.joined(separator: ", ")
     var text =
-      "\(name)each rounding alone, dB of the block's output above its noise (\(images) images):\n"
+      "\(name)each rounding alone, dB of the block's output above its noise (\(counted(images, "image"))):\n"
       + "  embedding of the patches: \(embedding)\n\(table.text)"
     let routers = blocks.filter { $0.router != nil }
     guard !routers.isEmpty else { return text }

@@ -106,9 +106,10 @@ public struct Evaluation: Sendable {
     for other in opened.dropFirst() {
       guard other.classCount == first.classCount else {
         throw FileError(
-          file: other.path, problem: "\(other.classCount) classes, but \(first.path) has \(first.classCount)")
+          file: other.path,
+          problem: "\(counted(other.classCount, "class", "classes")), but \(first.path) has \(first.classCount)")
       }
-      guard other.labels == first.labels || other.labels.isEmpty || first.labels.isEmpty else {
+      guard other.labels.elementsEqual(first.labels, by: areSame) || other.labels.isEmpty || first.labels.isEmpty else {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")
       }
     }
@@ -126,7 +127,7 @@ public struct Evaluation: Sendable {
   private func open(_ path: String, labels: String?) throws(FileError) -> DataSet {
     let whole = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
     guard let part = whole.part(skip: skip, limit: limit) else {
-      throw FileError(file: path, problem: "\(whole.count) images, so none is left after the first \(skip)")
+      throw FileError(file: path, problem: "\(counted(whole.count, "image")), so none is left after the first \(skip)")
     }
     return part
   }

@@ -20,7 +20,9 @@ extension Report {
       Self.signalTable(misclassification, reference?.misclassification))
     for other in outOfDistribution {
       add(
-        .detection, "\(other.dataSet), \(grouped(other.count)) images, told from the data set by",
+        .detection,
+        "\(inOneLine(other.dataSet)), \(grouped(other.count)) \(other.count == 1 ? "image" : "images"), "
+          + "told from the data set by",
         Self.signalTable(other.signals, other.reference))
     }
     add(
@@ -35,13 +37,13 @@ extension Report {
 
   /// Two lines: the models and the data set.
   var header: String {
-    let members = self.members == 1 ? "1 member" : "\(self.members) members"
+    let members = counted(self.members, "member")
     let size = "\(decimals(Double(fileBytes) / 1e6, 2)) MB"
     let cost = "\(decimals(Double(multiplyAccumulates) / 1e6, 2)) MMAC an image"
     let ensemble = models.count == 1 ? "" : "deep ensemble of \(models.count) models, "
     let matching = folderMatching.map { ", folders are classes by \($0.rawValue)" } ?? ""
-    return "\(models.map(\.path).joined(separator: " + ")): \(ensemble)\(members), \(size), \(cost)\n"
-      + "\(dataSet): \(grouped(count)) images\(matching)"
+    return "\(inOneLine(models.map(\.path).joined(separator: " + "))): \(ensemble)\(members), \(size), \(cost)\n"
+      + "\(inOneLine(dataSet)): \(grouped(count)) \(count == 1 ? "image" : "images")\(matching)"
   }
 
   /// A column for the model, and where there are others for the float path, the difference and the calibrated file.

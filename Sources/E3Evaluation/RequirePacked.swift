@@ -41,7 +41,9 @@ func referenceModels(
   guard checkpoints.count == model.networks.count else {
     throw FileError(
       file: model.path,
-      problem: "\(model.networks.count) networks, but \(checkpoints.count) checkpoints to compare them with")
+      problem:
+        "\(counted(model.networks.count, "network")), but \(counted(checkpoints.count, "checkpoint")) to compare "
+        + "them with")
   }
   var references: [ReferenceModel] = []
   for (view, checkpoint) in zip(model.networks, checkpoints) {

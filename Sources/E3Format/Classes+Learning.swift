@@ -31,6 +31,15 @@ extension Classes {
     return index
   }
 
+  /// Whether a class that is learned is called as one of the model's own.
+  public func isNamed(_ index: Int, asIn model: ModelFile) -> Bool {
+    guard index < count, records[index].kind == UInt32(E3_CLASS_LEARNED) else { return false }
+    for own in 0..<model.labelCount {
+      if let text = model.label(own), hasLabel(index, text) { return true }
+    }
+    return false
+  }
+
   /// Takes one more picture of a class.
   ///
   /// - Parameters:

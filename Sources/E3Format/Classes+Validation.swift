@@ -112,12 +112,7 @@ extension Classes {
   }
 
   /// Whether a class has the label `text`.
-  func hasLabel(_ index: Int, _ text: UnsafeRawBufferPointer) -> Bool {
-    let own = label(index)
-    guard own.count == text.count else { return false }
-    for place in 0..<own.count where own[place] != text[place] { return false }
-    return true
-  }
+  func hasLabel(_ index: Int, _ text: UnsafeRawBufferPointer) -> Bool { label(index).isSame(as: text) }
 }
 
 extension ClassesLayout {

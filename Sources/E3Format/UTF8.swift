@@ -43,6 +43,13 @@ package enum UTF8Text {
 }
 
 extension UnsafeRawBufferPointer {
+  /// Whether these are the bytes of `other`.
+  package func isSame(as other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    for place in 0..<count where self[place] != other[place] { return false }
+    return true
+  }
+
   /// Whether the bytes are well-formed UTF-8: no overlong forms, surrogates or values above 10FFFF.
   var isUTF8: Bool {
     var next = 0

@@ -191,7 +191,7 @@ public final class AtomicFile {
       fchown(descriptor, replaced.st_uid, replaced.st_gid) != 0
     {
       writeToStandardError(
-        "note: \(path): user \(own.st_uid) and group \(own.st_gid) own it now, "
+        "note: \(inOneLine(path)): user \(own.st_uid) and group \(own.st_gid) own it now, "
           + "no longer \(replaced.st_uid) and \(replaced.st_gid)\n")
     }
     fchmod(descriptor, replaced.st_mode & 0o7777)

@@ -17,14 +17,15 @@ extension JSON {
   }
 }
 
-/// `text` as a JSON string literal, quotes included.
+/// `text` as a JSON string literal, quotes included. What would command a terminal or turn the direction of a line is
+/// escaped.
 public func jsonString(_ text: String) -> String {
   var literal = "\""
   for scalar in text.unicodeScalars {
     switch scalar {
     case "\"": literal += "\\\""
     case "\\": literal += "\\\\"
-    case _ where scalar.value < 0x20:
+    case _ where !scalar.isPrintable:
       let digits = String(scalar.value, radix: 16)
       literal += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
     default: literal.unicodeScalars.append(scalar)

@@ -29,10 +29,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
         line.append("…")
         break
       }
-      switch scalar.value {
-      case 0..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: line.append("?")
-      default: line.append(scalar)
-      }
+      line.append(scalar.isPrintable ? scalar : "?")
     }
     return String(line)
   }

@@ -43,10 +43,10 @@ package struct JSONReader {
   package mutating func readObject(
     _ member: (inout JSONReader, String) throws(FileError) -> Void
   ) throws(FileError) {
-    var keys: Set<String> = []
+    var keys: Set<[UInt8]> = []
     try readMembers(open: "{", close: "}") { (reader) throws(FileError) in
       let key = try reader.readString()
-      guard keys.insert(key).inserted else {
+      guard keys.insert(Array(key.utf8)).inserted else {
         throw FileError(file: reader.file, problem: "duplicate JSON key \"\(key)\"")
       }
       try reader.expect(":")

@@ -17,7 +17,8 @@ public struct NumpyFile: Sendable {
     let header = try NumpyHeader(file.bytes, file: path)
     guard header.totalSize == file.bytes.count else {
       throw FileError(
-        file: path, problem: "\(file.bytes.count) bytes, expected \(header.totalSize) for shape \(header.shape)")
+        file: path,
+        problem: "\(counted(file.bytes.count, "byte")), expected \(header.totalSize) for shape \(header.shape)")
     }
     self.path = path
     tensor = numpyTensor(header, at: 0, in: file)

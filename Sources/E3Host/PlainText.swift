@@ -21,8 +21,47 @@ package func percent(_ share: Double?, _ count: Int = 2) -> String {
   return decimals(share * 100, count) + " %"
 }
 
+/// A share that somebody asked for as percent, with as many digits as it takes, at most four behind the point.
+package func askedPercent(_ share: Double) -> String {
+  // A float of a share is off by less.
+  let count = (0..<4).first { count in
+    let scale = pow(10, Double(count))
+    return abs((100 * share * scale).rounded() / scale - 100 * share) < 1e-5
+  }
+  return "\(decimals(100 * share, count ?? 4)) %"
+}
+
 /// A difference of two shares in percentage points.
 package func points(_ difference: Double) -> String { decimals(difference * 100, 2, sign: true) + " pt" }
+
+/// Whether two texts have the same bytes. `==` also takes texts for the same that Unicode calls equivalent; labels are
+/// not the same then.
+package func areSame(_ text: some StringProtocol, _ other: some StringProtocol) -> Bool {
+  text.utf8.elementsEqual(other.utf8)
+}
+
+extension Unicode.Scalar {
+  /// Whether it leaves the line and its direction alone: no control character, separator of lines, or control of
+  /// direction.
+  package var isPrintable: Bool {
+    switch value {
+    case 0..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false
+    default: true
+    }
+  }
+}
+
+/// A path, or what else somebody chose, in one line: a question mark for what would break it or command a terminal.
+package func inOneLine(_ text: String) -> String {
+  String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isPrintable ? $0 : "?" }))
+}
+
+/// `1 image`, `2 images`.
+///
+/// - Parameter several: What more than one, or none, are called; nil: with an s.
+package func counted(_ count: Int, _ one: String, _ several: String? = nil) -> String {
+  "\(count) \(count == 1 ? one : several ?? one + "s")"
+}
 
 /// 10000 as 10,000.
 package func grouped(_ value: Int) -> String {

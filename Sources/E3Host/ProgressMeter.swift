@@ -10,7 +10,7 @@ public final class ProgressMeter {
 
   /// `name` says what is under way: `packing model.e3`.
   public init(_ name: String) {
-    self.name = name
+    self.name = inOneLine(name)
     isTerminal = isatty(2) == 1
     start = Self.seconds()
   }

@@ -5,8 +5,8 @@ package struct TextTable {
 
   package init() {}
 
-  /// Adds a row; it may have fewer cells than others.
-  package mutating func add(_ cells: [String]) { rows.append(cells) }
+  /// Adds a row; it may have fewer cells than others. A cell is one line.
+  package mutating func add(_ cells: [String]) { rows.append(cells.map(inOneLine)) }
 
   package var isEmpty: Bool { rows.isEmpty }
 

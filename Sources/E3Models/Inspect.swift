@@ -30,9 +30,9 @@ public func inspectionJSON(of model: MappedModel) -> String {
 public func inspectionText(of model: MappedModel) -> String {
   let file = model.file
   let isEnsemble = model.networks.count > 1
-  var lines = ["\(model.path): \(file.size) bytes, \(gmac(model.multiplyAccumulates)) GMAC per frame"]
+  var lines = ["\(inOneLine(model.path)): \(file.size) bytes, \(gmac(model.multiplyAccumulates)) GMAC per frame"]
   if isEnsemble {
-    lines[0] += ", deep ensemble of \(model.networks.count) networks with \(file.memberCount) members"
+    lines[0] += ", deep ensemble of \(model.networks.count) networks with \(counted(file.memberCount, "member"))"
   }
   for view in model.networks {
     let name = isEnsemble ? " of network \(view.network)" : ""

@@ -6,13 +6,13 @@ import E3Host
 ///
 /// - Parameter thresholds: `[C]` of the prediction sets; empty where one holds for all classes.
 package func calibrationText(_ calibration: e3_file_calibration, setThresholds thresholds: [Float]) -> String {
-  func share(_ value: Float) -> String { "\(decimals(100 * Double(value), 1)) %" }
+  func share(_ value: Float) -> String { askedPercent(Double(value)) }
   var lines = [
     ("temperature", decimals(Double(calibration.temperature), 4)),
     (
       "accept",
-      "from a probability of \(decimals(Double(calibration.accept_threshold), 4)): \(share(calibration.accept_coverage)) "
-        + "of the known images"
+      "from a probability of \(decimals(Double(calibration.accept_threshold), 4)): at least "
+        + "\(share(calibration.accept_coverage)) of the known images"
     ),
   ]
   if calibration.statistics_count > 0 {
@@ -20,18 +20,25 @@ package func calibrationText(_ calibration: e3_file_calibration, setThresholds t
       (
         "unknown",
         "above a \(scoreText(UnknownScore(calibration))) of \(decimals(Double(calibration.unknown_threshold), 3)): "
-          + "\(share(1 - calibration.known_coverage)) of the images"
+          + "at most \(share(1 - calibration.known_coverage)) of the images"
       ))
     if calibration.foreign_count > 0 { lines.append(("by", foreignText(calibration))) }
   } else {
     lines.append(("unknown", "never: no class statistics"))
   }
   lines.append(
-    ("prediction set", "\(setText(calibration, thresholds)): holds the true one of \(share(calibration.set_coverage))"))
-  lines.append(("fitted on", "\(calibration.image_count) images, hash \(hexadecimal(calibration.image_hash))"))
+    (
+      "prediction set",
+      "\(setText(calibration, thresholds)): holds the true one of at least \(share(calibration.set_coverage))"
+    ))
+  lines.append(
+    ("fitted on", "\(counted(Int(calibration.image_count), "image")), hash \(hexadecimal(calibration.image_hash))"))
   if calibration.statistics_count > 0 {
     lines.append(
-      ("statistics of", "\(calibration.statistics_count) images, hash \(hexadecimal(calibration.statistics_hash))"))
+      (
+        "statistics of",
+        "\(counted(Int(calibration.statistics_count), "image")), hash \(hexadecimal(calibration.statistics_hash))"
+      ))
   }
   return lines.map { "  \(padded($0.0, 20)) \($0.1)" }.joined(separator: "\n")
 }
@@ -64,8 +71,8 @@ package func earlyText(_ stop: e3_file_early_stop) -> String {
 /// The early stops of a file, in lines for people, indented by two; empty where it has none.
 func earlyStopLines(_ file: ModelFile) -> [String] {
   guard file.hasEarlyStops else { return [] }
-  let share = decimals(100 * Double(file.earlyShare), 2)
-  return ["", "early stops", "  \(padded("differing", 20)) at most \(share) % of those that stop"]
+  let share = askedPercent(Double(file.earlyShare))
+  return ["", "early stops", "  \(padded("differing", 20)) at most \(share) of those that stop"]
     + (0..<file.networkCount - 1).map {
       "  \(padded("network \($0 + 1)", 20)) \(earlyText(file.earlyStop(afterNetwork: $0)))"
     }
@@ -102,9 +109,10 @@ private func scoreText(_ score: UnknownScore) -> String {
 
 /// By what a score was chosen.
 private func foreignText(_ calibration: e3_file_calibration) -> String {
+  let isOne = calibration.foreign_count == 1
   let images =
     calibration.foreign == UInt32(E3_FILE_FOREIGN_GIVEN.rawValue)
-    ? "foreign images, unknown and rearranged known ones" : "rearranged known images"
+    ? "foreign images, unknown and rearranged known ones" : isOne ? "rearranged known image" : "rearranged known images"
   let auroc = decimals(Double(calibration.foreign_auroc), 4)
   var relative = ""
   if calibration.relative_auroc > 0 {

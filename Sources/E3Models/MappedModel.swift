@@ -50,8 +50,8 @@ public final class MappedModel: @unchecked Sendable {
     switch error {
     case .fileTruncated where bytes.count >= MemoryLayout<e3_file_header>.size:
       let size = bytes.loadUnaligned(as: e3_file_header.self).file_size
-      return ": \(bytes.count) bytes, expected \(size)"
-    case .fileTruncated: return ": \(bytes.count) bytes"
+      return ": \(counted(bytes.count, "byte")), expected \(size)"
+    case .fileTruncated: return ": \(counted(bytes.count, "byte"))"
     case .fileVersion:
       let header = bytes.loadUnaligned(as: e3_file_header.self)
       return

@@ -130,7 +130,7 @@ extension MappedModel {
     var problem = error.description
     if error == .tensorSize, case .tensor(let values) = image {
       problem =
-        "\(values.count) values, but \(path) takes \(shape.imageHeight) x \(shape.imageWidth) x "
+        "\(counted(values.count, "value")), but \(path) takes \(shape.imageHeight) x \(shape.imageWidth) x "
         + "\(shape.channels) = \(shape.imageValues)"
     }
     return FileError(file: name, problem: problem)

@@ -13,7 +13,7 @@ public func verify(
   let model = try MappedModel(path: path)
   guard model.bytes.count == model.file.size else {
     throw FileError(
-      file: path, problem: "\(model.bytes.count - model.file.size) bytes after the end of the model")
+      file: path, problem: "\(counted(model.bytes.count - model.file.size, "byte")) after the end of the model")
   }
   for index in 0..<model.file.extentCount {
     do throws(E3Error) {

@@ -67,8 +67,9 @@ public struct ReferenceModel: Sendable {
     guard tokens.isMultiple(of: size) else {
       throw FileError(
         file: model.checkpoint.path,
-        problem: "\(tokens) tokens of \(count) images do not divide into groups of \(size): give as many images as the "
-          + "group size needs, or one image per group")
+        problem:
+          "\(tokens) tokens of \(counted(count, "image")) do not divide into groups of \(size): give as many images as "
+          + "the group size needs, or one image per group")
     }
   }
 }

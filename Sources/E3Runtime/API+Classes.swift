@@ -88,6 +88,7 @@ public func e3_classes_learn(_ handle: OpaquePointer?, _ index: UInt32, _ learne
       guard let learned = session.pointee.learned, let attached = learned.state.pointee.classes,
         attached.isAt(handle)
       else { throw .noFeatures }
+      guard !attached.isNamed(Int(index), asIn: session.pointee.model) else { throw .classLabel }
       try session.learn(learned, Int(index))
     }
   }

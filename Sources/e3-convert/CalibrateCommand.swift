@@ -26,7 +26,8 @@ struct CalibrateCommand: ParsableCommand {
       It is the relative Mahalanobis distance, unless another one, or one with an entropy added, tells foreign images better by \
       two standard errors of the difference: images of the data set whose quarters are exchanged, and those of --unknown. No \
       threshold is fitted to foreign images: --known-coverage holds for known ones. The statistics come from --statistics (training images are well suited), or from every other image of each class of \
-      the data set; the rest then gives temperature and thresholds. A calibrated model is calibrated anew.
+      the data set; the rest then gives temperature and thresholds. A calibrated model is calibrated anew; a note \
+      says what its calibration had and the new one has not.
       """)
 
   @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
@@ -126,12 +127,13 @@ struct CalibrateCommand: ParsableCommand {
   var threads: Int?
 
   func validate() throws {
+    // What a float of the file tells from 0 and from 1; more images than a million would be needed beyond.
     for (name, value) in [
       ("coverage", coverage), ("known-coverage", knownCoverage), ("accept-coverage", acceptCoverage),
-    ] where !(Float(value) > 0 && Float(value) < 1) {
-      throw ValidationError("--\(name) takes a share between 0 and 1")
+      ("early", early ?? 0.5),
+    ] where !(0.000001...0.999999).contains(value) {
+      throw ValidationError("--\(name) takes a share from 0.000001 to 0.999999")
     }
-    if let early, !(early > 0 && early < 1) { throw ValidationError("--early takes a share between 0 and 1") }
     for (name, value) in [("skip", skip), ("statistics-skip", statisticsSkip)] where value < 0 {
       throw ValidationError("--\(name) takes 0 or more")
     }
@@ -179,8 +181,12 @@ struct CalibrateCommand: ParsableCommand {
       meters[stage]?.update(share)
     }
     meters = [:]
-    print("\(output): calibrated")
+    print("\(inOneLine(output)): calibrated")
     print(summary.text)
+    if !summary.lost.isEmpty {
+      writeToStandardError(
+        "e3-convert: note: the calibration before had also \(summary.lost.joined(separator: ", "))\n")
+    }
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }
 
@@ -189,7 +195,7 @@ struct CalibrateCommand: ParsableCommand {
   ) throws(FileError) -> DataSet {
     let data = try DataSet(path: path, labels: labels ?? DataSet.labels(beside: path), alpha: alpha)
     guard let part = data.part(skip: skip, limit: limit) else {
-      throw FileError(file: path, problem: "\(data.count) images, of which \(skip) are left out")
+      throw FileError(file: path, problem: "\(counted(data.count, "image")), of which \(skip) are left out")
     }
     return part
   }

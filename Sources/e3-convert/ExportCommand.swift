@@ -56,7 +56,7 @@ struct ExportCommand: ParsableCommand {
       ]
       print(JSONText.object(fields).description)
     } else {
-      print("\(output): \(source.config.parameters.count) tensors")
+      print("\(inOneLine(output)): \(counted(source.config.parameters.count, "tensor"))")
       if let note = source.droppedNote { printNote(note) }
     }
   }

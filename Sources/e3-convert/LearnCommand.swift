@@ -57,7 +57,7 @@ struct LearnCommand: ParsableCommand {
   func run() throws {
     let whole = try DataSet(path: pictures, alpha: alpha)
     guard let data = whole.part(skip: skip, limit: limit) else {
-      throw FileError(file: pictures, problem: "\(whole.count) images, of which \(skip) are left out")
+      throw FileError(file: pictures, problem: "\(counted(whole.count, "image")), of which \(skip) are left out")
     }
     let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
     try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
@@ -65,7 +65,7 @@ struct LearnCommand: ParsableCommand {
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
     ) { meter.update($0) }
-    print("\(classes): \(summary.classes.count == 1 ? "1 class" : "\(summary.classes.count) classes") learned")
+    print("\(inOneLine(classes)): \(counted(summary.classes.count, "class", "classes")) learned")
     for line in summary.lines { print(line) }
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }
   }
@@ -75,12 +75,13 @@ extension LearningSummary {
   /// What may be expected, line by line.
   fileprivate var lines: [String] {
     var lines = classes.map { learned in
-      "  \(learned.label): \(learned.pictures) \(learned.pictures == 1 ? "picture" : "pictures"), "
+      "  \(learned.label): \(counted(learned.pictures, "picture")), "
         + "radius \(rounded(learned.radius)), "
         + (learned.found.of > 0 ? "found \(learned.found.text)" : "found: one picture cannot tell")
         + (learned.pictures < 3 ? "; fewer than 3 pictures: at most unsure" : "")
     }
-    if copies > 0 { lines.append("  \(copies) of the pictures are copies of others, and count once") }
+    if copies == 1 { lines.append("  1 of the pictures is a copy of another, and counts once") }
+    if copies > 1 { lines.append("  \(copies) of the pictures are copies of others, and count once") }
     lines.append(
       taken.map { "  taken for one of them, of the unlike pictures: \($0.text)" }
         ?? "  other things taken for one of them: not known; --unlike PICTURES measures it, and lessens it")

@@ -2,6 +2,7 @@ import ArgumentParser
 import E3Checkpoint
 import E3Converter
 import E3DataSets
+import E3Host
 
 /// The arguments that say how a checkpoint is read: shared by the commands that do.
 struct ModelReading: ParsableArguments {
@@ -40,7 +41,9 @@ struct ModelReading: ParsableArguments {
 func checkpointSources(_ checkpoints: [String], configs: [String]) throws -> [CheckpointSource] {
   guard let sources = CheckpointSource.all(checkpoints, configs: configs) else {
     throw ValidationError(
-      "--config is given \(configs.count) times, expected once or once for each of \(checkpoints.count) checkpoints")
+      "--config is given \(configs.count) times, expected once or once for each of "
+        + counted(checkpoints.count, "checkpoint")
+    )
   }
   return sources
 }

@@ -133,4 +133,4 @@ struct WeightArgument: ExpressibleByArgument {
 }
 
 /// Prints what a command took for granted, on stderr.
-func printNote(_ line: String) { writeToStandardError("e3-convert: note: \(line)\n") }
+func printNote(_ line: String) { writeToStandardError("e3-convert: note: \(inOneLine(line))\n") }

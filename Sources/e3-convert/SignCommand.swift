@@ -21,6 +21,6 @@ struct SignCommand: ParsableCommand {
   func run() throws {
     let meter = ProgressMeter("verifying \(model)")
     try sign(model: model, key: key, progress: meter.update)
-    print("\(model).minisig: signed")
+    print("\(inOneLine(model)).minisig: signed")
   }
 }

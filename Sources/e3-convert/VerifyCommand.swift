@@ -13,7 +13,7 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let meter = ProgressMeter("verifying \(model)")
     let mapped = try verify(model: model, progress: meter.update)
-    let calibration = mapped.file.calibration.map { ", calibrated on \($0.image_count) images" } ?? ""
-    print("\(model): \(mapped.file.extentCount) extents, \(mapped.file.size) bytes\(calibration), all good")
+    let calibration = mapped.file.calibration.map { ", calibrated on \(counted(Int($0.image_count), "image"))" } ?? ""
+    print("\(inOneLine(model)): \(mapped.file.extentCount) extents, \(mapped.file.size) bytes\(calibration), all good")
   }
 }

@@ -267,7 +267,7 @@ struct CalibrateTests {
     #expect(refused(try DataSet(path: data.path, labels: zeros)).contains("class 1 has 0 images"))
     let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
     let even = try DataSet(path: data.path, labels: cycle)
-    #expect(refused(even[0..<8]).contains("class 0 has 1 images for the class statistics, expected 2 or more"))
+    #expect(refused(even[0..<8]).contains("class 0 has 1 image for the class statistics, expected 2 or more"))
     #expect(
       refused(data[0..<40], statistics: data).contains(
         "expected 49 or more for --known-coverage 0.98; --known-coverage 0.97 fits them"))
@@ -322,16 +322,21 @@ struct CalibrateTests {
     }
   }
 
-  @Test("class-conditional sets name the class that has too few images")
+  @Test("class-conditional sets name the class that has the fewest images, and the share that fits all")
   func classWithFewImages() throws {
     let data = try folder.world("held", model: model, count: 60, temperature: 1, seed: 1)
+    let counts = [20, 10, 3, 7, 20]
+    let labels = counts.indices.flatMap { [UInt8](repeating: UInt8($0), count: counts[$0]) }
     var options = CalibrationOptions()
     (options.hasDistance, options.isClassConditional) = (false, true)
-    let error = #expect(throws: FileError.self) {
-      try calibrate(model: model, data: data, output: folder["out.e3"], options: options)
-    }
-    let text = error?.description ?? ""
-    #expect(text.contains("images of ") && text.contains("expected 19 or more for --coverage 0.95"), "\(text)")
+    let few = try labelled(data, labels)
+    let text = fault { try calibrate(model: model, data: few, output: folder["out.e3"], options: options) }
+    #expect(
+      text?.hasSuffix(
+        "3 images of 2, the fewest of a class, for the thresholds, expected 19 or more for --coverage 0.95; "
+          + "--coverage 0.75 fits all") == true, "\(text ?? "accepted")")
+    options.coverage = 0.75
+    #expect(try calibrate(model: model, data: few, output: folder["out.e3"], options: options).setThresholds.count == 5)
   }
 
   @Test("a penalty is chosen that makes sets small, beyond the ranks where the class is found")

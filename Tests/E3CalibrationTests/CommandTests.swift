@@ -52,6 +52,7 @@ struct CommandTests {
     #expect(told.status == 0 && !told.output.contains("chosen by"), "\(told.errors)")
     let shown = try run("inspect", folder["out.e3"]).output
     #expect(shown.contains("above a score (squared distance, representations at unit length) of "), "\(shown)")
+    #expect(shown.contains(": at most 2 % of the images\n") && shown.contains(": at least 90 % of the known images\n"))
     let chosen = try run(
       "calibrate", model, data.path, "--labels", labels, "--distance", "relative,entropy", "--unknown", data.path,
       "--unknown", data.path, "-o", folder["out.e3"])
@@ -63,6 +64,13 @@ struct CommandTests {
     #expect(calibration["uncertainty"] as? String == "entropy")
     #expect((801...1000).contains(calibration["foreign_images"] as? Int ?? 0))
     #expect(try run("inspect", folder["out.e3"]).output.contains("\(foreign): AUROC "))
+    let anew = try run(
+      "calibrate", folder["out.e3"], data.path, "--labels", labels, "--distance", "mahalanobis++", "-o", folder["a.e3"])
+    #expect(anew.status == 0 && !anew.errors.contains("note:"), "\(anew.errors)")
+    let untold = try run("calibrate", folder["a.e3"], data.path, "--labels", labels, "--no-distance")
+    #expect(untold.errors.contains("had also class statistics, without which nothing is unknown\n"))
+    let plain = try run("calibrate", folder["out.e3"], data.path, "--labels", labels)
+    #expect(plain.errors.contains("had also a distance that images of no class chose (--unknown)\n"))
   }
 
   @Test("takes parts of data sets, and statistics from another one")
@@ -94,6 +102,27 @@ struct CommandTests {
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains("  unknown              never: no class statistics\n"))
     #expect(result.output.contains("  fitted on            40 images"))
+  }
+
+  @Test("what a calibration had, and the one in its place has not, is said in one line")
+  func lost() throws {
+    let data = try folder.world("held", model: model, count: 400, temperature: 3, seed: 1)
+    let common = ["--labels", folder["held-labels"], "--no-distance"]
+    let first = try run(
+      "calibrate", model, data.path, "--coverage", "0.995", "--sets", "adaptive", "--accept-coverage", "0.8",
+      more: common)
+    #expect(first.status == 0 && first.errors.isEmpty, "\(first.errors)")
+    #expect(first.output.contains(": holds the true one of at least 99.5 %\n"), "\(first.output)")
+    let anew = try run("calibrate", model, data.path, "--limit", "300", more: common)
+    #expect(
+      anew.errors == "e3-convert: note: the calibration before had also adaptive prediction sets (--sets), "
+        + "--coverage 0.995, --accept-coverage 0.8, 400 images of the thresholds, not 300\n")
+    let same = try run("calibrate", model, data.path, "--limit", "300", more: common)
+    #expect(same.status == 0 && same.errors.isEmpty, "\(same.errors)")
+    let each = try run("calibrate", model, data.path, "--coverage", "0.5", "--class-conditional", more: common)
+    #expect(each.status == 0 && each.errors.isEmpty, "\(each.errors)")
+    let all = try run("calibrate", model, data.path, "--coverage", "0.5", more: common)
+    #expect(all.errors.hasSuffix(" had also prediction sets for each class by itself (--class-conditional)\n"))
   }
 
   @Test("answers no better than chance do not replace a calibration that is there")
@@ -159,9 +188,14 @@ struct CommandTests {
       ["--statistics-limit", "5"], ["--threads", "0"], ["--no-distance", "--statistics", data.path],
       ["--distance", "knn"], ["--no-distance", "--distance", "relative"], ["--no-distance", "--unknown", data.path],
       ["--distance", "mahalanobis++", "--unknown", data.path], ["--unknown-labels", data.path],
+      ["--coverage", "0.9999999"],
     ] {
       #expect(try run("calibrate", model, data.path, more: arguments).status == 2, "\(arguments)")
     }
+    let early = try run("calibrate", model, data.path, more: ["--early", "1e-50"])
+    #expect(early.status == 2 && early.errors.contains("--early takes a share from 0.000001 to 0.999999\n"))
+    let one = try run("calibrate", model, data.path, "--labels", folder["held-labels"], "--limit", "1", "--no-distance")
+    #expect(one.errors.contains(": 1 image for the thresholds, expected 19 or more for --coverage 0.95; "))
     let over = try run("calibrate", model, data.path, "--labels", folder["held-labels"], "-o", folder["held-labels"])
     #expect(over.status == 1 && over.errors.contains("is also an input"))
     #expect(try folder.bytes("model.e3") == plain)

@@ -81,8 +81,9 @@ struct EnsembleTests {
     #expect(abs(worth.whole.accuracy - summary.accuracy) < 1e-9 && worth.early.negativeLogLikelihood.isFinite)
     // Calibrated anew without it, the stops are gone; the rest has the same bytes as without it at once.
     options.earlyShare = nil
-    try calibrate(
+    let anew = try calibrate(
       model: folder["early.e3"], data: data, statistics: statistics, output: folder["none.e3"], options: options)
+    #expect(anew.lost == ["early stops (--early 0.2)"] && summary.lost.isEmpty)
     try calibrate(model: whole, data: data, statistics: statistics, output: folder["plain.e3"], options: options)
     #expect(try folder.bytes("none.e3") == folder.bytes("plain.e3"))
     // One network has nothing to leave out.

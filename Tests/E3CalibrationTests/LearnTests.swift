@@ -112,6 +112,20 @@ struct LearnTests {
     #expect(!folder.names.contains("my.e3c"))
   }
 
+  @Test("two folders whose names are the same to Unicode, but not in bytes, are two classes")
+  func normalisation() throws {
+    for (label, name) in [("\u{E9}", "other-cat"), ("e\u{301}", "other-grass")] {
+      let picture = packageRoot.appendingPathComponent("models/frames/\(name).jpg")
+      for index in 0..<3 { try folder.write([UInt8](Data(contentsOf: picture)), to: "two/\(label)/\(index).jpg") }
+    }
+    #expect(try learn(folder["two"]).output.hasPrefix("\(folder["my.e3c"]): 2 classes learned\n"))
+    #expect(try learn(folder["two/\u{E9}"], "--label", "\u{E9}", "--anew").output.contains(" \u{E9}: 3 pictures,"))
+    let bytes = try folder.bytes("my.e3c")
+    let classes = try LearnedClasses(Model(contentsOf: model), copying: bytes.span.bytes)
+    let labels = try [classes.info(0), classes.info(1)].map { Array($0.label.utf8) }
+    #expect(labels == [Array("e\u{301}".utf8), Array("\u{E9}".utf8)] && classes.count == 2)
+  }
+
   @Test("a class of which most pictures are not found, or that takes most others, is doubted")
   func doubts() {
     func summary(_ found: Int, of: Int, radius: Float = 0.3, taken: Share? = nil) -> LearningSummary {

@@ -132,7 +132,7 @@ struct EnsembleTests {
     }
     #expect(wrongOrder != nil)
     let one = fault { _ = try compare([sources[0]], model: folder["all.e3"], tensor: folder["images.npy"]) }
-    #expect(one == "\(folder["all.e3"]): 2 networks, but 1 checkpoints to compare them with")
+    #expect(one == "\(folder["all.e3"]): 2 networks, but 1 checkpoint to compare them with")
   }
 
   @Test("a damaged second network is named")

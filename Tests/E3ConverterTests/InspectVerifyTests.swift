@@ -64,7 +64,7 @@ struct InspectVerifyTests {
     #expect(
       try message(Array(bytes[..<5000])) == "\(E3Error.fileTruncated.description): 5000 bytes, expected \(bytes.count)")
     #expect(try message(Array("PK".utf8) + bytes) == E3Error.fileMagic.description)
-    #expect(try message(bytes + [0]) == "1 bytes after the end of the model")
+    #expect(try message(bytes + [0]) == "1 byte after the end of the model")
     #expect(try message([]) == "the file is empty")
     var newer = bytes
     newer.header.version_major = 7

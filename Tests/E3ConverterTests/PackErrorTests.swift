@@ -89,6 +89,9 @@ struct PackErrorTests {
     expectFault(checkpoint, options: PackOptions(labels: folder["none.txt"]), "none.txt: No such file")
     _ = try folder.write("crane\nb\n\ncrane\n\n", to: "labels.txt")
     expectFault(checkpoint, options: PackOptions(labels: few), "\(few): label 3 is that of class 0 too")
+    // Alike in other bytes is another label.
+    _ = try folder.write("\u{E9}\ne\u{301}\n\n\u{E9}\n\n", to: "labels.txt")
+    expectFault(checkpoint, options: PackOptions(labels: few), "\(few): label 3 is that of class 0 too")
   }
 
   @Test(

@@ -74,6 +74,18 @@ struct LabelTests {
         == true)
   }
 
+  @Test("folders are compared with labels byte by byte, and one that is the same to Unicode alone is named")
+  func normalisation() throws {
+    let (composed, decomposed) = ("\u{E9}", "e\u{301}")
+    for name in [composed, decomposed] {
+      try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "two/\(name)/0.pgm")
+    }
+    let two = try DataSet(path: folder["two"])
+    #expect(try two.classes(classCount: 2, modelLabels: [composed, decomposed]) == [1, 0])
+    let text = problem { _ = try two.classes(classCount: 1, modelLabels: [composed]) }
+    #expect(text == "the folder is the label of a class of the model, written with other bytes: rename it")
+  }
+
   @Test("a label must be a class of the model")
   func classesOfNumbers() throws {
     let images = try folder.write(idx([2, 1, 1], [0, 0]), to: "images")

@@ -48,6 +48,29 @@ import Testing
     #expect(fault { _ = try parse("{\"a\(marks)\u{301}\": 0}") } != nil)
   }
 
+  @Test("keys are the same when their bytes are")
+  func keys() throws {
+    #expect(try parse("{\"\u{E9}\":0,\"e\u{301}\":1}") != .null)
+    #expect(fault { _ = try parse("{\"\u{E9}\":0,\"\u{E9}\":1}") } != nil)
+  }
+
+  @Test("a string is written so that it reads back, and commands no terminal")
+  func written() throws {
+    let text = "a\"\\\n\u{1B}\u{7F}\u{9B}\u{202E}\u{2028}é😀"
+    let literal = jsonString(text)
+    #expect(literal == "\"a\\\"\\\\\\u000a\\u001b\\u007f\\u009b\\u202e\\u2028é😀\"")
+    #expect(try parse(literal) == .string(text))
+    #expect(inOneLine(text) == "a\"\\??????é😀")
+  }
+
+  @Test("counts and shares as people read them")
+  func plainText() {
+    #expect([0, 1, 2].map { counted($0, "image") } == ["0 images", "1 image", "2 images"])
+    #expect(counted(1, "class", "classes") == "1 class" && counted(5, "class", "classes") == "5 classes")
+    let shares = [Float(0.95), 0.999, 0.9995, 0.999999, 0.5, 0.000001, 0.07].map { askedPercent(Double($0)) }
+    #expect(shares == ["95 %", "99.9 %", "99.95 %", "99.9999 %", "50 %", "0.0001 %", "7 %"])
+  }
+
   @Test("a text beyond the limit becomes no tree")
   func limit() {
     let text = String(repeating: " ", count: JSON.sizeLimit) + "1"

@@ -192,7 +192,14 @@ struct AnswerTests {
       #expect(lines[5].wholeMatch(of: reason) != nil, "\(lines[5])")
       if decision == "unknown" { continue }
       let names = set.map { ["cat", "Čeština", "2"][$0] }.joined(separator: ", ")
-      #expect(lines[6] == "  set that holds the class in 95 % of images: \(names)")
+      #expect(lines[6] == "  set that holds the class in at least 95 % of images: \(names)")
+    }
+    for (share, text) in [(Float(0.999), "99.9"), (0.9995, "99.95"), (0.5, "50"), (0.07, "7"), (0.999999, "99.9999")] {
+      var sample = SampleFile.calibrated
+      sample.calibration?.unknown_threshold = 1e6
+      sample.calibration?.set_coverage = share
+      let path = try folder.write(sample.bytes, to: "calibrated.e3")
+      #expect(try run([path, picture]).output.contains("holds the class in at least \(text) % of images:"))
     }
   }
 

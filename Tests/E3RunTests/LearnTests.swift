@@ -117,6 +117,14 @@ struct LearnTests {
     let answer = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
     let (learned, nearest, decision) = (answer.learnedClass, answer.nearestLearnedClass, answer.decision)
     #expect(learned == 0 && nearest == 0 && decision == .unsure)
+    // A class that is called as one of the model's own learns nothing; another that only looks like it would.
+    let dress = try classes.add("dress")
+    _ = try session.run(Frame(.yuyv, width: 160, height: 120, pixels: pixels.span.bytes))
+    #expect(throws: E3Error.classLabel) { try classes.learn(dress, from: &session) }
+    try classes.remove(dress)
+    #expect(try classes.add("\u{E9}") == 1 && classes.add("e\u{301}") == 2 && classes.index(of: "e\u{301}") == 2)
+    try classes.remove(2)
+    try classes.remove(1)
     // The golden input is no picture of a class.
     try session.selfTest()
     #expect(throws: E3Error.noFeatures) { try classes.learn(index, from: &session) }
@@ -187,6 +195,89 @@ struct LearnTests {
 
     #expect(truncate(classes, 1 << 40) == 0)
     #expect(try run([model, rocket, "--classes", classes]).status == 0)
+  }
+
+  @Test("the file keeps its owner and its permissions; a link stays one, also where it leads to no file yet")
+  func owner() throws {
+    #expect(symlink("my.e3c", folder["link.e3c"]) == 0)
+    let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["link.e3c"]]
+    #expect(try run(lesson).status == 0)
+    for mode in [mode_t(0o600), 0o640, 0o444] {
+      #expect(chmod(folder["my.e3c"], mode) == 0)
+      if geteuid() == 0 { #expect(chown(folder["my.e3c"], 1234, 567) == 0) }
+      let result = try run(lesson)
+      #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+      var status = stat()
+      #expect(stat(folder["my.e3c"], &status) == 0 && status.st_mode & 0o7777 == mode)
+      if geteuid() == 0 { #expect(status.st_uid == 1234 && status.st_gid == 567) }
+    }
+    #expect(folder.names == ["link.e3c", "my.e3c"])
+    #expect(symlink("loop.e3c", folder["loop.e3c"]) == 0)
+    let loop = try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["loop.e3c"]])
+    #expect(loop.status == 1 && loop.output.isEmpty)
+  }
+
+  @Test("a signal at any moment leaves the old file or the new one, and nothing beside it")
+  func signals() throws {
+    let classes = folder["my.e3c"]
+    for label in ["r", "s"] {
+      #expect(try run([model, rocket, "--teach", label, "--shots", "1", "--classes", classes]).status == 0)
+    }
+    let before = try folder.bytes("my.e3c")
+    let arguments = [model, "--forget", "s", "--classes", classes]
+    #expect(try run(arguments).status == 0)
+    let after = try folder.bytes("my.e3c")
+    for round in 0..<40 {
+      try folder.write(before, to: "my.e3c")
+      // It waits for the lock when it is about to write.
+      let lock = open(classes, O_RDONLY | O_CLOEXEC)
+      #expect(flock(lock, LOCK_EX) == 0)
+      let (output, errors) = (try Scratch(), try Scratch())
+      let process = try command.start(arguments, descriptors: [STDIN_FILENO, output.descriptor, errors.descriptor])
+      usleep(30_000)
+      close(lock)
+      usleep(UInt32(round * 20))
+      kill(process, SIGTERM)
+      let status = wait(for: process)
+      #expect(status == 0 || status == -SIGTERM, "\(errors.text)")
+      let found = try folder.bytes("my.e3c")
+      #expect(folder.names == ["my.e3c"] && (found == before || found == after) && (status != 0 || found == after))
+    }
+  }
+
+  @Test("a class of the model is taught under another name")
+  func nameOfTheModel() throws {
+    let classes = folder["my.e3c"]
+    let refused = try run([model, rocket, "--teach", "dress", "--shots", "1", "--classes", classes])
+    let reason = "is a class of the model: give the one that is learned another name"
+    #expect(refused.status == 1 && refused.output.isEmpty && refused.errors == "e3-run: dress: \(reason)\n")
+    #expect(folder.names.isEmpty)
+  }
+
+  @Test("labels are told apart by their bytes, and commands to a terminal are not passed on")
+  func bytes() throws {
+    let classes = folder["my.e3c"]
+    for (count, label) in ["\u{E9}", "e\u{301}"].enumerated() {
+      let taught = try run([model, rocket, "--teach", label, "--shots", "1", "--classes", classes])
+      #expect(taught.status == 0 && taught.output.contains(": \(label) is learned from 1 picture,"))
+      let stored = try folder.bytes("my.e3c")
+      #expect(try LearnedClasses(Model(contentsOf: model), copying: stored.span.bytes).count == count + 1)
+    }
+    let forgot = try run([model, "--forget", "e\u{301}", "--classes", classes])
+    #expect(forgot.output.hasSuffix("is forgotten; 1 class is left\n"))
+    for (label, shown) in [("x\u{1B}[2J", "x?[2J"), ("x\ny", "x?y"), ("\u{202E}x", "?x"), ("\u{9B}2J", "?2J")] {
+      let none = try run([model, "--forget", label, "--classes", classes])
+      #expect(none.status == 1 && none.errors == "e3-run: \(classes): holds no class \(shown)\n")
+      let lesson = try run([model, rocket, "--teach", label, "--classes", classes])
+      #expect(lesson.status == 1 && lesson.errors.hasPrefix("e3-run: \(shown): the label of a learned class is "))
+    }
+    let picture = folder["a\u{1B}[2J\"\u{202E}.jpg"]
+    try FileManager.default.copyItem(atPath: rocket, toPath: picture)
+    let lesson = try run([model, picture, "--teach", "x", "--shots", "1", "--classes", classes])
+    #expect(lesson.status == 0 && lesson.output.contains("/a?[2J\"?.jpg 0: picture 1 of 1 of x\n"))
+    let json = try run([model, picture, "--json"])
+    #expect(json.output.contains("/a\\u001b[2J\\\"\\u202e.jpg\"") && !json.output.contains("\u{202E}"))
+    #expect(try json.object["source"] as? String == picture)
   }
 
   @Test("what somebody else wrote meanwhile is not lost: the later one writes nothing")

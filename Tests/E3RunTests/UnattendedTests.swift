@@ -379,7 +379,7 @@ struct UnattendedTests {
     }
     let all = try run([model, "-"] + stream, input: noise(120 * 300))
     #expect(all.status == 0)
-    let promise = "100.0 % of the last 300 answers are unknown, the calibration promises 5.0 %"
+    let promise = "100.0 % of the last 300 answers are unknown, the calibration promises 5 %"
     #expect(all.errors == "e3-run: -: drift: \(promise)\n")
     #expect(try run([model, "-"] + stream, input: noise(120 * 299)).errors.isEmpty)
     let known = try folder.model {

@@ -610,13 +610,14 @@ typedef struct e3_classes_info {
 E3_API e3_status e3_classes_get_info(const e3_classes *classes, e3_classes_info *info);
 
 /* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, and no other
- * class's. E3_ERROR_CLASSES_FULL when capacity is reached or there is an unlike class already; E3_ERROR_CLASS_LABEL;
- * E3_ERROR_INDEX_RANGE for an unknown kind. */
+ * class's; labels are the same when all of their bytes are. E3_ERROR_CLASSES_FULL when capacity is reached or there is
+ * an unlike class already; E3_ERROR_CLASS_LABEL; E3_ERROR_INDEX_RANGE for an unknown kind. */
 E3_API e3_status e3_classes_add(e3_classes *classes, const char *label, e3_class_kind kind, uint32_t *index);
 
 /* Takes the last frame that `session` answered as one more picture of class `index`. The classes must have been attached to
  * the session before it answered (E3_ERROR_NO_FEATURES). The same pictures in the same order give the same bytes everywhere.
- * At most 65535 pictures of a class. */
+ * At most 65535 pictures of a class. A class whose label is one of the model's own learns nothing:
+ * E3_ERROR_CLASS_LABEL. */
 E3_API e3_status e3_classes_learn(e3_classes *classes, uint32_t index, e3_session *session);
 
 /* Takes class `index` out; those behind it have an index less from then on. The bytes are as if it had never been added. From

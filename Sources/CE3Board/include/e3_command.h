@@ -105,9 +105,11 @@ void e3c_close(int descriptor);
 /* Whether there is something at `path`, as far as the system tells. */
 int e3c_exists(const char *path);
 
-/* Writes a file beside the one at `path` and gives it that name once it is whole. Returns 0 or an errno; then the old file is
- * as it was. ESTALE: it is not the one that was read with `stamp` any more; null: there was none. */
-int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp);
+/* Writes a file that gets the name `path` once it is whole, and the permissions and the owner of the one that it
+ * replaces; `*loses_owner`: this process may not give it to that owner. Returns 0 or an errno; then the old file is as
+ * it was. ESTALE: it is not the one that was read with `stamp` any more; null: there was none. A signal that ends the
+ * process waits meanwhile. */
+int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp, int *loses_owner);
 
 /* What keeps files from being written into the folder of `path`: an errno, 0 for nothing. */
 int e3c_folder_error(const char *path);

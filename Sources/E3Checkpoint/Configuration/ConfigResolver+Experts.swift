@@ -39,7 +39,7 @@ extension ConfigResolver {
     guard given == nil || given == found else {
       throw FileError(
         file: evidence.checkpoint.path, tensor: name,
-        problem: "\(found) experts, expected \(given ?? 0) (encoder.moe.num_experts in \(document.file))")
+        problem: "\(counted(found, "expert")), expected \(given ?? 0) (encoder.moe.num_experts in \(document.file))")
     }
     return found
   }

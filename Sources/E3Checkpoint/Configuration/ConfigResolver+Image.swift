@@ -78,7 +78,7 @@ extension ConfigResolver {
       guard let leading = choices.first(where: { rows - $0 == grid.count }) else {
         throw FileError(
           file: evidence.checkpoint.path, tensor: name,
-          problem: "\(rows) tokens, expected \(grid.count + all) for \(field) in \(document.file); "
+          problem: "\(counted(rows, "token")), expected \(grid.count + all) for \(field) in \(document.file); "
             + "give the checkpoint's own size there and --image-size to resize")
       }
       return (grid, leading)

@@ -165,14 +165,14 @@ private func addLabels(
   guard case .array(let elements)? = root.json("label_names") ?? root.json("labels") ?? pretrained?.json("label_names")
   else { return }
   let descriptions = root.json("label_descriptions") ?? pretrained?.json("label_descriptions")
-  var texts: [String: String] = [:]
+  var texts: [[UInt8]: String] = [:]
   if case .object(let members)? = descriptions {
-    for (key, value) in members { if case .string(let text) = value { texts[key] = text } }
+    for (key, value) in members { if case .string(let text) = value { texts[Array(key.utf8)] = text } }
   }
   var labels: [String] = []
   for element in elements {
     guard case .string(let name) = element else { throw root.fault("label_names", element.text(), "texts") }
-    labels.append(texts[name] ?? name)
+    labels.append(texts[Array(name.utf8)] ?? name)
   }
   document.labels = labels
 }

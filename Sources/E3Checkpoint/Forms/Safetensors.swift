@@ -7,7 +7,7 @@ import E3Host
 func readSafetensors(_ file: MappedFile) throws(FileError) -> [String: any TensorSource] {
   let path = file.path
   guard file.bytes.count >= 8 else {
-    throw FileError(file: path, problem: "\(file.bytes.count) bytes, shorter than a safetensors header")
+    throw FileError(file: path, problem: "\(counted(file.bytes.count, "byte")), shorter than a safetensors header")
   }
   let headerSize = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
   guard headerSize <= UInt64(file.bytes.count - 8) else {

@@ -87,7 +87,8 @@ struct ZipArchive {
     }
     // An entry takes at least 46 bytes, which bounds a hostile count.
     guard start <= record, count <= (record - start) / 46 else {
-      throw FileError(file: file.path, problem: "a central directory of \(count) members leaves the zip file")
+      throw FileError(
+        file: file.path, problem: "a central directory of \(counted(count, "member")) leaves the zip file")
     }
     return (start, count)
   }

@@ -121,7 +121,7 @@ extension BenchReport {
   func writeText(_ path: UnsafePointer<CChar>, _ layers: borrowing LayerResidencies) {
     guard let samples, let coldStart else { return }
     let out = TextStream.output
-    out.write(cString: path)
+    out.write(path: path)
     out.write(": ")
     out.write(cString: e3_isa_name(isa))
     out.write(", ")

@@ -36,8 +36,8 @@ struct CalibratedText {
   }
 
   private func writePredictionSet(_ result: e3_result, _ model: borrowing Model) {
-    stream.write("  set that holds the class in ")
-    stream.write(percent: calibration.set_coverage, decimals: 0)
+    stream.write("  set that holds the class in at least ")
+    stream.write(askedPercent: calibration.set_coverage)
     stream.write(" of images:")
     let count = Int(result.prediction_set_count)
     for position in 0..<min(count, Self.namedClasses) {

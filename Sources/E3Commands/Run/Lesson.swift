@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// What `--teach` does: the first frames that are answered become pictures of a learned class.
 struct Lesson {
@@ -10,6 +11,10 @@ struct Lesson {
 
   /// Adds the class when it is new.
   init(_ label: UnsafePointer<CChar>, shots: Int, _ model: borrowing Model) throws(Failure) {
+    let wanted = CString.bytes(label)
+    for index in 0..<model.info.labels where model.label(index).map({ $0.isSame(as: wanted) }) ?? false {
+      throw .report(label, "is a class of the model: give the one that is learned another name")
+    }
     guard let index = try model.learned?.index(of: label) else { throw .usage("--teach needs --classes FILE") }
     (self.label, self.shots, self.index) = (label, shots, index)
   }
@@ -25,7 +30,7 @@ struct Lesson {
     if status != 0 { throw .report(label, status: status) }
     taken += 1
     let output = TextStream.output
-    output.write(cString: source)
+    output.write(path: source)
     output.write(" ")
     output.write(frame)
     output.write(": picture ")
@@ -33,7 +38,7 @@ struct Lesson {
     output.write(" of ")
     output.write(shots)
     output.write(" of ")
-    output.write(cString: label)
+    output.write(path: label)
     output.write("\n")
     return output.flush()
   }
@@ -46,16 +51,16 @@ struct Lesson {
       throw .report(file, "nothing is written: ") { errors in
         errors.write(taken)
         errors.write(taken == 1 ? " picture of " : " pictures of ")
-        errors.write(cString: label)
+        errors.write(path: label)
         errors.write(", but --shots asks for ")
         errors.write(shots)
       }
     }
     try model.learned?.save()
     let output = TextStream.output
-    output.write(cString: file)
+    output.write(path: file)
     output.write(": ")
-    output.write(cString: label)
+    output.write(path: label)
     output.write(" is learned from ")
     output.write(learned.pictures)
     output.write(learned.pictures == 1 ? " picture" : " pictures")

@@ -56,7 +56,7 @@ struct Run: ~Copyable {
   func verify() throws(Failure) {
     try model.value.verify()
     let output = TextStream.output
-    output.write(cString: model.value.path)
+    output.write(path: model.value.path)
     output.write(": every checksum is right\n")
   }
 
@@ -67,7 +67,7 @@ struct Run: ~Copyable {
     let status = model.value.selfTest()
     if status != 0 { throw .report(model.value.path, status: status) }
     let output = TextStream.output
-    output.write(cString: model.value.path)
+    output.write(path: model.value.path)
     output.write(": the golden input gives the stored bits (")
     output.write(cString: e3_isa_name(model.value.isa))
     output.write(model.value.threads == 1 ? ", 1 thread)\n" : ", ")
@@ -82,9 +82,9 @@ struct Run: ~Copyable {
     guard let label = options.forget, let learned = model.value.learned else { return }
     try learned.forget(label)
     let (count, output) = (learned.info.count, TextStream.output)
-    output.write(cString: learned.path)
+    output.write(path: learned.path)
     output.write(": ")
-    output.write(cString: label)
+    output.write(path: label)
     output.write(" is forgotten; ")
     output.write(Int(count))
     output.write(count == 1 ? " class is left\n" : " classes are left\n")

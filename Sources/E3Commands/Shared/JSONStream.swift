@@ -51,7 +51,8 @@ struct JSONStream {
     raw("]")
   }
 
-  /// A string. Bytes that are not UTF-8, as a path may have, become the replacement character.
+  /// A string. Bytes that are not UTF-8, as a path may have, become the replacement character. What would command a
+  /// terminal or turn the direction of a line is escaped.
   func text(_ bytes: UnsafeRawBufferPointer) {
     raw("\"")
     var index = 0
@@ -61,18 +62,27 @@ struct JSONStream {
       case (0, _): raw("\u{FFFD}")
       case (_, UInt8(ascii: "\"")): raw("\\\"")
       case (_, UInt8(ascii: "\\")): raw("\\\\")
-      case (_, 0..<0x20), (_, 0x7F):
-        raw("\\u00")
-        stream.write(byte: Self.digit(bytes[index] >> 4))
-        stream.write(byte: Self.digit(bytes[index] & 15))
-      default: stream.write(UnsafeRawBufferPointer(rebasing: bytes[index..<index + length]))
+      default:
+        let scalar = UTF8Text.scalar(bytes, index, length: length)
+        if UTF8Text.isPrintable(scalar) {
+          stream.write(UnsafeRawBufferPointer(rebasing: bytes[index..<index + length]))
+        } else {
+          escape(scalar)
+        }
       }
       index += max(length, 1)
     }
     raw("\"")
   }
 
-  private static func digit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  /// Writes a character of four hexadecimal digits, as all are that are not printable.
+  private func escape(_ scalar: UInt32) {
+    raw("\\u")
+    var shift: UInt32 = 16
+    while shift > 0 {
+      shift -= 4
+      let digit = UInt8(truncatingIfNeeded: scalar >> shift & 15)
+      stream.write(byte: digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+    }
   }
 }

@@ -1,6 +1,7 @@
 import CE3
 import CE3Board
 import CE3Files
+import E3Format
 
 /// A .e3c file in memory: classes that were added to a model. Whoever opened it destroys it.
 struct LearnedFile {
@@ -89,10 +90,7 @@ struct LearnedFile {
   private func find(_ label: UnsafePointer<CChar>) -> (index: UInt32, kind: e3_class_kind)? {
     let wanted = CString.bytes(label)
     for index in 0..<info.count {
-      guard let learned = learned(index), learned.text.count == wanted.count else { continue }
-      var isSame = true
-      for place in 0..<wanted.count where learned.text[place] != wanted[place] { isSame = false }
-      if isSame { return (index, learned.kind) }
+      if let learned = learned(index), learned.text.isSame(as: wanted) { return (index, learned.kind) }
     }
     return nil
   }
@@ -100,7 +98,7 @@ struct LearnedFile {
   /// Takes the class with a label out, and writes the file.
   func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
     guard let (index, _) = find(label) else {
-      throw .report(path, "holds no class ") { $0.write(cString: label) }
+      throw .report(path, "holds no class ") { $0.write(path: label) }
     }
     try Self.check(path, e3_classes_remove(handle, index))
     try save()
@@ -128,16 +126,20 @@ struct LearnedFile {
   func save() throws(Failure) {
     let bytes = Int(info.bytes)
     let error: Int32
+    var losesOwner: Int32 = 0
     if var stamp {
-      error = e3c_replace_file(path, memory, bytes, &stamp)
+      error = e3c_replace_file(path, memory, bytes, &stamp, &losesOwner)
     } else {
-      error = e3c_replace_file(path, memory, bytes, nil)
+      error = e3c_replace_file(path, memory, bytes, nil, &losesOwner)
     }
     guard error != stale else {
       throw .report(path, "was changed meanwhile; nothing is written: do it again")
     }
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }
+    }
+    if losesOwner != 0 {
+      _ = Failure.report(path, "note: the owner that it had is not kept: this user may not give files to another")
     }
   }
 }

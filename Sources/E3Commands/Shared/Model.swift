@@ -2,6 +2,7 @@ import CE3
 import CE3Board
 import CE3Files
 import CE3Threads
+import E3Format
 
 /// How a session is to run.
 struct SessionSetup {
@@ -242,8 +243,7 @@ extension Model {
   func knowsClasses(of other: borrowing Model) -> Bool {
     guard info.classes == other.info.classes, info.labels == other.info.labels else { return false }
     for index in 0..<info.labels {
-      guard let own = label(index), let others = other.label(index), own.count == others.count else { return false }
-      for place in 0..<own.count where own[place] != others[place] { return false }
+      guard let own = label(index), let others = other.label(index), own.isSame(as: others) else { return false }
     }
     return true
   }

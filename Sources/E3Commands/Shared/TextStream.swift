@@ -70,6 +70,18 @@ struct TextStream {
     write(" %")
   }
 
+  /// A share of 1 that somebody asked for in percent, with as many digits as it takes, at most four behind the point.
+  func write(askedPercent share: Float) {
+    let percent = Double(share) * 100
+    var (scale, decimals) = (1.0, Int32(0))
+    // A float of a share is off by less.
+    while decimals < 4, abs(Double(Int(percent * scale + 0.5)) / scale - percent) > 1e-5 {
+      (scale, decimals) = (scale * 10, decimals + 1)
+    }
+    write(percent, decimals: decimals)
+    write(" %")
+  }
+
   /// `WIDTHxHEIGHT`.
   func write(size: (width: UInt32, height: UInt32)) {
     write(size.width)

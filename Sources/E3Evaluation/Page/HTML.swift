@@ -38,17 +38,11 @@ func escapedMarkup(_ text: String) -> String {
     case "<": result += "&lt;"
     case ">": result += "&gt;"
     case "\"": result += "&quot;"
-    default: result.unicodeScalars.append(isPlain(scalar) ? scalar : "?")
+    // XML has no U+FFFE and U+FFFF, nor those of other planes.
+    default: result.unicodeScalars.append(scalar.isPrintable && scalar.value & 0xFFFE != 0xFFFE ? scalar : "?")
     }
   }
   return result
-}
-
-private func isPlain(_ scalar: Unicode.Scalar) -> Bool {
-  switch scalar.value {
-  case 0..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false
-  default: scalar.value & 0xFFFE != 0xFFFE
-  }
 }
 
 extension TextTable {

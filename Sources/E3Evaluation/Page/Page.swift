@@ -93,7 +93,8 @@ struct PageWriter: ~Copyable {
     return PageSection(
       name: "mistakes", title: "Most confident mistakes",
       body: """
-        <p>\(grouped(found.count)) of \(grouped(report.count)) answers are wrong. \(Self.explanation(report))</p>
+        <p>\(grouped(found.count)) of \(grouped(report.count)) answers \(found.count == 1 ? "is" : "are") wrong. \
+        \(Self.explanation(report))</p>
         \(try cards.cards(known, Array(found.prefix(12))))
         """)
   }
@@ -120,8 +121,9 @@ struct PageWriter: ~Copyable {
     let text =
       report.thresholds?.unknown == nil
       ? "Nothing is called unknown without the class statistics of a calibrated file."
-      : "\(grouped(found.count)) of \(grouped(report.count)) pictures are called unknown though they are of a known "
-        + "class; the farthest first."
+      : "\(grouped(found.count)) of \(grouped(report.count)) pictures "
+        + (found.count == 1 ? "is called unknown though it is" : "are called unknown though they are")
+        + " of a known class; the farthest first."
     return PageSection(
       name: "unknown", title: "Called unknown",
       body: "<p>\(text)</p>\n\(try cards.cards(known, Array(found.prefix(12))))")
@@ -173,7 +175,9 @@ struct PageWriter: ~Copyable {
   func acceptedText(_ set: PictureSet, _ count: Int) -> String {
     let total = set.answers.count
     guard set.answers.calibrated != nil else {
-      return "\(grouped(total)) pictures, none can be refused without a calibration; the most confident first"
+      return
+        "\(grouped(total)) \(total == 1 ? "picture" : "pictures"), none can be refused without a calibration; "
+        + "the most confident first"
     }
     return "\(grouped(count)) of \(grouped(total)) accepted, \(percent(Double(count) / Double(total), 1))"
   }

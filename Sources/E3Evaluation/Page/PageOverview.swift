@@ -29,10 +29,14 @@ extension PageWriter {
   private var worstClass: HTML {
     guard let worst = report.classesByRecall(matrix).first else { return "" }
     let most = matrix.confusions.first { $0.actual == worst }
-    let taken = most.map { "most often taken for \(report.className($0.predicted)), \(grouped($0.count)) times" } ?? ""
+    let taken = most.map { taken in
+      "most often taken for \(report.className(taken.predicted)), "
+        + (taken.count == 1 ? "once" : "\(grouped(taken.count)) times")
+    }
     return """
       <a href="#classes"><h2>Worst class</h2><p class="large">\(report.className(worst))</p>\
-      <p>\(percent(matrix.recall(of: worst), 1)) of \(grouped(matrix.actualCounts[worst])) found</p><p>\(taken)</p></a>
+      <p>\(percent(matrix.recall(of: worst), 1)) of \(grouped(matrix.actualCounts[worst])) found</p>\
+      <p>\(taken ?? "")</p></a>
 
       """
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -235,8 +236,7 @@ class Model:
         return self._learn("unlike", "unlike", frames, capacity)
 
     def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
-        known = [] if self._learned is None else self._learned.labels
-        if kind == "learned" and label in self.labels and label not in known:
+        if kind == "learned" and label in self.labels:
             raise ValueError(f"{label!r} is a class of the model: give the one that is learned another name")
         if self._learned is None:
             self._learned = Classes(self._handle, None, capacity, self.path)
@@ -270,23 +270,26 @@ class Model:
         return [] if self._learned is None else list(self._learned)
 
     def save_classes(self, path: "Union[str, os.PathLike[str]]") -> None:
-        """Writes the learned classes as a .e3c file, which is there whole or not at all. A link stays one; what is no
-        regular file, such as a device, is not replaced."""
+        """Writes the learned classes as a .e3c file, which is there whole or not at all. A link stays one; a file that
+        is replaced leaves its permissions and, where the process may, its owner; what is no regular file, such as a
+        device, is not replaced."""
         import stat
         import tempfile
 
         if self._learned is None:
             raise ValueError("there are no learned classes")
-        path, mode = os.path.realpath(os.fsdecode(path)), 0o644
-        if os.path.exists(path):
-            mode = os.stat(path).st_mode
-            if not stat.S_ISREG(mode):
-                raise ValueError(f"{path}: is no regular file")
+        path = os.path.realpath(os.fsdecode(path))
+        before = os.stat(path) if os.path.exists(path) else None
+        if before and not stat.S_ISREG(before.st_mode):
+            raise ValueError(f"{path}: is no regular file")
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".e3c-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(self._learned.bytes)
-            os.chmod(temporary, stat.S_IMODE(mode))
+            if before:
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, before.st_uid, before.st_gid)
+            os.chmod(temporary, stat.S_IMODE(before.st_mode) if before else 0o644)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

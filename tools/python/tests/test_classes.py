@@ -109,8 +109,12 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path):
     link.symlink_to(target.name)
     model.save_classes(target)
     target.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(target, 1234, 567)
+    owner = target.stat().st_uid, target.stat().st_gid
     model.save_classes(link)
-    assert link.is_symlink() and target.stat().st_mode & 0o777 == 0o600
+    after = target.stat()
+    assert link.is_symlink() and after.st_mode & 0o777 == 0o600 and (after.st_uid, after.st_gid) == owner
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="no regular file"):
         model.save_classes(tmp_path / "pipe")

@@ -37,7 +37,7 @@ struct Drift {
     _ = Failure.report(path, isAbove ? "drift: " : "drift is over: ") { errors in
       errors.write(percent: share)
       errors.write(" of the last 300 answers are unknown, the calibration promises ")
-      errors.write(percent: promised)
+      errors.write(askedPercent: promised)
     }
   }
 }
