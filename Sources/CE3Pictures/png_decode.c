@@ -47,6 +47,16 @@ static void blend(uint8_t *row, size_t count, uint32_t channels, uint32_t ground
   }
 }
 
+/* Sixteen bits become the eight that a model was trained on: of colours, and of grey with alpha, the upper ones, which is what
+ * Pillow and TensorFlow read. Plain grey, which Pillow keeps in sixteen bits, is rounded, as e3-train does it. */
+static void set_depth(const reading *r) {
+  if (png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_GRAY) {
+    png_set_scale_16(r->png);
+  } else {
+    png_set_strip_16(r->png);
+  }
+}
+
 /* Says how the library is to give the rows: bytes, grey or colour, with alpha only where it is to be blended. */
 static void set_transformations(const reading *r, const e3p_header *header) {
   png_structp png = r->png;
@@ -55,7 +65,7 @@ static void set_transformations(const reading *r, const e3p_header *header) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(png, r->info);
   png_set_expand(png);
-  png_set_scale_16(png);
+  set_depth(r);
   if (r->settings->alpha == E3P_ALPHA_IGNORE) png_set_strip_alpha(png);
   png_read_update_info(png, r->info);
   const uint32_t channels = png_get_channels(png, r->info);

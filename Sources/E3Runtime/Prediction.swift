@@ -72,7 +72,8 @@ struct Prediction {
       result.unknown_score = score.score(
         distance: distances.weighted, entropy: total, mutualInformation: result.mutual_information)
     }
-    result.decision = e3_decision(topProbability >= 0.5 ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
+    let isAccepted = topProbability >= UncalibratedDecision.acceptProbability
+    result.decision = e3_decision(isAccepted ? E3_DECISION_ACCEPT : E3_DECISION_UNSURE)
     if let calibration, let set = buffers.predictionSet {
       result.decision = decide(calibration, topProbability: topProbability, unknownScore: result.unknown_score)
       result.prediction_set = UnsafePointer(set)

@@ -12,7 +12,7 @@ struct ModelReading: ParsableArguments {
   var ignore: [String] = []
 
   @Option(help: ArgumentHelp("Image size; position embeddings are resized to it.", valueName: "HxW"))
-  var imageSize: ImageSize?
+  var imageSize: ImageSides?
 
   @Option(help: ArgumentHelp("View a V-MoE checkpoint as an ensemble of M members.", valueName: "M"))
   var ensembleSize: Int?
@@ -51,7 +51,7 @@ func checkpointSources(_ checkpoints: [String], configs: [String]) throws -> [Ch
 extension ModelOptions.CapacityMode: ExpressibleByArgument {}
 
 /// `HxW` in pixels, or one number for a square.
-struct ImageSize: ExpressibleByArgument {
+struct ImageSides: ExpressibleByArgument {
   let height, width: Int
 
   init?(argument: String) {

@@ -75,6 +75,20 @@ struct PNGTests {
     try expect(grey2, white: [255, 170], black: [0, 170], own: [85, 170], "2-bit grey")
   }
 
+  @Test("of sixteen bits of a colour, or of grey with alpha, the upper eight are read; plain grey is rounded")
+  func sixteenBits() throws {
+    // 0x01FF is nearer to 2 than to 1, 0xFE00 to 253 than to 254.
+    let rgb = png(depth: 16, type: 2, [1, 255, 0, 127, 254, 0, 0, 128, 0, 255, 255, 255])
+    #expect(try pixels(rgb, E3P_ALPHA_WHITE) == [1, 0, 254, 0, 0, 255])
+    let rgba = png(depth: 16, type: 6, [1, 255, 0, 127, 254, 0, 255, 255, 1, 255, 0, 127, 254, 0, 0, 255])
+    #expect(try pixels(rgba, E3P_ALPHA_WHITE) == [1, 0, 254, 255, 255, 255])
+    #expect(try pixels(rgba, E3P_ALPHA_IGNORE) == [1, 0, 254, 1, 0, 254])
+    let greyAlpha = png(depth: 16, type: 4, [1, 255, 255, 255, 254, 0, 255, 255])
+    #expect(try pixels(greyAlpha, E3P_ALPHA_WHITE) == [1, 254])
+    let grey = png(depth: 16, type: 0, [1, 255, 254, 0])
+    #expect(try pixels(grey, E3P_ALPHA_WHITE) == [2, 253])
+  }
+
   @Test("texts and profiles are passed over, whatever they hold")
   func ancillaryChunks() throws {
     let expected = try decodePicture(pictureBytes("rgb8.png"))

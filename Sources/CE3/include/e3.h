@@ -552,8 +552,8 @@ typedef struct e3_routing {
   uint32_t reserved; /* 0 */
 } e3_routing;
 
-/* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. For diagnosis: the session must have
- * been created with `record_routing`, which adds a copy of the gates to every run and to the arena.
+/* Routing of the MoE layer `layer`, counted from 0 over the blocks that have experts, network after network. For diagnosis:
+ * the session must have been created with `record_routing`, which adds a copy of the gates to every run and to the arena.
  * Errors: E3_ERROR_NO_ROUTING, E3_ERROR_INDEX_RANGE. */
 E3_API e3_status e3_session_get_routing(const e3_session *session, uint32_t layer, e3_routing *routing);
 
@@ -582,7 +582,8 @@ enum {
 
 /* Bytes and alignment of the memory for up to `capacity` classes of `model`, 1 to E3_MAX_LEARNED_CLASSES. `grid`: cells on a
  * side of the grid whose features are compared, 1, 2 or 4; 0: as the model's calibration says (E3_ERROR_CLASS_GRID when it
- * does not, and for a file of several networks). E3_ERROR_NO_CALIBRATION when the model has no class statistics; E3_ERROR_INDEX_RANGE; E3_ERROR_MODEL_TOO_LARGE. */
+ * does not, and for a file of several networks). E3_ERROR_NO_CALIBRATION when the model has no class statistics;
+ * E3_ERROR_INDEX_RANGE; E3_ERROR_MODEL_TOO_LARGE. */
 E3_API e3_status e3_classes_query(const e3_model *model, uint32_t capacity, uint32_t grid, size_t *bytes,
                                   size_t *alignment);
 

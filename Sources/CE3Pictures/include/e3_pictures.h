@@ -7,8 +7,9 @@
  *     that a sequential picture does not use, odd JFIF and Adobe markers. Data that the decoder would have to make up (a
  *     file cut short, a damaged scan, a missing component) are an error, not grey filler. Arithmetic coding is refused:
  *     its damage cannot be noticed.
- *   - PNG: every colour type and depth, interlaced too. Sixteen bits are scaled to eight. Colour profiles and gamma are not
- *     applied, as the training pipelines do not either.
+ *   - PNG: every colour type and depth, interlaced too. Of sixteen bits of a colour the upper eight are read, as Pillow reads
+ *     them; sixteen bits of plain grey are rounded to eight. Colour profiles and gamma are not applied, as the training
+ *     pipelines do not either.
  *   - PNM: PBM, PGM and PPM, binary and plain (P1 to P6), comments, maximum value 1 to 65535 scaled to 255.
  * The orientation that a camera or an editor noted (EXIF or XMP in JPEG and PNG) is applied, so that the picture stands as a
  * viewer shows it.

@@ -24,6 +24,9 @@ struct KernelBench: ~Copyable {
   private let samples: Memory
   private let scratch: Memory
 
+  /// Measurements that fit into the time that was asked for: each of them takes that share of it.
+  private static var measurementsInTime: UInt64 { 50 }
+
   /// Repeats that are kept.
   private static var sampleLimit: Int { 1 << 16 }
 
@@ -152,7 +155,9 @@ struct KernelBench: ~Copyable {
     return (seconds(products, repeats, quantile: 0.5), seconds(readings, repeats, quantile: 0.5))
   }
 
-  private func deadline() -> UInt64 { ce3_clock_ns() + UInt64(options.seconds) * 1_000_000_000 / 50 }
+  private func deadline() -> UInt64 {
+    ce3_clock_ns() + UInt64(options.seconds) * 1_000_000_000 / Self.measurementsInTime
+  }
 
   private func seconds(_ times: UnsafeMutablePointer<UInt64>, _ count: Int, quantile: Double) -> Double {
     e3c_sort(times, count)

@@ -1,4 +1,5 @@
 import CE3
+import E3Format
 
 /// Writes an answer as one line of JSON.
 struct JSONAnswer {
@@ -142,7 +143,7 @@ struct JSONAnswer {
   private func writeThresholds(_ result: e3_result, _ model: borrowing Model) {
     out.key("thresholds")
     out.open("accept_probability")
-    out.float(model.calibration?.accept_threshold ?? 0.5)
+    out.float(model.calibration?.accept_threshold ?? UncalibratedDecision.acceptProbability)
     let unknown = model.calibration?.unknown_threshold ?? .nan
     out.float("unknown_relative_distance", model.calibration?.decidesByRelativeDistance == true ? unknown : .nan)
     out.float("unknown_score", unknown)

@@ -21,5 +21,13 @@ class Sameness(unittest.TestCase):
         self.assertFalse(docs.same("class 3\n", "class 4\n"))
 
 
+class Blocks(unittest.TestCase):
+    def test_a_command_in_a_block_of_another_kind_is_found(self):
+        self.assertEqual(docs.unchecked_commands("a\n```\n$ ls\nb\n```\n```json\n{}\n$ ls\n```\n"), [6, 28])
+
+    def test_blocks_that_are_run_and_text_are_none(self):
+        self.assertEqual(docs.unchecked_commands("```console\n$ ls\n```\n$ 5\n```sh\n$ ls\n```\n```\na tree\n```\n"), [])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import E3Format
 
 /// What is done with every answer on a board that nobody watches: a decision over several frames, frames that are kept,
 /// metrics, a line when the scene drifts away from the calibration.
@@ -42,7 +43,7 @@ struct Unattended: ~Copyable {
   }
 
   private static func acceptThreshold(_ model: borrowing Model) -> Float {
-    model.calibration?.accept_threshold ?? 0.5
+    model.calibration?.accept_threshold ?? UncalibratedDecision.acceptProbability
   }
 
   private static func jsonBytes(_ model: borrowing Model) -> Int {
