@@ -53,7 +53,7 @@ public struct Checkpoint: Sendable {
   ///
   /// - Parameter ignored: Patterns of names to leave out, with `*` for any text.
   /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it;
-  ///   several models in one file.
+  ///   several models in one file; a pattern that matches nothing.
   public init(path: String, ignoring ignored: [String] = []) throws(FileError) {
     let files = try CheckpointFiles(path: path)
     let stored = try StoredTensors(files)
@@ -65,6 +65,12 @@ public struct Checkpoint: Sendable {
       throw FileError(file: self.path, tensor: name, problem: "belongs to \(part), which is not computed here")
     }
     let patterns = ignored.map(NamePattern.init)
+    for (pattern, text) in zip(patterns, ignored) where !stored.tensors.keys.contains(where: pattern.matches) {
+      throw FileError(
+        file: self.path,
+        problem: "--ignore '\(text)' matches none of its \(stored.tensors.count) tensors, whose names are like "
+          + stored.tensors.keys.sorted().prefix(3).joined(separator: ", "))
+    }
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
     var (root, tensors, rest) = Self.parameters(of: kept)
     var found = try Naming.find(in: tensors.keys, path: self.path)
