@@ -248,7 +248,9 @@ import Testing
     let path = try adding([("teacher/Encoder/encoder_norm/scale", "F32", [8], 32)])
     let message = try #require(problem(path, config: config))
     #expect(
-      message.hasSuffix("holds 2 models, whose names begin with \"\", \"teacher/\": leave the others out with --ignore")
+      message.hasSuffix(
+        "holds 2 models, those of Encoder/encoder_norm/scale, teacher/Encoder/encoder_norm/scale: leave the others out "
+          + "with --ignore")
     )
     #expect(problem(path, config: config, ignoring: ["teacher/*"]) == nil)
   }
