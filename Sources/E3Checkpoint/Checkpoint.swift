@@ -38,14 +38,12 @@ public struct Checkpoint: Sendable {
   let passedOver: [(name: String, reason: String)]
   /// What the user should know, in lines.
   let notes: [String]
-  /// Names of the tensors that were not left out, as the file has them.
-  private let storedNames: Set<String>
-  /// What stands before the model's names, of those in `otherNames` and, for V-MoE's tree, `tensorNames`.
+  /// Shapes of the tensors that were not left out, by the names that the file gives them.
+  private let storedShapes: [String: [Int]]
+  /// What stands before the model's names in the file.
   private let prefix: String
-  /// What the file calls the model's tensors, where other than here.
-  private let origins: [String: String]
-  /// Shapes in the file of tensors that cannot be the model's for that reason.
-  private let misfits: [String: [Int]]
+  /// What the file has for the model's tensors, where its names are other than here.
+  private let origins: [String: Origin]
   private let otherProblems: [String: String]
   private let sources: [String: any TensorSource]
 
@@ -53,7 +51,7 @@ public struct Checkpoint: Sendable {
   ///
   /// - Parameter ignored: Patterns of names to leave out, with `*` for any text.
   /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it;
-  ///   several models in one file.
+  ///   several models in one file; a pattern that matches nothing.
   public init(path: String, ignoring ignored: [String] = []) throws(FileError) {
     let files = try CheckpointFiles(path: path)
     let stored = try StoredTensors(files)
@@ -65,14 +63,20 @@ public struct Checkpoint: Sendable {
       throw FileError(file: self.path, tensor: name, problem: "belongs to \(part), which is not computed here")
     }
     let patterns = ignored.map(NamePattern.init)
+    for (pattern, text) in zip(patterns, ignored) where !stored.tensors.keys.contains(where: pattern.matches) {
+      throw FileError(
+        file: self.path,
+        problem: "--ignore '\(text)' matches none of its \(stored.tensors.count) tensors, whose names are like "
+          + stored.tensors.keys.sorted().prefix(3).joined(separator: ", "))
+    }
     let kept = stored.tensors.filter { tensor in !patterns.contains { $0.matches(tensor.key) } }
     var (root, tensors, rest) = Self.parameters(of: kept)
-    var found = try Naming.find(in: tensors.keys, path: self.path)
+    var found = try Naming.find(in: tensors.keys, below: root, path: self.path)
     var notes: [String] = []
     if found == nil, let other = try Self.otherRoot(of: kept, path: self.path) {
       root = other.root
       (tensors, rest) = Self.split(kept, root)
-      found = try Naming.find(in: tensors.keys, path: self.path)
+      found = try Naming.find(in: tensors.keys, below: root, path: self.path)
       for name in tensors.keys.sorted() {
         guard let part = ForeignTensors.part(name) else { continue }
         throw FileError(file: self.path, tensor: root + name, problem: "belongs to \(part), which is not computed here")
@@ -81,7 +85,7 @@ public struct Checkpoint: Sendable {
         notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
       }
     }
-    (self.notes, storedNames) = (notes, Set(kept.keys))
+    (self.notes, storedShapes) = (notes, kept.mapValues(\.shape))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
     if let name = kept.keys.filter({ $0.holds("lora_A") }).min() {
       throw FileError(
@@ -89,6 +93,8 @@ public struct Checkpoint: Sendable {
         problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
       )
     }
+    // What the model, and nothing else below its root, has no use for.
+    var inner: [String: any TensorSource] = [:]
     if let (naming, prefix) = found {
       if let name = ignored.first(where: {
         naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason(String($0.dropFirst(root.count))) == nil
@@ -97,32 +103,33 @@ public struct Checkpoint: Sendable {
           file: self.path, tensor: name,
           problem: "is in an encoder block: without it the model would be another one, so --ignore does not take it")
       }
-      let translated = try naming.translate(tensors, prefix: prefix, path: self.path)
-      (origins, self.prefix) = (translated.origins, translated.origins.isEmpty ? "" : prefix)
-      misfits = origins.filter { translated.tensors[$0.key] == nil }.compactMapValues { tensors[$0]?.shape }
+      let translated = try naming.translate(tensors, root: root, prefix: prefix, path: self.path)
       (tensors, self.naming, facts) = (translated.tensors, naming, translated.facts)
-      rest.merge(translated.rest) { $1 }
+      (origins, self.prefix) = (translated.origins, root + prefix)
+      inner = translated.rest
     } else {
-      (naming, facts, prefix, origins, misfits) = (nil, NamingFacts(), "", [:], [:])
+      (naming, facts, prefix, origins) = (nil, NamingFacts(), "", [:])
     }
     var passedOver = ignored.map { (name: $0, reason: "--ignore") }
-    var others: [String] = []
-    for (name, tensor) in rest.sorted(by: { $0.key < $1.key }) {
-      if let reason = UnusedTensors.reason(name, shape: tensor.shape) {
-        passedOver.append((name, reason))
-      } else {
-        others.append(name)
+    var others: [String: any TensorSource] = [:]
+    for (tensors, root) in [(rest, ""), (inner, root)] {
+      for (name, tensor) in tensors {
+        if let reason = UnusedTensors.reason(name, shape: tensor.shape) {
+          passedOver.append((root + name, reason))
+        } else {
+          others[root + name] = tensor
+        }
       }
     }
     // V-MoE's names stay as they are: what the model has no use for shows only there.
     for (name, tensor) in tensors where naming != nil {
       guard let reason = UnusedTensors.reason(name, shape: tensor.shape) else { continue }
-      passedOver.append((name, reason))
+      passedOver.append((origins[name]?.name ?? name, reason))
       tensors[name] = nil
     }
     self.passedOver = passedOver.sorted { $0.name < $1.name }
-    otherNames = others
-    otherProblems = rest.merging(tensors) { $1 }.compactMapValues { ($0 as? UnreadableTensor)?.problem }
+    otherNames = others.keys.sorted()
+    otherProblems = others.merging(tensors) { $1 }.compactMapValues { ($0 as? UnreadableTensor)?.problem }
     sources = tensors
     tensorNames = sources.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
@@ -185,7 +192,7 @@ public struct Checkpoint: Sendable {
   /// What `--ignore` takes to leave `names`, of `tensorNames` or `otherNames`, out and no other tensor.
   func ignoring(_ names: [String]) -> String {
     let left = names.map(storedName)
-    let others = storedNames.subtracting(left)
+    let others = Set(storedShapes.keys).subtracting(left)
     var patterns: [String] = []
     for name in left where !patterns.contains(where: { NamePattern($0).matches(name) }) {
       let folders = name.indices.filter { name[$0] == "/" || name[$0] == "." }.map { name[...$0] }
@@ -199,8 +206,8 @@ public struct Checkpoint: Sendable {
 
   /// What the file calls a tensor of which only the end of the name is known.
   private func storedName(_ name: String) -> String {
-    guard !storedNames.contains(name) else { return name }
-    let longer = storedNames.filter { $0.hasSuffix("/\(name)") || $0.hasSuffix(".\(name)") }
+    guard storedShapes[name] == nil else { return name }
+    let longer = storedShapes.keys.filter { $0.hasSuffix("/\(name)") || $0.hasSuffix(".\(name)") }
     return longer.count == 1 ? longer.first ?? name : name
   }
 
@@ -219,18 +226,51 @@ public struct Checkpoint: Sendable {
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }
 
-  /// An error about the tensor `name`, which it calls what the file calls it.
-  func fault(_ name: String, _ problem: String) -> FileError {
-    guard let origin = origins[name] else { return FileError(file: path, tensor: name, problem: problem) }
-    return FileError(file: path, tensor: origin, problem: "as \(name): \(problem)")
+  /// What the file calls the tensor `name`, or would call it.
+  func fileName(of name: String) -> String {
+    origins[name]?.name ?? naming?.fileName(ofLost: name, prefix: prefix, beside: origins) ?? name
   }
 
-  /// The tensor `name` is not there, or not in a shape that can be translated.
-  ///
-  /// - Parameter shape: what was expected, in the order of axes of V-MoE's tree.
-  func missing(_ name: String, expected shape: String) -> FileError {
-    fault(name, "\(misfits[name].map { "shape \($0) in the file" } ?? "missing"), expected shape \(shape)")
+  /// An error about the tensor `name`, which it calls what the file calls it.
+  func fault(_ name: String, _ problem: String) -> FileError {
+    let fileName = fileName(of: name)
+    let translation = fileName.hasSuffix(name) ? "" : "as \(name): "
+    return FileError(file: path, tensor: fileName, problem: translation + problem)
   }
+
+  /// The tensor `name` is not there, or has a shape that is not right for the reason of `problem`.
+  func misfit(_ name: String, _ problem: String) -> FileError {
+    fault(name, "\(fileShape(of: name).map { "shape \($0)" } ?? "missing"): \(problem)")
+  }
+
+  /// The tensor `name` is not there, or has another shape than expected.
+  ///
+  /// - Parameter shape: of V-MoE's tensor, with heads side by side where the file has them so.
+  func misfit(_ name: String, expected shape: [Int], for source: String) -> FileError {
+    fault(name, "\(found(name)) \(origins[name]?.expected(for: shape) ?? shape) for \(source)")
+  }
+
+  /// The tensor `name` is not there, or has another number of axes than expected.
+  func misfit(_ name: String, axes: [String]) -> FileError {
+    fault(name, "\(found(name)) [\((origins[name]?.order(axes) ?? axes).joined(separator: ", "))]")
+  }
+
+  /// The tensor `name` has another extent along an axis of V-MoE's than expected.
+  func misfit(_ name: String, expected extent: Int, along axis: Int, _ reason: String) -> FileError {
+    let axes = Array(0..<(shape(of: name)?.count ?? 0))
+    let place = (origins[name]?.order(axes) ?? axes).firstIndex(of: axis) ?? axis
+    return fault(name, "\(found(name)) \(extent) along axis \(place) (\(reason))")
+  }
+
+  private func found(_ name: String) -> String {
+    fileShape(of: name).map { "shape \($0), expected" } ?? "missing, expected shape"
+  }
+
+  /// Shape in the file of a tensor of which only the end of the name may be known; nil where there is none.
+  func storedShape(of name: String) -> [Int]? { storedShapes[storedName(name)] }
+
+  /// Shape in the file of the tensor that stands for `name`, also where it cannot be translated; nil without one.
+  func fileShape(of name: String) -> [Int]? { origins[name].map(\.shape) ?? shape(of: name) }
 
   /// Why a tensor that is none of the model's could not be read at all, with a colon behind; empty where it could.
   func otherProblem(with name: String) -> String { otherProblems[name].map { "\($0): " } ?? "" }
@@ -269,7 +309,7 @@ public struct Checkpoint: Sendable {
       values = try source.values(range)
     } catch {
       throw FileError(
-        file: error.file.isEmpty ? path : error.file, tensor: origins[name] ?? name, problem: error.problem)
+        file: error.file.isEmpty ? path : error.file, tensor: fileName(of: name), problem: error.problem)
     }
     if let index = firstNonFinite(values) {
       throw fault(

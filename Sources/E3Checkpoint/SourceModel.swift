@@ -80,20 +80,19 @@ public struct SourceModel: ModelParameters {
     var expected: Set<String> = []
     for parameter in config.parameters {
       expected.insert(parameter.name)
-      guard let found = checkpoint.shape(of: parameter.name) else {
-        throw checkpoint.missing(parameter.name, expected: "\(parameter.shape) for \(source)")
-      }
-      guard accepts(found, for: parameter) else {
-        throw checkpoint.fault(parameter.name, "shape \(found), expected \(parameter.shape) for \(source)")
+      let shape = storedShape(of: parameter)
+      guard let found = checkpoint.shape(of: parameter.name), found == shape || accepts(found, for: parameter) else {
+        throw checkpoint.misfit(parameter.name, expected: shape, for: source)
       }
       if let problem = checkpoint.problem(with: parameter.name) {
         throw checkpoint.fault(parameter.name, problem)
       }
     }
-    let extra = checkpoint.tensorNames.filter { !expected.contains($0) } + checkpoint.otherNames
+    let unexpected = checkpoint.tensorNames.filter { !expected.contains($0) }
+    let extra = unexpected.map(checkpoint.fileName) + checkpoint.otherNames
     // What is in a block cannot be left out: it is named before what can.
     guard let first = extra.first(where: checkpoint.isInBlock) ?? extra.first else { return }
-    let shape = checkpoint.shape(of: first).map { "shape \($0), but " } ?? ""
+    let shape = checkpoint.storedShape(of: first).map { "shape \($0), but " } ?? ""
     let more = extra.filter { $0 != first }
     let others = more.isEmpty ? "" : ", and \(more.count) more (\(more.prefix(3).joined(separator: ", ")))"
     let next =
@@ -107,27 +106,20 @@ public struct SourceModel: ModelParameters {
         + next)
   }
 
+  /// The shape that the checkpoint has for `parameter`: with its own grid, and heads side by side where it has them so.
+  private func storedShape(of parameter: Parameter) -> [Int] {
+    let hidden = config.hiddenSize
+    if parameter.name == ParameterNames.positionEmbedding { return [1, sourceGrid.count + positionPrefix, hidden] }
+    guard checkpoint.hasFlatHeads, parameter.name.contains("Attention/") else { return parameter.shape }
+    return [Int](repeating: hidden, count: max(1, parameter.shape.count - 1))
+  }
+
+  /// A router's columns may be those of all members, and those of each.
   private func accepts(_ shape: [Int], for parameter: Parameter) -> Bool {
-    if parameter.name == ParameterNames.positionEmbedding {
-      return shape == [1, sourceGrid.count + positionPrefix, config.hiddenSize]
-    }
-    // Heads lie side by side in other libraries' matrices: the same values in the same order.
-    let flat: [Int]
-    switch parameter.shape.count {
-    case 3 where parameter.shape == [config.hiddenSize, config.headCount, config.headSize]:
-      flat = [config.hiddenSize, config.hiddenSize]
-    case 3 where parameter.shape == [config.headCount, config.headSize, config.hiddenSize]:
-      flat = [config.hiddenSize, config.hiddenSize]
-    case 2 where parameter.shape == [config.headCount, config.headSize]: flat = [config.hiddenSize]
-    default: flat = parameter.shape
-    }
-    if checkpoint.hasFlatHeads, shape == flat { return true }
-    if let experts = config.experts, parameter.name.hasSuffix("/Moe/Router/dense/kernel") {
-      let (hidden, members) = (config.hiddenSize, config.memberCount)
-      return [[hidden, experts.count], [hidden, 1, experts.count], [hidden, members, experts.count / members]]
-        .contains(shape)
-    }
-    return shape == parameter.shape
+    guard let experts = config.experts, parameter.name.hasSuffix("/Moe/Router/dense/kernel") else { return false }
+    let (hidden, members) = (config.hiddenSize, config.memberCount)
+    return [[hidden, experts.count], [hidden, 1, experts.count], [hidden, members, experts.count / members]]
+      .contains(shape)
   }
 }
 

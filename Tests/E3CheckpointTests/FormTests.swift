@@ -162,7 +162,11 @@ import Testing
     #expect(message.contains("--ignore 'aux/head' --ignore 'scale' leaves them out"), "\(message)")
     let model = try SourceModel(checkpoint: path, config: config, ignoring: ["aux/*", "sc*e", "empty"])
     #expect(model.notes.last?.hasSuffix("passed over: aux/head (--ignore), empty (--ignore), scale (--ignore)") == true)
-    #expect(problem(path, config: config, ignoring: ["aux/*", "scal", "empty"])?.contains("tensor scale: ") == true)
+    #expect(problem(path, config: config, ignoring: ["aux/*", "empty"])?.contains("tensor scale: ") == true)
+    #expect(
+      problem(path, config: config, ignoring: ["aux/*", "scal"])
+        == "\(path): --ignore 'scal' matches none of its 43 tensors, whose names are like Encoder/encoder_norm/bias, "
+        + "Encoder/encoder_norm/scale, Encoder/encoderblock_0/LayerNorm_0/bias")
     #expect(problem(path, config: config, ignoring: ["*"])?.contains("missing") == true)
   }
 
@@ -189,10 +193,13 @@ import Testing
     // Of blocks of another model nothing is asked.
     let other = try adding([("teacher/\(name)", "F32", [1], 4)])
     #expect(problem(other, config: config, ignoring: ["teacher/*"]) == nil)
-    for library in ["timm_vit_small_patch14_reg4_dinov2", "hf_ViTForImageClassification", "torchvision_vit"] {
+    for (library, pattern) in [
+      ("timm_vit_small_patch14_reg4_dinov2", "*mlp*"), ("hf_ViTForImageClassification", "*intermediate*"),
+      ("torchvision_vit", "*mlp*"),
+    ] {
       let folder = "\(Self.library)/\(library)"
       let model = try Checkpoint(path: folder)
-      let message = try #require(problem(folder, config: nil, ignoring: ["*mlp*", "*intermediate*"]))
+      let message = try #require(problem(folder, config: nil, ignoring: [pattern]))
       #expect(message.contains("is in an encoder block: without it"), "\(model.naming?.rawValue ?? ""): \(message)")
     }
   }
@@ -241,7 +248,9 @@ import Testing
     let path = try adding([("teacher/Encoder/encoder_norm/scale", "F32", [8], 32)])
     let message = try #require(problem(path, config: config))
     #expect(
-      message.hasSuffix("holds 2 models, whose names begin with \"\", \"teacher/\": leave the others out with --ignore")
+      message.hasSuffix(
+        "holds 2 models, those of Encoder/encoder_norm/scale, teacher/Encoder/encoder_norm/scale: leave the others out "
+          + "with --ignore")
     )
     #expect(problem(path, config: config, ignoring: ["teacher/*"]) == nil)
   }

@@ -113,7 +113,7 @@ import Testing
       ),
       (
         "hf_ViTForImageClassification", #""qkv_bias": true"#, #""qkv_bias": false"#,
-        "qkv_bias is false, but queries, keys and values have biases in"
+        "qkv_bias is false, but the tensor vit.encoder.layer."
       ),
       (
         "hf_Dinov2ForImageClassification", #""num_attention_heads": 2"#, #""problem_type": null"#,
@@ -125,7 +125,7 @@ import Testing
       ),
       (
         "hf_ViTForImageClassification", #""intermediate_size": 32"#, #""intermediate_size": 48"#,
-        "expected 48 along axis 1 (intermediate_size"
+        "shape [32, 16], expected 48 along axis 0 (intermediate_size"
       ),
       (
         "hf_ViTForImageClassification", #""image_size": 16"#, #""image_size": 32"#,

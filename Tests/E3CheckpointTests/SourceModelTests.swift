@@ -48,10 +48,10 @@ import Testing
       (#""num_classes": 5"#, #""num_classes": 6"#, "head/kernel: shape [8, 5], expected 6 along axis 1"),
       (#""representation_size": 8"#, #""representation_size": null"#, "head/kernel: shape [8, 5], expected [12, 5]"),
       (#""num_layers": 3"#, #""num_layers": 4"#, "3 encoder blocks, expected 4 (encoder.num_layers"),
-      (#""num_experts": 4"#, #""num_experts": 8"#, "Dense_0/kernel: 4 experts, expected 8"),
+      (#""num_experts": 4"#, #""num_experts": 8"#, "Dense_0/kernel: shape [4, 12, 20]: 4 experts, expected 8"),
       (#""ensemble_size": 2"#, #""ensemble_size": 4"#, "Router/dense/kernel: shape [12, 2, 2], expected [12, 4, 1]"),
-      ("8,\n    12", "8,\n    8", "pos_embedding: 7 tokens, expected 5 for image_size"),
-      (#""classifier": "token""#, #""classifier": "gap""#, "pos_embedding: 7 tokens, expected 6"),
+      ("8,\n    12", "8,\n    8", "pos_embedding: shape [1, 7, 12]: 7 tokens, expected 5 for image_size"),
+      (#""classifier": "token""#, #""classifier": "gap""#, "pos_embedding: shape [1, 7, 12]: 7 tokens, expected 6"),
       (
         "      \"layers\": [\n        1,\n        2\n      ]", "      \"layers\": [2]",
         "experts in blocks [1, 2], expected [2]"

@@ -31,8 +31,8 @@ struct ConfigDocument {
   var layerNormEpsilon: Float?
   var positionEmbedding: ModelConfig.PositionEmbedding?
   var queryKeyNorm: Bool?
-  /// Whether queries, keys and values have biases.
-  var hasQueryBias: Bool?
+  /// Parts that the model has or does not have, and what says so.
+  var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
   /// Nil when the file has no `encoder.moe`.
   var moe: MoE?
   var preprocessing: SourcePreprocessing?

@@ -37,9 +37,8 @@ extension ConfigResolver {
     let name = ParameterNames.block(block).experts.dense0.kernel
     let found = try evidence.extent(of: name, axes: ["experts", "hidden", "mlp"], axis: 0)
     guard given == nil || given == found else {
-      throw FileError(
-        file: evidence.checkpoint.path, tensor: name,
-        problem: "\(counted(found, "expert")), expected \(given ?? 0) (encoder.moe.num_experts in \(document.file))")
+      throw evidence.checkpoint.misfit(
+        name, "\(counted(found, "expert")), expected \(given ?? 0) (encoder.moe.num_experts in \(document.file))")
     }
     return found
   }

@@ -76,9 +76,9 @@ extension ConfigResolver {
     }
     if let grid = given?.patches(of: patch) {
       guard let leading = choices.first(where: { rows - $0 == grid.count }) else {
-        throw FileError(
-          file: evidence.checkpoint.path, tensor: name,
-          problem: "\(counted(rows, "token")), expected \(grid.count + all) for \(field) in \(document.file); "
+        throw evidence.checkpoint.misfit(
+          name,
+          "\(counted(rows, "token")), expected \(grid.count + all) for \(field) in \(document.file); "
             + "give the checkpoint's own size there and --image-size to resize")
       }
       return (grid, leading)
@@ -98,12 +98,17 @@ extension ConfigResolver {
       }
       return (grid, leading)
     }
+    let (lost, count) = (ParameterNames.classToken, rows - all - 1)
+    let hint =
+      !prefix.hasClassToken && Grid(square: count) != nil
+      ? ", but \(count) are, and \(evidence.checkpoint.fileName(of: lost)) may be lost" : ""
+    let table = "\(evidence.checkpoint.fileName(of: name)) \(evidence.checkpoint.shape(of: name) ?? [])"
     let missing = document.isThere ? "\(field) is missing" : "nothing tells the size of the images"
     throw FileError(
       file: document.file,
       problem: squares.isEmpty
-        ? "\(missing), and \(rows - all) patches are no square: give --image-size HxW"
-        : "\(missing), and \(rows) positions may be those of several: give --image-size HxW")
+        ? "\(missing), and the \(rows - all) patches of \(table) are no square\(hint): give --image-size HxW"
+        : "\(missing), and the \(rows) positions of \(table) may be those of several: give --image-size HxW")
   }
 
   private var isLearned: Bool { positionEmbedding == .learned }

@@ -34,7 +34,7 @@ struct ConfigResolver {
     var notes = document.notes
     let layerCount = try layerCount()
     let expertLayers = try expertLayers(layerCount: layerCount)
-    try requireQueryBias(facts)
+    try requireParts(facts)
     let patch = Grid(height: patchHeight, width: patchWidth)
     let (heads, classifier, prefix, positions) = try headsAndPositions(hidden: hidden, patch: patch, notes: &notes)
 
@@ -47,7 +47,11 @@ struct ConfigResolver {
       activation: document.activation ?? facts.activation,
       layerNormEpsilon: document.layerNormEpsilon ?? facts.epsilon, positionEmbedding: positionEmbedding,
       queryKeyNorm: try queryKeyNorm(), memberCount: 1, experts: nil)
-    try require(hidden % heads == 0, names.hiddenSize, "\(hidden)", "a multiple of \(names.headCount), \(heads)")
+    let divides = "a multiple of \(names.headCount), \(heads)"
+    if hidden % heads != 0, document.hiddenSize == nil, let evidence {
+      throw evidence.checkpoint.misfit(embedding, "\(hidden) outputs, expected \(divides) in \(document.file)")
+    }
+    try require(hidden % heads == 0, names.hiddenSize, "\(hidden)", divides)
     if case .sincos2d = config.positionEmbedding {
       try require(
         hidden % 4 == 0 && hidden >= 8, names.hiddenSize, "\(hidden)", "a multiple of 4 from 8 on for sincos2d")
@@ -94,7 +98,7 @@ struct ConfigResolver {
     guard document.channels == nil, let evidence else {
       throw FileError(file: document.file, problem: "\(document.names.channels) is \(channels), \(expected)")
     }
-    throw evidence.checkpoint.fault(ParameterNames.embedding.kernel, "\(channels) channels, \(expected)")
+    throw evidence.checkpoint.misfit(ParameterNames.embedding.kernel, "\(channels) channels, \(expected)")
   }
 
   /// What was taken for granted because neither a configuration nor a tensor says it.
@@ -123,16 +127,13 @@ struct ConfigResolver {
     }
     let found = try evidence.extent(of: tensor, axes: axes, axis: axis)
     guard let given, given != found else { return found }
-    throw evidence.checkpoint.fault(
-      tensor,
-      "shape \(evidence.checkpoint.shape(of: tensor) ?? []), expected \(given) along axis \(axis) "
-        + "(\(field) in \(document.file))")
+    throw evidence.checkpoint.misfit(tensor, expected: given, along: axis, "\(field) in \(document.file)")
   }
 
   /// Matrices of other libraries do not show their heads.
   private func headCount(hidden: Int, notes: inout [String]) throws(FileError) -> Int {
     let query = ParameterNames.block(0).attention.query.kernel
-    guard let evidence, evidence.checkpoint.shape(of: query)?.count == 2 else {
+    guard let evidence, evidence.checkpoint.hasFlatHeads || evidence.checkpoint.shape(of: query)?.count == 2 else {
       return try agree(
         document.names.headCount, document.headCount, query, ["hidden", "heads", "head size"], axis: 1)
     }
@@ -155,12 +156,18 @@ struct ConfigResolver {
     return count
   }
 
-  private func requireQueryBias(_ facts: NamingFacts) throws(FileError) {
-    guard let given = document.hasQueryBias, let found = facts.hasQueryBias, given != found else { return }
-    throw FileError(
-      file: document.file,
-      problem: "qkv_bias is \(given), but queries, keys and values have \(found ? "" : "no ")biases in "
-        + "\(evidence?.checkpoint.path ?? "the checkpoint")")
+  /// What a model may lack it lacks only where the configuration does not say otherwise.
+  private func requireParts(_ facts: NamingFacts) throws(FileError) {
+    for (part, given) in document.parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      guard let found = facts.parts[part], given.isThere != found.isThere else { continue }
+      guard given.isThere, let evidence else {
+        throw FileError(
+          file: document.file, problem: "\(given.reason), but the tensor \(found.example) is there")
+      }
+      throw FileError(
+        file: evidence.checkpoint.path, tensor: found.example,
+        problem: "missing, but \(given.reason) in \(document.file)")
+    }
   }
 
   private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {
@@ -196,9 +203,11 @@ struct ConfigResolver {
     var registers = 0
     if evidence.has(name) { registers = try evidence.extent(of: name, axes: ["1", "registers", "hidden"], axis: 1) }
     if let given, given != registers {
-      throw FileError(
-        file: evidence.checkpoint.path,
-        problem: "\(registers) register tokens, expected \(given) as in \(document.file)")
+      throw evidence.checkpoint.misfit(
+        name, "\(registers) register tokens, expected \(given) as in \(document.file)")
+    }
+    if evidence.checkpoint.facts.isDistilled, registers > 1 {
+      throw evidence.checkpoint.misfit(name, "\(registers) tokens for distillation, expected 1")
     }
     // A class token that nothing needs stays in the sequence where the names are known to mean that.
     let found = evidence.has(ParameterNames.classToken)
@@ -232,9 +241,11 @@ struct ConfigResolver {
     let expected = document.moe == nil ? [] : given ?? found
     guard found == expected else {
       let field = document.moe == nil ? "no encoder.moe" : "encoder.moe.layers"
-      throw FileError(
-        file: evidence.checkpoint.path,
-        problem: "experts in blocks \(found), expected \(expected) (\(field) in \(document.file))")
+      let odd = Set(found).symmetricDifference(expected).min() ?? 0
+      let experts = "Encoder/encoderblock_\(odd)/Moe/"
+      throw evidence.checkpoint.fault(
+        evidence.checkpoint.tensorNames.first { $0.hasPrefix(experts) } ?? ParameterNames.block(odd).router,
+        "experts in blocks \(found), expected \(expected) (\(field) in \(document.file))")
     }
     return found
   }
@@ -249,7 +260,9 @@ struct ConfigResolver {
   }
 
   private func classCount() throws(FileError) -> Int {
-    if let evidence, !evidence.has(ParameterNames.head.kernel), document.isThere || evidence.layerCount > 0 {
+    if let evidence, evidence.checkpoint.fileShape(of: ParameterNames.head.kernel) == nil,
+      document.isThere || evidence.layerCount > 0
+    {
       guard options.needsHead else { return 0 }
       throw evidence.checkpoint.fault(
         ParameterNames.head.kernel,
@@ -281,6 +294,10 @@ struct ConfigResolver {
   private func queryKeyNorm() throws(FileError) -> Bool {
     if document.isEnsemble { return false }
     if let given = document.queryKeyNorm { return given }
-    return evidence?.has(ParameterNames.block(0).attention.queryNorm) ?? false
+    guard let evidence else { return false }
+    return (0..<evidence.layerCount).contains { index in
+      let names = ParameterNames.block(index).attention
+      return evidence.has(names.queryNorm) || evidence.has(names.keyNorm)
+    }
   }
 }

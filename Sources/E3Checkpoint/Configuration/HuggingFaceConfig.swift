@@ -26,15 +26,11 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     document.headCount = 12
     document.names.headCount = "num_attention_heads (not given)"
   }
-  document.hasQueryBias = try root.bool("qkv_bias")
+  let given = try root.bool("qkv_bias")
+  document.parts[.queryBias] = (given ?? true, "qkv_bias is \(given.map { "\($0)" } ?? "not given, that is, true")")
   if isDinov2 {
     document.names.mlpSize = "hidden_size times mlp_ratio"
-    let ratio = try root.number("mlp_ratio") ?? 4
-    let size = (Double(hidden) * ratio).rounded(.towardZero)
-    guard size >= 1, size <= Double(ConfigDocument.sizeLimit) else {
-      throw root.fault("mlp_ratio", "\(ratio)", "a ratio that gives a width of 1 to \(ConfigDocument.sizeLimit)")
-    }
-    document.mlpSize = Int(size)
+    document.mlpSize = try mlpSize(hidden, try root.number("mlp_ratio") ?? 4, root)
     if try root.bool("use_swiglu_ffn") == true {
       throw root.fault("use_swiglu_ffn", "true", "false: MLPs with SwiGLU are not computed")
     }
@@ -43,8 +39,8 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   }
   if type == "dinov2_with_registers" {
     document.registerTokens = try root.size("num_register_tokens", minimum: 0) ?? 4
-  } else if type == "deit" {
-    document.registerTokens = 1  // the distillation token
+  } else {
+    document.registerTokens = type == "deit" ? 1 : 0  // the distillation token
   }
   document.activation = try activation(root)
   document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
@@ -94,6 +90,15 @@ private let otherFields: Set<String> = [
   "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "prefix",
   "tokenizer_class", "license", "ignore_mismatched_sizes", "quantization_config",
 ]
+
+/// The width of an MLP, of which a configuration says `mlp_ratio`.
+func mlpSize(_ hidden: Int, _ ratio: Double, _ object: ConfigObject) throws(FileError) -> Int {
+  let size = (Double(hidden) * ratio).rounded(.towardZero)
+  guard size >= 1, size <= Double(ConfigDocument.sizeLimit) else {
+    throw object.fault("mlp_ratio", "\(ratio)", "a ratio that gives a width of 1 to \(ConfigDocument.sizeLimit)")
+  }
+  return Int(size)
+}
 
 private func activation(_ root: ConfigObject) throws(FileError) -> ModelConfig.Activation {
   let forms: [String: ModelConfig.Activation] = [

@@ -35,11 +35,11 @@ struct ShapeEvidence {
   ///   beyond what a model can have.
   func extent(of name: String, axes: [String], axis: Int) throws(FileError) -> Int {
     guard let shape = checkpoint.shape(of: name) else {
-      throw checkpoint.missing(name, expected: "[\(axes.joined(separator: ", "))]")
+      throw checkpoint.misfit(name, axes: axes)
     }
     guard shape.count == axes.count, (1...ConfigDocument.sizeLimit).contains(shape[axis]) else {
       if let problem = checkpoint.problem(with: name) { throw checkpoint.fault(name, problem) }
-      throw checkpoint.fault(name, "shape \(shape), expected [\(axes.joined(separator: ", "))]")
+      throw checkpoint.misfit(name, axes: axes)
     }
     return shape[axis]
   }

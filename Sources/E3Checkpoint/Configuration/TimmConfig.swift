@@ -20,6 +20,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.layerNormEpsilon = architecture.epsilon
   document.headCount = architecture.headCount
   document.registerTokens = architecture.registerTokens
+  document.parts = architecture.parts
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
   document.classCount = try root.size("num_classes", minimum: 0).flatMap { $0 > 0 ? $0 : nil }
@@ -36,6 +37,10 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   try addPooling(try root.text("global_pool"), to: &document, root)
   if let arguments = try root.object("model_args") { try addArguments(arguments, to: &document) }
+  // Only a mean has it.
+  if let classifier = document.classifier, classifier != .patchMean, classifier != .gap {
+    document.parts[.pooledNorm] = nil
+  }
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
   return document
@@ -61,6 +66,8 @@ private struct TimmArchitecture {
   var headCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
   var registerTokens: Int
+  /// Where `model_args` do not say otherwise.
+  var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
 
   init(_ name: String, file: String) throws(FileError) {
     func contains(_ part: String) -> Bool { "_\(name)_".holds("_\(part)_") }
@@ -84,6 +91,21 @@ private struct TimmArchitecture {
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
     registerTokens = registers ?? (contains("distilled") ? 1 : 0)
+    // Where the name does not say for certain that there is such a part, it may be there or not.
+    let isEarlyGap = contains("gap") && registers == nil
+    parts[.outputBias] = (true, "\(name) has proj_bias")
+    parts[.mlpBias] = parts[.outputBias]
+    if !contains("miil"), !contains("so150m2"), !(isEarlyGap && (contains("medium") || contains("betwixt"))) {
+      parts[.queryBias] = (true, "\(name) has qkv_bias")
+    }
+    let scaled = [
+      "deit3", "dinov2", "tipsv2", "plus", "wee", "little", "medium", "mediumd", "betwixt", "so150m2", "36x1",
+    ]
+    if scaled.contains(where: contains) { parts[.layerScale] = (true, "\(name) has LayerScale") }
+    if contains("gap") {
+      let hasPooledNorm = !isEarlyGap && !contains("so150m")
+      parts[.pooledNorm] = (hasPooledNorm, "\(name) has \(hasPooledNorm ? "" : "no ")fc_norm")
+    }
   }
 }
 
@@ -101,8 +123,9 @@ private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ ro
 private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
   try arguments.requireKnown([
     "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
-    "qkv_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "fc_norm", "act_layer", "norm_layer",
-    "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate", "patch_drop_rate",
+    "qkv_bias", "proj_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "fc_norm", "act_layer",
+    "norm_layer", "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate",
+    "patch_drop_rate",
     "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size", "pos_embed",
   ])
   document.imageSize = try arguments.sides("img_size") ?? document.imageSize
@@ -111,7 +134,21 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
   document.headCount = try arguments.size("num_heads") ?? document.headCount
   document.layerCount = try arguments.size("depth", maximum: ConfigDocument.layerLimit)
-  document.hasQueryBias = try arguments.bool("qkv_bias")
+  if let ratio = try arguments.number("mlp_ratio"), let hidden = document.hiddenSize {
+    document.mlpSize = try mlpSize(hidden, ratio, arguments)
+    document.names.mlpSize = "mlp_ratio"
+  }
+  if let given = try arguments.bool("qkv_bias") { document.parts[.queryBias] = (given, "qkv_bias is \(given)") }
+  if let given = try arguments.bool("proj_bias") {
+    document.parts[.outputBias] = (given, "proj_bias is \(given)")
+    document.parts[.mlpBias] = document.parts[.outputBias]
+  }
+  if let given = try arguments.bool("fc_norm") { document.parts[.pooledNorm] = (given, "fc_norm is \(given)") }
+  if let given = try arguments.number("init_values") {
+    document.parts[.layerScale] = (given != 0, "init_values is \(given)")
+  } else if arguments.isNull("init_values") {
+    document.parts[.layerScale] = (false, "init_values is null")
+  }
   document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
   document.hasClassToken = try arguments.bool("class_token") ?? document.hasClassToken
   try addPooling(try arguments.text("global_pool"), to: &document, arguments)

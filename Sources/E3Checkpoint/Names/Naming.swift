@@ -9,14 +9,15 @@ public enum Naming: String, Sendable {
   case huggingFace = "Hugging Face"
   case torchvision
 
-  /// A tensor that every model has under these names: what stands before it is the way to the model in the checkpoint.
+  /// Tensors that every model has under these names: what stands before one is the way to the model in the checkpoint.
+  /// Where the first is lost, the second tells whose it was.
   private var anchors: [String] {
     switch self {
-    case .vmoe: ["Encoder/encoder_norm/scale"]
-    case .bigVision: ["Transformer/encoder_norm/scale"]
-    case .timm: ["patch_embed.proj.weight"]
-    case .huggingFace: ["embeddings.patch_embeddings.projection.weight"]
-    case .torchvision: ["conv_proj.weight"]
+    case .vmoe: ["Encoder/encoder_norm/scale", "Encoder/encoder_norm/bias"]
+    case .bigVision: ["Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"]
+    case .timm: ["patch_embed.proj.weight", "patch_embed.proj.bias"]
+    case .huggingFace: ["weight", "bias"].map { "embeddings.patch_embeddings.projection.\($0)" }
+    case .torchvision: ["conv_proj.weight", "conv_proj.bias"]
     }
   }
 
@@ -37,33 +38,41 @@ public enum Naming: String, Sendable {
 
   /// The model that a checkpoint holds: its naming, and what stands before all of its names.
   ///
+  /// - Parameter root: what stands before `names` in the file.
   /// - Returns: nil where no name is known.
   /// - Throws: a checkpoint of several models.
-  static func find(in names: some Sequence<String>, path: String) throws(FileError) -> (naming: Naming, prefix: String)?
-  {
-    var found: [(naming: Naming, prefix: String)] = []
+  static func find(
+    in names: some Sequence<String>, below root: String = "", path: String
+  ) throws(FileError) -> (naming: Naming, prefix: String)? {
+    // By the way to the model and its first anchor.
+    var found: [String: (naming: Naming, prefix: String)] = [:]
     for name in names {
       for naming in [Naming.vmoe, .bigVision, .timm, .huggingFace, .torchvision] {
         for anchor in naming.anchors where name.hasSuffix(anchor) {
           let prefix = String(name.dropLast(anchor.count))
           let isWhole = prefix.isEmpty || prefix.hasSuffix("/") || prefix.hasSuffix(".")
-          if isWhole, UnusedTensors.reason(prefix + anchor) == nil { found.append((naming, prefix)) }
+          if isWhole, UnusedTensors.reason(name) == nil { found[prefix + naming.anchors[0]] = (naming, prefix) }
         }
       }
     }
-    guard found.count > 1 else { return found.first }
-    let prefixes = found.map(\.prefix).sorted().prefix(4).map { "\"\($0)\"" }.joined(separator: ", ")
+    guard found.count > 1 else { return found.values.first }
+    let tensors = found.keys.sorted().prefix(4).map { root + $0 }.joined(separator: ", ")
     throw FileError(
       file: path,
-      problem: "holds \(found.count) models, whose names begin with \(prefixes): leave the others out with --ignore")
+      problem: "holds \(found.count) models, those of \(tensors): leave the others out with --ignore")
   }
 
   /// Turns the model's tensors into those of V-MoE's tree.
   ///
+  /// - Parameters:
+  ///   - root: what stands before the names in the file.
+  ///   - prefix: what stands before the model's names below it.
+  /// - Throws: a tensor that is there twice; one that is missed although no other name of a model stands for it.
   func translate(
-    _ stored: [String: any TensorSource], prefix: String, path: String
+    _ stored: [String: any TensorSource], root: String, prefix: String, path: String
   ) throws(FileError) -> TranslatedTensors {
     let inner = innerPrefix(prefix)
+    let way = root + inner
     var own: [String: any TensorSource] = [:]
     var rest: [String: any TensorSource] = [:]
     for (name, tensor) in stored {
@@ -72,8 +81,13 @@ public enum Naming: String, Sendable {
     var facts = NamingFacts()
     let base = String(prefix.dropFirst(inner.count))
     switch self {
-    case .vmoe: return TranslatedTensors(tensors: own, rest: rest)
-    case .bigVision: return TranslatedTensors(tensors: try bigVisionNames(own, path: path), rest: rest)
+    case .vmoe:
+      var origins: [String: Origin] = [:]
+      for (name, tensor) in own { origins[name] = Origin(name: way + name, shape: tensor.shape, layout: .same) }
+      return TranslatedTensors(tensors: own, rest: rest, origins: origins)
+    case .bigVision:
+      let (tensors, origins) = try bigVisionNames(own, prefix: way, path: path)
+      return TranslatedTensors(tensors: tensors, rest: rest, origins: origins)
     case .timm, .huggingFace, .torchvision:
       var translation = Translation(own)
       facts.activation = .gelu
@@ -82,14 +96,33 @@ public enum Naming: String, Sendable {
       case .huggingFace: translateHuggingFace(&translation, &facts, base: base)
       default: translateTorchvision(&translation, &facts)
       }
-      facts.layersWithoutBias = translation.settle()
+      let settled = translation.settle()
+      facts.parts.merge(settled.parts) { $1 }
+      facts.parts = facts.parts.mapValues { NamingFacts.Part(isThere: $0.isThere, example: way + $0.example) }
+      facts.layersWithoutBias = settled.layersWithoutBias
       if let (name, problem) = translation.missed.first {
-        throw FileError(file: path, tensor: inner + name, problem: problem)
+        throw FileError(file: path, tensor: way + name, problem: problem)
       }
       rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
       return TranslatedTensors(
-        tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { inner + $0 })
+        tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { $0.in(way) })
     }
+  }
+
+  /// What the file would call a tensor of V-MoE's that it does not have: what its neighbours are called.
+  ///
+  /// - Parameter prefix: what stands before all names of the model.
+  func fileName(ofLost name: String, prefix: String, beside origins: [String: Origin]) -> String {
+    let parts = name.split(separator: "/")
+    for count in parts.indices.dropFirst().reversed() {
+      let folder = parts[..<count].joined(separator: "/") + "/"
+      for (neighbour, origin) in origins.sorted(by: { $0.key < $1.key }) where neighbour.hasPrefix(folder) {
+        let (depth, components) = (neighbour.split(separator: "/").count, origin.name.split(separator: "/"))
+        guard components.count >= depth else { continue }
+        return (components.dropLast(depth - count) + parts[count...]).joined(separator: "/")
+      }
+    }
+    return prefix + name
   }
 
   /// Where the model with its head begins: Hugging Face's heads stand beside the encoder, not in it.
@@ -109,8 +142,8 @@ struct TranslatedTensors {
   /// Tensors that are none of the model's, as the file names them.
   var rest: [String: any TensorSource]
   var facts = NamingFacts()
-  /// By V-MoE's names: what the file calls the tensor, whether it is there or missed.
-  var origins: [String: String] = [:]
+  /// By V-MoE's names: what the file has for them, whether it is there or missed.
+  var origins: [String: Origin] = [:]
 }
 
 /// What a checkpoint's names say about the model beyond the shapes.
@@ -122,11 +155,19 @@ struct NamingFacts {
   var classifier: ModelConfig.Classifier?
   /// Whether the names allow another classifier than `classifier`.
   var isClassifierAssumed = false
-  /// Whether queries, keys and values have biases; nil where the names leave it open.
-  var hasQueryBias: Bool?
+  /// Parts that the library's models may lack; none where the names leave it open.
+  var parts: [OptionalPart: Part] = [:]
   var finalNorm = ModelConfig.FinalNorm.beforePooling
+  /// Whether a token for distillation is the only one that may stand between class token and patches.
+  var isDistilled = false
   /// Under V-MoE's names, `encoderblock_*` for all blocks.
   var layersWithoutBias: [String] = []
   /// How the library brings positions to another image size.
   var positionResize = PositionResize.linear
+
+  struct Part {
+    let isThere: Bool
+    /// What the file calls one of its tensors.
+    let example: String
+  }
 }

@@ -1,20 +1,46 @@
 import E3Host
 
+/// Tensors that a library's models have or do not have, as an option says: all of them or none.
+enum OptionalPart: String {
+  case queryBias = "qkv_bias"
+  /// Of attention's output.
+  case outputBias = "proj_bias"
+  case mlpBias = "ffn_bias"
+  case layerScale = "LayerScale"
+  /// The norm behind the pooling, in place of the one before it.
+  case pooledNorm = "fc_norm"
+}
+
 /// Turns the tensors of another library's model into those of V-MoE's parameter tree. What it does not ask for is left
 /// over.
+///
+/// A tensor that is missed, or has a shape that cannot be translated, leaves a gap in `tensors`. `origins` says what
+/// the file calls it.
 struct Translation {
   private let stored: [String: any TensorSource]
   /// Under V-MoE's names.
   private(set) var tensors: [String: any TensorSource] = [:]
-  /// What the file calls each of V-MoE's tensors that was asked for, whether it is there or not.
-  private(set) var origins: [String: String] = [:]
+  /// By V-MoE's names: what was asked for.
+  private(set) var origins: [String: Origin] = [:]
   private var used: Set<String> = []
-  /// Under V-MoE's names: biases that the file does not hold.
-  private var absentBiases: Set<String> = []
-  /// Layers with factors, and which of the names that these may have it was; layers without, and those names.
-  private var (scaledLayers, unscaledLayers): ([String: Int], [(names: LinearNames, factors: [String])]) = ([:], [])
+  private var parts: [OptionalPart: Part] = [:]
   /// Tensors that are missed although no other name of a model stands for them.
   private(set) var missed: [(name: String, problem: String)] = []
+  /// H, as the patch embedding has it.
+  private var hidden = 0
+
+  private struct Part {
+    /// What the file calls one of its tensors: one that is there, if any is.
+    var example: String
+    /// Whether any tensor of it is there, or must be.
+    var isThere = false
+    /// V-MoE's names of biases that are not there.
+    var biases: [String] = []
+    /// Layers without factors, with the names that these may have.
+    var unscaled: [(names: LinearNames, factors: [String])] = []
+    /// Which of these names other layers have.
+    var place = 0
+  }
 
   init(_ stored: [String: any TensorSource]) { self.stored = stored }
 
@@ -23,88 +49,142 @@ struct Translation {
 
   func has(_ name: String) -> Bool { stored[name] != nil }
 
-  func shape(of name: String) -> [Int]? { stored[name]?.shape }
-
   /// The tensor `name`, which counts as used from now on.
-  mutating func take(_ name: String?) -> (any TensorSource)? {
-    guard let name, let tensor = stored[name] else { return nil }
+  private mutating func take(_ name: String) -> (any TensorSource)? {
+    guard let tensor = stored[name] else { return nil }
     used.insert(name)
     return tensor
   }
 
-  /// The first of `names` that is there.
-  func first(of names: String...) -> String? { names.first(where: has) }
+  /// The first of `names` that is there; the first of all where none is.
+  func first(of names: String...) -> String { names.first(where: has) ?? names[0] }
 
-  mutating func add(_ name: String, _ tensor: (any TensorSource)?) {
-    if let tensor { tensors[name] = tensor }
+  /// Misses the tensor `name` where it is not there.
+  mutating func require(_ name: String, because reason: String) {
+    if !has(name) { missed.append((name, "missing, but \(reason)")) }
+  }
+
+  /// Misses every tensor of `part` that is not there.
+  mutating func require(_ part: OptionalPart) { parts[part]?.isThere = true }
+
+  private mutating func expect(_ name: String, from source: String, _ layout: Origin.Layout) {
+    origins[name] = Origin(name: source, shape: stored[source]?.shape, layout: layout)
+  }
+
+  private mutating func expect(_ names: LinearNames, from source: String, _ layout: Origin.Layout) {
+    expect(names.kernel, from: "\(source).weight", layout)
+    expect(names.bias, from: "\(source).bias", layout)
   }
 
   /// A vector or table that is taken as it is.
-  mutating func copy(_ name: String, from source: String?) {
-    origins[name] = source
-    add(name, take(source))
+  mutating func copy(_ name: String, from source: String) {
+    expect(name, from: source, .same)
+    tensors[name] = take(source)
   }
 
-  mutating func norm(_ names: NormNames, from source: String?) {
-    guard let source else { return }
+  mutating func norm(_ names: NormNames, from source: String) {
     copy(names.scale, from: "\(source).weight")
     copy(names.bias, from: "\(source).bias")
   }
 
-  /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`. An absent bias is zeros.
+  /// A linear layer `y = x · Wᵀ + b`, whose matrix PyTorch stores as `[outputs, inputs]`.
   ///
-  /// - Parameter factors: names that one factor for each output may have (LayerScale), which becomes part of matrix and
-  ///   bias.
-  mutating func linear(_ names: LinearNames, from source: String?, factors: [String] = []) {
-    guard let source else { return }
-    origins[names.kernel] = "\(source).weight"
-    origins[names.bias] = "\(source).bias"
+  /// - Parameters:
+  ///   - part: what its bias belongs to; nil where there is no such layer without one.
+  ///   - factors: names that one factor for each output may have (LayerScale), which becomes part of matrix and bias.
+  mutating func linear(
+    _ names: LinearNames, from source: String, bias part: OptionalPart? = nil, factors: [String] = []
+  ) {
+    expect(names, from: source, .linear)
     guard let weight = take("\(source).weight"), weight.shape.count == 2 else { return }
-    let bias = take("\(source).bias")
-    let place = factors.firstIndex(where: has)
-    if let place {
-      scaledLayers[Self.layer(names.bias)] = place
-    } else if !factors.isEmpty {
-      unscaledLayers.append((names, factors))
-    }
-    linear(names, weight: weight, bias: bias, factors: take(place.map { factors[$0] }))
+    tensors[names.kernel] = PermutedTensor(weight, order: [1, 0])
+    addBias(names.bias, take("\(source).bias"), outputs: weight.shape[0], part)
+    scale(names, by: factors)
   }
 
-  /// A linear layer of a matrix `[outputs, inputs]`.
-  mutating func linear(
-    _ names: LinearNames, weight: any TensorSource, bias: (any TensorSource)?, factors: (any TensorSource)? = nil
-  ) {
-    let outputs = weight.shape[0]
-    let kernel = PermutedTensor(weight, order: [1, 0])
-    let bias = self.bias(names, bias, outputs: outputs)
-    guard let factors else {
-      add(names.kernel, kernel)
-      add(names.bias, bias)
+  /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
+  mutating func stacked(_ names: [LinearNames], weight: String, bias: String, part: OptionalPart? = nil) {
+    for name in names {
+      expect(name.kernel, from: weight, .stacked(names.count))
+      expect(name.bias, from: bias, .stacked(names.count))
+    }
+    guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else {
       return
     }
-    // With factors of another shape there is no such layer, and it is missed by its name.
-    guard factors.shape == [outputs], bias.shape == [outputs] else { return }
-    add(names.kernel, ScaledTensor(base: kernel, factors: factors))
-    add(names.bias, ScaledTensor(base: bias, factors: factors))
-  }
-
-  private mutating func bias(_ names: LinearNames, _ bias: (any TensorSource)?, outputs: Int) -> any TensorSource {
-    if let bias { return bias }
-    absentBiases.insert(names.bias)
-    return ComputedTensor.zeros([outputs])
-  }
-
-  /// Takes an absent bias, or absent factors, for lost, and so for missed, where the same layer of another block has them.
-  ///
-  /// - Returns: The layers that have no bias in any block, `encoderblock_*` for all blocks.
-  mutating func settle() -> [String] {
-    let present = Set(tensors.keys.filter { $0.hasSuffix("/bias") && !absentBiases.contains($0) }.map(Self.layer))
-    for bias in absentBiases where present.contains(Self.layer(bias)) { tensors[bias] = nil }
-    for (names, factors) in unscaledLayers {
-      guard let place = scaledLayers[Self.layer(names.bias)] else { continue }
-      missed.append((factors[place], "missing, but other blocks have it"))
+    let biases = take(bias)
+    let (outputs, inputs) = (matrix.shape[0] / names.count, matrix.shape[1])
+    for (index, name) in names.enumerated() {
+      let slice = SlicedTensor(base: matrix, offset: index * outputs * inputs, shape: [outputs, inputs])
+      tensors[name.kernel] = PermutedTensor(slice, order: [1, 0])
+      guard biases == nil || biases?.shape == [matrix.shape[0]] else { continue }
+      let bias = biases.map { SlicedTensor(base: $0, offset: index * outputs, shape: [outputs]) }
+      addBias(name.bias, bias, outputs: outputs, part)
     }
-    return Set(absentBiases.map(Self.layer)).subtracting(present).sorted()
+  }
+
+  /// The patch embedding, a convolution `[H, channels, patch height, patch width]`.
+  mutating func patchEmbedding(from source: String) {
+    expect(ParameterNames.embedding, from: source, .convolution)
+    let weight = take("\(source).weight")
+    tensors[ParameterNames.embedding.bias] = take("\(source).bias")
+    guard let weight, weight.shape.count == 4 else { return }
+    hidden = weight.shape[0]
+    tensors[ParameterNames.embedding.kernel] = PermutedTensor(weight, order: [2, 3, 1, 0])
+  }
+
+  /// An absent bias is zeros, until another layer shows that the model has such biases.
+  private mutating func addBias(
+    _ name: String, _ bias: (any TensorSource)?, outputs: Int, _ part: OptionalPart?
+  ) {
+    tensors[name] = bias
+    guard let part else { return }
+    var known = parts[part] ?? Part(example: origins[name]?.name ?? name)
+    if bias == nil {
+      tensors[name] = ComputedTensor.zeros([outputs])
+      known.biases.append(name)
+    } else {
+      (known.isThere, known.example) = (true, origins[name]?.name ?? name)
+    }
+    parts[part] = known
+  }
+
+  private mutating func scale(_ names: LinearNames, by factors: [String]) {
+    guard let first = factors.first else { return }
+    var part = parts[.layerScale] ?? Part(example: first)
+    if let place = factors.firstIndex(where: has), let vector = take(factors[place]) {
+      (part.isThere, part.place, part.example) = (true, place, factors[place])
+      if vector.shape == [hidden] {
+        for name in [names.kernel, names.bias] {
+          tensors[name] = tensors[name].map { ScaledTensor(base: $0, factors: vector) }
+        }
+      } else {
+        miss(names.kernel, for: factors[place])
+      }
+    } else {
+      part.unscaled.append((names, factors))
+    }
+    parts[.layerScale] = part
+  }
+
+  /// There is no matrix without its factors: these are what is missed.
+  private mutating func miss(_ kernel: String, for factors: String) {
+    tensors[kernel] = nil
+    expect(kernel, from: factors, .factors)
+  }
+
+  /// Takes what is absent of a part that is there for lost, and so for missed.
+  ///
+  /// - Returns: The optional parts, and the layers that have no bias, `encoderblock_*` for all blocks.
+  mutating func settle() -> (parts: [OptionalPart: NamingFacts.Part], layersWithoutBias: [String]) {
+    for part in parts.values where part.isThere {
+      for bias in part.biases { tensors[bias] = nil }
+      for (names, factors) in part.unscaled { miss(names.kernel, for: factors[part.place]) }
+    }
+    let absent = parts.values.filter { !$0.isThere }.flatMap(\.biases)
+    return (
+      parts.mapValues { NamingFacts.Part(isThere: $0.isThere, example: $0.example) },
+      Set(absent.map(Self.layer)).sorted()
+    )
   }
 
   /// The layer that a bias is of, `encoderblock_*` for all blocks.
@@ -113,58 +193,45 @@ struct Translation {
       .joined(separator: "/")
   }
 
-  /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.
-  mutating func stacked(_ names: [LinearNames], weight: String, bias: String) {
-    for name in names {
-      origins[name.kernel] = weight
-      origins[name.bias] = bias
-    }
-    guard let matrix = take(weight), matrix.shape.count == 2, matrix.shape[0].isMultiple(of: names.count) else {
-      return
-    }
-    let (outputs, inputs) = (matrix.shape[0] / names.count, matrix.shape[1])
-    let biases = take(bias)
-    guard biases == nil || biases?.shape == [matrix.shape[0]] else { return }
-    for (index, name) in names.enumerated() {
-      linear(
-        name, weight: SlicedTensor(base: matrix, offset: index * outputs * inputs, shape: [outputs, inputs]),
-        bias: biases.map { SlicedTensor(base: $0, offset: index * outputs, shape: [outputs]) })
-    }
-  }
-
-  /// The patch embedding, a convolution `[H, channels, patch height, patch width]`.
-  mutating func patchEmbedding(from source: String) {
-    origins[ParameterNames.embedding.kernel] = "\(source).weight"
-    origins[ParameterNames.embedding.bias] = "\(source).bias"
-    guard let weight = take("\(source).weight"), weight.shape.count == 4 else { return }
-    add(ParameterNames.embedding.kernel, PermutedTensor(weight, order: [2, 3, 1, 0]))
-    let bias = bias(ParameterNames.embedding, take("\(source).bias"), outputs: weight.shape[0])
-    add(ParameterNames.embedding.bias, bias)
-  }
-
   /// The head of a distilled model: the mean of two heads, one on each of two tokens, is one head on both.
-  mutating func headPair(_ first: String, _ second: String) {
-    origins[ParameterNames.head.kernel] = "\(first).weight"
-    origins[ParameterNames.head.bias] = "\(first).bias"
-    let names = ["\(first).weight", "\(second).weight", "\(first).bias", "\(second).bias"]
-    let isThere = names.map(has)
-    guard isThere.contains(true) else { return }
-    for (name, isThere) in zip(names, isThere) where !isThere {
-      missed.append((name, "missing, but the rest of the two heads is there"))
+  ///
+  /// - Parameter token: what the second one reads.
+  mutating func headPair(_ first: String, _ second: String, token: String) {
+    let heads = [first, second].map { source in
+      (source: source, weight: take("\(source).weight"), bias: take("\(source).bias"))
     }
-    guard let a = take(names[0]), let b = take(names[1]), a.shape == b.shape, a.shape.count == 2,
-      let biasA = take(names[2]), let biasB = take(names[3]), biasA.shape == biasB.shape
-    else { return }
+    guard heads.contains(where: { $0.weight != nil || $0.bias != nil }) else {
+      return expect(ParameterNames.head, from: first, .half)
+    }
+    let reason = hasAny("\(second).") ? "the rest of the two heads is there" : "\(token) is there, for a second head"
+    for head in heads {
+      require("\(head.source).weight", because: reason)
+      require("\(head.source).bias", because: reason)
+    }
+    require(token, because: "\(second) reads it")
+    // Of two that differ, the one that is unlike its bias or the model is the wrong one.
+    let odd =
+      heads.first { head in
+        guard let weight = head.weight?.shape, let bias = head.bias?.shape else { return true }
+        return bias.count != 1 || weight != [bias[0], hidden]
+      } ?? heads[0]
+    expect(ParameterNames.head, from: odd.source, .half)
+    guard let a = heads[0].weight, let b = heads[1].weight, a.shape == b.shape, a.shape.count == 2 else { return }
     let (classes, inputs) = (a.shape[0], a.shape[1])
-    add(
-      ParameterNames.head.kernel,
-      ComputedTensor(
-        shape: [2 * inputs, classes], parts: [PermutedTensor(a, order: [1, 0]), PermutedTensor(b, order: [1, 0])]
-      ) { parts in parts.joined().map { $0 / 2 } })
-    add(
-      ParameterNames.head.bias,
-      ComputedTensor(shape: [classes], parts: [biasA, biasB]) { parts in zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 }
-      })
+    tensors[ParameterNames.head.kernel] = ComputedTensor(
+      shape: [2 * inputs, classes], parts: [PermutedTensor(a, order: [1, 0]), PermutedTensor(b, order: [1, 0])]
+    ) { parts in parts.joined().map { $0 / 2 } }
+    guard let a = heads[0].bias, let b = heads[1].bias, a.shape == b.shape, a.shape == [classes] else { return }
+    tensors[ParameterNames.head.bias] = ComputedTensor(shape: [classes], parts: [a, b]) { parts in
+      zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 }
+    }
+  }
+
+  /// Whether more tensors below `prefix` have `part` in their names than `other`, which stands for the same. One that
+  /// is lost or there twice does not turn it round.
+  func areCalled(_ part: String, not other: String, below prefix: String) -> Bool {
+    let names = stored.keys.filter { $0.hasPrefix(prefix) }
+    return names.count { $0.holds(part) } > names.count { $0.holds(other) }
   }
 
   /// Whether any tensor's name begins with `prefix` and has `part` behind it.
