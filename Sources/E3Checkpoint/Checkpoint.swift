@@ -221,8 +221,8 @@ public struct Checkpoint: Sendable {
     throw FileError(
       file: path,
       problem: (configuration.map { "\($0.model), as \($0.file) calls it, is " } ?? "")
-        + "no vision transformer whose names are known: those of V-MoE, timm, Hugging Face, torchvision, vit_jax or "
-        + "big_vision; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
+        + "no vision transformer whose names are known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and "
+        + "big_vision's are), or its patch embedding is lost; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }
 

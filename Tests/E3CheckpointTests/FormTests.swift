@@ -249,7 +249,7 @@ import Testing
     let message = try #require(problem(path, config: config))
     #expect(
       message.hasSuffix(
-        "holds 2 models, those of Encoder/encoder_norm/scale, teacher/Encoder/encoder_norm/scale: leave the others out "
+        "holds 2 models, those of Encoder/encoder_norm/bias, teacher/Encoder/encoder_norm/scale: leave the others out "
           + "with --ignore")
     )
     #expect(problem(path, config: config, ignoring: ["teacher/*"]) == nil)

@@ -166,6 +166,26 @@ import Testing
         "timm_deit3_small_patch16_224", "deit3_small_patch16_224", "deit3_small_patch16_reg4_224",
         "0 register tokens, expected 4"
       ),
+      (
+        "timm_deit3_small_patch16_224", #""depth": 2,"#, "",
+        "2 encoder blocks, expected 12 (depth or architecture in "
+      ),
+      (
+        "timm_deit3_small_patch16_224", #""mlp_ratio": 2"#, #""mlp_ratio": 4"#,
+        "blocks.0.mlp.fc1.weight: as Encoder/encoderblock_0/Mlp/Dense_0/kernel: shape [32, 16], expected 64 along axis 0"
+      ),
+      (
+        "timm_deit3_small_patch16_224", #""mlp_ratio": 2"#, #""init_values": null"#,
+        "init_values is null, but the tensor blocks.1.ls2.gamma is there"
+      ),
+      (
+        "timm_vit_base_patch16_224", #""mlp_ratio": 2"#, #""init_values": 1e-5"#,
+        "tensor blocks.0.ls1.gamma: missing, but init_values is 1e-05 in "
+      ),
+      (
+        "timm_vit_so150m_patch16_reg4_gap_256", #""mlp_ratio": 2"#, #""fc_norm": true"#,
+        "tensor fc_norm.weight: missing, but fc_norm is true in "
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {

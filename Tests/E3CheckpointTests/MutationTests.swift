@@ -62,7 +62,10 @@ import Testing
         #expect(Self.isUnderstood(mutation, model), "\(mutation.text): is read")
         continue
       }
-      let names = mutation.names + mutation.names.map(Self.family)
+      var names = mutation.names + mutation.names.map(Self.family)
+      // The first norm of a block does not tell which number the second one had.
+      names += names.map { $0.replacing("LayerNorm_2", with: "LayerNorm_1") }
+      if mutation.text.hasSuffix("of the layer removed") { names.append("its patch embedding is lost") }
       #expect(names.contains { message.contains($0) }, "\(mutation.text): \(message)")
       #expect(!message.contains("\n"))
       // Its shape, or what would go with it: where a matrix alone tells the width of an MLP or the number of classes.
@@ -127,13 +130,23 @@ import Testing
 
   /// Of a tensor that each block has: those of the first block, of the last one where it is lost, and of all blocks.
   private static func mutations(of table: Table) -> [Mutation] {
-    let groups = Dictionary(grouping: table.keys.sorted(), by: withoutBlock).values.sorted { $0[0] < $1[0] }
-    return groups.flatMap { names -> [Mutation] in
-      let first = mutations(of: [names[0]], in: table)
-      guard names.count > 1, let last = names.last else { return first }
-      let rest = table.filter { $0.key != last }
-      return first + [Mutation(text: "\(last) removed", names: [last], table: rest)] + mutations(of: names, in: table)
+    let names = table.keys.sorted()
+    let groups = Dictionary(grouping: names, by: withoutBlock).values.sorted { $0[0] < $1[0] }
+    let layers =
+      Dictionary(grouping: names, by: family).values.filter { $0.count > 1 }
+      + Dictionary(grouping: names) { family(withoutBlock($0)) }.values.filter { $0.count > 2 }
+    let lost = layers.sorted { $0[0] < $1[0] }.map { names in
+      Mutation(
+        text: "\(names[0]) and \(names.count - 1) more of the layer removed", names: names,
+        table: table.filter { !names.contains($0.key) })
     }
+    return lost
+      + groups.flatMap { names -> [Mutation] in
+        let first = mutations(of: [names[0]], in: table)
+        guard names.count > 1, let last = names.last else { return first }
+        let rest = table.filter { $0.key != last }
+        return first + [Mutation(text: "\(last) removed", names: [last], table: rest)] + mutations(of: names, in: table)
+      }
   }
 
   private static func mutations(of names: [String], in table: Table) -> [Mutation] {

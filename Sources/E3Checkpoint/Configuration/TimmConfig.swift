@@ -13,13 +13,14 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
     ]))
   var document = ConfigDocument(file: root.file)
   document.names = ConfigDocument.FieldNames(
-    hiddenSize: "num_features", headCount: "num_heads", imageSize: "input_size")
+    hiddenSize: "num_features", layerCount: "depth or architecture", headCount: "num_heads", imageSize: "input_size")
   guard let name = try root.text("architecture") else { throw root.fault("architecture", "missing", "a name") }
   let architecture = try TimmArchitecture(name, file: root.file)
   document.activation = architecture.activation
   document.layerNormEpsilon = architecture.epsilon
   document.headCount = architecture.headCount
   document.registerTokens = architecture.registerTokens
+  document.layerCount = architecture.layerCount
   document.parts = architecture.parts
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
@@ -64,6 +65,8 @@ private struct TimmArchitecture {
   var epsilon: Float = 1e-6
   /// Nil where the width tells it.
   var headCount: Int?
+  /// Nil for a size that is not known.
+  var layerCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
   var registerTokens: Int
   /// Where `model_args` do not say otherwise.
@@ -87,6 +90,11 @@ private struct TimmArchitecture {
         || contains("large") && contains("512"))
     activation = usesTanh ? .geluTanh : .gelu
     epsilon = contains("clip") ? 1e-5 : 1e-6
+    let depths = [
+      "tiny": 12, "small": 12, "base": 12, "medium": 12, "betwixt": 12, "wee": 14, "little": 14, "so150m": 18,
+      "mediumd": 20, "so150m2": 21, "large": 24, "so400m": 27, "huge": 32, "giant": 40, "giantopt": 40, "gigantic": 48,
+    ]
+    layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
     headCount = name == "vit_base_patch16_gap_224" || contains("giantopt") ? 16 : nil
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
@@ -133,7 +141,8 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
   document.headCount = try arguments.size("num_heads") ?? document.headCount
-  document.layerCount = try arguments.size("depth", maximum: ConfigDocument.layerLimit)
+  document.layerCount =
+    try arguments.size("depth", maximum: ConfigDocument.layerLimit) ?? document.layerCount
   if let ratio = try arguments.number("mlp_ratio"), let hidden = document.hiddenSize {
     document.mlpSize = try mlpSize(hidden, ratio, arguments)
     document.names.mlpSize = "mlp_ratio"

@@ -10,11 +10,14 @@ public enum Naming: String, Sendable {
   case torchvision
 
   /// Tensors that every model has under these names: what stands before one is the way to the model in the checkpoint.
-  /// Where the first is lost, the second tells whose it was.
+  /// Where the first is lost, another tells whose it was.
   private var anchors: [String] {
     switch self {
-    case .vmoe: ["Encoder/encoder_norm/scale", "Encoder/encoder_norm/bias"]
-    case .bigVision: ["Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"]
+    case .vmoe: ["encoder_norm/scale", "encoder_norm/bias", "encoderblock_0/LayerNorm_0/scale"].map { "Encoder/\($0)" }
+    case .bigVision:
+      [
+        "encoder_norm/scale", "encoder_norm/bias", "encoderblock_0/LayerNorm_0/scale", "encoderblock/LayerNorm_0/scale",
+      ].map { "Transformer/\($0)" }
     case .timm: ["patch_embed.proj.weight", "patch_embed.proj.bias"]
     case .huggingFace: ["weight", "bias"].map { "embeddings.patch_embeddings.projection.\($0)" }
     case .torchvision: ["conv_proj.weight", "conv_proj.bias"]
@@ -44,19 +47,21 @@ public enum Naming: String, Sendable {
   static func find(
     in names: some Sequence<String>, below root: String = "", path: String
   ) throws(FileError) -> (naming: Naming, prefix: String)? {
-    // By the way to the model and its first anchor.
-    var found: [String: (naming: Naming, prefix: String)] = [:]
+    // By the way to the model and its first anchor, with the first name that told it.
+    var found: [String: (naming: Naming, prefix: String, name: String)] = [:]
     for name in names {
       for naming in [Naming.vmoe, .bigVision, .timm, .huggingFace, .torchvision] {
         for anchor in naming.anchors where name.hasSuffix(anchor) {
           let prefix = String(name.dropLast(anchor.count))
           let isWhole = prefix.isEmpty || prefix.hasSuffix("/") || prefix.hasSuffix(".")
-          if isWhole, UnusedTensors.reason(name) == nil { found[prefix + naming.anchors[0]] = (naming, prefix) }
+          guard isWhole, UnusedTensors.reason(name) == nil else { continue }
+          let key = prefix + naming.anchors[0]
+          found[key] = (naming, prefix, min(name, found[key]?.name ?? name))
         }
       }
     }
-    guard found.count > 1 else { return found.values.first }
-    let tensors = found.keys.sorted().prefix(4).map { root + $0 }.joined(separator: ", ")
+    guard found.count > 1 else { return found.values.first.map { ($0.naming, $0.prefix) } }
+    let tensors = found.values.map(\.name).sorted().prefix(4).map { root + $0 }.joined(separator: ", ")
     throw FileError(
       file: path,
       problem: "holds \(found.count) models, those of \(tensors): leave the others out with --ignore")
