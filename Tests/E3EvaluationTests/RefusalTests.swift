@@ -75,6 +75,9 @@ struct RefusalTests {
     #expect(try fault(model, folder["classes"]).contains("neither the label nor the number of a class"))
     try folder.write(Array("P5\n4 4\n255\nabc".utf8), to: "damaged/0/1.pgm")
     #expect(try fault(model, folder["damaged"]).hasPrefix("\(folder["damaged"])/0/1.pgm: "))
+    // The one that is none is named, beside a number that is one; the model has no labels.
+    try folder.write(Array("P5\n1 1\n255\n0".utf8), to: "classes/1/1.pgm")
+    #expect(try fault(model, folder["classes"]).hasPrefix("\(folder["classes"])/cat: the folder is neither"))
   }
 
   @Test("models of other classes in one ensemble, and a reference beside several models")
