@@ -80,7 +80,7 @@ public struct CalibrationSummary: Sendable {
     var fit = calibrationText(calibration, setThresholds: setThresholds)
     if let text = choice?.text, !text.isEmpty { fit += "\n" + text }
     for (index, stop) in early.enumerated() {
-      fit += "\n  \(padded("early, network \(index + 1)", 20)) " + earlyText(stop.stored)
+      fit += "\n  \(padded("early, network \(index)", 20)) " + earlyText(stop.stored)
     }
     if let earlyWorth { fit += "\n" + Self.text(of: earlyWorth) }
     if let folderMatching { fit += "\n  folders              are classes by \(folderMatching.rawValue)" }

@@ -129,7 +129,7 @@ func earlyStops(
   for network in stops.indices {
     var trial = stops
     trial[network] = .always
-    let found = try observed(trial, network == 0 ? "network 1" : "networks 1 to \(network + 1)")
+    let found = try observed(trial, network == 0 ? "network 0" : "networks 0 to \(network)")
     let candidates = found.indices.filter { found.verdicts[$0].networks == network + 1 }.map { index in
       let (verdict, expected) = (found.verdicts[index], whole.verdicts[index])
       return EarlyStop.Candidate(

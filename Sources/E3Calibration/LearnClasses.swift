@@ -12,23 +12,31 @@ public struct LearningSummary: Sendable {
     /// Pictures of it in all.
     public let pictures: Int
     public let radius: Float
-    /// Of the pictures that were left out in turn, those that were found.
+    /// Pictures that the file had of it before. They may be the same ones, and then to leave one out would tell nothing.
+    public let earlier: Int
+    /// Of the pictures that were left out in turn, those that were found; of none where there were earlier ones.
     public let found: Share
   }
 
   public let classes: [Class]
-  /// Of the unlike pictures that were left out in turn, those that were taken for a learned class; nil without some.
+  /// Of the unlike pictures that were left out in turn, those that were taken for a learned class; nil without some, and
+  /// where the file had unlike ones before.
   public let taken: Share?
+  /// Unlike pictures that the file had before.
+  public let earlierUnlike: Int
   /// Pictures that are copies of others, which tell nothing of pictures that were not seen.
   public let copies: Int
 
   /// What makes the classes of little use, a line each; empty when nothing does. Estimates from few pictures say too
   /// little.
   public var doubts: [String] {
-    func isMost(_ count: Int, of all: Int) -> Bool { all >= 5 && 2 * count > all }
+    // Of few only all say something.
+    func isMost(_ count: Int, of all: Int) -> Bool { all >= 5 ? 2 * count > all : all >= 2 && count == all }
     var lines = classes.compactMap { learned -> String? in
       if isMost(learned.found.of - learned.found.count, of: learned.found.of) {
-        return "\(learned.label): most of its own pictures were not found when left out: they are too unlike each other"
+        return
+          "\(learned.label): \(learned.found.count > 0 ? "most" : "all") of its own pictures were not found when left out: they are too "
+          + "unlike each other"
       }
       return learned.radius >= 1
         ? "\(learned.label): its pictures are so unlike each other that anything is near it" : nil
@@ -74,6 +82,9 @@ public func learnClasses(
 ) throws(FileError) -> LearningSummary {
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
+  guard model.networks.count == 1 else {
+    throw FileError(file: path, problem: "a deep ensemble learns no classes; a model of one network does")
+  }
   let names = try labels(of: pictures, label)
   let before = try watch.during { () throws(FileError) in try ClassesFile(file, model) }
   let lesson = Lesson(model: model, names: names, pictures: pictures, unlike: unlike)
@@ -89,14 +100,15 @@ public func learnClasses(
   for place in groups.indices where groups[place] == firsts.count { firsts.append(place) }
   var distinctOf = [Int](repeating: 0, count: names.count)
   for place in firsts { distinctOf[pictures.labels?[place] ?? 0] += 1 }
+  let earlier = try names.map { (name) throws(FileError) in try lesson.pictures(of: name, in: start) }
   var found = [Share](repeating: Share(count: 0, of: 0), count: names.count)
-  for fold in 0..<folds where distinct > 1 {
+  for fold in 0..<folds where distinct > 1 && earlier.contains(0) {
     let rest = try lesson.learned(
       from: start, leavingOut: groups.map { $0 % folds == fold }, unlikeFold: nil)
     for place in stride(from: fold, to: distinct, by: folds).map({ firsts[$0] }) {
       let class_ = pictures.labels?[place] ?? 0
       // Without its only picture a class is not there.
-      guard distinctOf[class_] > 1 else { continue }
+      guard distinctOf[class_] > 1, earlier[class_] == 0 else { continue }
       let answer = try lesson.answer(pictures, place, rest)
       found[class_] = Share(
         count: found[class_].count + (answer.map { areSame($0, names[class_]) } == true ? 1 : 0),
@@ -105,7 +117,8 @@ public func learnClasses(
     progress(Double(fold + 1) / Double(folds))
   }
   var taken: Share?
-  if let unlike, unlike.count > 1 {
+  let earlierUnlike = unlike == nil ? 0 : try lesson.pictures(of: "unlike", in: start)
+  if let unlike, unlike.count > 1, earlierUnlike == 0 {
     var count = 0
     for fold in 0..<2 {
       let rest = try lesson.learned(from: start, leavingOut: nil, unlikeFold: fold)
@@ -120,9 +133,11 @@ public func learnClasses(
   let classes = names.indices.compactMap { index -> LearningSummary.Class? in
     guard let place = all.index(of: names[index]), let learned = try? all.info(place) else { return nil }
     return LearningSummary.Class(
-      label: names[index], pictures: learned.pictures, radius: learned.radius, found: found[index])
+      label: names[index], pictures: learned.pictures, radius: learned.radius, earlier: earlier[index],
+      found: found[index])
   }
-  return LearningSummary(classes: classes, taken: taken, copies: pictures.count - distinct)
+  return LearningSummary(
+    classes: classes, taken: taken, earlierUnlike: earlierUnlike, copies: pictures.count - distinct)
 }
 
 /// The labels of the classes that pictures are of.
@@ -183,6 +198,12 @@ private struct Lesson {
     return classes.bytes
   }
 
+  /// How many pictures a class of `bytes` has; 0 where it is not there.
+  func pictures(of label: String, in bytes: [UInt8]) throws(FileError) -> Int {
+    let classes = try model.learnedClasses(copying: bytes)
+    return classes.index(of: label).flatMap { try? classes.info($0).pictures } ?? 0
+  }
+
   /// The classes of `bytes` with these pictures added, but those that are left out.
   func learned(
     from bytes: [UInt8], leavingOut left: [Bool]?, unlikeFold: Int?
@@ -221,6 +242,11 @@ private struct Lesson {
     }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)
+    } catch .classLabel {
+      // Not there already: that was found.
+      let length = label.utf8.count
+      let problem = length == 0 ? "empty" : length > 40 ? "longer than 40 bytes" : "not one line"
+      throw FileError(file: label, problem: "the label of a learned class is \(problem)")
     } catch {
       throw FileError(file: label, problem: error.description)
     }

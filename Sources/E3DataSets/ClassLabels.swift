@@ -92,20 +92,24 @@ extension DataSet {
     }
     let numbers = classNames.map { name in Int(name).flatMap { (0..<classCount).contains($0) ? $0 : nil } }
     let matched = classNames.map { name in modelLabels.firstIndex { areSame($0, name) } }
-    let indices = matched.allSatisfy { $0 != nil } ? matched : numbers
-    var classes: [Int] = []
-    for (name, index) in zip(classNames, indices) {
-      guard let index else {
+    if let stray = classNames.indices.first(where: { matched[$0] == nil && numbers[$0] == nil }) {
+      let name = classNames[stray]
+      throw FileError(
+        file: "\(path)/\(name)",
         // `==` takes them for the same.
-        let isEquivalent = modelLabels.contains(name) && !modelLabels.contains { areSame($0, name) }
-        throw FileError(
-          file: "\(path)/\(name)",
-          problem: isEquivalent
-            ? "the folder is the label of a class of the model, written with other bytes: rename it"
-            : "the folder is neither the label nor the number of a class of the model")
-      }
-      classes.append(index)
+        problem: modelLabels.contains(name)
+          ? "the folder is the label of a class of the model, written with other bytes: rename it"
+          : "the folder is neither the label nor the number of a class of the model")
     }
+    let indices = matched.contains(nil) ? numbers : matched
+    if let label = indices.firstIndex(of: nil), let number = matched.firstIndex(of: nil) {
+      let (label, number) = (classNames[label], classNames[number])
+      throw FileError(
+        file: path,
+        problem: "labels and numbers of classes are mixed, as in the folders \(label) and \(number): use one of the two"
+      )
+    }
+    let classes = indices.compactMap { $0 }
     return labels.map { classes[$0] }
   }
 }

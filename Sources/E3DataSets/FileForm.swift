@@ -20,7 +20,7 @@ enum FileForm {
 }
 
 /// Whether `path` names a directory.
-func isDirectory(_ path: String) -> Bool {
+package func isDirectory(_ path: String) -> Bool {
   var status = stat()
   return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }

@@ -7,6 +7,8 @@ import E3Models
 public struct EarlyAnswers: Sendable {
   /// Path of the images as it was given.
   public let dataSet: String
+  /// Whether the file stops nothing: it was calibrated on too few images, or on too many that differ.
+  let stopsNothing: Bool
   /// `[N]` networks that answered.
   private var networks: [Int] = []
   /// How many images stopped with another decision or class than all networks give.
@@ -16,8 +18,9 @@ public struct EarlyAnswers: Sendable {
   private var answers = (whole: CalibratedAnswers(), early: CalibratedAnswers())
   private let networkCount, classCount: Int
 
-  fileprivate init(dataSet: String, networkCount: Int, classCount: Int) {
+  fileprivate init(dataSet: String, networkCount: Int, classCount: Int, stopsNothing: Bool) {
     (self.dataSet, self.networkCount, self.classCount) = (dataSet, networkCount, classCount)
+    self.stopsNothing = stopsNothing
   }
 
   /// N
@@ -79,7 +82,14 @@ extension EvaluatedModel {
     to data: DataSet, threads: Int, progress: (Int) -> Void = { _ in }
   ) throws(FileError) -> EarlyAnswers {
     let mapped = mapped
-    let empty = EarlyAnswers(dataSet: data.path, networkCount: mapped.networks.count, classCount: classCount)
+    let (file, count) = (mapped.file, mapped.networks.count)
+    guard count > 1 else {
+      throw FileError(file: path, problem: "--early is for deep ensembles; the file is one network")
+    }
+    let empty = EarlyAnswers(
+      dataSet: data.path, networkCount: count, classCount: classCount,
+      stopsNothing: file.hasEarlyStops
+        && (0..<count - 1).allSatisfy { file.earlyStop(afterNetwork: $0).probability > 1 })
     let parts = try parallelMap(
       count: data.count, chunk: 64, threads: threads, progress: progress,
       makeWorker: { () throws(FileError) in

@@ -101,6 +101,9 @@ public struct Evaluation: Sendable {
 
   /// The models, which must be of one kind of class.
   private func openModels() throws(FileError) -> [EvaluatedModel] {
+    if let folder = models.first(where: isDirectory) {
+      throw FileError(file: folder, problem: "a folder, not a model: models come first, the images last")
+    }
     let opened = try models.map { (path) throws(FileError) in try EvaluatedModel(path: path) }
     guard let first = opened.first else { throw FileError(file: dataSet, problem: "no model file was given") }
     for other in opened.dropFirst() {

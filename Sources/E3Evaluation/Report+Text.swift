@@ -27,7 +27,8 @@ extension Report {
     }
     add(
       .corruptions, "corruptions: accuracy, NLL and ECE, means over the severities and the worst one", corruptionTable)
-    add(.early, "answers that stop early, beside those of all networks", earlyTable)
+    let note = early.first?.stopsNothing == true ? "; the file stops nothing" : ""
+    add(.early, "answers that stop early, beside those of all networks\(note)", earlyTable)
     add(.experts, "experts", routingTable)
     return tables
   }
@@ -145,7 +146,7 @@ extension Report {
     var table = TextTable()
     guard !early.isEmpty else { return table }
     table.add([
-      "", "stop", "of them differ", "time", "accept", "unsure", "unknown", "accuracy", "NLL", "ECE",
+      "", "stop", "of them differ", "time, this run", "accept", "unsure", "unknown", "accuracy", "NLL", "ECE",
       "true class in set",
     ])
     for (place, answers) in early.enumerated() {

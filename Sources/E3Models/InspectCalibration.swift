@@ -74,7 +74,7 @@ func earlyStopLines(_ file: ModelFile) -> [String] {
   let share = askedPercent(Double(file.earlyShare))
   return ["", "early stops", "  \(padded("differing", 20)) at most \(share) of those that stop"]
     + (0..<file.networkCount - 1).map {
-      "  \(padded("network \($0 + 1)", 20)) \(earlyText(file.earlyStop(afterNetwork: $0)))"
+      "  \(padded("after network \($0)", 20)) \(earlyText(file.earlyStop(afterNetwork: $0)))"
     }
 }
 

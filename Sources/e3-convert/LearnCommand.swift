@@ -14,7 +14,8 @@ struct LearnCommand: ParsableCommand {
 
       Five pictures of a class that show it as it will be seen are a good start; with fewer than three an answer of the \
       class is at most unsure. Pictures of other things that may come before the camera (--unlike) make a class much \
-      more selective. What is printed was measured with each picture left out in turn.
+      more selective. What is printed was measured with each picture left out in turn; of a class \
+      that the file has already it is not known without --anew.
       """)
 
   @Argument(help: "Model file.", completion: .file(extensions: ["e3"]))
@@ -77,15 +78,26 @@ extension LearningSummary {
     var lines = classes.map { learned in
       "  \(learned.label): \(counted(learned.pictures, "picture")), "
         + "radius \(rounded(learned.radius)), "
-        + (learned.found.of > 0 ? "found \(learned.found.text)" : "found: one picture cannot tell")
+        + found(learned)
         + (learned.pictures < 3 ? "; fewer than 3 pictures: at most unsure" : "")
     }
     if copies == 1 { lines.append("  1 of the pictures is a copy of another, and counts once") }
     if copies > 1 { lines.append("  \(copies) of the pictures are copies of others, and count once") }
+    let way = earlierUnlike > 0 ? Self.reason(earlierUnlike) : "--unlike PICTURES measures it, and lessens it"
     lines.append(
       taken.map { "  taken for one of them, of the unlike pictures: \($0.text)" }
-        ?? "  other things taken for one of them: not known; --unlike PICTURES measures it, and lessens it")
+        ?? "  other things taken for one of them: not known; \(way)")
     return lines
+  }
+
+  private func found(_ learned: Class) -> String {
+    if learned.earlier > 0 { return "found: not known; \(Self.reason(learned.earlier))" }
+    return learned.found.of > 0 ? "found \(learned.found.text)" : "found: one picture cannot tell"
+  }
+
+  /// Why nothing can be said with each picture left out.
+  private static func reason(_ earlier: Int) -> String {
+    "these may be among the \(counted(earlier, "picture")) that it had, --anew begins without them"
   }
 
   private func rounded(_ value: Float) -> String {

@@ -42,7 +42,7 @@ struct EnsembleTests {
       model: whole, data: data, statistics: statistics, output: folder["early.e3"], options: options)
     let stop = try #require(summary.early.first)
     #expect(summary.early.count == 1 && stop.stopped > 0 && stop.differing <= 0.2)
-    #expect(summary.text.contains("early, network 1") && summary.text.contains("early, in all"))
+    #expect(summary.text.contains("early, network 0") && summary.text.contains("early, in all"))
     let (worth, labels) = (try #require(summary.earlyWorth), try #require(data.labels))
     let file = try folder.bytes("early.e3")
     #expect(file.header.version_minor == 2 && file.verifyError == nil)

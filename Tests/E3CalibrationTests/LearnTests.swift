@@ -47,6 +47,19 @@ struct LearnTests {
     let learned = try [classes.info(0), classes.info(1), classes.info(2)]
     #expect(learned.map(\.label) == ["unlike", "cat", "ground"])
     #expect(learned[0].isUnlike && learned[0].pictures == 4)
+    let shown = try BuiltCommand("e3-convert").run(["inspect", folder["my.e3c"]])
+    #expect(shown.status == 0 && shown.lines.count == 4, "\(shown.errors)")
+    #expect(shown.lines[0] == "\(folder["my.e3c"]): 3 learned classes, room for 16")
+    #expect(shown.lines[1] == "  unlike: 4 pictures, unlike, of none of the classes")
+    #expect(shown.lines[2].hasPrefix("  cat: 3 pictures, radius 0."))
+    let object = try BuiltCommand("e3-convert").run(["inspect", folder["my.e3c"], "--json"]).object
+    #expect((object["classes"] as? [[String: Any]])?.map { $0["pictures"] as? Int } == [4, 3, 3])
+    for damaged in [Array(bytes.dropLast()), bytes.dropLast() + [bytes[bytes.count - 1] ^ 1], Array(bytes.prefix(200))]
+    {
+      let path = try folder.write(damaged, to: "damaged.e3c")
+      let refused = try BuiltCommand("e3-convert").run(["inspect", path])
+      #expect(refused.status == 1 && refused.errors.contains("learned classes (.e3c) that are damaged"))
+    }
   }
 
   @Test("adds pictures to a class that the file has, in the order of the files, as one after the other does")
@@ -57,6 +70,7 @@ struct LearnTests {
     #expect(try learn(folder["new/ground"], "--label", "ground", "--limit", "2").output.contains("at most unsure"))
     let rest = try learn(folder["new/ground"], "--label", "ground", "--skip", "2")
     #expect(rest.output.contains("  ground: 3 pictures,") && rest.output.contains("not known; --unlike"))
+    #expect(rest.output.contains("found: not known; these may be among the 2 pictures that it had, --anew begins"))
     #expect(try folder.bytes("my.e3c") == whole)
   }
 
@@ -64,7 +78,10 @@ struct LearnTests {
   func anew() throws {
     #expect(try learn(folder["new"], "--unlike", folder["other"]).status == 0)
     let once = try folder.bytes("my.e3c")
-    #expect(try learn(folder["new"], "--unlike", folder["other"]).output.contains("  cat: 6 pictures,"))
+    // The same once more tells nothing of pictures that were not seen.
+    let twice = try learn(folder["new"], "--unlike", folder["other"])
+    #expect(twice.output.contains("  cat: 6 pictures,") && !twice.output.contains("when left out"), "\(twice.output)")
+    #expect(twice.output.contains("not known; these may be among the 4 pictures that it had"), "\(twice.output)")
     let anew = try learn(folder["new"], "--unlike", folder["other"], "--anew")
     #expect(anew.status == 0 && anew.output.contains("  cat: 3 pictures,"), "\(anew.errors)")
     #expect(try folder.bytes("my.e3c") == once)
@@ -87,6 +104,12 @@ struct LearnTests {
         && unnamed.errors == "e3-convert: \(folder["new/cat"]): pictures of one class, which --label names\n")
     let named = try learn(folder["new"], "--label", "x")
     #expect(named.status == 1 && named.errors.contains("the folders are the labels"))
+    let long = try learn(folder["new/cat"], "--label", String(repeating: "x", count: 41))
+    #expect(long.status == 1 && long.errors.hasSuffix(": the label of a learned class is longer than 40 bytes\n"))
+    let ensemble = packageRoot.appendingPathComponent("models/fashion-vit-ensemble.e3").path
+    let several = try BuiltCommand("e3-convert").run(
+      ["learn", ensemble, folder["new"], "--classes", folder["other.e3c"]])
+    #expect(several.status == 1 && several.errors.contains("a deep ensemble learns no classes"))
     let kind = try learn(folder["new/cat"], "--label", "unlike", "--unlike", folder["other"])
     #expect(kind.status == 1 && kind.errors.contains("another kind of class"))
     #expect(try learn(folder["new/cat"], "--label", "", "--limit", "0").status == 2)
@@ -130,10 +153,11 @@ struct LearnTests {
   func doubts() {
     func summary(_ found: Int, of: Int, radius: Float = 0.3, taken: Share? = nil) -> LearningSummary {
       LearningSummary(
-        classes: [.init(label: "x", pictures: of, radius: radius, found: Share(count: found, of: of))], taken: taken,
-        copies: 0)
+        classes: [.init(label: "x", pictures: of, radius: radius, earlier: 0, found: Share(count: found, of: of))],
+        taken: taken, earlierUnlike: 0, copies: 0)
     }
-    #expect(summary(5, of: 8).doubts.isEmpty && summary(0, of: 4).doubts.isEmpty)
+    #expect(summary(5, of: 8).doubts.isEmpty && summary(1, of: 4).doubts.isEmpty && summary(0, of: 0).doubts.isEmpty)
+    for few in 2...4 { #expect(summary(0, of: few).doubts[0].hasPrefix("x: all of its own pictures were not found")) }
     #expect(summary(2, of: 8).doubts[0].hasPrefix("x: most of its own pictures were not found"))
     #expect(summary(8, of: 8, radius: 1).doubts[0].hasSuffix("so unlike each other that anything is near it"))
     #expect(summary(8, of: 8, taken: Share(count: 24, of: 40)).doubts.count == 1)

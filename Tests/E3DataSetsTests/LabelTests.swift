@@ -6,6 +6,7 @@ import Testing
 @Suite("Labels of a data set")
 struct LabelTests {
   let folder: TemporaryFolder
+  private let neither = "the folder is neither the label nor the number of a class of the model"
 
   init() throws { folder = try TemporaryFolder() }
 
@@ -67,6 +68,17 @@ struct LabelTests {
     let numbered = try DataSet(path: folder["numbered"])
     #expect(try numbered.classes(classCount: 11, modelLabels: []) == [10, 9])
     #expect(problem { _ = try numbered.classes(classCount: 10, modelLabels: []) } != nil)
+    let files = folder["named"]
+    #expect(throws: FileError(file: "\(files)/dress", problem: neither)) {
+      try named.classes(classCount: 9, modelLabels: ["bag"])
+    }
+    for name in ["8", "bag"] {
+      try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "mixed/\(name)/0.pgm")
+    }
+    let mixed = problem { _ = try DataSet(path: folder["mixed"]).classes(classCount: 9, modelLabels: ["bag"]) }
+    #expect(
+      mixed == "labels and numbers of classes are mixed, as in the folders bag and 8: use one of the two",
+      "\(mixed ?? "")")
     try folder.write(idx([1], [0]), to: "labels")
     #expect(
       problem { _ = try DataSet(path: folder["named"], labels: folder["labels"]) }?.contains(

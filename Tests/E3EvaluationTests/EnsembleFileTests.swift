@@ -54,7 +54,7 @@ struct EnsembleFileTests {
     let model = folder["early.e3"]
     let calibration = ["calibrate", whole, images, "--labels", labels, "--no-distance", "-o", model]
     let fitted = try BuiltCommand("e3-convert").run(calibration + ["--early", "0.3"])
-    #expect(fitted.status == 0 && fitted.output.contains("early, network 2"), "\(fitted.errors)")
+    #expect(fitted.status == 0 && fitted.output.contains("early, network 1"), "\(fitted.errors)")
     let evaluation = [model, images, "--labels", labels, "--ood", images, "--early"]
     let found = try BuiltCommand("e3-eval").run(evaluation + ["--json"])
     let rows = try #require(found.object["early"] as? [[String: Any]])
@@ -73,6 +73,11 @@ struct EnsembleFileTests {
     #expect(calibrated?["nll"] as? Double == all?["nll"] as? Double)
     let text = try BuiltCommand("e3-eval").run(evaluation)
     #expect(text.output.contains("answers that stop early, beside those of all networks"))
+    let rare = try BuiltCommand("e3-convert").run(calibration + ["--early", "0.000001"])
+    #expect(rare.status == 0 && rare.output.contains("stops nothing"), "\(rare.errors)")
+    #expect(try BuiltCommand("e3-eval").run(evaluation).output.contains("all networks; the file stops nothing\n"))
+    let one = try BuiltCommand("e3-eval").run([folder["a.e3"], images, "--labels", labels, "--early"])
+    #expect(one.status == 1 && one.errors.contains("--early is for deep ensembles"), "\(one.errors)")
     let none = try BuiltCommand("e3-eval").run([whole, images, "--labels", labels, "--early"])
     #expect(none.status == 1 && none.errors.contains("no early stops"))
     let two = try BuiltCommand("e3-eval").run([model, model, images, "--labels", labels, "--early"])

@@ -47,6 +47,8 @@ struct RefusalTests {
     #expect(try fault(model, folder["pipe"]) == "\(folder["pipe"]): not a regular file")
     #expect(try fault(folder["none.e3"], good, "--labels", labels).contains("none.e3: No such file"))
     #expect(try fault(good, good, "--labels", labels).contains("not an E3 model file"))
+    let swapped = "\(folder.path): a folder, not a model: models come first, the images last"
+    #expect(try fault(folder.path, model) == swapped)
     for (name, bytes) in [
       ("short", idx([4, 12, 12], noise(4 * 144 - 1))), ("long", idx([4, 12, 12], noise(4 * 144 + 1))),
       ("header", [0, 0, 8, 3, 0, 0]), ("gzip", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]),
@@ -73,6 +75,9 @@ struct RefusalTests {
     #expect(try fault(model, folder["empty"]).hasPrefix("\(folder["empty"]): no pictures"))
     try folder.write(Array("P5\n1 1\n255\n0".utf8), to: "classes/cat/1.pgm")
     #expect(try fault(model, folder["classes"]).contains("neither the label nor the number of a class"))
+    // The one that is none is named, beside a number that is one; the model has no labels.
+    try folder.write(Array("P5\n1 1\n255\n0".utf8), to: "classes/1/1.pgm")
+    #expect(try fault(model, folder["classes"]).hasPrefix("\(folder["classes"])/cat: the folder is neither"))
     try folder.write(Array("P5\n4 4\n255\nabc".utf8), to: "damaged/0/1.pgm")
     #expect(try fault(model, folder["damaged"]).hasPrefix("\(folder["damaged"])/0/1.pgm: "))
   }

@@ -134,7 +134,7 @@ struct AnswerTests {
   func text() throws {
     let outcome = try run([model, picture])
     let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 5)
+    #expect(lines.count == 6 && lines[5] == "  no calibration: nothing is called unknown")
     let decision = #/.*rgb8\.png: (accept|unsure) \([0-9.]+ ms\)/#
     #expect(lines[0].wholeMatch(of: decision) != nil)
     let ranked = #/  [0-2]  (cat    |Čeština|       ) +[0-9.]+ %  [█▏▎▍▌▋▊▉]+/#

@@ -98,6 +98,31 @@ struct ModelFileTests {
       refused.errors == "e3-run: \(path): the model file has no early stops (e3-convert calibrate --early)\n")
   }
 
+  // What a stop left of one member has no values that are between members.
+  @Test(
+    "one member that a stop left has null for what is between members, and one network is told from a deep ensemble")
+  func earlyAlone() throws {
+    var sample = SampleFile.ensemble
+    swap(&sample.config, &sample.others[0].config)
+    sample.calibration = SampleFile.thresholds(hasStatistics: false)
+    sample.calibration?.accept_threshold = 0
+    sample.earlyStops = [0, 0].map {
+      e3_file_early_stop(probability: $0, unknown_score: 0, stopped: 0, differing: 0)
+    }
+    let path = try folder.write(sample.bytes, to: "alone.e3")
+    let bytes = [UInt8](repeating: 90, count: 120)
+    let early = try run([path] + frames + ["--early"], input: bytes).object
+    let all = try run([path] + frames, input: bytes).object
+    #expect(early["networks"] as? Int == 1 && (early["members"] as? [Any])?.count == 1)
+    for field in ["mutual_information", "disagreement"] {
+      #expect((early["uncertainty"] as? [String: Any])?[field] is NSNull)
+      #expect((all["uncertainty"] as? [String: Any])?[field] is Double)
+    }
+    let single = try run([model] + frames + ["--early"], input: bytes)
+    #expect(single.status == 1)
+    #expect(single.errors == "e3-run: \(model): --early is for deep ensembles; the model is one network\n")
+  }
+
   private func change(_ body: (Int32) -> Bool) {
     let descriptor = open(model, O_RDWR)
     #expect(descriptor >= 0 && body(descriptor))

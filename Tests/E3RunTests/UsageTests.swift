@@ -158,6 +158,14 @@ struct UsageTests {
       (try folder.write(Array(bytes.dropLast()), to: "cut.e3"), statusText(E3_ERROR_FILE_TRUNCATED)),
       (try folder.write(Array("no model file".utf8) + bytes, to: "foreign.e3"), statusText(E3_ERROR_FILE_MAGIC)),
       (folder.path, "a folder, not a file"),
+      (
+        try folder.write([0x50, 0x4B, 3, 4] + bytes, to: "a.pt"),
+        "a checkpoint, not an E3 model file: e3-convert pack makes one of it"
+      ),
+      (
+        try folder.write([40, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\":0}".utf8), to: "a.safetensors"),
+        "a checkpoint, not an E3 model file: e3-convert pack makes one of it"
+      ),
       ("/dev/null", "not a regular file"),
       (folder["none.e3"], "No such file or directory"),
     ]
@@ -167,6 +175,19 @@ struct UsageTests {
       #expect(outcome.output.isEmpty)
       #expect(outcome.errors == "e3-run: \(path): \(text)\n")
     }
+  }
+
+  @Test("what is given for frames and is none says what to give")
+  func otherFrames() throws {
+    let folder = try TemporaryFolder()
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let pictures = try run([folder.model(), folder.path])
+    #expect(pictures.status == 1)
+    let reason = "a folder, not a file: give its pictures, as in folder/*"
+    #expect(pictures.errors.hasPrefix("e3-run: \(folder.path): \(reason)\n"))
+    let pixels = try run([folder.model(), picture, "--pixel-format", "gray8", "--size", "9999x999"])
+    #expect(pixels.status == 1)
+    #expect(pixels.errors.contains(" bytes): it is a picture, which is read without --pixel-format\n"))
   }
 
   @Test("an instruction set that this CPU lacks is refused: no CPU has both of these")

@@ -454,7 +454,7 @@ typedef struct e3_result {
   float top_probability;             /* probabilities[top_class] */
   float total_entropy;               /* entropy of the mean of the members' probabilities */
   float expected_entropy;            /* mean of the members' entropies (aleatoric) */
-  float mutual_information;          /* total - expected (epistemic), never negative */
+  float mutual_information;          /* total - expected (epistemic), never negative; 0 when M is 1 */
   float disagreement;                /* share of member pairs whose top classes differ, 0 to 1; 0 when M is 1 */
   float distance;       /* Mahalanobis distance of the representation; NaN when the file has no statistics */
   e3_decision decision; /* UNKNOWN when unknown_score is above the file's threshold; else ACCEPT when top_probability

@@ -42,7 +42,8 @@ var helpText: StaticString {
     --control NAME=NUMBER set a control of the camera, as exposure or white balance; an unknown NAME lists them all
     --reconnect           wait for a camera that is not there, in use, or gone, and go on when it is there
     --smooth N            decide over the last N frames, up to 100: unknown when at least half of them are, else by the
-                          mean probabilities of the others. Text shows this decision first, --json beside the frame's own
+                          mean probabilities of the others. Text shows this decision first, --json beside the frame's own;
+                          not together with --classes
     --save KINDS DIR      keep frames with these decisions (accept, unsure, unknown, with commas between) in the folder,
                           as they came, each with a JSON object beside it
     --save-limit FRAMES,MIB,SECONDS

@@ -32,7 +32,7 @@ struct JSONAnswer {
       out.stream.write(result.networks)
     }
     writeMembers(result)
-    writeUncertainty(result)
+    writeUncertainty(result, model)
     writeDecision(result)
     writeAnswer(result, model)
     writeThresholds(result, model)
@@ -102,13 +102,15 @@ struct JSONAnswer {
     out.raw("]")
   }
 
-  private func writeUncertainty(_ result: e3_result) {
+  private func writeUncertainty(_ result: e3_result, _ model: borrowing Model) {
+    // Where a stop left one member, others would have had a say.
+    let isAlone = result.members == 1 && result.networks < model.info.networks
     out.key("uncertainty")
     out.open("total_entropy")
     out.float(result.total_entropy)
     out.float("expected_entropy", result.expected_entropy)
-    out.float("mutual_information", result.mutual_information)
-    out.float("disagreement", result.disagreement)
+    out.float("mutual_information", isAlone ? .nan : result.mutual_information)
+    out.float("disagreement", isAlone ? .nan : result.disagreement)
     out.float("distance", result.distance)
     out.float("relative_distance", result.relative_distance)
     out.float("unknown_score", result.unknown_score)

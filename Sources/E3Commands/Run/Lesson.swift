@@ -8,6 +8,9 @@ struct Lesson {
   private let shots: Int
   private let index: UInt32
   private var taken = 0
+  /// Of the first pictures what the network made of them, and how many were the same as one before.
+  private var seen = InlineArray<64, UInt64>(repeating: 0)
+  private var copies = 0
 
   /// Adds the class when it is new.
   init(_ label: UnsafePointer<CChar>, shots: Int, _ model: borrowing Model) throws(Failure) {
@@ -23,11 +26,14 @@ struct Lesson {
   var isDone: Bool { taken >= shots }
 
   /// Takes the last answer, and says so; the errno of standard output.
-  mutating func take(_ model: borrowing Model, source: UnsafePointer<CChar>, frame: UInt64) throws(Failure) -> Int32 {
+  mutating func take(
+    _ result: e3_result, _ model: borrowing Model, source: UnsafePointer<CChar>, frame: UInt64
+  ) throws(Failure) -> Int32 {
     // Several rectangles of one frame may be more than are asked for.
     guard !isDone else { return 0 }
     let status = model.learn(index)
     if status != 0 { throw .report(label, status: status) }
+    note(result, model)
     taken += 1
     let output = TextStream.output
     output.write(path: source)
@@ -43,9 +49,26 @@ struct Lesson {
     return output.flush()
   }
 
+  /// Counts the picture as a copy where one of the first gave the same bits.
+  private mutating func note(_ result: e3_result, _ model: borrowing Model) {
+    var hash = XXH64()
+    let width = 4 * Int(model.info.representation_size)
+    for member in 0..<Int(result.members) {
+      let row = result.representations + member * Int(result.representation_stride)
+      hash.update(UnsafeRawBufferPointer(start: row, count: width))
+    }
+    for earlier in 0..<min(taken, seen.count) where seen[earlier] == hash.digest {
+      copies += 1
+      break
+    }
+    if taken < seen.count { seen[taken] = hash.digest }
+  }
+
   /// Writes the file. A lesson that got fewer pictures than were asked for leaves it as it was: to teach them again would
   /// count them twice.
-  func end(_ model: borrowing Model) throws(Failure) {
+  ///
+  /// - Parameter left: Operands that nobody looked at, as all pictures were there.
+  func end(_ model: borrowing Model, left: Int) throws(Failure) {
     guard taken > 0, let file = model.learned?.path, let learned = model.learned?.learned(index) else { return }
     guard isDone else {
       throw .report(file, "nothing is written: ") { errors in
@@ -68,6 +91,19 @@ struct Lesson {
     output.write(Double(learned.radius), decimals: 3)
     if learned.pictures < UInt32(E3_CLASS_FEWEST_PICTURES) { output.write("; with fewer than 3 it is at most unsure") }
     output.write("\n")
+    if copies > 0 {
+      output.write(copies)
+      output.write(
+        copies == 1
+          ? " of the pictures is a copy of another, and teaches nothing more\n"
+          : " of the pictures are copies of others, and teach nothing more\n")
+    }
+    if left > 0 {
+      output.write(left)
+      output.write(" more ")
+      output.write(left == 1 ? "was" : "were")
+      output.write(" not looked at (--shots)\n")
+    }
     let error = output.flush()
     if error != 0 { throw .report(standardOutput: error) }
   }

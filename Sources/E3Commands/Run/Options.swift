@@ -128,7 +128,9 @@ struct Options {
       case .listCameras:
         try choose(.listCameras)
       case .classes: session.classes = argument
-      case .teach: teach = argument
+      case .teach:
+        if let argument, CString.hasPrefix(argument, "--") { throw .usage("--teach takes a LABEL, not", argument) }
+        teach = argument
       case .forget:
         forget = argument
         try choose(.forget)
@@ -166,6 +168,7 @@ struct Options {
   private mutating func checkTeaching() throws(Failure) {
     // A smoothed answer is of the model's own classes.
     guard session.classes == nil || board.smooth == 1 else { throw .usage("--smooth does not know --classes") }
+    guard forget == nil || teach == nil else { throw .usage("--forget and --teach exclude each other") }
     guard forget == nil || session.classes != nil else { throw .usage("--forget needs --classes FILE") }
     guard teach != nil else {
       if shots != nil { throw .usage("--shots belongs to --teach") }

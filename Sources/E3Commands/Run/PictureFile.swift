@@ -10,6 +10,9 @@ struct PictureFile: FrameSource, ~Copyable {
   /// The longest picture that is read from a pipe.
   private static var limit: Int { 64 << 20 }
 
+  /// EISDIR, which the module of the C library has and an embedded build does not.
+  private static var isFolder: Int32 { 21 }
+
   private let path: UnsafePointer<CChar>
   private let descriptor: Descriptor
   private var decoder: PictureDecoder
@@ -27,6 +30,7 @@ struct PictureFile: FrameSource, ~Copyable {
     var file = ce3_file()
     let error = ce3_map_descriptor(descriptor.number, path, Int32(CE3_MAP_READ), &file)
     if error == CE3_NOT_A_FILE { return try stream(body) }
+    if error == Self.isFolder { throw .report(path, "a folder, not a file: give its pictures, as in folder/*") }
     if error != 0 { throw .report(path, errno: error) }
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)

@@ -24,6 +24,8 @@ struct RawStream: FrameSource, ~Copyable {
   private let descriptor: Descriptor
   private let memory: Memory
   private var count: UInt64 = 0
+  /// Whether the first frame is a picture by its first bytes, and was not meant to be pixels.
+  private var isPicture = false
 
   init(_ path: UnsafePointer<CChar>, _ format: StreamFormat) throws(Failure) {
     let descriptor = try Descriptor(path)
@@ -42,6 +44,7 @@ struct RawStream: FrameSource, ~Copyable {
     }
     let start = ce3_clock_ns()
     let got = try first + read(from: first, all: true)
+    if count == 0 { isPicture = beginsAsPicture(got) }
     guard got == format.frameBytes else {
       if e3c_stop_asked() != 0 { return .end }
       e3c_count(E3C_CUT, 1)
@@ -52,11 +55,19 @@ struct RawStream: FrameSource, ~Copyable {
         errors.write(" of ")
         errors.write(format.frameBytes)
         errors.write(" bytes)")
+        if isPicture { errors.write(": it is a picture, which is read without --pixel-format") }
       }
     }
     count += 1
     body(SourceFrame(pixels: format.frame(memory.start), capture: ce3_clock_ns() - start))
     return .frame
+  }
+
+  /// Whether the first of `count` bytes are those of a JPEG or PNG picture.
+  private func beginsAsPicture(_ count: Int) -> Bool {
+    guard count >= 4 else { return false }
+    let first = memory.start.loadUnaligned(as: UInt32.self).bigEndian
+    return first >> 8 == 0xFFD8FF || first == 0x8950_4E47
   }
 
   /// Reads the bytes of the frame from `start` on, all of them or what is there, and returns their number.

@@ -13,9 +13,11 @@ extension Run {
     e3c_begin_service()
     defer { endFrames() }
     e3c_tell_ready()
+    var left = operands.count
     for operand in operands {
       guard let path = arguments[operand] else { continue }
       if isDone { break }
+      left -= 1
       do throws(Failure) {
         if options.board.reconnects || e3c_is_camera(path) > 0 {
           try camera(path)
@@ -35,7 +37,7 @@ extension Run {
       }
     }
     try requireAnswer()
-    try lesson?.end(model.value)
+    try lesson?.end(model.value, left: left)
   }
 
   private func endFrames() {
@@ -128,7 +130,7 @@ extension Run {
       if lesson == nil {
         error = write(shown, path, isLive: isLive)
       } else {
-        error = try lesson?.take(model.value, source: path, frame: count) ?? 0
+        error = try lesson?.take(answer.result, model.value, source: path, frame: count) ?? 0
       }
       if error != 0 {
         isOver = true

@@ -57,6 +57,7 @@ struct TextAnswer {
     if let calibration = model.calibration, result.learned_class == E3_NO_CLASS {
       CalibratedText(stream: stream, calibration: calibration).write(result, model)
     }
+    if model.calibration == nil { stream.write("  no calibration: nothing is called unknown\n") }
   }
 
   /// Writes an answer in one line without its end, for frames that follow each other.

@@ -12,6 +12,9 @@ struct LearnedFile {
   /// The file that was read; nil when there was none.
   private let stamp: ce3_stamp?
 
+  /// Classes that a message names.
+  private static var namedClasses: UInt32 { 5 }
+
   /// Classes of a file that is begun.
   private static var capacity: UInt32 { 16 }
 
@@ -98,7 +101,19 @@ struct LearnedFile {
   /// Takes the class with a label out, and writes the file.
   func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
     guard let (index, _) = find(label) else {
-      throw .report(path, "holds no class ") { $0.write(path: label) }
+      throw .report(path, "holds no class ") { errors in
+        errors.write(path: label)
+        errors.write(info.count == 0 ? "; it holds none" : "; it holds ")
+        for index in 0..<min(info.count, Self.namedClasses) {
+          if index > 0 { errors.write(", ") }
+          if let learned = learned(index) { errors.write(learned.text) }
+        }
+        if info.count > Self.namedClasses {
+          errors.write(" and ")
+          errors.write(info.count - Self.namedClasses)
+          errors.write(" more")
+        }
+      }
     }
     try Self.check(path, e3_classes_remove(handle, index))
     try save()
@@ -111,11 +126,14 @@ struct LearnedFile {
       throw .report(label, "is what the file calls the pictures of other things; give the class another name")
     }
     let wanted = CString.bytes(label)
-    guard (1...Int(E3_CLASS_LABEL_BYTES)).contains(wanted.count) else {
-      throw .report(path, "a label of a learned class has 1 to 40 bytes")
+    guard !wanted.isEmpty else { throw .report(path, "the label of a learned class is empty") }
+    guard wanted.count <= Int(E3_CLASS_LABEL_BYTES) else {
+      throw .report(label, "the label of a learned class is longer than 40 bytes")
     }
     var index: UInt32 = 0
     let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
+    // Neither too long nor there already.
+    if status == E3_ERROR_CLASS_LABEL { throw .report(label, "the label of a learned class is not one line of UTF-8") }
     if status != 0 { throw .report(label, status: status) }
     return index
   }

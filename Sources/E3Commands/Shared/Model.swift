@@ -56,7 +56,11 @@ struct Model: ~Copyable {
     guard file.bytes.count > 0 else { throw .report(path, "the file is empty") }
     guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
     let handle = model.start.assumingMemoryBound(to: e3_model.self)
-    try Self.check(path, e3_model_open(file.bytes.baseAddress, file.bytes.count, handle))
+    let opened = e3_model_open(file.bytes.baseAddress, file.bytes.count, handle)
+    if opened == E3_ERROR_FILE_MAGIC, Self.isCheckpoint(file.bytes) {
+      throw .report(path, "a checkpoint, not an E3 model file: e3-convert pack makes one of it")
+    }
+    try Self.check(path, opened)
 
     var info = e3_model_info()
     info.struct_size = UInt32(MemoryLayout<e3_model_info>.size)
@@ -67,6 +71,13 @@ struct Model: ~Copyable {
     var calibration = e3_calibration()
     calibration.struct_size = UInt32(MemoryLayout<e3_calibration>.size)
     if info.calibrated != 0 { try Self.check(path, e3_model_get_calibration(handle, &calibration)) }
+
+    guard info.networks == 1 || setup.classes == nil else {
+      throw .report(path, "--classes is for models of one network: a deep ensemble learns no classes")
+    }
+    guard info.networks > 1 || !setup.stopsEarly else {
+      throw .report(path, "--early is for deep ensembles; the model is one network")
+    }
 
     var choices = e3_session_options()
     choices.struct_size = UInt32(MemoryLayout<e3_session_options>.size)
@@ -129,6 +140,13 @@ struct Model: ~Copyable {
   deinit {
     e3_session_destroy(session)
     learned?.destroy()
+  }
+
+  /// Whether a file that is no model begins as a safetensors file or as a ZIP archive, such as PyTorch's or NumPy's.
+  private static func isCheckpoint(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count > 10 else { return false }
+    let isZip = bytes[0] == UInt8(ascii: "P") && bytes[1] == UInt8(ascii: "K") && bytes[2] == 3 && bytes[3] == 4
+    return isZip || (bytes[8] == UInt8(ascii: "{") && bytes[7] == 0)
   }
 
   private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {

@@ -71,10 +71,12 @@ int main(int argc, char **argv) {
   result.struct_size = sizeof result;
   check(argv[2], e3_session_run_frame(session, &frame, &result));
 
+  static const char *const decisions[] = {"", "accept", "unsure", "unknown"};
+  const char *decision = result.decision <= E3_DECISION_UNKNOWN ? decisions[result.decision] : "";
   const char *label = "";
   size_t length = 0; /* stays 0 when the file has no labels */
   (void)e3_model_get_label(&model, result.top_class, &label, &length);
-  printf("class %u %.*s: probability %.3f, uncertainty %.3f nats, %.3f of it between %u members\n",
+  printf("%s: class %u %.*s, probability %.3f, uncertainty %.3f nats, %.3f of it between %u members\n", decision,
          (unsigned)result.top_class, (int)length, label, (double)result.top_probability, (double)result.total_entropy,
          (double)result.mutual_information, (unsigned)result.members);
   e3_session_destroy(session);

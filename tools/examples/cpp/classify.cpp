@@ -106,6 +106,12 @@ void classify(char **arguments) {
   frame.sizes[0] = pixels.size();
 
   const e3_result answer = session.run(frame);
+  switch (answer.decision) {
+    case E3_DECISION_ACCEPT: std::puts("accept"); break;
+    case E3_DECISION_UNSURE: std::puts("unsure"); break;
+    case E3_DECISION_UNKNOWN: std::puts("unknown"); break;
+    default: break;
+  }
   std::vector<std::uint32_t> ranking(answer.classes);
   std::iota(ranking.begin(), ranking.end(), 0U);
   const auto shown = ranking.begin() + std::min<std::ptrdiff_t>(3, static_cast<std::ptrdiff_t>(ranking.size()));

@@ -239,9 +239,9 @@ FUNCTIONS = {
 class E3Error(RuntimeError):
     """A call of the library failed. `status` is the number that e3.h gives the cause."""
 
-    def __init__(self, status: int, subject: Optional[str] = None) -> None:
+    def __init__(self, status: int, subject: Optional[str] = None, text: Optional[str] = None) -> None:
         self.status = status
-        text = lib.e3_status_text(status).decode()
+        text = text or lib.e3_status_text(status).decode()
         super().__init__(f"{subject}: {text}" if subject else text)
 
 

@@ -155,9 +155,12 @@ class Answer:
         label = f" {self.top_label!r}" if self.top_label else ""
         if self.learned is not None:
             return f"<Answer {self.decision}: learned class {self.learned!r}, distance {self.learned_distance:.3f}>"
+        between = f"{self.mutual_information:.3f} of it between {self.members} members"
+        if self.networks < self._all_networks:
+            between = f"{self.networks} of {self._all_networks} networks"
         return (
             f"<Answer {self.decision}: class {self.top_class}{label} {100 * self.top_probability:.1f} %, "
-            f"{self.total_entropy:.3f} nats, {self.mutual_information:.3f} of it between {self.members} members>"
+            f"{self.total_entropy:.3f} nats, {between}>"
         )
 
     def _repr_html_(self) -> str:

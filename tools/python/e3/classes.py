@@ -91,14 +91,18 @@ class Classes:
 
     def index(self, label: str, kind: str) -> int:
         """The class with a label, added when there is none."""
+        if not isinstance(label, str):
+            raise TypeError(f"the label of a learned class is a str, not {type(label).__name__}")
         if label in self.labels:
             index = self.labels.index(label)
             if self[index].is_unlike != (kind == "unlike"):
                 raise ValueError(f"{label!r} is there as another kind of class")
             return index
         index = c_uint32()
-        if "\0" in label:
-            raise _library.E3Error(28, label)
+        length = len(label.encode())
+        if not 0 < length <= 40 or "\0" in label:
+            problem = "empty" if not length else "longer than 40 bytes" if length > 40 else "not one line"
+            raise _library.E3Error(28, text=f"{label}: the label of a learned class is {problem}".lstrip(": "))
         check(lib.e3_classes_add(self.handle, label.encode(), _KINDS[kind], byref(index)), label)
         self._labels = None
         return index.value

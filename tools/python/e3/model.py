@@ -227,7 +227,7 @@ class Model:
         Five pictures from different sides are a good start; with fewer than three, answers of the class are at most
         "unsure". The same frame counts each time that it is learned, and a label of the model itself is refused. No
         other thread may use the model meanwhile. capacity: most classes, when these are the first. When a
-        frame is refused, nothing is learned.
+        frame is refused, or there is none, nothing is learned.
         """
         return self._learn(label, "learned", frames, capacity)
 
@@ -236,6 +236,8 @@ class Model:
         return self._learn("unlike", "unlike", frames, capacity)
 
     def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
+        if self.networks > 1:
+            raise ValueError("a deep ensemble learns no classes; a model of one network does")
         if kind == "learned" and label in self.labels:
             raise ValueError(f"{label!r} is a class of the model: give the one that is learned another name")
         if self._learned is None:
@@ -246,9 +248,12 @@ class Model:
         try:
             index = self._learned.index(label, kind)
             session = self._take()
-            for frame in frames:
+            count = 0
+            for count, frame in enumerate(frames, 1):
                 session.run_frame(as_frame(frame))
                 check(lib.e3_classes_learn(self._learned.handle, index, session.handle), label)
+            if not count:
+                raise ValueError(f"no frames to learn {label!r} from")
         except BaseException:
             self._learned.restore(before)
             raise
@@ -282,7 +287,10 @@ class Model:
         before = os.stat(path) if os.path.exists(path) else None
         if before and not stat.S_ISREG(before.st_mode):
             raise ValueError(f"{path}: is no regular file")
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".e3c-")
+        try:
+            descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".e3c-")
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, path) from None
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(self._learned.bytes)

@@ -67,7 +67,7 @@ def test_a_deep_ensemble_stops_early_where_it_is_asked_to():
         if answer.networks == 1:
             stopped += 1
             assert answer.members == 1 and answer.decision == "accept" and answer.mutual_information == 0
-            assert "1 of 2 networks answered" in answer._repr_html_()
+            assert "1 of 2 networks answered" in answer._repr_html_() and "1 of 2 networks>" in repr(answer)
         else:
             assert np.array_equal(answer.probabilities, expected.probabilities)
             assert "networks answered" not in answer._repr_html_()

@@ -81,9 +81,20 @@ def test_what_does_not_serve_is_refused(tmp_path):
         model.learn(model.labels[0], [frame(CAT)])
     with pytest.raises(e3.E3Error, match="label of a learned class is empty"):
         model.learn("", [frame(CAT)])
+    with pytest.raises(e3.E3Error, match="^xx*: the label of a learned class is longer than 40 bytes"):
+        model.learn("x" * 41, [frame(CAT)])
+    with pytest.raises(TypeError, match="the label of a learned class is a str, not NoneType"):
+        model.learn(None, [frame(CAT)])
+    with pytest.raises(ValueError, match="no frames to learn 'none' from"):
+        model.learn("none", [])
+    assert model.learned == []
+    with pytest.raises(FileNotFoundError, match="/nope/x.e3c"):
+        model.save_classes("/nope/x.e3c")
+    with pytest.raises(ValueError, match="a deep ensemble learns no classes"):
+        e3.Model(ROOT / "models/fashion-vit-ensemble.e3").learn("cat", [frame(CAT)])
     with pytest.raises(e3.E3Error, match="no room"):
         for index in range(17):
-            model.learn(f"class {index}", [])
+            model.learn(f"class {index}", [frame(CAT)])
     model.save_classes(tmp_path / "my.e3c")
     with pytest.raises(e3.E3Error, match="my.e3c: the classes were learned with another model"):
         e3.Model(ROOT / "models/fashion-vit.e3", classes=tmp_path / "my.e3c")
