@@ -186,11 +186,46 @@ import Testing
         "timm_vit_so150m_patch16_reg4_gap_256", #""mlp_ratio": 2"#, #""fc_norm": true"#,
         "tensor fc_norm.weight: missing, but fc_norm is true in "
       ),
+      (
+        "timm_vit_base_patch16_224", #""num_heads": 2,"#, "",
+        "num_features is 16, expected a multiple of num_heads of vit_base_patch16_224 (not given), 12"
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
     let message = try #require(fault { _ = try open(name, "config.json", [(old, new)]) })
     #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test(
+    "timm's architecture tells the number of heads, whatever width model_args give",
+    arguments: [
+      ("vit_base_patch16_224", 384, 12), ("vit_tiny_patch16_224", 384, 3), ("deit3_small_patch16_224", 192, 6),
+      ("flexivit_large", 768, 16), ("vit_base_patch16_gap_224", 768, 16), ("vit_base_patch16_plus_240", 896, 14),
+      ("vit_giant_patch14_dinov2", 1536, 24), ("vit_giant_patch14_224", 1408, 16),
+      ("vit_so150m2_patch16_reg1_gap_256", 832, 13), ("vit_little_patch16_reg1_gap_256", 320, 5),
+    ])
+  func headCount(_ name: String, _ width: Int, _ heads: Int) throws {
+    let folder = try TemporaryFolder()
+    let text = """
+      {"architecture": "\(name)", "num_classes": 5, "num_features": \(width),
+       "model_args": {"img_size": 16, "patch_size": 4, "embed_dim": \(width), "depth": 2, "mlp_ratio": 2}}
+      """
+    #expect(try ModelConfig(path: folder.write(text.utf8, to: "config.json")).headCount == heads)
+  }
+
+  @Test("of a checkpoint, too, the architecture tells the number of heads")
+  func headCountOfCheckpoint() throws {
+    let model = try open("timm_vit_medium_patch16_reg4_gap_256", "config.json", [(#""num_heads": 2,"#, "")])
+    #expect(model.config.headCount == 8 && model.config.hiddenSize == 16)
+    #expect(!model.notes.contains { $0.contains("number of heads") }, "\(model.notes)")
+    // The name of a size that is not known leaves it to the width, and 16 is none that is usual.
+    let other = fault {
+      _ = try open(
+        "timm_vit_medium_patch16_reg4_gap_256", "config.json",
+        [(#""num_heads": 2,"#, ""), ("vit_medium_", "vit_middle_")])
+    }
+    #expect(other?.contains("nothing tells the number of heads") == true, "\(other ?? "none")")
   }
 
   @Test(

@@ -148,11 +148,9 @@ struct ConfigResolver {
         file: document.file,
         problem: "nothing tells the number of heads: give --config with {\"encoder\": {\"num_heads\": N}}")
     }
-    if !document.isThere || document.names.hiddenSize != "num_features" {
-      notes.append(
-        "\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of "
-          + "width \(hidden) have")
-    }
+    notes.append(
+      "\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of width \(hidden) "
+        + "have")
     return count
   }
 

@@ -19,6 +19,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.activation = architecture.activation
   document.layerNormEpsilon = architecture.epsilon
   document.headCount = architecture.headCount
+  if architecture.headCount != nil { document.names.headCount = "num_heads of \(name) (not given)" }
   document.registerTokens = architecture.registerTokens
   document.layerCount = architecture.layerCount
   document.parts = architecture.parts
@@ -63,7 +64,7 @@ private let pretrainedFields: Set<String> = [
 private struct TimmArchitecture {
   var activation = ModelConfig.Activation.gelu
   var epsilon: Float = 1e-6
-  /// Nil where the width tells it.
+  /// Whatever width `model_args` give. Nil for a size that is not known.
   var headCount: Int?
   /// Nil for a size that is not known.
   var layerCount: Int?
@@ -95,7 +96,7 @@ private struct TimmArchitecture {
       "mediumd": 20, "so150m2": 21, "large": 24, "so400m": 27, "huge": 32, "giant": 40, "giantopt": 40, "gigantic": 48,
     ]
     layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
-    headCount = name == "vit_base_patch16_gap_224" || contains("giantopt") ? 16 : nil
+    headCount = Self.headCount(name, contains)
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
     registerTokens = registers ?? (contains("distilled") ? 1 : 0)
@@ -114,6 +115,19 @@ private struct TimmArchitecture {
       let hasPooledNorm = !isEarlyGap && !contains("so150m")
       parts[.pooledNorm] = (hasPooledNorm, "\(name) has \(hasPooledNorm ? "" : "no ")fc_norm")
     }
+  }
+
+  /// Source: timm/models/vision_transformer.py and deit.py, `num_heads`.
+  private static func headCount(_ name: String, _ contains: (String) -> Bool) -> Int? {
+    if name == "vit_base_patch16_gap_224" { return 16 }
+    if contains("plus") { return 14 }
+    if contains("giant"), ["dinov2", "tipsv2", "v3"].contains(where: contains) { return 24 }
+    let counts = [
+      "tiny": 3, "xsmall": 4, "wee": 4, "pwee": 4, "little": 5, "small": 6, "medium": 8, "mediumd": 8, "betwixt": 10,
+      "base": 12, "so150m2": 13, "so150m": 14, "large": 16, "intern300m": 16, "so400m": 16, "huge": 16, "giant": 16,
+      "giantopt": 16, "gigantic": 16,
+    ]
+    return name.split(separator: "_").dropFirst().first.flatMap { counts[String($0)] }
   }
 }
 
@@ -140,7 +154,10 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   document.patchSize = try arguments.sides("patch_size")
   document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
-  document.headCount = try arguments.size("num_heads") ?? document.headCount
+  if let count = try arguments.size("num_heads") {
+    document.headCount = count
+    document.names.headCount = "num_heads"
+  }
   document.layerCount =
     try arguments.size("depth", maximum: ConfigDocument.layerLimit) ?? document.layerCount
   if let ratio = try arguments.number("mlp_ratio"), let hidden = document.hiddenSize {
