@@ -190,6 +190,18 @@ import Testing
         "timm_vit_base_patch16_224", #""num_heads": 2,"#, "",
         "num_features is 16, expected a multiple of num_heads of vit_base_patch16_224 (not given), 12"
       ),
+      (
+        "timm_vit_base_patch16_224", #""global_pool": "token""#, #""global_pool": "avg""#,
+        "tensor fc_norm.weight: missing, but fc_norm is not given, that is, true with global_pool avg in "
+      ),
+      (
+        "timm_vit_base_patch16_224", #""mlp_ratio": 2"#, #""fc_norm": true"#,
+        "tensor fc_norm.weight: missing, but fc_norm is true in "
+      ),
+      (
+        "timm_vit_medium_patch16_reg4_gap_256", #""global_pool": "avg""#, #""global_pool": "token""#,
+        "fc_norm is not given, that is, false with global_pool token, but the tensor fc_norm.weight is there"
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
@@ -212,6 +224,16 @@ import Testing
        "model_args": {"img_size": 16, "patch_size": 4, "embed_dim": \(width), "depth": 2, "mlp_ratio": 2}}
       """
     #expect(try ModelConfig(path: folder.write(text.utf8, to: "config.json")).headCount == heads)
+  }
+
+  @Test("a mean without fc_norm is read where model_args say so")
+  func meanWithoutPooledNorm() throws {
+    let changes = [
+      (#""global_pool": "token""#, #""global_pool": "avg""#),
+      (#""mlp_ratio": 2"#, #""fc_norm": false, "mlp_ratio": 2"#),
+    ]
+    let model = try open("timm_vit_base_patch16_224", "config.json", changes)
+    #expect(model.config.classifier == .patchMean && model.config.finalNorm == .beforePooling)
   }
 
   @Test("of a checkpoint, too, the architecture tells the number of heads")

@@ -219,6 +219,20 @@ import Testing
     )
   }
 
+  @Test("of two norms the one that the configuration does without is left out")
+  func twoNorms() throws {
+    // The first norm of a block has the shapes of an fc_norm.
+    let path = try renaming("timm_vit_base_patch16_224") {
+      $0.hasPrefix("blocks.1.norm1.") ? $0.replacing("blocks.1.norm1.", with: "fc_norm.") : $0
+    }
+    let message = try #require(problem(path))
+    #expect(
+      message.hasSuffix(
+        "fc_norm is not given, that is, false with global_pool token, but the tensor fc_norm.weight is there: "
+          + "--ignore 'fc_norm.*' leaves it out"), "\(message)")
+    #expect(problem(path, ignoring: ["fc_norm.*"])?.contains("tensor blocks.1.norm1.weight: ") == true)
+  }
+
   @Test("a checkpoint without configuration is told of all that it lacks at once")
   func heads() throws {
     let path = try renaming("timm_vit_so150m_patch16_reg4_gap_256") { $0 == "reg_token" ? "ema.\($0)" : $0 }

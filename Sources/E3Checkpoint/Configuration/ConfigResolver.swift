@@ -160,12 +160,23 @@ struct ConfigResolver {
       guard let found = facts.parts[part], given.isThere != found.isThere else { continue }
       guard given.isThere, let evidence else {
         throw FileError(
-          file: document.file, problem: "\(given.reason), but the tensor \(found.example) is there")
+          file: document.file,
+          problem: "\(given.reason), but the tensor \(found.example) is there\(adviceToIgnore(part, found))")
       }
       throw FileError(
         file: evidence.checkpoint.path, tensor: found.example,
         problem: "missing, but \(given.reason) in \(document.file)")
     }
+  }
+
+  /// Where the file has both norms, the option that leaves out the one that the configuration does without.
+  private func adviceToIgnore(_ part: OptionalPart, _ found: NamingFacts.Part) -> String {
+    guard part == .pooledNorm, let checkpoint = evidence?.checkpoint else { return "" }
+    let layer = found.example.prefix(upTo: found.example.lastIndex(of: ".") ?? found.example.endIndex)
+    let other = layer.dropLast("fc_norm".count) + "norm.weight"
+    guard checkpoint.otherNames.contains(String(other)) else { return "" }
+    let names = ["\(layer).weight", "\(layer).bias"].filter { checkpoint.storedShape(of: $0) != nil }
+    return ": \(checkpoint.ignoring(names)) leaves it out"
   }
 
   private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {

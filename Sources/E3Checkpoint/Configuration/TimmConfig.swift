@@ -39,10 +39,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   try addPooling(try root.text("global_pool"), to: &document, root)
   if let arguments = try root.object("model_args") { try addArguments(arguments, to: &document) }
-  // Only a mean has it.
-  if let classifier = document.classifier, classifier != .patchMean, classifier != .gap {
-    document.parts[.pooledNorm] = nil
-  }
+  addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
   return document
@@ -139,6 +136,16 @@ private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ ro
   case "map"?: document.classifier = .map
   case let pool?: throw root.fault("global_pool", "\"\(pool)\"", "one of \"token\", \"avg\", \"map\"")
   }
+}
+
+/// Without the field a mean is normalised behind the pooling, and everything else before it; some architectures do
+/// without for a mean, too.
+private func addPooledNorm(to document: inout ConfigDocument, isGiven: Bool) {
+  guard !isGiven, let classifier = document.classifier else { return }
+  let isMean = classifier == .patchMean || classifier == .gap
+  guard !isMean || document.parts[.pooledNorm] == nil else { return }
+  let pool = isMean ? "avg" : classifier == .map ? "map" : "token"
+  document.parts[.pooledNorm] = (isMean, "fc_norm is not given, that is, \(isMean) with global_pool \(pool)")
 }
 
 /// Arguments that differ from the architecture's own.
