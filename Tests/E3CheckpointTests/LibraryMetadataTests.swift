@@ -55,6 +55,47 @@ import Testing
     #expect(try !open("hf_Dinov2ForImageClassification").notes.contains { $0.contains("rounded") })
   }
 
+  @Test(
+    "without resample the filter is the default of the processor, and that is said",
+    arguments: [
+      ("hf_ViTForImageClassification", 2, "", "", "bilinear is taken, as ViTImageProcessor has"),
+      ("hf_ViTForImageClassification", 2, "ViTImageProcessor", "DeiTFeatureExtractor", "bicubic is taken, as DeiT"),
+      ("hf_ViTForImageClassification", 2, #""image_processor_type""#, #""_type""#, "bilinear is taken, as ViTImage"),
+      ("hf_Dinov2ForImageClassification", 3, "", "", "bicubic is taken, as BitImageProcessor has"),
+      ("hf_Dinov2ForImageClassification", 3, #""image_processor_type""#, #""_type""#, "bicubic is taken, as BitImage"),
+      ("hf_Dinov2ForImageClassification", 3, "BitImageProcessor", "CLIPFeatureExtractor", "bicubic is taken, as CLIP"),
+    ])
+  func defaultFilter(_ name: String, _ number: Int, _ old: String, _ new: String, _ expected: String) throws {
+    var changes = [("\"resample\": \(number)", "\"_resample\": \(number)")]
+    if new.hasPrefix("DeiT") { changes.append((#""do_resize""#, #""do_center_crop": false, "do_resize""#)) }
+    if !old.isEmpty { changes.append((old, new)) }
+    let model = try open(name, "preprocessor_config.json", changes)
+    #expect(model.preprocessing?.filter.rawValue == String(expected.prefix { $0 != " " }))
+    #expect(model.notes.contains { $0.contains("resample is missing: \(expected)") }, "\(model.notes)")
+    #expect(try !open(name).notes.contains { $0.contains("resample") })
+  }
+
+  @Test("what a processor of an unknown type leaves out is refused, and one number for its size")
+  func unknownProcessor() throws {
+    let size = "\"size\": {\n    \"height\": 16,\n    \"width\": 16\n  }"
+    func problem(_ changes: [(String, String)]) -> String? {
+      fault { _ = try open("hf_ViTForImageClassification", "preprocessor_config.json", changes) }
+    }
+    let other = ("ViTImageProcessor", "ViTHybridImageProcessor")
+    let unknown = #"image_processor_type "ViTHybridImageProcessor" is not known"#
+    #expect(problem([other]) == nil)
+    let filter = try #require(problem([other, (#""resample""#, #""_resample""#)]))
+    #expect(filter.contains("resample is missing, expected a number"), "\(filter)")
+    #expect(filter.contains("the default of \(unknown)"), "\(filter)")
+    let sides = try #require(problem([other, (size, #""size": 16"#)]))
+    #expect(sides.contains("size is 16, expected height and width, or shortest_edge: "), "\(sides)")
+    #expect(sides.contains("what one number means for \(unknown)"), "\(sides)")
+    #expect(problem([(size, #""size": 16"#)]) == nil)
+    // A Bit processor takes it for the shorter side, which needs a crop.
+    let bit = try #require(problem([("ViTImageProcessor", "BitImageProcessor"), (size, #""size": 16"#)]))
+    #expect(bit.contains("crop_size is missing"), "\(bit)")
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(
@@ -256,6 +297,7 @@ import Testing
       (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
       (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
+      (#""resample": 2"#, #""resample": null"#, "resample is null, expected a number from 0 to 5"),
       (#""height": 16"#, #""height": 24"#, "images of 24x16, expected image_size of the model, 16x16"),
       (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),
       (#""image_std""#, #""_std""#, "image_mean and image_std are missing"),
