@@ -277,6 +277,20 @@ import Testing
     #expect(model.config.classifier == .patchMean && model.config.finalNorm == .beforePooling)
   }
 
+  @Test("images that timm would pad to whole patches are refused")
+  func padding() throws {
+    let name = "timm_vit_base_patch16_224"
+    let pads = (#""mlp_ratio": 2"#, #""dynamic_img_pad": true, "mlp_ratio": 2"#)
+    #expect(try open(name, "config.json", [pads]).config.imageHeight == 16)
+    let odd = ("\"img_size\": [\n      16,", "\"img_size\": [\n      18,")
+    #expect(try open(name, "config.json", [odd]).config.gridHeight == 4)
+    let message = try #require(fault { _ = try open(name, "config.json", [pads, odd]) })
+    #expect(
+      message.hasSuffix(
+        "config.json: dynamic_img_pad is true, but images of 18x16 are not padded to patches of 4x4 here: --image-size "
+          + "takes multiples of them"), "\(message)")
+  }
+
   @Test("of a checkpoint, too, the architecture tells the number of heads")
   func headCountOfCheckpoint() throws {
     let model = try open("timm_vit_medium_patch16_reg4_gap_256", "config.json", [(#""num_heads": 2,"#, "")])

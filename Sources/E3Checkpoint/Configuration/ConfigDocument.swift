@@ -14,6 +14,8 @@ struct ConfigDocument {
   var imageSize: [Int]?
   /// Size of the images that the model is run with, where it is not that of its position embedding.
   var runSize: Grid?
+  /// Whether images are padded to whole patches, which is not done here.
+  var padsImages = false
   var channels: Int?
   var patchSize: [Int]?
   var hiddenSize: Int?

@@ -159,6 +159,7 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   ])
   document.imageSize = try arguments.sides("img_size") ?? document.imageSize
   document.patchSize = try arguments.sides("patch_size")
+  document.padsImages = try arguments.bool("dynamic_img_pad") ?? false
   document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
   if let count = try arguments.size("num_heads") {
