@@ -116,6 +116,29 @@ import Testing
     #expect(try model.values(of: ParameterNames.positionEmbedding).count == 31 * 16)
   }
 
+  @Test(
+    "as many positions as a square has are Dinov2's for a square, whatever image_size says, and resized",
+    arguments: ["hf_Dinov2ForImageClassification", "hf_Dinov2WithRegistersForImageClassification"])
+  func dinov2Square(_ name: String) throws {
+    let (temporary, positions) = (try TemporaryFolder(), ParameterNames.positionEmbedding)
+    try temporary.write(contents(of: "\(Self.folder)/\(name)/model.safetensors"), to: "model.safetensors")
+    let text = String(decoding: try contents(of: "\(Self.folder)/\(name)/config.json"), as: UTF8.self)
+    try #require(text.contains(#""image_size": 16,"#))
+    try temporary.write(text.replacing(#""image_size": 16,"#, with: #""image_size": [8, 32],"#), to: "config.json")
+    let model = try SourceModel(checkpoint: temporary.path, config: nil)
+    #expect(model.config.gridHeight == 2 && model.config.gridWidth == 8)
+    let note = "image_size is 8x32: its 16 positions are taken for those of 4x4 patches and resized"
+    #expect(model.notes.contains { $0.hasSuffix("\(note), as transformers does") }, "\(model.notes)")
+    var options = ModelOptions()
+    options.imageSize = (8, 32)
+    let resized = try SourceModel(checkpoint: "\(Self.folder)/\(name)", config: nil, options: options)
+    #expect(try model.values(of: positions) == resized.values(of: positions))
+    // Its processor may make other images.
+    let square = try open(name, "config.json", [(#""image_size": 16,"#, #""image_size": [8, 32],"#)])
+    #expect(try square.values(of: positions) == open(name).values(of: positions))
+    #expect(square.notes.contains { $0.hasSuffix("images are 16x16: positions are resized to them") })
+  }
+
   @Test("labels come from id2label, unless nobody gave names")
   func labels() throws {
     #expect(try open("hf_ViTForImageClassification").labels == (0..<5).map { "kind \($0)" })

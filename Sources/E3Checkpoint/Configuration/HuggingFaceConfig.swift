@@ -17,6 +17,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   let isDinov2 = type.hasPrefix("dinov2")
   document.imageSize = try root.sides("image_size") ?? [224, 224]
   document.patchSize = try root.sides("patch_size") ?? [16, 16]
+  if isDinov2 { readSquarePositions(&document) }
   document.channels = try root.size("num_channels", in: [1, 3]) ?? 3
   let hidden = try root.size("hidden_size") ?? 768
   document.hiddenSize = hidden
@@ -56,19 +57,35 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
     document.preprocessing = preprocessing
     let crop = preprocessing.crop
-    if document.imageSize != [crop.height, crop.width] {
+    let expected = document.runSize.map { [$0.height, $0.width] } ?? document.imageSize ?? []
+    if expected != [crop.height, crop.width] {
       // Dinov2 resizes its positions to every image; the others refuse one of another size.
       guard isDinov2 else {
         throw FileError(
           file: file.path,
           problem: "images of \(crop.height)x\(crop.width), expected image_size of the model, "
-            + "\((document.imageSize ?? []).map(String.init).joined(separator: "x"))")
+            + "\(expected.map(String.init).joined(separator: "x"))")
       }
       document.runSize = crop
       document.notes.append("\(file.path): images are \(crop.height)x\(crop.width): positions are resized to them")
     }
   }
   return document
+}
+
+/// Dinov2 takes as many positions as a square has for those of a square, and resizes them to the images that are none.
+///
+/// Source: src/transformers/models/dinov2/modeling_dinov2.py, interpolate_pos_encoding.
+private func readSquarePositions(_ document: inout ConfigDocument) {
+  guard let sides = document.imageSize, let patches = document.patchSize, sides[0] != sides[1] else { return }
+  let (image, patch) = (Grid(height: sides[0], width: sides[1]), Grid(height: patches[0], width: patches[1]))
+  let grid = image.patches(of: patch)
+  guard grid.height != grid.width, let square = Grid(square: grid.count) else { return }
+  document.imageSize = [square.height * patch.height, square.width * patch.width]
+  document.runSize = image
+  document.notes.append(
+    "\(document.file): image_size is \(image.height)x\(image.width): its \(grid.count) positions are taken for those "
+      + "of \(square.height)x\(square.width) patches and resized, as transformers does")
 }
 
 /// Fields that say what the model is.
