@@ -31,7 +31,7 @@ private struct PickleText {
   /// A tensor as `torch.save` describes it.
   static func tensor(
     key: String = "0", size: Int32 = 6, offset: Int32 = 0, shape: [Int32] = [2, 3], strides: [Int32] = [3, 1],
-    storage: String = "FloatStorage"
+    storage: String = "FloatStorage", metadata: PickleText? = nil
   ) -> PickleText {
     let place = tuple([text("storage"), global("torch", storage), text(key), text("cpu"), integer(size)])
     return call(
@@ -39,7 +39,7 @@ private struct PickleText {
       [
         place + raw([UInt8(ascii: "Q")]), integer(offset), tuple(shape.map(integer)), tuple(strides.map(integer)),
         raw([0x89]), raw([UInt8(ascii: "}")]),
-      ])
+      ] + [metadata].compactMap { $0 })
   }
 }
 
@@ -74,6 +74,24 @@ private struct PickleText {
     #expect(try checkpoint.read("row") == [3, 4, 5] && checkpoint.read("one") == [5])
     #expect(try checkpoint.read("inner.b") == [0, 2, 3, 5] && checkpoint.read("none") == [])
     #expect(fault { _ = try checkpoint.read("flags") }?.contains("type torch.BoolStorage, expected float32") == true)
+  }
+
+  @Test("a tensor whose metadata change its values is refused where it is used")
+  func metadata() throws {
+    let flag = PickleText.dictionary([("neg", .raw([0x88]))])
+    let checkpoint = try open(
+      .dictionary([
+        ("a", .tensor(metadata: .raw([UInt8(ascii: "N")]))), ("b", .tensor(metadata: .dictionary([]))),
+        ("negative", .tensor(metadata: flag)), ("number", .tensor(metadata: .integer(1))),
+      ]))
+    #expect(try checkpoint.read("a") == [0, 1, 2, 3, 4, 5] && checkpoint.read("b") == [0, 1, 2, 3, 4, 5])
+    for name in ["negative", "number"] {
+      let message = try #require(fault { _ = try checkpoint.read(name) })
+      #expect(
+        message.hasSuffix(
+          "tensor \(name): has metadata that change its values (conj or neg): save tensor.resolve_conj().resolve_neg() "
+            + "in its place"), "\(message)")
+    }
   }
 
   @Test("a class or function that no tensor needs is refused by its name, and nothing is run")

@@ -115,6 +115,14 @@ private struct TorchReader {
     throw fault(name, "made by \(function) in a way that is not known")
   }
 
+  /// Whether nothing beside storage, offset, size and stride says what a tensor's values are: no bit for the conjugate
+  /// or the negative of what is stored, which metadata behind the other arguments set.
+  private func isPlain(_ metadata: PickleValue) -> Bool {
+    if case .none = metadata { return true }
+    if case .dictionary(let number)? = pickle.object(metadata) { return pickle.dictionaries[number].isEmpty }
+    return false
+  }
+
   /// A tensor of storage, offset, size and stride: arguments of `_rebuild_tensor_v2`; `v3` names the type as well.
   private func strided(_ arguments: [PickleValue], name: String, typed: Bool) throws(FileError) -> any TensorSource {
     guard arguments.count >= (typed ? 7 : 6), case .persistent(let storage)? = pickle.object(arguments[0]),
@@ -126,6 +134,12 @@ private struct TorchReader {
       case .text(let key) = storage[2], key.utf8.count <= 64, case .integer(let size) = storage[4]
     else { throw fault(name, "its storage is described in a way that is not known") }
     let typeName = typed ? pickle.global(arguments[6]) ?? "" : storageClass
+    guard arguments.dropFirst(typed ? 7 : 6).allSatisfy(isPlain) else {
+      return UnreadableTensor(
+        shape: shape,
+        problem: "has metadata that change its values (conj or neg): save tensor.resolve_conj().resolve_neg() in its "
+          + "place")
+    }
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
       let next = typeName.hasPrefix("torch.float8") ? ": save the model after model.float()" : ""
       return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16\(next)")
