@@ -219,6 +219,23 @@ import Testing
     )
   }
 
+  @Test(
+    "a head under another name is missed with the tensors that may be it",
+    arguments: [
+      ("timm_vit_base_patch16_224", "head.", "head.1.", "head.1.bias, head.1.weight"),
+      ("timm_vit_base_patch16_224", "head.", "fc.", "fc.bias, fc.weight"),
+      ("hf_Dinov2ForImageClassification", "classifier.", "classifier.1.", "classifier.1.bias, classifier.1.weight"),
+      ("hf_Dinov2ForImageClassification", "dinov2.", "backbone.", "classifier.bias, classifier.weight"),
+    ])
+  func renamedHead(_ library: String, _ old: String, _ new: String, _ names: String) throws {
+    let path = try renaming(library) { $0.hasPrefix(old) ? new + $0.dropFirst(old.count) : $0 }
+    let message = try #require(problem(path))
+    #expect(
+      message.contains("head/kernel: missing: a backbone without")
+        && message.hasSuffix("if it is in \(names), rename it to that; else e3-train fit --head new trains one"),
+      "\(message)")
+  }
+
   @Test("of two norms the one that the configuration does without is left out")
   func twoNorms() throws {
     // The first norm of a block has the shapes of an fc_norm.

@@ -273,9 +273,15 @@ struct ConfigResolver {
       document.isThere || evidence.layerCount > 0
     {
       guard options.needsHead else { return 0 }
+      // What the model has no place for may be the head under another name.
+      let others = evidence.checkpoint.otherNames
+      let more = others.count > 4 ? " and \(others.count - 4) more" : ""
       throw evidence.checkpoint.fault(
         ParameterNames.head.kernel,
-        "missing: a backbone without classification head cannot be packed; e3-train fit --head new trains one")
+        "missing: a backbone without classification head cannot be packed; "
+          + (others.isEmpty
+            ? "" : "if it is in \(others.prefix(4).joined(separator: ", "))\(more), rename it to that; else ")
+          + "e3-train fit --head new trains one")
     }
     return try agree(
       document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1
