@@ -28,6 +28,8 @@ struct ConfigDocument {
   var classifier: ModelConfig.Classifier?
   var hasClassToken: Bool?
   var registerTokens: Int?
+  /// What the library calls the only register, where it is not what others are called.
+  var registerName: String?
   var finalNorm: ModelConfig.FinalNorm?
   var activation: ModelConfig.Activation?
   var layerNormEpsilon: Float?

@@ -211,6 +211,13 @@ struct ConfigResolver {
     let name = ParameterNames.registers
     var registers = 0
     if evidence.has(name) { registers = try evidence.extent(of: name, axes: ["1", "registers", "hidden"], axis: 1) }
+    if let own = document.registerName, registers == 0, given == 1 {
+      let other = evidence.checkpoint.fileName(of: name)
+      let folder = other.lastIndex(of: ".").map { String(other[...$0]) } ?? ""
+      throw FileError(
+        file: evidence.checkpoint.path, tensor: folder + own,
+        problem: "missing, but the model of \(document.file) has it")
+    }
     if let given, given != registers {
       throw evidence.checkpoint.misfit(
         name, "\(registers) register tokens, expected \(given) as in \(document.file)")

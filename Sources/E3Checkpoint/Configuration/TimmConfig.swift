@@ -21,6 +21,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.headCount = architecture.headCount
   if architecture.headCount != nil { document.names.headCount = "num_heads of \(name) (not given)" }
   document.registerTokens = architecture.registerTokens
+  document.registerName = architecture.isDistilled ? "dist_token" : nil
   document.layerCount = architecture.layerCount
   document.parts = architecture.parts
   document.hiddenSize = try root.size("num_features")
@@ -67,6 +68,7 @@ private struct TimmArchitecture {
   var layerCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
   var registerTokens: Int
+  var isDistilled: Bool
   /// Where `model_args` do not say otherwise.
   var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
 
@@ -96,7 +98,8 @@ private struct TimmArchitecture {
     headCount = Self.headCount(name, contains)
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
-    registerTokens = registers ?? (contains("distilled") ? 1 : 0)
+    isDistilled = contains("distilled")
+    registerTokens = registers ?? (isDistilled ? 1 : 0)
     // Where the name does not say for certain that there is such a part, it may be there or not.
     let isEarlyGap = contains("gap") && registers == nil
     parts[.outputBias] = (true, "\(name) has proj_bias")
