@@ -309,6 +309,7 @@ import Testing
     #expect(checkpoint.ignoring(["aux_head.bias"]) == "--ignore 'aux_head.bias'")
     #expect(
       UnusedTensors.reason("rng") == "training state" && UnusedTensors.reason("cuda_rng_state") == "training state")
+    #expect(UnusedTensors.reason("n_averaged") == "counter" && UnusedTensors.reason("swa.n_averaged") == "counter")
     #expect(UnusedTensors.reason("blocks.0.norm1.weight") == nil)
   }
 }

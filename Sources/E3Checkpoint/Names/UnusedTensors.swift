@@ -44,7 +44,8 @@ enum UnusedTensors {
 
   /// By the last part of the name.
   private static let leaves: [String: String] = [
-    "num_batches_tracked": "counter", "num_updates": "counter", "position_ids": "index table", "mask": "mask",
+    "num_batches_tracked": "counter", "num_updates": "counter", "n_averaged": "counter", "position_ids": "index table",
+    "mask": "mask",
     "masks": "mask", "attn_mask": "mask", "mask_token": "mask for training",
   ]
 }
