@@ -63,12 +63,18 @@ private struct PickleText {
       .dictionary([
         ("a", .tensor()), ("transposed", .tensor(shape: [3, 2], strides: [1, 3])),
         ("row", .tensor(offset: 3, shape: [3], strides: [1])), ("one", .tensor(offset: 5, shape: [], strides: [])),
-        ("none", .tensor(shape: [0, 4], strides: [4, 1])),
+        ("none", .tensor(shape: [0, 4], strides: [4, 1])), ("same", .tensor(offset: 4, shape: [7], strides: [0])),
+        ("rows", .tensor(offset: 3, shape: [2, 3], strides: [0, 1])),
         ("inner", .dictionary([("b", .tensor(shape: [2, 2], strides: [3, 2])), ("text", .text("x"))])),
         ("half", .tensor(key: "0", size: 12, shape: [2], strides: [1], storage: "HalfStorage")),
         ("flags", .tensor(storage: "BoolStorage")),
       ]))
-    #expect(checkpoint.tensorNames == ["a", "flags", "half", "inner.b", "none", "one", "row", "transposed"])
+    #expect(
+      checkpoint.tensorNames == [
+        "a", "flags", "half", "inner.b", "none", "one", "row", "rows", "same", "transposed",
+      ])
+    #expect(try checkpoint.read("same") == [Float](repeating: 4, count: 7))
+    #expect(try checkpoint.read("rows") == [3, 4, 5, 3, 4, 5])
     #expect(try checkpoint.read("a") == [0, 1, 2, 3, 4, 5])
     #expect(try checkpoint.read("transposed") == [0, 3, 1, 4, 2, 5])
     #expect(try checkpoint.read("row") == [3, 4, 5] && checkpoint.read("one") == [5])
@@ -127,8 +133,13 @@ private struct PickleText {
     arguments: [
       (PickleText.tensor(offset: 1), "leaves its storage of 6 elements"),
       (.tensor(shape: [2, 3], strides: [4, 1]), "leaves its storage"),
+      (
+        .tensor(shape: [1 << 30, 1 << 20], strides: [0, 0]), "repeats the 6 elements of its storage to 112589990684262"
+      ),
+      (.tensor(shape: [(1 << 24) + 7], strides: [0]), "to 16777223, expected at most 16777216 more in all tensors"),
       (.tensor(shape: [1 << 30, 1 << 30], strides: [0, 0]), "leaves its storage"),
-      (.tensor(shape: [7], strides: [0]), "leaves its storage"),
+      (.tensor(offset: 6, shape: [2], strides: [0]), "leaves its storage"),
+      (.tensor(offset: 3, shape: [2, 4], strides: [0, 1]), "leaves its storage"),
       (.tensor(shape: [2], strides: [-1]), "leaves its storage"),
       (.tensor(offset: -1, shape: [1], strides: [1]), "leaves its storage"),
       (.tensor(size: 7), "24 bytes in its storage, expected 7 elements"),

@@ -37,6 +37,9 @@ private struct TorchReader {
   let pickle: Pickle
   let members: [String: ZipArchive.Member]
   var tensors: [String: any TensorSource] = [:]
+  /// Most elements that all tensors together have beyond those of their storages.
+  private static let repeatedLimit = 1 << 24
+  private var repeated = 0
   private var visited = 0
   private var nameBytes = 0
 
@@ -93,7 +96,7 @@ private struct TorchReader {
     }
   }
 
-  private func tensor(
+  private mutating func tensor(
     _ function: String, _ arguments: [PickleValue], name: String, depth: Int = 0
   ) throws(FileError) -> any TensorSource {
     switch function {
@@ -124,7 +127,9 @@ private struct TorchReader {
   }
 
   /// A tensor of storage, offset, size and stride: arguments of `_rebuild_tensor_v2`; `v3` names the type as well.
-  private func strided(_ arguments: [PickleValue], name: String, typed: Bool) throws(FileError) -> any TensorSource {
+  private mutating func strided(
+    _ arguments: [PickleValue], name: String, typed: Bool
+  ) throws(FileError) -> any TensorSource {
     guard arguments.count >= (typed ? 7 : 6), case .persistent(let storage)? = pickle.object(arguments[0]),
       case .integer(let offset) = arguments[1], let shape = pickle.integers(arguments[2]),
       let strides = pickle.integers(arguments[3])
@@ -152,9 +157,17 @@ private struct TorchReader {
       throw fault(name, "\(member.size) bytes in its storage, expected \(size) elements of \(type.rawValue)")
     }
     guard shape.count == strides.count, isComputable(shape), offset >= 0, strides.allSatisfy({ $0 >= 0 }),
-      let count = elementCount(of: shape), count <= available, let last = lastElement(shape, strides, from: offset),
+      let count = elementCount(of: shape), let last = lastElement(shape, strides, from: offset),
       count == 0 || last < available
     else { throw fault(name, "shape \(shape) with strides \(strides) leaves its storage of \(available) elements") }
+    // An expanded tensor repeats its elements, but a small file shall not become a large model.
+    repeated += max(0, count - available)
+    guard repeated <= Self.repeatedLimit else {
+      throw fault(
+        name,
+        "repeats the \(available) elements of its storage to \(count), expected at most \(Self.repeatedLimit) more in "
+          + "all tensors together")
+    }
     let elements = MappedElements(
       file: file, byteOffset: member.stored.lowerBound + (count == 0 ? 0 : offset) * type.size, elementType: type)
     return isContiguous(shape, strides)
