@@ -55,6 +55,47 @@ import Testing
     #expect(try !open("hf_Dinov2ForImageClassification").notes.contains { $0.contains("rounded") })
   }
 
+  @Test(
+    "without resample the filter is the default of the processor, and that is said",
+    arguments: [
+      ("hf_ViTForImageClassification", 2, "", "", "bilinear is taken, as ViTImageProcessor has"),
+      ("hf_ViTForImageClassification", 2, "ViTImageProcessor", "DeiTFeatureExtractor", "bicubic is taken, as DeiT"),
+      ("hf_ViTForImageClassification", 2, #""image_processor_type""#, #""_type""#, "bilinear is taken, as ViTImage"),
+      ("hf_Dinov2ForImageClassification", 3, "", "", "bicubic is taken, as BitImageProcessor has"),
+      ("hf_Dinov2ForImageClassification", 3, #""image_processor_type""#, #""_type""#, "bicubic is taken, as BitImage"),
+      ("hf_Dinov2ForImageClassification", 3, "BitImageProcessor", "CLIPFeatureExtractor", "bicubic is taken, as CLIP"),
+    ])
+  func defaultFilter(_ name: String, _ number: Int, _ old: String, _ new: String, _ expected: String) throws {
+    var changes = [("\"resample\": \(number)", "\"_resample\": \(number)")]
+    if new.hasPrefix("DeiT") { changes.append((#""do_resize""#, #""do_center_crop": false, "do_resize""#)) }
+    if !old.isEmpty { changes.append((old, new)) }
+    let model = try open(name, "preprocessor_config.json", changes)
+    #expect(model.preprocessing?.filter.rawValue == String(expected.prefix { $0 != " " }))
+    #expect(model.notes.contains { $0.contains("resample is missing: \(expected)") }, "\(model.notes)")
+    #expect(try !open(name).notes.contains { $0.contains("resample") })
+  }
+
+  @Test("what a processor of an unknown type leaves out is refused, and one number for its size")
+  func unknownProcessor() throws {
+    let size = "\"size\": {\n    \"height\": 16,\n    \"width\": 16\n  }"
+    func problem(_ changes: [(String, String)]) -> String? {
+      fault { _ = try open("hf_ViTForImageClassification", "preprocessor_config.json", changes) }
+    }
+    let other = ("ViTImageProcessor", "ViTHybridImageProcessor")
+    let unknown = #"image_processor_type "ViTHybridImageProcessor" is not known"#
+    #expect(problem([other]) == nil)
+    let filter = try #require(problem([other, (#""resample""#, #""_resample""#)]))
+    #expect(filter.contains("resample is missing, expected a number"), "\(filter)")
+    #expect(filter.contains("the default of \(unknown)"), "\(filter)")
+    let sides = try #require(problem([other, (size, #""size": 16"#)]))
+    #expect(sides.contains("size is 16, expected height and width, or shortest_edge: "), "\(sides)")
+    #expect(sides.contains("what one number means for \(unknown)"), "\(sides)")
+    #expect(problem([(size, #""size": 16"#)]) == nil)
+    // A Bit processor takes it for the shorter side, which needs a crop.
+    let bit = try #require(problem([("ViTImageProcessor", "BitImageProcessor"), (size, #""size": 16"#)]))
+    #expect(bit.contains("crop_size is missing"), "\(bit)")
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(
@@ -73,6 +114,29 @@ import Testing
     #expect(model.config.imageHeight == 24 && model.config.imageWidth == 20 && model.config.tokenCount == 31)
     #expect(model.notes.contains { $0.hasSuffix("images are 24x20: positions are resized to them") })
     #expect(try model.values(of: ParameterNames.positionEmbedding).count == 31 * 16)
+  }
+
+  @Test(
+    "as many positions as a square has are Dinov2's for a square, whatever image_size says, and resized",
+    arguments: ["hf_Dinov2ForImageClassification", "hf_Dinov2WithRegistersForImageClassification"])
+  func dinov2Square(_ name: String) throws {
+    let (temporary, positions) = (try TemporaryFolder(), ParameterNames.positionEmbedding)
+    try temporary.write(contents(of: "\(Self.folder)/\(name)/model.safetensors"), to: "model.safetensors")
+    let text = String(decoding: try contents(of: "\(Self.folder)/\(name)/config.json"), as: UTF8.self)
+    try #require(text.contains(#""image_size": 16,"#))
+    try temporary.write(text.replacing(#""image_size": 16,"#, with: #""image_size": [8, 32],"#), to: "config.json")
+    let model = try SourceModel(checkpoint: temporary.path, config: nil)
+    #expect(model.config.gridHeight == 2 && model.config.gridWidth == 8)
+    let note = "image_size is 8x32: its 16 positions are taken for those of 4x4 patches and resized"
+    #expect(model.notes.contains { $0.hasSuffix("\(note), as transformers does") }, "\(model.notes)")
+    var options = ModelOptions()
+    options.imageSize = (8, 32)
+    let resized = try SourceModel(checkpoint: "\(Self.folder)/\(name)", config: nil, options: options)
+    #expect(try model.values(of: positions) == resized.values(of: positions))
+    // Its processor may make other images.
+    let square = try open(name, "config.json", [(#""image_size": 16,"#, #""image_size": [8, 32],"#)])
+    #expect(try square.values(of: positions) == open(name).values(of: positions))
+    #expect(square.notes.contains { $0.hasSuffix("images are 16x16: positions are resized to them") })
   }
 
   @Test("labels come from id2label, unless nobody gave names")
@@ -186,6 +250,22 @@ import Testing
         "timm_vit_so150m_patch16_reg4_gap_256", #""mlp_ratio": 2"#, #""fc_norm": true"#,
         "tensor fc_norm.weight: missing, but fc_norm is true in "
       ),
+      (
+        "timm_vit_base_patch16_224", #""num_heads": 2,"#, "",
+        "num_features is 16, expected a multiple of num_heads of vit_base_patch16_224 (not given), 12"
+      ),
+      (
+        "timm_vit_base_patch16_224", #""global_pool": "token""#, #""global_pool": "avg""#,
+        "tensor fc_norm.weight: missing, but fc_norm is not given, that is, true with global_pool avg in "
+      ),
+      (
+        "timm_vit_base_patch16_224", #""mlp_ratio": 2"#, #""fc_norm": true"#,
+        "tensor fc_norm.weight: missing, but fc_norm is true in "
+      ),
+      (
+        "timm_vit_medium_patch16_reg4_gap_256", #""global_pool": "avg""#, #""global_pool": "token""#,
+        "fc_norm is not given, that is, false with global_pool token, but the tensor fc_norm.weight is there"
+      ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
@@ -194,11 +274,67 @@ import Testing
   }
 
   @Test(
+    "timm's architecture tells the number of heads, whatever width model_args give",
+    arguments: [
+      ("vit_base_patch16_224", 384, 12), ("vit_tiny_patch16_224", 384, 3), ("deit3_small_patch16_224", 192, 6),
+      ("flexivit_large", 768, 16), ("vit_base_patch16_gap_224", 768, 16), ("vit_base_patch16_plus_240", 896, 14),
+      ("vit_giant_patch14_dinov2", 1536, 24), ("vit_giant_patch14_224", 1408, 16),
+      ("vit_so150m2_patch16_reg1_gap_256", 832, 13), ("vit_little_patch16_reg1_gap_256", 320, 5),
+    ])
+  func headCount(_ name: String, _ width: Int, _ heads: Int) throws {
+    let folder = try TemporaryFolder()
+    let text = """
+      {"architecture": "\(name)", "num_classes": 5, "num_features": \(width),
+       "model_args": {"img_size": 16, "patch_size": 4, "embed_dim": \(width), "depth": 2, "mlp_ratio": 2}}
+      """
+    #expect(try ModelConfig(path: folder.write(text.utf8, to: "config.json")).headCount == heads)
+  }
+
+  @Test("a mean without fc_norm is read where model_args say so")
+  func meanWithoutPooledNorm() throws {
+    let changes = [
+      (#""global_pool": "token""#, #""global_pool": "avg""#),
+      (#""mlp_ratio": 2"#, #""fc_norm": false, "mlp_ratio": 2"#),
+    ]
+    let model = try open("timm_vit_base_patch16_224", "config.json", changes)
+    #expect(model.config.classifier == .patchMean && model.config.finalNorm == .beforePooling)
+  }
+
+  @Test("images that timm would pad to whole patches are refused")
+  func padding() throws {
+    let name = "timm_vit_base_patch16_224"
+    let pads = (#""mlp_ratio": 2"#, #""dynamic_img_pad": true, "mlp_ratio": 2"#)
+    #expect(try open(name, "config.json", [pads]).config.imageHeight == 16)
+    let odd = ("\"img_size\": [\n      16,", "\"img_size\": [\n      18,")
+    #expect(try open(name, "config.json", [odd]).config.gridHeight == 4)
+    let message = try #require(fault { _ = try open(name, "config.json", [pads, odd]) })
+    #expect(
+      message.hasSuffix(
+        "config.json: dynamic_img_pad is true, but images of 18x16 are not padded to patches of 4x4 here: --image-size "
+          + "takes multiples of them"), "\(message)")
+  }
+
+  @Test("of a checkpoint, too, the architecture tells the number of heads")
+  func headCountOfCheckpoint() throws {
+    let model = try open("timm_vit_medium_patch16_reg4_gap_256", "config.json", [(#""num_heads": 2,"#, "")])
+    #expect(model.config.headCount == 8 && model.config.hiddenSize == 16)
+    #expect(!model.notes.contains { $0.contains("number of heads") }, "\(model.notes)")
+    // The name of a size that is not known leaves it to the width, and 16 is none that is usual.
+    let other = fault {
+      _ = try open(
+        "timm_vit_medium_patch16_reg4_gap_256", "config.json",
+        [(#""num_heads": 2,"#, ""), ("vit_medium_", "vit_middle_")])
+    }
+    #expect(other?.contains("nothing tells the number of heads") == true, "\(other ?? "none")")
+  }
+
+  @Test(
     "a processor that does something else is refused by its field",
     arguments: [
       (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
       (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
+      (#""resample": 2"#, #""resample": null"#, "resample is null, expected a number from 0 to 5"),
       (#""height": 16"#, #""height": 24"#, "images of 24x16, expected image_size of the model, 16x16"),
       (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),
       (#""image_std""#, #""_std""#, "image_mean and image_std are missing"),

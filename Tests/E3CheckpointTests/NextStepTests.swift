@@ -90,6 +90,9 @@ import Testing
     // Nor does it help to leave the rest of a head out.
     let distilled = self.problem("\(Self.library)/timm_deit_tiny_distilled_patch16_224", ignoring: ["*.head_dist.*"])
     #expect(distilled?.contains(".head_dist.weight: missing, but dist_token is there, for a second head") == true)
+    let undistilled = self.problem(
+      "\(Self.library)/timm_deit_tiny_distilled_patch16_224", ignoring: ["*.head_dist.*", "*.dist_token"])
+    #expect(undistilled?.contains(".dist_token: missing, but the model of ") == true, "\(undistilled ?? "none")")
   }
 
   @Test("layers that have no bias in any block get zeros, and that is said")
@@ -219,6 +222,37 @@ import Testing
     )
   }
 
+  @Test(
+    "a head under another name is missed with the tensors that may be it",
+    arguments: [
+      ("timm_vit_base_patch16_224", "head.", "head.1.", "head.1.bias, head.1.weight"),
+      ("timm_vit_base_patch16_224", "head.", "fc.", "fc.bias, fc.weight"),
+      ("hf_Dinov2ForImageClassification", "classifier.", "classifier.1.", "classifier.1.bias, classifier.1.weight"),
+      ("hf_Dinov2ForImageClassification", "dinov2.", "backbone.", "classifier.bias, classifier.weight"),
+    ])
+  func renamedHead(_ library: String, _ old: String, _ new: String, _ names: String) throws {
+    let path = try renaming(library) { $0.hasPrefix(old) ? new + $0.dropFirst(old.count) : $0 }
+    let message = try #require(problem(path))
+    #expect(
+      message.contains("head/kernel: missing: a backbone without")
+        && message.hasSuffix("if it is in \(names), rename it to that; else e3-train fit --head new trains one"),
+      "\(message)")
+  }
+
+  @Test("of two norms the one that the configuration does without is left out")
+  func twoNorms() throws {
+    // The first norm of a block has the shapes of an fc_norm.
+    let path = try renaming("timm_vit_base_patch16_224") {
+      $0.hasPrefix("blocks.1.norm1.") ? $0.replacing("blocks.1.norm1.", with: "fc_norm.") : $0
+    }
+    let message = try #require(problem(path))
+    #expect(
+      message.hasSuffix(
+        "fc_norm is not given, that is, false with global_pool token, but the tensor fc_norm.weight is there: "
+          + "--ignore 'fc_norm.*' leaves it out"), "\(message)")
+    #expect(problem(path, ignoring: ["fc_norm.*"])?.contains("tensor blocks.1.norm1.weight: ") == true)
+  }
+
   @Test("a checkpoint without configuration is told of all that it lacks at once")
   func heads() throws {
     let path = try renaming("timm_vit_so150m_patch16_reg4_gap_256") { $0 == "reg_token" ? "ema.\($0)" : $0 }
@@ -275,6 +309,7 @@ import Testing
     #expect(checkpoint.ignoring(["aux_head.bias"]) == "--ignore 'aux_head.bias'")
     #expect(
       UnusedTensors.reason("rng") == "training state" && UnusedTensors.reason("cuda_rng_state") == "training state")
+    #expect(UnusedTensors.reason("n_averaged") == "counter" && UnusedTensors.reason("swa.n_averaged") == "counter")
     #expect(UnusedTensors.reason("blocks.0.norm1.weight") == nil)
   }
 }

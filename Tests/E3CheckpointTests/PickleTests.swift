@@ -31,7 +31,7 @@ private struct PickleText {
   /// A tensor as `torch.save` describes it.
   static func tensor(
     key: String = "0", size: Int32 = 6, offset: Int32 = 0, shape: [Int32] = [2, 3], strides: [Int32] = [3, 1],
-    storage: String = "FloatStorage"
+    storage: String = "FloatStorage", metadata: PickleText? = nil
   ) -> PickleText {
     let place = tuple([text("storage"), global("torch", storage), text(key), text("cpu"), integer(size)])
     return call(
@@ -39,7 +39,7 @@ private struct PickleText {
       [
         place + raw([UInt8(ascii: "Q")]), integer(offset), tuple(shape.map(integer)), tuple(strides.map(integer)),
         raw([0x89]), raw([UInt8(ascii: "}")]),
-      ])
+      ] + [metadata].compactMap { $0 })
   }
 }
 
@@ -63,17 +63,41 @@ private struct PickleText {
       .dictionary([
         ("a", .tensor()), ("transposed", .tensor(shape: [3, 2], strides: [1, 3])),
         ("row", .tensor(offset: 3, shape: [3], strides: [1])), ("one", .tensor(offset: 5, shape: [], strides: [])),
-        ("none", .tensor(shape: [0, 4], strides: [4, 1])),
+        ("none", .tensor(shape: [0, 4], strides: [4, 1])), ("same", .tensor(offset: 4, shape: [7], strides: [0])),
+        ("rows", .tensor(offset: 3, shape: [2, 3], strides: [0, 1])),
         ("inner", .dictionary([("b", .tensor(shape: [2, 2], strides: [3, 2])), ("text", .text("x"))])),
         ("half", .tensor(key: "0", size: 12, shape: [2], strides: [1], storage: "HalfStorage")),
         ("flags", .tensor(storage: "BoolStorage")),
       ]))
-    #expect(checkpoint.tensorNames == ["a", "flags", "half", "inner.b", "none", "one", "row", "transposed"])
+    #expect(
+      checkpoint.tensorNames == [
+        "a", "flags", "half", "inner.b", "none", "one", "row", "rows", "same", "transposed",
+      ])
+    #expect(try checkpoint.read("same") == [Float](repeating: 4, count: 7))
+    #expect(try checkpoint.read("rows") == [3, 4, 5, 3, 4, 5])
     #expect(try checkpoint.read("a") == [0, 1, 2, 3, 4, 5])
     #expect(try checkpoint.read("transposed") == [0, 3, 1, 4, 2, 5])
     #expect(try checkpoint.read("row") == [3, 4, 5] && checkpoint.read("one") == [5])
     #expect(try checkpoint.read("inner.b") == [0, 2, 3, 5] && checkpoint.read("none") == [])
     #expect(fault { _ = try checkpoint.read("flags") }?.contains("type torch.BoolStorage, expected float32") == true)
+  }
+
+  @Test("a tensor whose metadata change its values is refused where it is used")
+  func metadata() throws {
+    let flag = PickleText.dictionary([("neg", .raw([0x88]))])
+    let checkpoint = try open(
+      .dictionary([
+        ("a", .tensor(metadata: .raw([UInt8(ascii: "N")]))), ("b", .tensor(metadata: .dictionary([]))),
+        ("negative", .tensor(metadata: flag)), ("number", .tensor(metadata: .integer(1))),
+      ]))
+    #expect(try checkpoint.read("a") == [0, 1, 2, 3, 4, 5] && checkpoint.read("b") == [0, 1, 2, 3, 4, 5])
+    for name in ["negative", "number"] {
+      let message = try #require(fault { _ = try checkpoint.read(name) })
+      #expect(
+        message.hasSuffix(
+          "tensor \(name): has metadata that change its values (conj or neg): save tensor.resolve_conj().resolve_neg() "
+            + "in its place"), "\(message)")
+    }
   }
 
   @Test("a class or function that no tensor needs is refused by its name, and nothing is run")
@@ -109,8 +133,13 @@ private struct PickleText {
     arguments: [
       (PickleText.tensor(offset: 1), "leaves its storage of 6 elements"),
       (.tensor(shape: [2, 3], strides: [4, 1]), "leaves its storage"),
+      (
+        .tensor(shape: [1 << 30, 1 << 20], strides: [0, 0]), "repeats the 6 elements of its storage to 112589990684262"
+      ),
+      (.tensor(shape: [(1 << 24) + 7], strides: [0]), "to 16777223, expected at most 16777216 more in all tensors"),
       (.tensor(shape: [1 << 30, 1 << 30], strides: [0, 0]), "leaves its storage"),
-      (.tensor(shape: [7], strides: [0]), "leaves its storage"),
+      (.tensor(offset: 6, shape: [2], strides: [0]), "leaves its storage"),
+      (.tensor(offset: 3, shape: [2, 4], strides: [0, 1]), "leaves its storage"),
       (.tensor(shape: [2], strides: [-1]), "leaves its storage"),
       (.tensor(offset: -1, shape: [1], strides: [1]), "leaves its storage"),
       (.tensor(size: 7), "24 bytes in its storage, expected 7 elements"),

@@ -14,6 +14,8 @@ struct ConfigDocument {
   var imageSize: [Int]?
   /// Size of the images that the model is run with, where it is not that of its position embedding.
   var runSize: Grid?
+  /// Whether images are padded to whole patches, which is not done here.
+  var padsImages = false
   var channels: Int?
   var patchSize: [Int]?
   var hiddenSize: Int?
@@ -26,6 +28,8 @@ struct ConfigDocument {
   var classifier: ModelConfig.Classifier?
   var hasClassToken: Bool?
   var registerTokens: Int?
+  /// What the library calls the only register, where it is not what others are called.
+  var registerName: String?
   var finalNorm: ModelConfig.FinalNorm?
   var activation: ModelConfig.Activation?
   var layerNormEpsilon: Float?

@@ -51,6 +51,13 @@ extension ConfigResolver {
         file: document.file,
         problem: "images of \(image.height)x\(image.width), expected at most \(ConfigDocument.sideLimit)")
     }
+    let isWhole = image.height.isMultiple(of: patch.height) && image.width.isMultiple(of: patch.width)
+    guard isWhole || !document.padsImages else {
+      throw FileError(
+        file: document.file,
+        problem: "dynamic_img_pad is true, but images of \(image.height)x\(image.width) are not padded to patches of "
+          + "\(patch.height)x\(patch.width) here: --image-size takes multiples of them")
+    }
     return (source, leading, image)
   }
 

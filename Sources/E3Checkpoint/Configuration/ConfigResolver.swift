@@ -148,11 +148,9 @@ struct ConfigResolver {
         file: document.file,
         problem: "nothing tells the number of heads: give --config with {\"encoder\": {\"num_heads\": N}}")
     }
-    if !document.isThere || document.names.hiddenSize != "num_features" {
-      notes.append(
-        "\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of "
-          + "width \(hidden) have")
-    }
+    notes.append(
+      "\(evidence.checkpoint.path): nothing tells the number of heads: \(count) are taken, as ViTs of width \(hidden) "
+        + "have")
     return count
   }
 
@@ -162,12 +160,23 @@ struct ConfigResolver {
       guard let found = facts.parts[part], given.isThere != found.isThere else { continue }
       guard given.isThere, let evidence else {
         throw FileError(
-          file: document.file, problem: "\(given.reason), but the tensor \(found.example) is there")
+          file: document.file,
+          problem: "\(given.reason), but the tensor \(found.example) is there\(adviceToIgnore(part, found))")
       }
       throw FileError(
         file: evidence.checkpoint.path, tensor: found.example,
         problem: "missing, but \(given.reason) in \(document.file)")
     }
+  }
+
+  /// Where the file has both norms, the option that leaves out the one that the configuration does without.
+  private func adviceToIgnore(_ part: OptionalPart, _ found: NamingFacts.Part) -> String {
+    guard part == .pooledNorm, let checkpoint = evidence?.checkpoint else { return "" }
+    let layer = found.example.prefix(upTo: found.example.lastIndex(of: ".") ?? found.example.endIndex)
+    let other = layer.dropLast("fc_norm".count) + "norm.weight"
+    guard checkpoint.otherNames.contains(String(other)) else { return "" }
+    let names = ["\(layer).weight", "\(layer).bias"].filter { checkpoint.storedShape(of: $0) != nil }
+    return ": \(checkpoint.ignoring(names)) leaves it out"
   }
 
   private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {
@@ -202,6 +211,13 @@ struct ConfigResolver {
     let name = ParameterNames.registers
     var registers = 0
     if evidence.has(name) { registers = try evidence.extent(of: name, axes: ["1", "registers", "hidden"], axis: 1) }
+    if let own = document.registerName, registers == 0, given == 1 {
+      let other = evidence.checkpoint.fileName(of: name)
+      let folder = other.lastIndex(of: ".").map { String(other[...$0]) } ?? ""
+      throw FileError(
+        file: evidence.checkpoint.path, tensor: folder + own,
+        problem: "missing, but the model of \(document.file) has it")
+    }
     if let given, given != registers {
       throw evidence.checkpoint.misfit(
         name, "\(registers) register tokens, expected \(given) as in \(document.file)")
@@ -264,9 +280,15 @@ struct ConfigResolver {
       document.isThere || evidence.layerCount > 0
     {
       guard options.needsHead else { return 0 }
+      // What the model has no place for may be the head under another name.
+      let others = evidence.checkpoint.otherNames
+      let more = others.count > 4 ? " and \(others.count - 4) more" : ""
       throw evidence.checkpoint.fault(
         ParameterNames.head.kernel,
-        "missing: a backbone without classification head cannot be packed; e3-train fit --head new trains one")
+        "missing: a backbone without classification head cannot be packed; "
+          + (others.isEmpty
+            ? "" : "if it is in \(others.prefix(4).joined(separator: ", "))\(more), rename it to that; else ")
+          + "e3-train fit --head new trains one")
     }
     return try agree(
       document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1

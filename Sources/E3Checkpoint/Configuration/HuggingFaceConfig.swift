@@ -17,6 +17,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   let isDinov2 = type.hasPrefix("dinov2")
   document.imageSize = try root.sides("image_size") ?? [224, 224]
   document.patchSize = try root.sides("patch_size") ?? [16, 16]
+  if isDinov2 { readSquarePositions(&document) }
   document.channels = try root.size("num_channels", in: [1, 3]) ?? 3
   let hidden = try root.size("hidden_size") ?? 768
   document.hiddenSize = hidden
@@ -53,22 +54,38 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   if exists("\(folder)preprocessor_config.json") {
     let file = try MappedFile(path: "\(folder)preprocessor_config.json")
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
-    let preprocessing = try huggingFacePreprocessing(object, notes: &document.notes)
+    let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
     document.preprocessing = preprocessing
     let crop = preprocessing.crop
-    if document.imageSize != [crop.height, crop.width] {
+    let expected = document.runSize.map { [$0.height, $0.width] } ?? document.imageSize ?? []
+    if expected != [crop.height, crop.width] {
       // Dinov2 resizes its positions to every image; the others refuse one of another size.
       guard isDinov2 else {
         throw FileError(
           file: file.path,
           problem: "images of \(crop.height)x\(crop.width), expected image_size of the model, "
-            + "\((document.imageSize ?? []).map(String.init).joined(separator: "x"))")
+            + "\(expected.map(String.init).joined(separator: "x"))")
       }
       document.runSize = crop
       document.notes.append("\(file.path): images are \(crop.height)x\(crop.width): positions are resized to them")
     }
   }
   return document
+}
+
+/// Dinov2 takes as many positions as a square has for those of a square, and resizes them to the images that are none.
+///
+/// Source: src/transformers/models/dinov2/modeling_dinov2.py, interpolate_pos_encoding.
+private func readSquarePositions(_ document: inout ConfigDocument) {
+  guard let sides = document.imageSize, let patches = document.patchSize, sides[0] != sides[1] else { return }
+  let (image, patch) = (Grid(height: sides[0], width: sides[1]), Grid(height: patches[0], width: patches[1]))
+  let grid = image.patches(of: patch)
+  guard grid.height != grid.width, let square = Grid(square: grid.count) else { return }
+  document.imageSize = [square.height * patch.height, square.width * patch.width]
+  document.runSize = image
+  document.notes.append(
+    "\(document.file): image_size is \(image.height)x\(image.width): its \(grid.count) positions are taken for those "
+      + "of \(square.height)x\(square.width) patches and resized, as transformers does")
 }
 
 /// Fields that say what the model is.
@@ -127,11 +144,34 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
   if all.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = all }
 }
 
-/// The recipe of a `preprocessor_config.json`.
+/// Hugging Face's image processors whose defaults are known, by the first part of their classes' names.
+private enum ImageProcessor: String {
+  case vit = "ViT"
+  case deit = "DeiT"
+  case bit = "Bit"
+  case clip = "CLIP"
+
+  /// - Parameter type: the name of the class, in any version of the library.
+  init?(type: String) {
+    let ends = ["ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor"]
+    guard let end = ends.first(where: type.hasSuffix) else { return nil }
+    self.init(rawValue: String(type.dropLast(end.count)))
+  }
+
+  /// The one of a model whose `preprocessor_config.json` names none.
+  init(model: String) { self = model == "vit" ? .vit : model == "deit" ? .deit : .bit }
+
+  var filter: SourcePreprocessing.Filter { self == .vit ? .bilinear : .bicubic }
+  var crops: Bool { self != .vit }
+  /// Whether one number for the size is that of the shorter side, not of both.
+  var keepsRatio: Bool { self == .bit || self == .clip }
+}
+
+/// The recipe of a `preprocessor_config.json` beside a model of the type `model`.
 ///
 /// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
 private func huggingFacePreprocessing(
-  _ root: ConfigObject, notes: inout [String]
+  _ root: ConfigObject, of model: String, notes: inout [String]
 ) throws(FileError) -> SourcePreprocessing {
   try root.requireKnown([
     "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
@@ -141,7 +181,7 @@ private func huggingFacePreprocessing(
   ])
   let (processor, extractor) = (try root.text("image_processor_type"), try root.text("feature_extractor_type"))
   let type = processor ?? extractor ?? ""
-  let cropsByDefault = ["Bit", "DeiT", "CLIP"].contains { type.hasPrefix($0) }
+  let known = type.isEmpty ? ImageProcessor(model: model) : ImageProcessor(type: type)
   if try root.bool("do_pad") == true { throw root.fault("do_pad", "true", "false") }
   guard try root.bool("do_resize") ?? true else { throw root.fault("do_resize", "false", "true") }
   guard try root.bool("do_rescale") ?? true else { throw root.fault("do_rescale", "false", "true") }
@@ -149,14 +189,31 @@ private func huggingFacePreprocessing(
     throw root.fault("rescale_factor", "\(factor)", "1/255")
   }
   let filters: [SourcePreprocessing.Filter] = [.nearest, .lanczos, .bilinear, .bicubic, .box, .hamming]
-  let filter = filters[try root.size("resample", in: Array(filters.indices)) ?? 2]
+  let filter: SourcePreprocessing.Filter
+  if let number = try root.size("resample", in: Array(filters.indices)) {
+    filter = filters[number]
+  } else {
+    guard !root.has("resample") else { throw root.fault("resample", "null", "a number from 0 to 5") }
+    guard let known else {
+      throw root.fault(
+        "resample", "missing", "a number from 0 to 5: the default of image_processor_type \"\(type)\" is not known")
+    }
+    filter = known.filter
+    notes.append(
+      "\(root.file): resample is missing: \(filter.rawValue) is taken, as \(known.rawValue)ImageProcessor has by "
+        + "default")
+  }
 
   let resize: SourcePreprocessing.Resize
   switch root.json("size") {
   case .number?:
     let side = try root.size("size", maximum: ConfigDocument.sideLimit) ?? 0
-    resize =
-      type.hasPrefix("CLIP") || type.hasPrefix("Bit") ? .shorterSide(side) : .exact(Grid(height: side, width: side))
+    guard let known else {
+      throw root.fault(
+        "size", "\(side)",
+        "height and width, or shortest_edge: what one number means for image_processor_type \"\(type)\" is not known")
+    }
+    resize = known.keepsRatio ? .shorterSide(side) : .exact(Grid(height: side, width: side))
   case .object?:
     guard let size = try root.object("size") else { throw root.fault("size", "null", "an object") }
     try size.requireKnown(["height", "width", "shortest_edge"])
@@ -172,7 +229,7 @@ private func huggingFacePreprocessing(
   default: throw root.fault("size", "missing", "a size in pixels")
   }
 
-  let crops = try root.bool("do_center_crop") ?? cropsByDefault
+  let crops = try root.bool("do_center_crop") ?? known?.crops ?? false
   let crop: Grid
   if crops {
     if case .object? = root.json("crop_size"), let size = try root.object("crop_size"),

@@ -19,7 +19,9 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.activation = architecture.activation
   document.layerNormEpsilon = architecture.epsilon
   document.headCount = architecture.headCount
+  if architecture.headCount != nil { document.names.headCount = "num_heads of \(name) (not given)" }
   document.registerTokens = architecture.registerTokens
+  document.registerName = architecture.isDistilled ? "dist_token" : nil
   document.layerCount = architecture.layerCount
   document.parts = architecture.parts
   document.hiddenSize = try root.size("num_features")
@@ -38,10 +40,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   try addPooling(try root.text("global_pool"), to: &document, root)
   if let arguments = try root.object("model_args") { try addArguments(arguments, to: &document) }
-  // Only a mean has it.
-  if let classifier = document.classifier, classifier != .patchMean, classifier != .gap {
-    document.parts[.pooledNorm] = nil
-  }
+  addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
   return document
@@ -63,12 +62,13 @@ private let pretrainedFields: Set<String> = [
 private struct TimmArchitecture {
   var activation = ModelConfig.Activation.gelu
   var epsilon: Float = 1e-6
-  /// Nil where the width tells it.
+  /// Whatever width `model_args` give. Nil for a size that is not known.
   var headCount: Int?
   /// Nil for a size that is not known.
   var layerCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
   var registerTokens: Int
+  var isDistilled: Bool
   /// Where `model_args` do not say otherwise.
   var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
 
@@ -95,10 +95,11 @@ private struct TimmArchitecture {
       "mediumd": 20, "so150m2": 21, "large": 24, "so400m": 27, "huge": 32, "giant": 40, "giantopt": 40, "gigantic": 48,
     ]
     layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
-    headCount = name == "vit_base_patch16_gap_224" || contains("giantopt") ? 16 : nil
+    headCount = Self.headCount(name, contains)
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
-    registerTokens = registers ?? (contains("distilled") ? 1 : 0)
+    isDistilled = contains("distilled")
+    registerTokens = registers ?? (isDistilled ? 1 : 0)
     // Where the name does not say for certain that there is such a part, it may be there or not.
     let isEarlyGap = contains("gap") && registers == nil
     parts[.outputBias] = (true, "\(name) has proj_bias")
@@ -115,6 +116,19 @@ private struct TimmArchitecture {
       parts[.pooledNorm] = (hasPooledNorm, "\(name) has \(hasPooledNorm ? "" : "no ")fc_norm")
     }
   }
+
+  /// Source: timm/models/vision_transformer.py and deit.py, `num_heads`.
+  private static func headCount(_ name: String, _ contains: (String) -> Bool) -> Int? {
+    if name == "vit_base_patch16_gap_224" { return 16 }
+    if contains("plus") { return 14 }
+    if contains("giant"), ["dinov2", "tipsv2", "v3"].contains(where: contains) { return 24 }
+    let counts = [
+      "tiny": 3, "xsmall": 4, "wee": 4, "pwee": 4, "little": 5, "small": 6, "medium": 8, "mediumd": 8, "betwixt": 10,
+      "base": 12, "so150m2": 13, "so150m": 14, "large": 16, "intern300m": 16, "so400m": 16, "huge": 16, "giant": 16,
+      "giantopt": 16, "gigantic": 16,
+    ]
+    return name.split(separator: "_").dropFirst().first.flatMap { counts[String($0)] }
+  }
 }
 
 private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ root: ConfigObject) throws(FileError) {
@@ -125,6 +139,16 @@ private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ ro
   case "map"?: document.classifier = .map
   case let pool?: throw root.fault("global_pool", "\"\(pool)\"", "one of \"token\", \"avg\", \"map\"")
   }
+}
+
+/// Without the field a mean is normalised behind the pooling, and everything else before it; some architectures do
+/// without for a mean, too.
+private func addPooledNorm(to document: inout ConfigDocument, isGiven: Bool) {
+  guard !isGiven, let classifier = document.classifier else { return }
+  let isMean = classifier == .patchMean || classifier == .gap
+  guard !isMean || document.parts[.pooledNorm] == nil else { return }
+  let pool = isMean ? "avg" : classifier == .map ? "map" : "token"
+  document.parts[.pooledNorm] = (isMean, "fc_norm is not given, that is, \(isMean) with global_pool \(pool)")
 }
 
 /// Arguments that differ from the architecture's own.
@@ -138,9 +162,13 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
   ])
   document.imageSize = try arguments.sides("img_size") ?? document.imageSize
   document.patchSize = try arguments.sides("patch_size")
+  document.padsImages = try arguments.bool("dynamic_img_pad") ?? false
   document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
-  document.headCount = try arguments.size("num_heads") ?? document.headCount
+  if let count = try arguments.size("num_heads") {
+    document.headCount = count
+    document.names.headCount = "num_heads"
+  }
   document.layerCount =
     try arguments.size("depth", maximum: ConfigDocument.layerLimit) ?? document.layerCount
   if let ratio = try arguments.number("mlp_ratio"), let hidden = document.hiddenSize {

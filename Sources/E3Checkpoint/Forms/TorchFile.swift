@@ -37,6 +37,9 @@ private struct TorchReader {
   let pickle: Pickle
   let members: [String: ZipArchive.Member]
   var tensors: [String: any TensorSource] = [:]
+  /// Most elements that all tensors together have beyond those of their storages.
+  private static let repeatedLimit = 1 << 24
+  private var repeated = 0
   private var visited = 0
   private var nameBytes = 0
 
@@ -93,7 +96,7 @@ private struct TorchReader {
     }
   }
 
-  private func tensor(
+  private mutating func tensor(
     _ function: String, _ arguments: [PickleValue], name: String, depth: Int = 0
   ) throws(FileError) -> any TensorSource {
     switch function {
@@ -115,8 +118,18 @@ private struct TorchReader {
     throw fault(name, "made by \(function) in a way that is not known")
   }
 
+  /// Whether nothing beside storage, offset, size and stride says what a tensor's values are: no bit for the conjugate
+  /// or the negative of what is stored, which metadata behind the other arguments set.
+  private func isPlain(_ metadata: PickleValue) -> Bool {
+    if case .none = metadata { return true }
+    if case .dictionary(let number)? = pickle.object(metadata) { return pickle.dictionaries[number].isEmpty }
+    return false
+  }
+
   /// A tensor of storage, offset, size and stride: arguments of `_rebuild_tensor_v2`; `v3` names the type as well.
-  private func strided(_ arguments: [PickleValue], name: String, typed: Bool) throws(FileError) -> any TensorSource {
+  private mutating func strided(
+    _ arguments: [PickleValue], name: String, typed: Bool
+  ) throws(FileError) -> any TensorSource {
     guard arguments.count >= (typed ? 7 : 6), case .persistent(let storage)? = pickle.object(arguments[0]),
       case .integer(let offset) = arguments[1], let shape = pickle.integers(arguments[2]),
       let strides = pickle.integers(arguments[3])
@@ -126,6 +139,12 @@ private struct TorchReader {
       case .text(let key) = storage[2], key.utf8.count <= 64, case .integer(let size) = storage[4]
     else { throw fault(name, "its storage is described in a way that is not known") }
     let typeName = typed ? pickle.global(arguments[6]) ?? "" : storageClass
+    guard arguments.dropFirst(typed ? 7 : 6).allSatisfy(isPlain) else {
+      return UnreadableTensor(
+        shape: shape,
+        problem: "has metadata that change its values (conj or neg): save tensor.resolve_conj().resolve_neg() in its "
+          + "place")
+    }
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
       let next = typeName.hasPrefix("torch.float8") ? ": save the model after model.float()" : ""
       return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16\(next)")
@@ -138,9 +157,17 @@ private struct TorchReader {
       throw fault(name, "\(member.size) bytes in its storage, expected \(size) elements of \(type.rawValue)")
     }
     guard shape.count == strides.count, isComputable(shape), offset >= 0, strides.allSatisfy({ $0 >= 0 }),
-      let count = elementCount(of: shape), count <= available, let last = lastElement(shape, strides, from: offset),
+      let count = elementCount(of: shape), let last = lastElement(shape, strides, from: offset),
       count == 0 || last < available
     else { throw fault(name, "shape \(shape) with strides \(strides) leaves its storage of \(available) elements") }
+    // An expanded tensor repeats its elements, but a small file shall not become a large model.
+    repeated += max(0, count - available)
+    guard repeated <= Self.repeatedLimit else {
+      throw fault(
+        name,
+        "repeats the \(available) elements of its storage to \(count), expected at most \(Self.repeatedLimit) more in "
+          + "all tensors together")
+    }
     let elements = MappedElements(
       file: file, byteOffset: member.stored.lowerBound + (count == 0 ? 0 : offset) * type.size, elementType: type)
     return isContiguous(shape, strides)

@@ -28,7 +28,8 @@ extension Naming {
     }
     let pooledNorm = t.hasAny("fc_norm.")
     t.norm(ParameterNames.encoderNorm, from: pooledNorm ? "fc_norm" : "norm")
-    facts.parts[.pooledNorm] = NamingFacts.Part(isThere: pooledNorm, example: "fc_norm.weight")
+    facts.parts[.pooledNorm] = NamingFacts.Part(
+      isThere: pooledNorm, example: t.first(of: "fc_norm.weight", "fc_norm.bias"))
     facts.finalNorm = pooledNorm ? .afterPooling : .beforePooling
     facts.classifier = pooledNorm ? .patchMean : t.has("cls_token") ? .token : .patchMean
     facts.isClassifierAssumed = true

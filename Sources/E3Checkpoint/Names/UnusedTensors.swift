@@ -44,7 +44,8 @@ enum UnusedTensors {
 
   /// By the last part of the name.
   private static let leaves: [String: String] = [
-    "num_batches_tracked": "counter", "num_updates": "counter", "position_ids": "index table", "mask": "mask",
+    "num_batches_tracked": "counter", "num_updates": "counter", "n_averaged": "counter", "position_ids": "index table",
+    "mask": "mask",
     "masks": "mask", "attn_mask": "mask", "mask_token": "mask for training",
   ]
 }
@@ -62,7 +63,8 @@ enum ForeignTensors {
   private static let parts: [String: String] = [
     "norm_pre": "a layer norm before the first block, as CLIP has", "ln_pre": "a layer norm before the first block",
     "pre_layrnorm": "a layer norm before the first block, as CLIP has",
-    "q_norm": "norms of queries and keys with a bias", "k_norm": "norms of queries and keys with a bias",
+    "q_norm": "norms of queries and keys of another kind than V-MoE's",
+    "k_norm": "norms of queries and keys of another kind than V-MoE's",
     "relative_position_bias_table": "relative positions", "relative_position_bias": "relative positions",
     "rel_pos_bias": "relative positions", "rel_pos": "relative positions", "rope": "rotary positions",
     "rope_embed": "rotary positions", "freqs": "rotary positions", "weights_in": "MLPs with SwiGLU",
