@@ -61,7 +61,7 @@ struct LearnCommand: ParsableCommand {
       throw FileError(file: pictures, problem: "\(counted(whole.count, "image")), of which \(skip) are left out")
     }
     let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
-    try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
+    try requireOutput(classes, besides: [model, pictures, unlike].compactMap { $0 })
     let meter = ProgressMeter("learning \(classes)")
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes

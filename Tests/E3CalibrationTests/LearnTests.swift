@@ -123,6 +123,19 @@ struct LearnTests {
     #expect(short.status == 1 && short.errors.hasPrefix("e3-convert: \(folder["my.e3c"]): "))
   }
 
+  @Test("a file that is write-protected is refused before the first picture is read")
+  func protected() throws {
+    try folder.write([1], to: "my.e3c")
+    #expect(chmod(folder["my.e3c"], 0o444) == 0)
+    try folder.write("no picture", to: "new/cat/0.jpg")
+    let refused = try learn(folder["new"])
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    #expect(
+      refused.errors
+        == "e3-convert: \(folder["my.e3c"]): is write-protected: make it writable (chmod u+w), or give another file\n")
+    #expect(try folder.bytes("my.e3c") == [1])
+  }
+
   @Test("a class of the model is learned under another name")
   func nameOfTheModel() throws {
     let label = try #require(MappedModel(path: model).labels.first)

@@ -207,7 +207,7 @@ struct LearnTests {
     #expect(symlink("my.e3c", folder["link.e3c"]) == 0)
     let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["link.e3c"]]
     #expect(try run(lesson).status == 0)
-    for mode in [mode_t(0o600), 0o640, 0o444] {
+    for mode in [mode_t(0o600), 0o640] {
       #expect(chmod(folder["my.e3c"], mode) == 0)
       if geteuid() == 0 { #expect(chown(folder["my.e3c"], 1234, 567) == 0) }
       let result = try run(lesson)
@@ -220,6 +220,40 @@ struct LearnTests {
     #expect(symlink("loop.e3c", folder["loop.e3c"]) == 0)
     let loop = try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["loop.e3c"]])
     #expect(loop.status == 1 && loop.output.isEmpty)
+  }
+
+  @Test("a file that is write-protected, or in such a folder, is refused before the first picture, and stays as it was")
+  func protected() throws {
+    let classes = folder["my.e3c"]
+    let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", classes]
+    #expect(try run(lesson).status == 0)
+    let bytes = try folder.bytes("my.e3c")
+    let reason = "is write-protected: make it writable (chmod u+w), or give another file"
+    #expect(chmod(classes, 0o444) == 0)
+    for arguments in [lesson, [model, "--forget", "r", "--classes", classes]] {
+      let refused = try run(arguments)
+      #expect(refused.status == 1 && refused.output.isEmpty && refused.errors == "e3-run: \(classes): \(reason)\n")
+    }
+    #expect(try run([model, rocket, "--classes", classes]).status == 0)
+    #expect(try folder.bytes("my.e3c") == bytes && folder.names == ["my.e3c"])
+
+    // What holds for other users than root, whom permissions do not bind.
+    let isRoot = geteuid() == 0
+    let user = isRoot ? BuiltCommand(path: "/usr/bin/setpriv") : command
+    let prefix = isRoot ? ["--reuid=65534", "--clear-groups", command.path] : []
+    guard try user.run(prefix + ["--version"]).status == 0 else { return }
+    #expect(chmod(folder.path, 0o555) == 0)
+    defer { chmod(folder.path, 0o755) }
+    for (name, mode, expected) in [
+      ("my.e3c", mode_t(0o666), "is in a folder that this user may not write to"),
+      ("new.e3c", 0, "is in a folder that this user may not write to"), ("my.e3c", 0o644, reason),
+    ] where isRoot || mode != 0o644 {
+      if mode != 0 { #expect(chmod(folder[name], mode) == 0) }
+      let refused = try user.run(prefix + lesson.dropLast() + [folder[name]])
+      #expect(refused.status == 1 && refused.output.isEmpty, "\(refused.output)")
+      #expect(refused.errors == "e3-run: \(folder[name]): \(expected)\n")
+    }
+    #expect(try folder.bytes("my.e3c") == bytes && folder.names == ["my.e3c"])
   }
 
   @Test("a signal at any moment leaves the old file or the new one, and nothing beside it")

@@ -22,12 +22,11 @@ struct LearnedFile {
   ///
   /// - Parameter begins: Whether a file that is not there is empty classes.
   init(_ path: UnsafePointer<CChar>, _ model: UnsafePointer<e3_model>, begins: Bool) throws(Failure) {
+    // Before the pictures are taken, which would be lost.
+    if begins { try Self.requireWritable(path) }
     let isNew = begins && e3c_exists(path) == 0
     var (bytes, alignment) = (0, 0)
     if isNew {
-      // Before the pictures are taken: without a folder they would be lost.
-      let error = e3c_folder_error(path)
-      if error != 0 { throw .report(path, errno: error) }
       try Self.check(path, e3_classes_query(model, Self.capacity, 0, &bytes, &alignment))
       memory = try Self.memory(path, bytes)
       stamp = nil
@@ -68,6 +67,10 @@ struct LearnedFile {
     return memory
   }
 
+  private static func requireWritable(_ path: UnsafePointer<CChar>) throws(Failure) {
+    if let fault = ce3_write_fault(path) { throw .report(path, cString: fault) }
+  }
+
   func destroy() { e3c_unmap_memory(memory, max(count, 1)) }
 
   private static func check(_ path: UnsafePointer<CChar>, _ status: e3_status) throws(Failure) {
@@ -100,6 +103,7 @@ struct LearnedFile {
 
   /// Takes the class with a label out, and writes the file.
   func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
+    try Self.requireWritable(path)
     guard let (index, _) = find(label) else {
       throw .report(path, "holds no class ") { errors in
         errors.write(path: label)
