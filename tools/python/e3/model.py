@@ -106,7 +106,11 @@ class Model:
         self._file, self.path = _file(source)
         self._descriptor: Optional[_Descriptor] = None
         self._handle = _library.Model()
-        check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
+        status = lib.e3_model_open(self._file.address, self._file.size, byref(self._handle))
+        if status == _library.FILE_MAGIC:
+            start = ctypes.string_at(self._file.address, min(self._file.size, 64))
+            raise _library.E3Error(status, self.path, other_file(start))
+        check(status, self.path)
         info = sized(_library.ModelInfo)
         check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
         for name, _ in _library.ModelInfo._fields_[1:]:
