@@ -240,12 +240,18 @@ private struct Lesson {
       }
       return index
     }
+    guard isUnlike || !areSame(label, "unlike") else {
+      throw FileError(file: label, problem: "is what pictures of other things are called; give the class another name")
+    }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)
     } catch .classLabel {
       // Not there already: that was found.
       let length = label.utf8.count
-      let problem = length == 0 ? "empty" : length > 40 ? "longer than 40 bytes" : "not one line"
+      let isBlank = Array(label.utf8).withUnsafeBytes { $0.isBlank }
+      let problem =
+        length == 0
+        ? "empty" : length > 40 ? "longer than 40 bytes" : isBlank ? "nothing but blanks" : "not one line"
       throw FileError(file: label, problem: "the label of a learned class is \(problem)")
     } catch {
       throw FileError(file: label, problem: error.description)

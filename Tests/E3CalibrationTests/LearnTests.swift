@@ -112,6 +112,13 @@ struct LearnTests {
     #expect(several.status == 1 && several.errors.contains("a deep ensemble learns no classes"))
     let kind = try learn(folder["new/cat"], "--label", "unlike", "--unlike", folder["other"])
     #expect(kind.status == 1 && kind.errors.contains("another kind of class"))
+    for (label, problem) in [
+      (" \u{2003}", "the label of a learned class is nothing but blanks"),
+      ("unlike", "is what pictures of other things are called; give the class another name"),
+    ] {
+      let refused = try learn(folder["new/cat"], "--label", label)
+      #expect(refused.status == 1 && refused.errors.hasSuffix(": \(problem)\n"), "\(refused.errors)")
+    }
     #expect(try learn(folder["new/cat"], "--label", "", "--limit", "0").status == 2)
     let all = try learn(folder["new/cat"], "--label", "dog", "--skip", "3", "--limit", "\(Int.max)")
     #expect(all.status == 1 && all.errors.contains("3 images, of which 3 are left out"))

@@ -195,7 +195,7 @@ struct LearnTests {
     _ = try learned.add("unlike", isUnlike: true)
     try folder.write(learned.bytes, to: "my.e3c")
     let other = try run([model, rocket, "--teach", "unlike", "--shots", "1", "--classes", classes])
-    #expect(other.status == 1 && other.errors.contains("unlike: is what the file calls the pictures of other things"))
+    #expect(other.status == 1 && other.errors.contains("unlike: is what pictures of other things are called; give"))
     #expect(try folder.bytes("my.e3c") == learned.bytes)
 
     #expect(truncate(classes, 1 << 40) == 0)
@@ -372,6 +372,8 @@ struct LearnTests {
     let long = String(repeating: "x", count: 41)
     for (label, problem) in [
       ("", "\(folder["c"]): the label of a learned class is empty"),
+      (" \u{A0}\u{3000}\u{200B}", "\(folder["c"]): the label of a learned class is nothing but blanks"),
+      ("unlike", "unlike: is what pictures of other things are called; give the class another name"),
       (long, "\(long): the label of a learned class is longer than 40 bytes"),
       ("x\ny", "x?y: the label of a learned class is not one line of UTF-8"),
     ] {

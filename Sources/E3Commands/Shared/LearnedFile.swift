@@ -127,19 +127,25 @@ struct LearnedFile {
   func index(of label: UnsafePointer<CChar>) throws(Failure) -> UInt32 {
     if let (index, kind) = find(label) {
       if kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
-      throw .report(label, "is what the file calls the pictures of other things; give the class another name")
+      throw Self.reserved(label)
     }
+    guard !CString.equal(label, "unlike") else { throw Self.reserved(label) }
     let wanted = CString.bytes(label)
     guard !wanted.isEmpty else { throw .report(path, "the label of a learned class is empty") }
+    guard !wanted.isBlank else { throw .report(path, "the label of a learned class is nothing but blanks") }
     guard wanted.count <= Int(E3_CLASS_LABEL_BYTES) else {
       throw .report(label, "the label of a learned class is longer than 40 bytes")
     }
     var index: UInt32 = 0
     let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
-    // Neither too long nor there already.
+    // Neither too long, blank nor there already.
     if status == E3_ERROR_CLASS_LABEL { throw .report(label, "the label of a learned class is not one line of UTF-8") }
     if status != 0 { throw .report(label, status: status) }
     return index
+  }
+
+  private static func reserved(_ label: UnsafePointer<CChar>) -> Failure {
+    .report(label, "is what pictures of other things are called; give the class another name")
   }
 
   /// Writes the file anew; it is there whole or as it was.
