@@ -48,6 +48,23 @@ struct LearnTests {
       try run([model, coffee, "--classes", classes]).output.contains("\n  nearest learned class rocket: distance "))
   }
 
+  @Test("pictures that the model or an earlier class answers already are counted, with what they are answered with")
+  func known() throws {
+    let classes = folder["my.e3c"]
+    let bag = packageRoot.appendingPathComponent("models/frames/garment-bag.jpg").path
+    let gown = try run(
+      [model, dress, bag, dress, coffee, "--teach", "gown", "--shots", "4", "--classes", classes])
+    #expect(gown.status == 0 && gown.errors.isEmpty, "\(gown.errors)")
+    #expect(gown.lines.contains("3 of the pictures are known already: 2 as dress, 1 as bag"), "\(gown.output)")
+    let first = try run([model, rocket, "--teach", "rocket", "--shots", "1", "--classes", classes])
+    #expect(!first.output.contains("known"))
+    // More pictures of a class are not known as that class.
+    #expect(
+      try !run([model, rocket, "--teach", "rocket", "--shots", "1", "--classes", classes]).output.contains("known"))
+    let again = try run([model, rocket, "--teach", "missile", "--shots", "1", "--classes", classes])
+    #expect(again.lines.contains("1 of the pictures is known already: 1 as rocket"), "\(again.output)")
+  }
+
   @Test("a pipe of raw frames teaches too; two pictures are at most unsure, and more are added to the class")
   func pipe() throws {
     let classes = folder["my.e3c"]
