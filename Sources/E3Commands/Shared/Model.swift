@@ -106,6 +106,9 @@ struct Model: ~Copyable {
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }
+    if setup.stopsEarly, let file = try? ModelFile(validating: file.bytes), file.stopsNothing {
+      _ = Failure.report(path, "note: --early has no effect: the file stops nothing (e3-convert inspect says why)")
+    }
     // What is not locked then is for checks alone: huge pages would bring what is around it, too.
     file.readOn(isHuge: setup.residentBytes == 0)
     var isa = e3_isa(E3_ISA_AUTO)
