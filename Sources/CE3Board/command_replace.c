@@ -2,10 +2,8 @@
 #define _FILE_OFFSET_BITS 64 /* inodes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,34 +25,11 @@ static int write_all(int descriptor, const char *bytes, size_t count) {
   return fsync(descriptor) < 0 ? errno : 0;
 }
 
-/* Where the links of `path` lead, whether or not there is a file yet. Returns 0 or an errno. */
-static int follow(const char *path, char target[E3C_PATH_BYTES]) {
-  if (snprintf(target, E3C_PATH_BYTES, "%s", path) >= E3C_PATH_BYTES) return ENAMETOOLONG;
-  for (int links = 0; links < 40; links++) {
-    char link[PATH_MAX + 1];
-    const ssize_t length = readlink(target, link, PATH_MAX);
-    if (length < 0) return errno == EINVAL || errno == ENOENT ? 0 : errno; /* no link */
-    link[length] = 0;
-    char *name = strrchr(target, '/');
-    name = link[0] == '/' || !name ? target : name + 1;
-    const ptrdiff_t room = target + E3C_PATH_BYTES - name;
-    if (snprintf(name, (size_t)room, "%s", link) >= room) return ENAMETOOLONG;
-  }
-  return ELOOP;
-}
-
-/* The folder of `path`. */
-static void find_folder(const char *path, char folder[E3C_PATH_BYTES]) {
-  const char *end = strrchr(path, '/');
-  const int length = !end ? 0 : end == path ? 1 : (int)(end - path);
-  snprintf(folder, E3C_PATH_BYTES, "%.*s", length ? length : 1, length ? path : ".");
-}
-
 /* A file that is being written. */
 typedef struct part {
   int descriptor, is_named;
   char own[32];                   /* the descriptor as a path */
-  char temporary[E3C_PATH_BYTES]; /* its name, when it has one */
+  char temporary[CE3_PATH_BYTES]; /* its name, when it has one */
 } part;
 
 /* Without a name, so that the system removes it however the process ends; with one where there are no such files. */
@@ -91,14 +66,14 @@ static int store_folder(const char *path) {
 
 /* Writes the file at `path`; `replaces`: in the place of the one that is there, whose owner and permissions it gets. */
 static int replace(const char *path, const void *bytes, size_t count, int replaces, int *loses_owner) {
-  char folder[E3C_PATH_BYTES];
+  char folder[CE3_PATH_BYTES];
   part file;
   struct stat status;
   const int is_there = stat(path, &status) == 0;
   if (is_there && !S_ISREG(status.st_mode)) return EINVAL;
-  if (snprintf(file.temporary, sizeof file.temporary, "%s.%ld.tmp", path, (long)getpid()) >= E3C_PATH_BYTES)
+  if (snprintf(file.temporary, sizeof file.temporary, "%s.%ld.tmp", path, (long)getpid()) >= CE3_PATH_BYTES)
     return ENAMETOOLONG;
-  find_folder(path, folder);
+  ce3_find_folder(path, folder);
   int error = create(&file, folder);
   if (error) return error;
   *loses_owner = is_there && fchown(file.descriptor, status.st_uid, status.st_gid);
@@ -112,8 +87,8 @@ static int replace(const char *path, const void *bytes, size_t count, int replac
 }
 
 int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp, int *loses_owner) {
-  char target[E3C_PATH_BYTES];
-  int error = follow(path, target); /* a link stays one: what it points to is replaced */
+  char target[CE3_PATH_BYTES];
+  int error = ce3_follow_links(path, target); /* a link stays one: what it points to is replaced */
   if (error) return error;
   const int locked = stamp ? ce3_lock_to_replace(target, stamp) : -1;
   if (stamp && locked < 0) return -locked;
@@ -128,15 +103,4 @@ int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (locked >= 0) close(locked);
   return error;
-}
-
-int e3c_folder_error(const char *path) {
-  char target[E3C_PATH_BYTES], folder[E3C_PATH_BYTES];
-  const int error = follow(path, target);
-  if (error) return error;
-  find_folder(target, folder);
-  struct stat status;
-  if (stat(folder, &status)) return errno;
-  if (!S_ISDIR(status.st_mode)) return ENOTDIR;
-  return access(folder, W_OK) ? errno : 0;
 }

@@ -21,17 +21,17 @@ static const char *map_text(const char *path, ce3_file *file) {
 }
 
 const char *e3c_distrust(const char *path, const void *bytes, size_t count, const char *key_path,
-                         char at_fault[E3C_PATH_BYTES]) {
+                         char at_fault[CE3_PATH_BYTES]) {
   ce3_file text;
   ce3_public_key key;
-  snprintf(at_fault, E3C_PATH_BYTES, "%s", key_path);
+  snprintf(at_fault, CE3_PATH_BYTES, "%s", key_path);
   const char *what = map_text(key_path, &text);
   if (what) return what;
   ce3_signature_result result = ce3_read_public_key((const char *)text.bytes, text.size, &key);
   ce3_unmap_file(&text);
   if (result != CE3_SIGNATURE_OK) return ce3_signature_text(result);
 
-  if (snprintf(at_fault, E3C_PATH_BYTES, "%s.minisig", path) >= E3C_PATH_BYTES) return strerror(ENAMETOOLONG);
+  if (snprintf(at_fault, CE3_PATH_BYTES, "%s.minisig", path) >= CE3_PATH_BYTES) return strerror(ENAMETOOLONG);
   what = map_text(at_fault, &text);
   if (what) return errno == ENOENT ? "no signature; e3-convert sign makes it" : what;
   result = ce3_check_signature(bytes, count, (const char *)text.bytes, text.size, &key);

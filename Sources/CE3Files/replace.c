@@ -2,8 +2,11 @@
 #define _FILE_OFFSET_BITS 64 /* inodes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,4 +35,43 @@ int ce3_rename_new(const char *from, const char *to) {
   if (!link(from, to)) return unlink(from) ? errno : 0;
   if (errno == EEXIST) return EEXIST;
   return rename(from, to) ? errno : 0;
+}
+
+int ce3_follow_links(const char *path, char target[CE3_PATH_BYTES]) {
+  if (snprintf(target, CE3_PATH_BYTES, "%s", path) >= CE3_PATH_BYTES) return ENAMETOOLONG;
+  for (int links = 0; links < 40; links++) {
+    char link[PATH_MAX + 1];
+    const ssize_t length = readlink(target, link, PATH_MAX);
+    if (length < 0) return errno == EINVAL || errno == ENOENT ? 0 : errno; /* no link */
+    link[length] = 0;
+    char *name = strrchr(target, '/');
+    name = link[0] == '/' || !name ? target : name + 1;
+    const ptrdiff_t room = target + CE3_PATH_BYTES - name;
+    if (snprintf(name, (size_t)room, "%s", link) >= room) return ENAMETOOLONG;
+  }
+  return ELOOP;
+}
+
+void ce3_find_folder(const char *path, char folder[CE3_PATH_BYTES]) {
+  const char *end = strrchr(path, '/');
+  const int length = !end ? 0 : end == path ? 1 : (int)(end - path);
+  snprintf(folder, CE3_PATH_BYTES, "%.*s", length ? length : 1, length ? path : ".");
+}
+
+const char *ce3_write_fault(const char *path) {
+  char target[CE3_PATH_BYTES], folder[CE3_PATH_BYTES];
+  const int error = ce3_follow_links(path, target);
+  if (error) return strerror(error);
+  struct stat status;
+  if (!stat(target, &status)) {
+    /* Renaming over a device such as /dev/null would replace it. */
+    if (!S_ISREG(status.st_mode)) return "exists and is not a regular file";
+    if (!(status.st_mode & 0222) || (access(target, W_OK) && errno == EACCES))
+      return "is write-protected: make it writable (chmod u+w), or give another file";
+  }
+  ce3_find_folder(target, folder);
+  if (stat(folder, &status)) return strerror(errno);
+  if (!S_ISDIR(status.st_mode)) return strerror(ENOTDIR);
+  if (!access(folder, W_OK | X_OK)) return NULL;
+  return errno == EACCES ? "is in a folder that this user may not write to" : strerror(errno);
 }

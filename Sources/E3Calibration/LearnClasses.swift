@@ -16,6 +16,9 @@ public struct LearningSummary: Sendable {
     public let earlier: Int
     /// Of the pictures that were left out in turn, those that were found; of none where there were earlier ones.
     public let found: Share
+    /// Of the pictures those that have an answer without this class: the accepted class of the model, or the learned class
+    /// of the file, by its label; most first.
+    public var known: [(label: String, pictures: Int)] = []
   }
 
   public let classes: [Class]
@@ -26,6 +29,8 @@ public struct LearningSummary: Sendable {
   public let earlierUnlike: Int
   /// Pictures that are copies of others, which tell nothing of pictures that were not seen.
   public let copies: Int
+  /// Classes whose label looks like another's of the file or of the model, and has other bytes.
+  public var twins: [(label: String, other: String)] = []
 
   /// What makes the classes of little use, a line each; empty when nothing does. Estimates from few pictures say too
   /// little.
@@ -43,6 +48,9 @@ public struct LearningSummary: Sendable {
     }
     if let taken, isMost(taken.count, of: taken.of) {
       lines.append("most of the unlike pictures were taken for a learned class")
+    }
+    for twin in twins {
+      lines.append("\(twin.label): looks like \(twin.other), another class, whose name is written with other bytes")
     }
     return lines
   }
@@ -128,16 +136,21 @@ public func learnClasses(
     }
     taken = Share(count: count, of: unlike.count)
   }
+  let known = try lesson.known(to: start)
   try watch.requireUnchanged()
   try before.write(all.bytes)
   let classes = names.indices.compactMap { index -> LearningSummary.Class? in
     guard let place = all.index(of: names[index]), let learned = try? all.info(place) else { return nil }
     return LearningSummary.Class(
       label: names[index], pictures: learned.pictures, radius: learned.radius, earlier: earlier[index],
-      found: found[index])
+      found: found[index], known: known[index])
+  }
+  let labels = (0..<all.count).compactMap { try? all.info($0).label } + model.labels
+  let twins = classes.flatMap { learned in
+    labels.filter { $0 == learned.label && !areSame($0, learned.label) }.map { (learned.label, $0) }
   }
   return LearningSummary(
-    classes: classes, taken: taken, earlierUnlike: earlierUnlike, copies: pictures.count - distinct)
+    classes: classes, taken: taken, earlierUnlike: earlierUnlike, copies: pictures.count - distinct, twins: twins)
 }
 
 /// The labels of the classes that pictures are of.
@@ -198,6 +211,28 @@ private struct Lesson {
     return classes.bytes
   }
 
+  /// What the pictures of each class are answered with by the model and the classes of `bytes` that these are not of.
+  func known(to bytes: [UInt8]) throws(FileError) -> [[(label: String, pictures: Int)]] {
+    let classes = try model.learnedClasses(copying: forgotten(bytes))
+    var session = try ModelSession(model, classes: classes)
+    // Learned classes have the numbers below 0.
+    var counts = [[Int: Int]](repeating: [:], count: names.count)
+    for place in 0..<pictures.count {
+      let answer = try session.run(pictures.image(at: place), name: pictures.name(ofImage: place))
+      let (learned, decision, top) = (answer.learnedClass, answer.decision, answer.topClass)
+      guard learned != nil || decision == .accept else { continue }
+      counts[pictures.labels?[place] ?? 0][learned.map { ~$0 } ?? top, default: 0] += 1
+    }
+    let labels = model.labels
+    func label(_ number: Int) -> String {
+      if number < 0 { return (try? classes.info(~number).label) ?? "" }
+      return labels.isEmpty ? "class \(number)" : labels[number]
+    }
+    return counts.map { counts in
+      counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { (label: label($0.key), pictures: $0.value) }
+    }
+  }
+
   /// How many pictures a class of `bytes` has; 0 where it is not there.
   func pictures(of label: String, in bytes: [UInt8]) throws(FileError) -> Int {
     let classes = try model.learnedClasses(copying: bytes)
@@ -240,12 +275,18 @@ private struct Lesson {
       }
       return index
     }
+    guard isUnlike || !areSame(label, "unlike") else {
+      throw FileError(file: label, problem: "is what pictures of other things are called; give the class another name")
+    }
     do throws(E3Error) {
       return try classes.add(label, isUnlike: isUnlike)
     } catch .classLabel {
       // Not there already: that was found.
       let length = label.utf8.count
-      let problem = length == 0 ? "empty" : length > 40 ? "longer than 40 bytes" : "not one line"
+      let isBlank = Array(label.utf8).withUnsafeBytes { $0.isBlank }
+      let problem =
+        length == 0
+        ? "empty" : length > 40 ? "longer than 40 bytes" : isBlank ? "nothing but blanks" : "not one line"
       throw FileError(file: label, problem: "the label of a learned class is \(problem)")
     } catch {
       throw FileError(file: label, problem: error.description)

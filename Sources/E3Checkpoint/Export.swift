@@ -16,8 +16,8 @@ public func export(
 ) throws(FileError) {
   let configuration = output.hasSuffix(".safetensors") ? "\(output.dropLast(12)).json" : "\(output).json"
   let inputs = [model.checkpoint.path] + [model.configPath].compactMap { $0 }
-  try requireDistinct(output: output, from: inputs)
-  try requireDistinct(output: configuration, from: inputs)
+  try requireOutput(output, besides: inputs)
+  try requireOutput(configuration, besides: inputs)
   var config = model.config
   let table = try model.positionTable()
   config.positionEmbedding = .learned

@@ -12,7 +12,7 @@ public func writeRandomWeights(
   config path: String, output: String, seed: UInt64 = 0, options: ModelOptions = ModelOptions(),
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) {
-  try requireDistinct(output: output, from: [path])
+  try requireOutput(output, besides: [path])
   let config = try ModelConfig(path: path, options: options)
   let parameters = config.parameters
   let writer = try SafetensorsWriter(path: output, tensors: parameters.map { ($0.name, $0.shape) })

@@ -32,7 +32,7 @@ public func pack(
     }
   }
   let inputs = zip(sources, models).flatMap { [$0.checkpoint, $1.checkpoint.path] + [$1.configPath].compactMap { $0 } }
-  try requireDistinct(output: output, from: inputs + [options.labels, options.rounding.path].compactMap { $0 })
+  try requireOutput(output, besides: inputs + [options.labels, options.rounding.path].compactMap { $0 })
   for line in models.flatMap(\.notes) { note(line) }
   let shapes = try models.map { (model) throws(FileError) in
     try ModelShape(

@@ -88,8 +88,7 @@ extension EvaluatedModel {
     }
     let empty = EarlyAnswers(
       dataSet: data.path, networkCount: count, classCount: classCount,
-      stopsNothing: file.hasEarlyStops
-        && (0..<count - 1).allSatisfy { file.earlyStop(afterNetwork: $0).probability > 1 })
+      stopsNothing: file.hasEarlyStops && file.stopsNothing)
     let parts = try parallelMap(
       count: data.count, chunk: 64, threads: threads, progress: progress,
       makeWorker: { () throws(FileError) in

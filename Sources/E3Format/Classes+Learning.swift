@@ -17,7 +17,8 @@ extension Classes {
   public func add(_ text: UnsafeRawBufferPointer, kind: UInt32) throws(E3Error) -> Int {
     var header = header
     guard kind <= UInt32(E3_CLASS_UNLIKE) else { throw .indexRange }
-    guard isLabel(text) else { throw .classLabel }
+    // Files may have labels of blanks, which were taken once.
+    guard isLabel(text), !text.isBlank else { throw .classLabel }
     for index in 0..<count where hasLabel(index, text) { throw .classLabel }
     guard count < layout.capacity else { throw .classesFull }
     for index in 0..<count where kind == UInt32(E3_CLASS_UNLIKE) && records[index].kind == kind { throw .classesFull }

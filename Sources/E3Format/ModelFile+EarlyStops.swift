@@ -16,6 +16,13 @@ extension ModelFile {
   /// The share of the images that stop and may differ from the answer of all networks. The file must have early stops.
   public var earlyShare: Float { earlyHead.share }
 
+  /// Whether no answer may stop: the file was calibrated on too few images, or on too many that differ. The file must
+  /// have early stops.
+  public var stopsNothing: Bool {
+    for network in 0..<networkCount - 1 where earlyStop(afterNetwork: network).probability <= 1 { return false }
+    return true
+  }
+
   private var earlyHead: e3_file_early {
     address(of: extents[earlyStopsIndex].offset).load(as: e3_file_early.self)
   }

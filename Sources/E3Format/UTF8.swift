@@ -39,6 +39,15 @@ package enum UTF8Text {
     }
   }
 
+  /// Whether a character leaves nothing to be seen: White_Space of Unicode 15 (PropList.txt), or without a width.
+  fileprivate static func isBlank(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x09...0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200D, 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF:
+      true
+    default: false
+    }
+  }
+
   package static func isPrintable(_ scalar: Unicode.Scalar) -> Bool { isPrintable(scalar.value) }
 }
 
@@ -56,6 +65,17 @@ extension UnsafeRawBufferPointer {
     while next < count {
       let length = UTF8Text.sequenceLength(self, next)
       if length == 0 { return false }
+      next += length
+    }
+    return true
+  }
+
+  /// Whether nothing of the text can be seen.
+  package var isBlank: Bool {
+    var next = 0
+    while next < count {
+      let length = UTF8Text.sequenceLength(self, next)
+      guard length > 0, UTF8Text.isBlank(UTF8Text.scalar(self, next, length: length)) else { return false }
       next += length
     }
     return true

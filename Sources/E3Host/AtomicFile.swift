@@ -6,7 +6,8 @@ import Glibc
 /// Where the file system can, the bytes go to a file without a name, which the system removes however the process ends;
 /// elsewhere they go to a temporary name in the same directory (see `UnfinishedFile`). `commit()` flushes them and
 /// gives the file its name in one step, replacing a file that has it. A file that is replaced leaves its permissions
-/// and, where the process may, its owner to the new one; a symbolic link stays, and what it points at is replaced.
+/// and, where the process may, its owner to the new one; a symbolic link stays, and what it points at is replaced. A
+/// file that is write-protected is refused.
 ///
 /// A process that is killed while it renames leaves the temporary name; the next output of the same name removes it.
 public final class AtomicFile {
@@ -40,14 +41,9 @@ public final class AtomicFile {
     directory = slash.map { String(target[...$0]) } ?? "./"
     let name = slash.map { String(target[target.index(after: $0)...]) } ?? target
     guard !name.isEmpty else { throw FileError(file: path, problem: "the output needs a file name") }
+    try requireWritable(path)
     var status = stat()
-    if stat(target, &status) == 0 {
-      // Renaming over a device such as /dev/null would replace it.
-      guard status.st_mode & S_IFMT == S_IFREG else {
-        throw FileError(file: path, problem: "exists and is not a regular file")
-      }
-      replaced = status
-    }
+    if stat(target, &status) == 0 { replaced = status }
     let prefix = ".\(name).", suffix = ".tmp"
     removeAbandoned(in: directory, prefix: prefix, suffix: suffix)
     temporaryPath = "\(directory)\(prefix)\(getpid()).\(UInt32.random(in: 0 ... .max))\(suffix)"
@@ -64,17 +60,10 @@ public final class AtomicFile {
 
   /// Where the symbolic links of `path` lead, whether or not there is a file yet.
   private static func followLinks(_ path: String) throws(FileError) -> String {
-    var path = path
-    for _ in 0..<40 {
-      var status = stat()
-      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return path }
-      var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-      guard readlink(path, &bytes, bytes.count - 1) > 0 else { throw FileError(file: path, problem: systemErrorText()) }
-      let link = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-      let slash = path.lastIndex(of: "/")
-      path = link.hasPrefix("/") ? link : (slash.map { String(path[...$0]) } ?? "") + link
-    }
-    throw FileError(file: path, problem: String(cString: strerror(ELOOP)))
+    var target = [CChar](repeating: 0, count: Int(CE3_PATH_BYTES))
+    let error = ce3_follow_links(path, &target)
+    guard error == 0 else { throw FileError(file: path, problem: String(cString: strerror(error))) }
+    return target.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
   deinit {

@@ -41,8 +41,13 @@ public final class MappedModel: @unchecked Sendable {
       try file.forEachNetwork { networks.append($0) }
       self.networks = networks
     } catch {
-      throw FileError(file: path, problem: error.description + Self.detail(bytes, error))
+      throw FileError(file: path, problem: Self.problem(bytes, error))
     }
+  }
+
+  private static func problem(_ bytes: UnsafeRawBufferPointer, _ error: E3Error) -> String {
+    if error == .fileMagic, let text = otherFileText(bytes) { return text.string }
+    return error.description + detail(bytes, error)
   }
 
   /// What more can be said about a file that was refused.

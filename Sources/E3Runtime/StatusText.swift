@@ -36,7 +36,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_NO_FEATURES: "the session's last run kept no features for these learned classes"
   case E3_ERROR_CLASSES_FULL: "there is no room for one more learned class, or for one more picture of it"
   case E3_ERROR_CLASS_LABEL:
-    "the label of a learned class is empty, longer than 40 bytes, not one line, or another class's"
+    "the label of a learned class is empty, longer than 40 bytes, blank, not one line, or another class's"
   case E3_ERROR_NOT_CLASSES: "not learned classes (.e3c)"
   case E3_ERROR_CLASSES_MODEL: "the classes were learned with another model, or another calibration of it"
   case E3_ERROR_CLASS_GRID:

@@ -171,8 +171,8 @@ struct CalibrateCommand: ParsableCommand {
       try DataSet(path: unknown[place], labels: unknownLabels.isEmpty ? nil : unknownLabels[place], alpha: alpha)
     }
     let output = output ?? model
-    try requireDistinct(
-      output: output, from: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown + unknownLabels)
+    try requireOutput(
+      output, besides: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown + unknownLabels)
     var meters: [String: ProgressMeter] = [:]
     let summary = try calibrate(
       model: model, data: data, statistics: source, unknown: foreign, output: output, options: options

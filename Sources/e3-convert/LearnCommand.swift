@@ -61,7 +61,7 @@ struct LearnCommand: ParsableCommand {
       throw FileError(file: pictures, problem: "\(counted(whole.count, "image")), of which \(skip) are left out")
     }
     let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
-    try requireDistinct(output: classes, from: [model, pictures, unlike].compactMap { $0 })
+    try requireOutput(classes, besides: [model, pictures, unlike].compactMap { $0 })
     let meter = ProgressMeter("learning \(classes)")
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
@@ -75,11 +75,13 @@ struct LearnCommand: ParsableCommand {
 extension LearningSummary {
   /// What may be expected, line by line.
   fileprivate var lines: [String] {
-    var lines = classes.map { learned in
-      "  \(learned.label): \(counted(learned.pictures, "picture")), "
+    var lines = classes.flatMap { learned in
+      let line =
+        "  \(learned.label): \(counted(learned.pictures, "picture")), "
         + "radius \(rounded(learned.radius)), "
         + found(learned)
         + (learned.pictures < 3 ? "; fewer than 3 pictures: at most unsure" : "")
+      return [line] + known(learned)
     }
     if copies == 1 { lines.append("  1 of the pictures is a copy of another, and counts once") }
     if copies > 1 { lines.append("  \(copies) of the pictures are copies of others, and count once") }
@@ -88,6 +90,15 @@ extension LearningSummary {
       taken.map { "  taken for one of them, of the unlike pictures: \($0.text)" }
         ?? "  other things taken for one of them: not known; \(way)")
     return lines
+  }
+
+  private func known(_ learned: Class) -> [String] {
+    let count = learned.known.reduce(0) { $0 + $1.pictures }
+    guard count > 0 else { return [] }
+    return [
+      "  \(learned.label): \(count) of these pictures \(count == 1 ? "is" : "are") known already: "
+        + learned.known.map { "\($0.pictures) as \($0.label)" }.joined(separator: ", ")
+    ]
   }
 
   private func found(_ learned: Class) -> String {

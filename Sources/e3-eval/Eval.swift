@@ -118,7 +118,7 @@ struct Eval: ParsableCommand {
     evaluation.limit = limit
     if let plots { try Report.makePlotFolder(plots) }
     let page = try report.map { (path) throws(FileError) in
-      try requireDistinct(output: path, from: paths + ood + reference + config + [labels].compactMap { $0 })
+      try requireOutput(path, besides: paths + ood + reference + config + [labels].compactMap { $0 })
       return try AtomicFile(path: path)
     }
     let report = try evaluation.run { name in

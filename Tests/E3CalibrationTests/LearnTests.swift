@@ -112,6 +112,13 @@ struct LearnTests {
     #expect(several.status == 1 && several.errors.contains("a deep ensemble learns no classes"))
     let kind = try learn(folder["new/cat"], "--label", "unlike", "--unlike", folder["other"])
     #expect(kind.status == 1 && kind.errors.contains("another kind of class"))
+    for (label, problem) in [
+      (" \u{2003}", "the label of a learned class is nothing but blanks"),
+      ("unlike", "is what pictures of other things are called; give the class another name"),
+    ] {
+      let refused = try learn(folder["new/cat"], "--label", label)
+      #expect(refused.status == 1 && refused.errors.hasSuffix(": \(problem)\n"), "\(refused.errors)")
+    }
     #expect(try learn(folder["new/cat"], "--label", "", "--limit", "0").status == 2)
     let all = try learn(folder["new/cat"], "--label", "dog", "--skip", "3", "--limit", "\(Int.max)")
     #expect(all.status == 1 && all.errors.contains("3 images, of which 3 are left out"))
@@ -121,6 +128,36 @@ struct LearnTests {
     try folder.write(Array(before.dropLast()), to: "my.e3c")
     let short = try learn(folder["new/cat"], "--label", "cat")
     #expect(short.status == 1 && short.errors.hasPrefix("e3-convert: \(folder["my.e3c"]): "))
+  }
+
+  @Test("a file that is write-protected is refused before the first picture is read")
+  func protected() throws {
+    try folder.write([1], to: "my.e3c")
+    #expect(chmod(folder["my.e3c"], 0o444) == 0)
+    try folder.write("no picture", to: "new/cat/0.jpg")
+    let refused = try learn(folder["new"])
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    #expect(
+      refused.errors
+        == "e3-convert: \(folder["my.e3c"]): is write-protected: make it writable (chmod u+w), or give another file\n")
+    #expect(try folder.bytes("my.e3c") == [1])
+  }
+
+  @Test("pictures that the model or an earlier class answers already are counted, with what they are answered with")
+  func known() throws {
+    for (index, name) in ["garment-dress", "garment-dress", "garment-bag", "other-coffee"].enumerated() {
+      let picture = packageRoot.appendingPathComponent("models/frames/\(name).jpg")
+      try folder.write([UInt8](Data(contentsOf: picture)), to: "gown/\(index).jpg")
+    }
+    let gown = try learn(folder["gown"], "--label", "gown")
+    #expect(gown.status == 0, "\(gown.errors)")
+    #expect(
+      gown.lines.contains("  gown: 3 of these pictures are known already: 2 as dress, 1 as bag"), "\(gown.output)")
+    #expect(try !learn(folder["new/cat"], "--label", "cat").output.contains("known already"))
+    let again = try learn(folder["new/cat"], "--label", "puss", "--limit", "1")
+    #expect(again.lines.contains("  puss: 1 of these pictures is known already: 1 as cat"), "\(again.output)")
+    // More pictures of a class are not known as that class.
+    #expect(try !learn(folder["new/cat"], "--label", "cat", "--limit", "1").output.contains("as cat"))
   }
 
   @Test("a class of the model is learned under another name")
@@ -141,7 +178,13 @@ struct LearnTests {
       let picture = packageRoot.appendingPathComponent("models/frames/\(name).jpg")
       for index in 0..<3 { try folder.write([UInt8](Data(contentsOf: picture)), to: "two/\(label)/\(index).jpg") }
     }
-    #expect(try learn(folder["two"]).output.hasPrefix("\(folder["my.e3c"]): 2 classes learned\n"))
+    let both = try learn(folder["two"])
+    #expect(both.output.hasPrefix("\(folder["my.e3c"]): 2 classes learned\n"))
+    let reason = "another class, whose name is written with other bytes"
+    for (label, other) in [("\u{E9}", "e\u{301}"), ("e\u{301}", "\u{E9}")] {
+      let warning = "e3-convert: warning: \(label): looks like \(other), \(reason)\n"
+      #expect(both.errors.utf8.contains(warning.utf8), "\(both.errors)")
+    }
     #expect(try learn(folder["two/\u{E9}"], "--label", "\u{E9}", "--anew").output.contains(" \u{E9}: 3 pictures,"))
     let bytes = try folder.bytes("my.e3c")
     let classes = try LearnedClasses(Model(contentsOf: model), copying: bytes.span.bytes)

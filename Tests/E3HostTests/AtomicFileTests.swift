@@ -115,7 +115,7 @@ struct AtomicFileTests {
   // promise: output-mode
   @Test("a file that is replaced leaves its permissions to the new one", arguments: [true, false])
   func permissions(nameless: Bool) throws {
-    for mode in [mode_t(0o600), 0o640, 0o444, 0o755] {
+    for mode in [mode_t(0o600), 0o640, 0o755] {
       let path = try folder.write([1], to: "model.e3")
       #expect(chmod(path, mode) == 0)
       if geteuid() == 0 { #expect(chown(path, 1234, 567) == 0) }
@@ -126,6 +126,20 @@ struct AtomicFileTests {
       #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == mode)
       if geteuid() == 0 { #expect(status.st_uid == 1234 && status.st_gid == 567) }
     }
+  }
+
+  // promise: output-protected
+  @Test("a file that is write-protected is refused at once, also by way of a link", arguments: [true, false])
+  func protected(nameless: Bool) throws {
+    let path = try folder.write([1], to: "model.e3")
+    #expect(chmod(path, 0o444) == 0 && symlink("model.e3", folder["link.e3"]) == 0)
+    for name in ["model.e3", "link.e3"] {
+      let reason = "is write-protected: make it writable (chmod u+w), or give another file"
+      let expected = FileError(file: folder[name], problem: reason)
+      #expect(throws: expected) { try AtomicFile(path: folder[name], nameless: nameless) }
+      #expect(throws: expected) { try requireOutput(folder[name], besides: []) }
+    }
+    #expect(try folder.bytes("model.e3") == [1] && folder.names == ["link.e3", "model.e3"])
   }
 
   // promise: output-link

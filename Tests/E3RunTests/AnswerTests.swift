@@ -21,6 +21,17 @@ struct AnswerTests {
     model = try folder.model()
   }
 
+  @Test("--json counts frames over all FRAMEs: a broken one takes a number, a FRAME that is missing takes none")
+  func frameNumbers() throws {
+    let broken = try folder.write("P5 12 10 255\nshort", to: "broken.pgm")
+    let outcome = try run([model, picture, folder["none.png"], broken, picture, "--json"])
+    #expect(outcome.status == 1)
+    #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2])
+    let errors = outcome.errors.split(separator: "\n")
+    #expect(errors.count == 2 && errors[0] == "e3-run: \(folder["none.png"]): No such file or directory")
+    #expect(errors.last?.hasPrefix("e3-run: \(broken): ") == true)
+  }
+
   @Test("--json prints one object per frame with exactly the documented fields")
   func fields() throws {
     let outcome = try run([model, picture, picture, "--json", "--top", "2"])

@@ -48,6 +48,23 @@ struct LearnTests {
       try run([model, coffee, "--classes", classes]).output.contains("\n  nearest learned class rocket: distance "))
   }
 
+  @Test("pictures that the model or an earlier class answers already are counted, with what they are answered with")
+  func known() throws {
+    let classes = folder["my.e3c"]
+    let bag = packageRoot.appendingPathComponent("models/frames/garment-bag.jpg").path
+    let gown = try run(
+      [model, dress, bag, dress, coffee, "--teach", "gown", "--shots", "4", "--classes", classes])
+    #expect(gown.status == 0 && gown.errors.isEmpty, "\(gown.errors)")
+    #expect(gown.lines.contains("3 of the pictures are known already: 2 as dress, 1 as bag"), "\(gown.output)")
+    let first = try run([model, rocket, "--teach", "rocket", "--shots", "1", "--classes", classes])
+    #expect(!first.output.contains("known"))
+    // More pictures of a class are not known as that class.
+    #expect(
+      try !run([model, rocket, "--teach", "rocket", "--shots", "1", "--classes", classes]).output.contains("known"))
+    let again = try run([model, rocket, "--teach", "missile", "--shots", "1", "--classes", classes])
+    #expect(again.lines.contains("1 of the pictures is known already: 1 as rocket"), "\(again.output)")
+  }
+
   @Test("a pipe of raw frames teaches too; two pictures are at most unsure, and more are added to the class")
   func pipe() throws {
     let classes = folder["my.e3c"]
@@ -195,7 +212,7 @@ struct LearnTests {
     _ = try learned.add("unlike", isUnlike: true)
     try folder.write(learned.bytes, to: "my.e3c")
     let other = try run([model, rocket, "--teach", "unlike", "--shots", "1", "--classes", classes])
-    #expect(other.status == 1 && other.errors.contains("unlike: is what the file calls the pictures of other things"))
+    #expect(other.status == 1 && other.errors.contains("unlike: is what pictures of other things are called; give"))
     #expect(try folder.bytes("my.e3c") == learned.bytes)
 
     #expect(truncate(classes, 1 << 40) == 0)
@@ -207,7 +224,7 @@ struct LearnTests {
     #expect(symlink("my.e3c", folder["link.e3c"]) == 0)
     let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["link.e3c"]]
     #expect(try run(lesson).status == 0)
-    for mode in [mode_t(0o600), 0o640, 0o444] {
+    for mode in [mode_t(0o600), 0o640] {
       #expect(chmod(folder["my.e3c"], mode) == 0)
       if geteuid() == 0 { #expect(chown(folder["my.e3c"], 1234, 567) == 0) }
       let result = try run(lesson)
@@ -220,6 +237,40 @@ struct LearnTests {
     #expect(symlink("loop.e3c", folder["loop.e3c"]) == 0)
     let loop = try run([model, rocket, "--teach", "r", "--shots", "1", "--classes", folder["loop.e3c"]])
     #expect(loop.status == 1 && loop.output.isEmpty)
+  }
+
+  @Test("a file that is write-protected, or in such a folder, is refused before the first picture, and stays as it was")
+  func protected() throws {
+    let classes = folder["my.e3c"]
+    let lesson = [model, rocket, "--teach", "r", "--shots", "1", "--classes", classes]
+    #expect(try run(lesson).status == 0)
+    let bytes = try folder.bytes("my.e3c")
+    let reason = "is write-protected: make it writable (chmod u+w), or give another file"
+    #expect(chmod(classes, 0o444) == 0)
+    for arguments in [lesson, [model, "--forget", "r", "--classes", classes]] {
+      let refused = try run(arguments)
+      #expect(refused.status == 1 && refused.output.isEmpty && refused.errors == "e3-run: \(classes): \(reason)\n")
+    }
+    #expect(try run([model, rocket, "--classes", classes]).status == 0)
+    #expect(try folder.bytes("my.e3c") == bytes && folder.names == ["my.e3c"])
+
+    // What holds for other users than root, whom permissions do not bind.
+    let isRoot = geteuid() == 0
+    let user = isRoot ? BuiltCommand(path: "/usr/bin/setpriv") : command
+    let prefix = isRoot ? ["--reuid=65534", "--clear-groups", command.path] : []
+    guard try user.run(prefix + ["--version"]).status == 0 else { return }
+    #expect(chmod(folder.path, 0o555) == 0)
+    defer { chmod(folder.path, 0o755) }
+    for (name, mode, expected) in [
+      ("my.e3c", mode_t(0o666), "is in a folder that this user may not write to"),
+      ("new.e3c", 0, "is in a folder that this user may not write to"), ("my.e3c", 0o644, reason),
+    ] where isRoot || mode != 0o644 {
+      if mode != 0 { #expect(chmod(folder[name], mode) == 0) }
+      let refused = try user.run(prefix + lesson.dropLast() + [folder[name]])
+      #expect(refused.status == 1 && refused.output.isEmpty, "\(refused.output)")
+      #expect(refused.errors == "e3-run: \(folder[name]): \(expected)\n")
+    }
+    #expect(try folder.bytes("my.e3c") == bytes && folder.names == ["my.e3c"])
   }
 
   @Test("a signal at any moment leaves the old file or the new one, and nothing beside it")
@@ -338,6 +389,8 @@ struct LearnTests {
     let long = String(repeating: "x", count: 41)
     for (label, problem) in [
       ("", "\(folder["c"]): the label of a learned class is empty"),
+      (" \u{A0}\u{3000}\u{200B}", "\(folder["c"]): the label of a learned class is nothing but blanks"),
+      ("unlike", "unlike: is what pictures of other things are called; give the class another name"),
       (long, "\(long): the label of a learned class is longer than 40 bytes"),
       ("x\ny", "x?y: the label of a learned class is not one line of UTF-8"),
     ] {

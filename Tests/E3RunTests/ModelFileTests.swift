@@ -92,6 +92,10 @@ struct ModelFileTests {
     #expect(try run([path] + frames.dropLast(), input: bytes).output.contains("networks") == false)
     let picture = try folder.write("P5 12 10 255\n" + String(repeating: "Z", count: 120), to: "picture.pgm")
     #expect(try run([path, picture, "--early"]).output.contains("\n  2 of 3 networks answered\n"))
+    let idle = try run([try ensemble(2)] + frames + ["--early"], input: bytes)
+    #expect(try idle.status == 0 && idle.object["networks"] as? Int == 3)
+    let reason = "--early has no effect: the file stops nothing (e3-convert inspect says why)"
+    #expect(idle.errors == "e3-run: \(path): note: \(reason)\n")
     let refused = try run([try ensemble(nil)] + frames + ["--early"], input: bytes)
     #expect(refused.status == 1)
     #expect(

@@ -158,14 +158,6 @@ struct UsageTests {
       (try folder.write(Array(bytes.dropLast()), to: "cut.e3"), statusText(E3_ERROR_FILE_TRUNCATED)),
       (try folder.write(Array("no model file".utf8) + bytes, to: "foreign.e3"), statusText(E3_ERROR_FILE_MAGIC)),
       (folder.path, "a folder, not a file"),
-      (
-        try folder.write([0x50, 0x4B, 3, 4] + bytes, to: "a.pt"),
-        "a checkpoint, not an E3 model file: e3-convert pack makes one of it"
-      ),
-      (
-        try folder.write([40, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\":0}".utf8), to: "a.safetensors"),
-        "a checkpoint, not an E3 model file: e3-convert pack makes one of it"
-      ),
       ("/dev/null", "not a regular file"),
       (folder["none.e3"], "No such file or directory"),
     ]
@@ -174,6 +166,45 @@ struct UsageTests {
       #expect(outcome.status == 1)
       #expect(outcome.output.isEmpty)
       #expect(outcome.errors == "e3-run: \(path): \(text)\n")
+    }
+  }
+
+  @Test(
+    "a file of another kind is called what it is, with what makes a model of it",
+    arguments: [
+      ("PK\u{3}\u{4}", "a zip file, as PyTorch and NumPy write", "e3-convert pack makes one of a checkpoint"),
+      ("H\0\0\0\0\0\0\0{\"a\":0}", "safetensors", "e3-convert pack makes one of it"),
+      (
+        "\u{8}\u{8}\u{12}\u{7}pytorch", "an ONNX model",
+        "tools/checkpoints/onnx_to_safetensors and e3-convert pack make one of a ViT"
+      ),
+      ("\u{1C}\0\0\0TFL3", "a TFLite model", "e3-convert pack makes one of the checkpoint that it came from"),
+      ("GGUF\u{3}", "a GGUF file", "e3-convert pack makes one of the checkpoint that it came from"),
+      (
+        "\u{89}HDF\r\n\u{1A}\n", "an HDF5 file, as Keras writes",
+        "e3-convert pack makes one of its weights as safetensors"
+      ),
+      ("\u{80}\u{2}\u{8A}\u{A}l", "a pickle, as PyTorch wrote before 1.6", "e3-convert pack says how to save it anew"),
+      (
+        "\u{89}E3C\r\n\u{1A}\n", "learned classes (.e3c)",
+        "give them beside the model that learned them"
+      ),
+      ("version https://git-lfs.github.com/spec/v1\n", "a git-lfs pointer", "run `git lfs pull` in its folder"),
+      ("<!DOCTYPE html>", "a web page or XML", "download the file itself"),
+    ])
+  func otherFiles(start: String, kind: String, step: String) throws {
+    let folder = try TemporaryFolder()
+    let bytes = start.unicodeScalars.map { UInt8($0.value) } + [UInt8](repeating: 0, count: 100)
+    let path = try folder.write(bytes, to: "m.e3")
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let text = "\(path): \(kind), not an E3 model file: \(step)\n"
+    #expect(try run([path, picture]).errors == "e3-run: \(text)")
+    #expect(try BuiltCommand("e3-bench").run([path]).errors == "e3-bench: \(text)")
+    #expect(try BuiltCommand("e3-convert").run(["verify", path]).errors == "e3-convert: \(text)")
+    // Cut off anywhere it is still no model.
+    for count in 1..<bytes.count - 90 {
+      let cut = try folder.write(bytes.prefix(count), to: "cut.e3")
+      #expect(try run([cut, picture]).errors.hasPrefix("e3-run: \(cut): "))
     }
   }
 

@@ -44,6 +44,12 @@ private final class OpenClasses {
     try check(e3_classes_get_class(handle, index, &learned))
     return learned
   }
+
+  func label(_ index: UInt32) throws -> String {
+    let learned = try info(index)
+    return String(
+      decoding: UnsafeRawBufferPointer(start: learned.label, count: Int(learned.label_length)), as: UTF8.self)
+  }
 }
 
 private func learningOptions(threads: Int = 1, isa: Int = E3_ISA_AUTO) -> e3_session_options {
@@ -186,18 +192,24 @@ struct LearnedClassesTests {
     let classes = try OpenClasses(model, capacity: 3)
     let session = try attached(model, classes)
     let long = String(repeating: "x", count: 41)
-    for label in ["", long, "two\nlines", "\u{202E}x", "\u{85}"] {
+    for label in ["", long, "two\nlines", "\u{202E}x", "\u{85}", " ", "\u{A0}\u{2003}\u{FEFF}"] {
       expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add(label) }
     }
     expect(E3_ERROR_INDEX_RANGE) { _ = try classes.add("kind", kind: 2) }
     #expect(try classes.add(String(long.dropLast())) == 0 && classes.add("Ventil é") == 1)
     expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add("Ventil é") }
+    // Which fault a label has is told as e3.h says.
+    for (label, fault) in [
+      ("", 0), (long, 1), ("Ventil é", 2), (String(long.dropLast()), 2), ("\u{2003}", 3), ("a\n", 3),
+    ] {
+      expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add(label) }
+      let isThere = try (0..<2).contains { try classes.label($0) == label }
+      let length = label.utf8.count
+      #expect((length == 0 ? 0 : length > E3_CLASS_LABEL_BYTES ? 1 : isThere ? 2 : 3) == fault, "\(label)")
+    }
     #expect(try classes.add("unlike", kind: E3_CLASS_UNLIKE) == 2)
     expect(E3_ERROR_CLASSES_FULL) { _ = try classes.add("more") }
-    let learned = try classes.info(1)
-    #expect(
-      String(decoding: UnsafeRawBufferPointer(start: learned.label, count: Int(learned.label_length)), as: UTF8.self)
-        == "Ventil é")
+    #expect(try classes.label(1) == "Ventil é")
 
     // Attached, but nothing has run since; a run without them; a run that failed.
     expect(E3_ERROR_NO_FEATURES) { try check(e3_classes_learn(classes.handle, 0, session.handle)) }

@@ -79,7 +79,7 @@ enum {
   E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform */
   E3_ERROR_NO_FEATURES = 26,   /* the session's last run kept no features: it was not given these classes before it */
   E3_ERROR_CLASSES_FULL = 27,  /* there is no room for one more learned class, or for one more picture of a class */
-  E3_ERROR_CLASS_LABEL = 28,   /* the label is empty or too long, is no UTF-8 of one line, or another class has it */
+  E3_ERROR_CLASS_LABEL = 28,   /* the label does not serve: see e3_classes_add and e3_classes_learn */
   E3_ERROR_NOT_CLASSES = 29,   /* the bytes hold no learned classes, or were written over */
   E3_ERROR_CLASSES_MODEL = 30, /* the classes were learned with another model, or another calibration of it */
   E3_ERROR_CLASS_GRID = 31, /* the model's calibration does not say how classes are learned: calibrate it anew; a file of
@@ -610,9 +610,11 @@ typedef struct e3_classes_info {
 /* Fills `info`; set its struct_size before. */
 E3_API e3_status e3_classes_get_info(const e3_classes *classes, e3_classes_info *info);
 
-/* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, and no other
- * class's; labels are the same when all of their bytes are. E3_ERROR_CLASSES_FULL when capacity is reached or there is
- * an unlike class already; E3_ERROR_CLASS_LABEL; E3_ERROR_INDEX_RANGE for an unknown kind. */
+/* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, not of blanks alone,
+ * and no other class's; labels are the same when all of their bytes are. E3_ERROR_CLASSES_FULL when capacity is reached or there
+ * is an unlike class already; E3_ERROR_INDEX_RANGE for an unknown kind. E3_ERROR_CLASS_LABEL for a label that does not serve; the
+ * first of these that holds tells why: its length is 0; it is above E3_CLASS_LABEL_BYTES; e3_classes_get_class gives the label
+ * for another class; else it is no UTF-8 of one line that can be seen. */
 E3_API e3_status e3_classes_add(e3_classes *classes, const char *label, e3_class_kind kind, uint32_t *index);
 
 /* Takes the last frame that `session` answered as one more picture of class `index`. The classes must have been attached to

@@ -111,14 +111,10 @@ int e3c_exists(const char *path);
  * process waits meanwhile. */
 int e3c_replace_file(const char *path, const void *bytes, size_t count, const ce3_stamp *stamp, int *loses_owner);
 
-/* What keeps files from being written into the folder of `path`: an errno, 0 for nothing. */
-int e3c_folder_error(const char *path);
-
 /* Whether the file at `path`, whose bytes these are, lacks a right signature in PATH.minisig by the public key in the file
  * `key_path`: null when it has one, else what is wrong with the file that `at_fault` then names. */
-enum { E3C_PATH_BYTES = 4200 };
 const char *e3c_distrust(const char *path, const void *bytes, size_t count, const char *key_path,
-                         char at_fault[E3C_PATH_BYTES]);
+                         char at_fault[CE3_PATH_BYTES]);
 
 /* Reads until `count` bytes, the end, or until a stop is asked for. Returns the bytes read, or minus an errno. */
 ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count);

@@ -67,6 +67,18 @@ int ce3_read_stamp(const char *path, ce3_stamp *stamp);
  * descriptor that this returns is closed. Minus ESTALE when another file is there by now, or minus an errno. */
 int ce3_lock_to_replace(const char *path, const ce3_stamp *stamp);
 
+enum { CE3_PATH_BYTES = 4200 };
+
+/* Where the links of `path` lead, whether or not there is a file yet. Returns 0 or an errno. */
+int ce3_follow_links(const char *path, char target[CE3_PATH_BYTES]);
+
+/* The folder that `path`, which is not followed, is in. */
+void ce3_find_folder(const char *path, char folder[CE3_PATH_BYTES]);
+
+/* Why the file at `path` may not be replaced, or begun where there is none; null when it may. A file that nobody may write
+ * to is kept from root as well, who may all the same. */
+const char *ce3_write_fault(const char *path);
+
 /* Renames a file to a name that nobody else has; EEXIST when somebody has. Returns 0 or an errno. */
 int ce3_rename_new(const char *from, const char *to);
 

@@ -11,6 +11,7 @@ struct Lesson {
   /// Of the first pictures what the network made of them, and how many were the same as one before.
   private var seen = InlineArray<64, UInt64>(repeating: 0)
   private var copies = 0
+  private var known = KnownPictures()
 
   /// Adds the class when it is new.
   init(_ label: UnsafePointer<CChar>, shots: Int, _ model: borrowing Model) throws(Failure) {
@@ -34,6 +35,7 @@ struct Lesson {
     let status = model.learn(index)
     if status != 0 { throw .report(label, status: status) }
     note(result, model)
+    known.add(result, taught: index, model)
     taken += 1
     let output = TextStream.output
     output.write(path: source)
@@ -91,6 +93,7 @@ struct Lesson {
     output.write(Double(learned.radius), decimals: 3)
     if learned.pictures < UInt32(E3_CLASS_FEWEST_PICTURES) { output.write("; with fewer than 3 it is at most unsure") }
     output.write("\n")
+    known.write(to: output, model)
     if copies > 0 {
       output.write(copies)
       output.write(

@@ -22,12 +22,11 @@ struct LearnedFile {
   ///
   /// - Parameter begins: Whether a file that is not there is empty classes.
   init(_ path: UnsafePointer<CChar>, _ model: UnsafePointer<e3_model>, begins: Bool) throws(Failure) {
+    // Before the pictures are taken, which would be lost.
+    if begins { try Self.requireWritable(path) }
     let isNew = begins && e3c_exists(path) == 0
     var (bytes, alignment) = (0, 0)
     if isNew {
-      // Before the pictures are taken: without a folder they would be lost.
-      let error = e3c_folder_error(path)
-      if error != 0 { throw .report(path, errno: error) }
       try Self.check(path, e3_classes_query(model, Self.capacity, 0, &bytes, &alignment))
       memory = try Self.memory(path, bytes)
       stamp = nil
@@ -68,6 +67,10 @@ struct LearnedFile {
     return memory
   }
 
+  private static func requireWritable(_ path: UnsafePointer<CChar>) throws(Failure) {
+    if let fault = ce3_write_fault(path) { throw .report(path, cString: fault) }
+  }
+
   func destroy() { e3c_unmap_memory(memory, max(count, 1)) }
 
   private static func check(_ path: UnsafePointer<CChar>, _ status: e3_status) throws(Failure) {
@@ -100,6 +103,7 @@ struct LearnedFile {
 
   /// Takes the class with a label out, and writes the file.
   func forget(_ label: UnsafePointer<CChar>) throws(Failure) {
+    try Self.requireWritable(path)
     guard let (index, _) = find(label) else {
       throw .report(path, "holds no class ") { errors in
         errors.write(path: label)
@@ -123,19 +127,25 @@ struct LearnedFile {
   func index(of label: UnsafePointer<CChar>) throws(Failure) -> UInt32 {
     if let (index, kind) = find(label) {
       if kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
-      throw .report(label, "is what the file calls the pictures of other things; give the class another name")
+      throw Self.reserved(label)
     }
+    guard !CString.equal(label, "unlike") else { throw Self.reserved(label) }
     let wanted = CString.bytes(label)
     guard !wanted.isEmpty else { throw .report(path, "the label of a learned class is empty") }
+    guard !wanted.isBlank else { throw .report(path, "the label of a learned class is nothing but blanks") }
     guard wanted.count <= Int(E3_CLASS_LABEL_BYTES) else {
       throw .report(label, "the label of a learned class is longer than 40 bytes")
     }
     var index: UInt32 = 0
     let status = e3_classes_add(handle, label, e3_class_kind(E3_CLASS_LEARNED), &index)
-    // Neither too long nor there already.
+    // Neither too long, blank nor there already.
     if status == E3_ERROR_CLASS_LABEL { throw .report(label, "the label of a learned class is not one line of UTF-8") }
     if status != 0 { throw .report(label, status: status) }
     return index
+  }
+
+  private static func reserved(_ label: UnsafePointer<CChar>) -> Failure {
+    .report(label, "is what pictures of other things are called; give the class another name")
   }
 
   /// Writes the file anew; it is there whole or as it was.

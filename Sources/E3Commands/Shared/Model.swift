@@ -57,9 +57,7 @@ struct Model: ~Copyable {
     guard let model = Memory(count: MemoryLayout<e3_model>.size) else { throw .report(path, "out of memory") }
     let handle = model.start.assumingMemoryBound(to: e3_model.self)
     let opened = e3_model_open(file.bytes.baseAddress, file.bytes.count, handle)
-    if opened == E3_ERROR_FILE_MAGIC, Self.isCheckpoint(file.bytes) {
-      throw .report(path, "a checkpoint, not an E3 model file: e3-convert pack makes one of it")
-    }
+    if opened == E3_ERROR_FILE_MAGIC, let text = otherFileText(file.bytes) { throw .report(path, text) }
     try Self.check(path, opened)
 
     var info = e3_model_info()
@@ -108,6 +106,9 @@ struct Model: ~Copyable {
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }
+    if setup.stopsEarly, let file = try? ModelFile(validating: file.bytes), file.stopsNothing {
+      _ = Failure.report(path, "note: --early has no effect: the file stops nothing (e3-convert inspect says why)")
+    }
     // What is not locked then is for checks alone: huge pages would bring what is around it, too.
     file.readOn(isHuge: setup.residentBytes == 0)
     var isa = e3_isa(E3_ISA_AUTO)
@@ -140,13 +141,6 @@ struct Model: ~Copyable {
   deinit {
     e3_session_destroy(session)
     learned?.destroy()
-  }
-
-  /// Whether a file that is no model begins as a safetensors file or as a ZIP archive, such as PyTorch's or NumPy's.
-  private static func isCheckpoint(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard bytes.count > 10 else { return false }
-    let isZip = bytes[0] == UInt8(ascii: "P") && bytes[1] == UInt8(ascii: "K") && bytes[2] == 3 && bytes[3] == 4
-    return isZip || (bytes[8] == UInt8(ascii: "{") && bytes[7] == 0)
   }
 
   private static func check(_ path: UnsafePointer<CChar>?, _ status: e3_status) throws(Failure) {

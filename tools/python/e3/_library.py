@@ -9,6 +9,7 @@ from typing import Optional
 
 ABI_VERSION_MAJOR = 1
 MAX_THREADS = 64
+CLASS_LABEL, FILE_MAGIC = 28, 34  # E3_ERROR_...
 
 
 class Model(Structure):

@@ -98,11 +98,19 @@ class Classes:
             if self[index].is_unlike != (kind == "unlike"):
                 raise ValueError(f"{label!r} is there as another kind of class")
             return index
+        if kind == "learned" and label == "unlike":
+            raise ValueError("'unlike' is what pictures of other things are called: give the class another name")
         index = c_uint32()
         length = len(label.encode())
-        if not 0 < length <= 40 or "\0" in label:
-            problem = "empty" if not length else "longer than 40 bytes" if length > 40 else "not one line"
-            raise _library.E3Error(28, text=f"{label}: the label of a learned class is {problem}".lstrip(": "))
-        check(lib.e3_classes_add(self.handle, label.encode(), _KINDS[kind], byref(index)), label)
+        problem = "empty" if not length else "longer than 40 bytes" if length > 40 else "not one line" if "\0" in label else ""
+        if not problem:
+            status = lib.e3_classes_add(self.handle, label.encode(), _KINDS[kind], byref(index))
+            if status == _library.CLASS_LABEL:
+                problem = "not one line" if label.strip() else "nothing but blanks"
+            else:
+                check(status, label)
+        if problem:
+            text = f"{label}: the label of a learned class is {problem}".lstrip(": ")
+            raise _library.E3Error(_library.CLASS_LABEL, text=text)
         self._labels = None
         return index.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import mmap
 import os
@@ -12,6 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Un
 
 from . import _library
 from ._buffer import Buffer
+from ._files import other_file, replace_file
 from ._library import check, lib, sized
 from .answer import Answer
 from .classes import Classes, LearnedClass
@@ -106,7 +106,11 @@ class Model:
         self._file, self.path = _file(source)
         self._descriptor: Optional[_Descriptor] = None
         self._handle = _library.Model()
-        check(lib.e3_model_open(self._file.address, self._file.size, byref(self._handle)), self.path)
+        status = lib.e3_model_open(self._file.address, self._file.size, byref(self._handle))
+        if status == _library.FILE_MAGIC:
+            start = ctypes.string_at(self._file.address, min(self._file.size, 64))
+            raise _library.E3Error(status, self.path, other_file(start))
+        check(status, self.path)
         info = sized(_library.ModelInfo)
         check(lib.e3_model_get_info(byref(self._handle), byref(info)), self.path)
         for name, _ in _library.ModelInfo._fields_[1:]:
@@ -276,32 +280,11 @@ class Model:
 
     def save_classes(self, path: "Union[str, os.PathLike[str]]") -> None:
         """Writes the learned classes as a .e3c file, which is there whole or not at all. A link stays one; a file that
-        is replaced leaves its permissions and, where the process may, its owner; what is no regular file, such as a
-        device, is not replaced."""
-        import stat
-        import tempfile
-
+        is replaced leaves its permissions and, where the process may, its owner. A file that is write-protected is not
+        replaced, nor is what is no regular file, such as a device."""
         if self._learned is None:
             raise ValueError("there are no learned classes")
-        path = os.path.realpath(os.fsdecode(path))
-        before = os.stat(path) if os.path.exists(path) else None
-        if before and not stat.S_ISREG(before.st_mode):
-            raise ValueError(f"{path}: is no regular file")
-        try:
-            descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".e3c-")
-        except OSError as error:
-            raise type(error)(error.errno, error.strerror, path) from None
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._learned.bytes)
-            if before:
-                with contextlib.suppress(PermissionError):
-                    os.chown(temporary, before.st_uid, before.st_gid)
-            os.chmod(temporary, stat.S_IMODE(before.st_mode) if before else 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_file(os.fsdecode(path), self._learned.bytes)
 
     def preprocess(self, frame: Any) -> Any:
         """What the network sees of a frame: float32 `[height][width][channels]`."""

@@ -1,6 +1,8 @@
 """Answers are those of e3-run, bit for bit, whatever the frame is made of."""
 
 import os
+import platform
+import subprocess
 import threading
 
 import numpy as np
@@ -297,6 +299,31 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
             e3.Model(MODELS[0], **options)
     with pytest.raises(e3.E3Error, match="fast: no such instruction-set tier"):
         e3.Model(MODELS[0], isa="fast")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"PK\3\4",
+        b"H\0\0\0\0\0\0\0{",
+        b"\x08\x08\x12\7pytorch",
+        b"\x1c\0\0\0TFL3",
+        b"GGUF",
+        b"\x89HDF\r\n\x1a\n",
+        b"\x80\2\x8a\nl",
+        b"\x89E3C\r\n\x1a\n",
+        b"version https://git-lfs.github.com/spec/v1",
+        b"<!DOCTYPE html>",
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_e3_run_calls_it(tmp_path, start):
+    path = tmp_path / "m.e3"
+    path.write_bytes(start + bytes(100))
+    program = ROOT / f"build/{platform.machine()}/bin/e3-run"
+    done = subprocess.run([program, path, PICTURES[0]], capture_output=True, text=True)
+    with pytest.raises(e3.E3Error) as error:
+        e3.Model(path)
+    assert f"e3-run: {error.value}\n" == done.stderr and "m.e3: not an E3 model file" not in done.stderr
 
 
 def test_a_notebook_shows_an_answer_as_a_table(model):

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import signal
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +85,12 @@ def test_what_does_not_serve_is_refused(tmp_path):
         model.learn("", [frame(CAT)])
     with pytest.raises(e3.E3Error, match="^xx*: the label of a learned class is longer than 40 bytes"):
         model.learn("x" * 41, [frame(CAT)])
+    with pytest.raises(e3.E3Error, match="the label of a learned class is nothing but blanks"):
+        model.learn(" \u2003", [frame(CAT)])
+    with pytest.raises(e3.E3Error, match="the label of a learned class is not one line"):
+        model.learn("two\nlines", [frame(CAT)])
+    with pytest.raises(ValueError, match="'unlike' is what pictures of other things are called"):
+        model.learn("unlike", [frame(CAT)])
     with pytest.raises(TypeError, match="the label of a learned class is a str, not NoneType"):
         model.learn(None, [frame(CAT)])
     with pytest.raises(ValueError, match="no frames to learn 'none' from"):
@@ -130,3 +138,37 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path):
     with pytest.raises(ValueError, match="no regular file"):
         model.save_classes(tmp_path / "pipe")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.e3c", "my.e3c", "pipe"]
+
+
+def test_a_file_that_is_write_protected_is_not_replaced(tmp_path):
+    model = e3.Model(MODEL)
+    model.learn("cat", [frame(CAT)] * 3)
+    path = tmp_path / "my.e3c"
+    path.write_bytes(b"as it was")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="is write-protected: make it writable, or give another file: .*my.e3c"):
+        model.save_classes(path)
+    assert path.read_bytes() == b"as it was"
+
+
+SAVE_AND_END = """
+import os, signal, e3
+frame = e3.Frame("yuyv", __import__("numpy").zeros((120, 160, 2), "uint8"))
+model = e3.Model({model!r})
+model.learn("black", [frame] * 3)
+replace = os.replace
+def end(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    replace(*arguments, **options)
+os.replace = end
+model.save_classes({path!r})
+"""
+
+
+def test_a_signal_that_ends_the_process_leaves_no_temporary_file(tmp_path):
+    path = tmp_path / "my.e3c"
+    program = SAVE_AND_END.format(model=str(MODEL), path=str(path))
+    done = subprocess.run([sys.executable, "-c", program])
+    assert done.returncode == -signal.SIGTERM
+    assert [left.name for left in tmp_path.iterdir()] == ["my.e3c"]
+    assert [learned.label for learned in e3.Model(MODEL, classes=path).learned] == ["black"]

@@ -1,0 +1,87 @@
+"""Files: one that takes the place of another whole or not at all, and what a file is that is no model."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import signal
+import stat
+from typing import Optional
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Writes a file that has its name once it is whole. A link stays one; a file that is replaced leaves its permissions and,
+    where the process may, its owner. Refuses what is no regular file, and a file that is write-protected."""
+    path = os.path.realpath(path)
+    before = os.stat(path) if os.path.exists(path) else None
+    if before and not stat.S_ISREG(before.st_mode):
+        raise ValueError(f"{path}: is no regular file")
+    # A file that nobody may write to is kept from root as well, who may all the same.
+    if before and not (before.st_mode & 0o222 and os.access(path, os.W_OK)):
+        raise PermissionError(errno.EACCES, "is write-protected: make it writable, or give another file", path)
+    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+    # Signals that end the process wait until no temporary name is left.
+    ends = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        with os.fdopen(_create(os.path.dirname(path), temporary, path), "wb") as file:
+            file.write(content)
+            file.flush()
+            if before:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) if before else 0o644)
+            os.fsync(file.fileno())
+            if not os.path.lexists(temporary):
+                # With the descriptor of a folder, which the path does not need, link follows it to the file.
+                os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _create(folder: str, temporary: str, path: str) -> int:
+    """A file without a name, which the system removes however the process ends; elsewhere one of the name `temporary`."""
+    try:
+        descriptor = os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        if os.path.exists(f"/proc/self/fd/{descriptor}"):
+            return descriptor
+        os.close(descriptor)
+    except OSError:
+        pass
+    try:
+        return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, path) from None
+
+
+def other_file(start: bytes) -> Optional[str]:
+    """What a file is that begins so and is no model, and what makes a model of it; None where nothing tells. In the words of
+    Sources/E3Format/OtherFile.swift, which the tests compare."""
+    if start[:4] == b"PK\3\4":
+        kind, step = "a zip file, as PyTorch and NumPy write", "e3-convert pack makes one of a checkpoint"
+    elif start[5:9] == b"\0\0\0{":
+        kind, step = "safetensors", "e3-convert pack makes one of it"
+    elif start[:1] == b"\x08" and start[1:2] < b"\x20" and start[2:3] in (b"\x12", b"\x3a", b"\x42"):
+        kind, step = "an ONNX model", "tools/checkpoints/onnx_to_safetensors and e3-convert pack make one of a ViT"
+    elif start[4:8] == b"TFL3":
+        kind, step = "a TFLite model", "e3-convert pack makes one of the checkpoint that it came from"
+    elif start[:4] == b"GGUF":
+        kind, step = "a GGUF file", "e3-convert pack makes one of the checkpoint that it came from"
+    elif start[:8] == b"\x89HDF\r\n\x1a\n":
+        kind, step = "an HDF5 file, as Keras writes", "e3-convert pack makes one of its weights as safetensors"
+    elif start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        kind, step = "a pickle, as PyTorch wrote before 1.6", "e3-convert pack says how to save it anew"
+    elif start[:8] == b"\x89E3C\r\n\x1a\n":
+        kind, step = "learned classes (.e3c)", "give them beside the model that learned them"
+    elif start[:23] == b"version https://git-lfs":
+        kind, step = "a git-lfs pointer", "run `git lfs pull` in its folder"
+    elif start[:1] == b"<":
+        kind, step = "a web page or XML", "download the file itself"
+    else:
+        return None
+    return f"{kind}, not an E3 model file: {step}"
