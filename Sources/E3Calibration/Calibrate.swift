@@ -59,12 +59,12 @@ public func calibrate(
     ) { progress("statistics", Double($0) / Double(source.count)) }
     let shapes = model.networks.map(\.shape)
     if options.distance?.hasUnitLength != true {
-      sections[false] = try ClassStatistics(seen, networks: shapes, path: source.data.path)
+      sections[false] = try ClassStatistics(seen, networks: shapes, labels: model.labels, path: source.data.path)
     }
     if options.distance?.hasUnitLength != false {
       seen.divideByLength(width: model.representationSize)
       do throws(FileError) {
-        sections[true] = try ClassStatistics(seen, networks: shapes, path: source.data.path)
+        sections[true] = try ClassStatistics(seen, networks: shapes, labels: model.labels, path: source.data.path)
       } catch {
         // Representations that differ in nothing but their length are no reason to refuse the images.
         if sections.isEmpty { throw error }

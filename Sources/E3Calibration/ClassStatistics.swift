@@ -13,17 +13,20 @@ struct ClassStatistics {
   ///
   /// - Parameters:
   ///   - networks: The networks whose members they are of.
+  ///   - labels: Texts of the classes, in errors; empty when the model has none.
   ///   - path: The data set, in errors.
   /// - Throws: a class with fewer than two, representations that do not vary.
-  init(_ observations: Observations, networks: [ModelShape], path: String) throws(FileError) {
+  init(_ observations: Observations, networks: [ModelShape], labels: [String], path: String) throws(FileError) {
     let classCount = networks[0].classCount
     func fault(_ problem: String) -> FileError { FileError(file: path, problem: problem) }
     var counts = [Int](repeating: 0, count: classCount)
     for label in observations.classes { counts[label] += 1 }
-    if let index = counts.firstIndex(where: { $0 < 2 }) {
+    let few = counts.indices.filter { counts[$0] < 2 }
+    if let first = few.first {
+      let others = few.count > 1 ? ", and \(few.count - 1) more \(few.count > 2 ? "have" : "has") fewer than 2" : ""
       throw fault(
-        "class \(index) has \(counted(counts[index], "image")) for the class statistics, expected 2 or more "
-          + "(--no-distance leaves them out)")
+        "class \(className(first, labels)) has \(counted(counts[first], "image")) for the class statistics, "
+          + "expected 2 or more\(others): add pictures of every class; --no-distance calls nothing unknown instead")
     }
     let size = networks.map(\.representation).max() ?? 0
     let members = networks.flatMap { [ModelShape](repeating: $0, count: $0.memberCount) }

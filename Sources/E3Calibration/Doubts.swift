@@ -19,12 +19,17 @@ func doubts(
   for bound in [range.lowerBound, range.upperBound] where abs(temperature - bound) <= 1e-6 * bound {
     lines.append("the temperature lies at its bound, \(decimals(bound, 2)): these images do not tell it")
   }
-  if calibration.isNoBetterThanChance(classCount: classCount) {
-    lines.append(
-      "accuracy \(decimals(100 * calibration.accuracy, 2)) % is no better than chance: are these the images' labels?")
-  }
   var counts = [Int](repeating: 0, count: classCount)
   for label in held.classes { counts[label] += 1 }
+  let most = counts.indices.max { counts[$0] < counts[$1] } ?? 0
+  let accuracy = "accuracy \(decimals(100 * calibration.accuracy, 2)) % is no better than"
+  if calibration.isNoBetterThanChance(classCount: classCount) {
+    lines.append("\(accuracy) chance: are these the images' labels?")
+  } else if counts[most] < held.classes.count,
+    calibration.accuracy <= Double(counts[most]) / Double(held.classes.count)
+  {
+    lines.append("\(accuracy) the answer \(className(most, labels)) for every image")
+  }
   let missing = counts.indices.filter { counts[$0] == 0 }.map { className($0, labels) }
   if !missing.isEmpty {
     let more = missing.count > 8 ? " and \(missing.count - 8) more" : ""

@@ -99,7 +99,10 @@ extension DataSet {
         // `==` takes them for the same.
         problem: modelLabels.contains(name)
           ? "the folder is the label of a class of the model, written with other bytes: rename it"
-          : "the folder is neither the label nor the number of a class of the model")
+          : "the folder is neither the label nor the number of a class of the model, "
+            + (modelLabels.isEmpty
+              ? "whose classes have no labels (e3-convert pack --labels)"
+              : "which has \(modelLabels.prefix(4).joined(separator: ", "))\(modelLabels.count > 4 ? ", …" : "")"))
     }
     let indices = matched.contains(nil) ? numbers : matched
     if let label = indices.firstIndex(of: nil), let number = matched.firstIndex(of: nil) {

@@ -26,7 +26,7 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_RESULT_NOT_FINITE: "the network gave a NaN or an infinity; the weights or the tensor are unusable"
   case E3_ERROR_MODEL_TOO_LARGE: "the model's activations do not fit this machine's address space"
   case E3_ERROR_NO_ROUTING: "the session does not record routing, or the model has no experts"
-  case E3_ERROR_NO_CALIBRATION: "the model file carries no calibration"
+  case E3_ERROR_NO_CALIBRATION: "the model file carries no calibration; e3-convert calibrate adds one"
   case E3_ERROR_NOT_A_MODEL: "the handle does not hold a model, or was written over"
   case E3_ERROR_SESSION_BUSY: "another call of the session is in progress"
   case E3_ERROR_DEADLINE: "the deadline passed before the answer was there"

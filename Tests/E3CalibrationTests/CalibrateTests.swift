@@ -217,6 +217,22 @@ struct CalibrateTests {
     #expect(!whole.doubts.contains { $0.hasPrefix("no images") })
   }
 
+  @Test("an accuracy that one answer for every image would have is named, also above one part of all classes")
+  func nothingLearned() throws {
+    let (data, right) = try answered(100)
+    // 30 of 100 right, of 5 classes: more than a fifth, and less than the half that have one class.
+    let labels = right.indices.map { $0 < 30 ? right[$0] : $0 < 65 ? (right[$0] + 1) % 5 : (right[$0] + 2) % 5 }
+    let counts = (0..<5).map { label in labels.count { $0 == label } }
+    let most = try #require(counts.firstIndex(of: counts.max() ?? 0))
+    try #require(counts[most] >= 30 && counts[most] < 100, "\(counts)")
+    var options = CalibrationOptions()
+    options.hasDistance = false
+    let summary = try calibrate(model: model, data: labelled(data, labels), output: folder["o.e3"], options: options)
+    #expect(
+      summary.doubts.contains("accuracy 30.00 % is no better than the answer \(most) for every image"),
+      "\(summary.doubts)")
+  }
+
   @Test("images that serve for class statistics and thresholds alike are counted")
   func sharedImages() throws {
     let data = try folder.world("held", model: model, count: 200, temperature: 5, seed: 12)
@@ -264,7 +280,10 @@ struct CalibrateTests {
     let labels = try folder.write(idx([400], [UInt8](repeating: 5, count: 400)), to: "five")
     #expect(refused(try DataSet(path: data.path, labels: labels)).contains("label 0 is 5, but the model has 5 classes"))
     let zeros = try folder.write(idx([400], [UInt8](repeating: 0, count: 400)), to: "zeros")
-    #expect(refused(try DataSet(path: data.path, labels: zeros)).contains("class 1 has 0 images"))
+    #expect(
+      refused(try DataSet(path: data.path, labels: zeros)).contains(
+        "class 1 has 0 images for the class statistics, expected 2 or more, and 3 more have fewer than 2: add pictures of every class"
+      ))
     let cycle = try folder.write(idx([400], (0..<400).map { UInt8($0 % 5) }), to: "cycle")
     let even = try DataSet(path: data.path, labels: cycle)
     #expect(refused(even[0..<8]).contains("class 0 has 1 image for the class statistics, expected 2 or more"))

@@ -69,8 +69,15 @@ struct LabelTests {
     #expect(try numbered.classes(classCount: 11, modelLabels: []) == [10, 9])
     #expect(problem { _ = try numbered.classes(classCount: 10, modelLabels: []) } != nil)
     let files = folder["named"]
-    #expect(throws: FileError(file: "\(files)/dress", problem: neither)) {
+    #expect(throws: FileError(file: "\(files)/dress", problem: neither + ", which has bag")) {
       try named.classes(classCount: 9, modelLabels: ["bag"])
+    }
+    #expect(throws: FileError(file: "\(files)/bag", problem: neither + ", which has a, b, c, d, …")) {
+      try named.classes(classCount: 5, modelLabels: ["a", "b", "c", "d", "e"])
+    }
+    let nameless = neither + ", whose classes have no labels (e3-convert pack --labels)"
+    #expect(throws: FileError(file: "\(files)/bag", problem: nameless)) {
+      try named.classes(classCount: 5, modelLabels: [])
     }
     for name in ["8", "bag"] {
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "mixed/\(name)/0.pgm")
