@@ -19,8 +19,9 @@ extension ModelFile {
   /// Whether no answer may stop: the file was calibrated on too few images, or on too many that differ. The file must
   /// have early stops.
   public var stopsNothing: Bool {
-    for network in 0..<networkCount - 1 where earlyStop(afterNetwork: network).probability <= 1 { return false }
-    return true
+    var isNone = true
+    for network in 0..<networkCount - 1 { isNone = isNone && earlyStop(afterNetwork: network).probability > 1 }
+    return isNone
   }
 
   private var earlyHead: e3_file_early {
