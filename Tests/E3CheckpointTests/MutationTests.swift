@@ -78,9 +78,6 @@ import Testing
   private static let understood: [(model: String, mutation: String)] = [
     // The same tensor by another name that is known.
     ("*", "* renamed by its synonym, *"),
-    // The class token may have a position of its own.
-    ("*deit3_small_patch16_224", "pos_embed longer along axis 1"),
-    ("*reg4_dinov2*", "pos_embed longer along axis 1"),
     // Nothing tells the size of the images, and so that of the patches.
     ("*torchvision_vit", "conv_proj.weight *er along axis 2"),
     ("*torchvision_vit", "conv_proj.weight *er along axis 3"),
@@ -157,9 +154,11 @@ import Testing
       Mutation(text: "\(text) removed", names: names, table: rest), changed("with an axis more", to: shape + [1]),
     ]
     for axis in shape.indices {
-      var longer = shape
-      longer[axis] += 1
-      mutations.append(changed("longer along axis \(axis)", to: longer))
+      for (kind, step) in [("longer", 1), ("shorter", -1)] where step > 0 || shape.count == 3 && shape[axis] > 1 {
+        var other = shape
+        other[axis] += step
+        mutations.append(changed("\(kind) along axis \(axis)", to: other))
+      }
     }
     if shape.reversed() != shape { mutations.append(changed("transposed", to: shape.reversed())) }
     mutations += moved("") { "\($0)_other" }
