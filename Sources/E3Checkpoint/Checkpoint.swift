@@ -96,8 +96,9 @@ public struct Checkpoint: Sendable {
     // What the model, and nothing else below its root, has no use for.
     var inner: [String: any TensorSource] = [:]
     if let (naming, prefix) = found {
-      if let name = ignored.first(where: {
-        naming.isInBlock($0, prefix: root + prefix) && UnusedTensors.reason(String($0.dropFirst(root.count))) == nil
+      if let name = ignored.first(where: { name in
+        naming.isInBlock(name, prefix: root + prefix)
+          && UnusedTensors.reasonInBlock(name, shape: stored.tensors[name]?.shape ?? []) == nil
       }) {
         throw FileError(
           file: self.path, tensor: name,
@@ -110,11 +111,16 @@ public struct Checkpoint: Sendable {
     } else {
       (naming, facts, prefix, origins) = (nil, NamingFacts(), "", [:])
     }
+    let (top, way) = (root, found.map { root + $0.prefix } ?? root)
+    func reasonUnused(_ name: String, _ shape: [Int]) -> String? {
+      guard let naming = found?.naming else { return UnusedTensors.reason(name, shape: shape) }
+      return naming.reasonUnused(name, shape: shape, root: top, prefix: way)
+    }
     var passedOver = ignored.map { (name: $0, reason: "--ignore") }
     var others: [String: any TensorSource] = [:]
     for (tensors, root) in [(rest, ""), (inner, root)] {
       for (name, tensor) in tensors {
-        if let reason = UnusedTensors.reason(name, shape: tensor.shape) {
+        if let reason = reasonUnused(root + name, tensor.shape) {
           passedOver.append((root + name, reason))
         } else {
           others[root + name] = tensor
@@ -123,8 +129,9 @@ public struct Checkpoint: Sendable {
     }
     // V-MoE's names stay as they are: what the model has no use for shows only there.
     for (name, tensor) in tensors where naming != nil {
-      guard let reason = UnusedTensors.reason(name, shape: tensor.shape) else { continue }
-      passedOver.append((origins[name]?.name ?? name, reason))
+      let stored = origins[name]?.name ?? name
+      guard let reason = reasonUnused(stored, tensor.shape) else { continue }
+      passedOver.append((stored, reason))
       tensors[name] = nil
     }
     self.passedOver = passedOver.sorted { $0.name < $1.name }

@@ -5,7 +5,8 @@ package func compactJSONObject(_ text: UnsafeRawBufferPointer) -> String? {
 }
 
 extension JSON {
-  fileprivate var compact: String {
+  /// In one line without spaces.
+  package var compact: String {
     switch self {
     case .null: "null"
     case .bool(let value): value ? "true" : "false"

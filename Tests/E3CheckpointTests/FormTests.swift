@@ -139,18 +139,18 @@ import Testing
 
   private let config = "\(library)/same/config.json"
 
-  @Test("what training leaves is passed over and named: counters, masks, averages, optimizer state")
+  @Test("what training leaves is passed over and named: counters, averages, optimizer state")
   func passedOver() throws {
     let path = try adding([
-      ("step", "I64", [1], 8), ("mask", "BOOL", [2], 2), ("ema/embedding/kernel", "F32", [2], 8),
+      ("step", "I64", [1], 8), ("ema/embedding/kernel", "F32", [2], 8),
       ("ema/cls", "F32", [2], 8),
       ("bn.num_batches_tracked", "I64", [], 8), ("opt/0/mu/cls", "F32", [1], 4), ("mask_token", "F32", [0, 3], 0),
     ])
     let model = try SourceModel(checkpoint: path, config: config)
     #expect(
       model.notes == [
-        "\(path): passed over: bn.num_batches_tracked (counter), ema/… (2, moving average), mask (mask), mask_token (mask "
-          + "for training), opt/0/mu/cls (optimizer state), step (counter)"
+        "\(path): passed over: bn.num_batches_tracked (counter), ema/… (2, moving average), mask_token (empty), "
+          + "opt/0/mu/cls (optimizer state), step (counter)"
       ])
   }
 

@@ -36,8 +36,7 @@ import Testing
       + alone.map { Model(checkpoint: "\(library)/\($0)", config: nil) }
   }()
 
-  /// Shapes by the names in the file.
-  private typealias Table = [String: [Int]]
+  private typealias Table = ShapeTable
 
   private struct Mutation {
     /// What it is, the names that it is about, with those that it makes, and the table that it leaves.
@@ -79,20 +78,17 @@ import Testing
   private static let understood: [(model: String, mutation: String)] = [
     // The same tensor by another name that is known.
     ("*", "* renamed by its synonym, *"),
-    // The class token may have a position of its own.
-    ("*deit3_small_patch16_224", "pos_embed longer along axis 1"),
-    ("*reg4_dinov2*", "pos_embed longer along axis 1"),
     // Nothing tells the size of the images, and so that of the patches.
-    ("*torchvision_vit", "conv_proj.weight longer along axis 2"),
-    ("*torchvision_vit", "conv_proj.weight longer along axis 3"),
-    ("* alone", "*proj*.weight longer along axis 2"),
-    ("* alone", "*proj*.weight longer along axis 3"),
+    ("*torchvision_vit", "conv_proj.weight *er along axis 2"),
+    ("*torchvision_vit", "conv_proj.weight *er along axis 3"),
+    ("* alone", "*proj*.weight *er along axis 2"),
+    ("* alone", "*proj*.weight *er along axis 3"),
     // timm's and DINOv2's options: zeros are taken, and a note says so.
     ("*timm* alone", "*blocks.*.attn.proj.bias, all blocks, removed"),
     ("*timm* alone", "*blocks.*.attn.qkv.bias, all blocks, removed"),
     // Nothing tells that there were any, or how many.
     ("*reg4_dinov2 alone", "reg_token *"),
-    ("*WithRegisters* alone", "*.register_tokens longer along axis 1"),
+    ("*WithRegisters* alone", "*.register_tokens *er along axis 1"),
     // A note says that the head reads the mean of the patches.
     ("*reg4_dinov2 alone", "cls_token removed"),
   ]
@@ -104,28 +100,16 @@ import Testing
   }
 
   private func problem(_ table: Table, _ config: String, _ folder: TemporaryFolder) throws -> String? {
-    var (header, end) = ("{", 0)
-    for (name, shape) in table.sorted(by: { $0.key < $1.key }) {
-      let size = 4 * shape.reduce(1, *)
-      header +=
-        (end > 0 ? "," : "")
-        + #""\#(name)":{"dtype":"F32","shape":\#(shape),"data_offsets":[\#(end),\#(end + size)]}"#
-      end += size
-    }
-    header += "}"
-    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
-    let path = try folder.write(length + Array(header.utf8), to: "m.safetensors")
-    // Only shapes are looked at: the values are a hole.
-    try #require(truncate(path, 8 + header.utf8.count + end) == 0)
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
     return fault { _ = try SourceModel(checkpoint: path, config: config) }
   }
 
   // MARK: Mutations
 
-  /// What training leaves beside the model is not looked at.
+  /// What the model has no use for is not looked at.
   private static func table(of model: Model) throws -> Table {
-    try StoredTensors(CheckpointFiles(path: model.checkpoint)).tensors.mapValues(\.shape)
-      .filter { UnusedTensors.reason($0.key, shape: $0.value) == nil }
+    let unused = Set(try Checkpoint(path: model.checkpoint).passedOver.map(\.name))
+    return try shapes(of: model.checkpoint).filter { !unused.contains($0.key) }
   }
 
   /// Of a tensor that each block has: those of the first block, of the last one where it is lost, and of all blocks.
@@ -170,9 +154,11 @@ import Testing
       Mutation(text: "\(text) removed", names: names, table: rest), changed("with an axis more", to: shape + [1]),
     ]
     for axis in shape.indices {
-      var longer = shape
-      longer[axis] += 1
-      mutations.append(changed("longer along axis \(axis)", to: longer))
+      for (kind, step) in [("longer", 1), ("shorter", -1)] where step > 0 || shape.count == 3 && shape[axis] > 1 {
+        var other = shape
+        other[axis] += step
+        mutations.append(changed("\(kind) along axis \(axis)", to: other))
+      }
     }
     if shape.reversed() != shape { mutations.append(changed("transposed", to: shape.reversed())) }
     mutations += moved("") { "\($0)_other" }

@@ -253,6 +253,152 @@ import Testing
     #expect(problem(path, ignoring: ["fc_norm.*"])?.contains("tensor blocks.1.norm1.weight: ") == true)
   }
 
+  @Test("without a configuration nothing tells which of two norms the model has: both options are named, and work")
+  func twoNormsAlone() throws {
+    let (source, config) = ("\(Self.library)/timm_vit_base_patch16_224", #"{"encoder": {"num_heads": 2}}"#)
+    var table = try shapes(of: source)
+    for part in ["weight", "bias"] { table["fc_norm.\(part)"] = [16] }
+    let path = try writeShapes(table, to: "both.safetensors", in: folder)
+    let heads = try folder.write(config, to: "heads.json")
+    let message = try #require(problem(path, config: heads))
+    #expect(
+      message.hasSuffix(
+        "both.safetensors: norm and fc_norm are both there, and nothing tells which one the model has: --ignore 'norm.*' "
+          + "leaves norm out for a model that normalises the mean of the patches (global_pool \"avg\"), --ignore 'fc_norm.*' "
+          + "leaves fc_norm out for one that normalises before pooling (\"token\")"), "\(message)")
+    let mean = try SourceModel(checkpoint: path, config: heads, ignoring: ["norm.*"]).config
+    #expect(mean.classifier == .patchMean && mean.finalNorm == .afterPooling)
+    let token = try SourceModel(checkpoint: path, config: heads, ignoring: ["fc_norm.*"]).config
+    #expect(token.classifier == .token && token.finalNorm == .beforePooling)
+  }
+
+  @Test(
+    "a class token whose position is there is missed; where nothing shows that it is lost, a note says what is taken")
+  func lostClassToken() throws {
+    let heads = try folder.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    func open(_ table: ShapeTable, _ size: (height: Int, width: Int)? = nil) throws -> SourceModel {
+      var options = ModelOptions()
+      options.imageSize = size
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      return try SourceModel(checkpoint: path, config: heads, options: options)
+    }
+    var table = try shapes(of: "\(Self.library)/timm_vit_base_patch16_224")
+    table["cls_token"] = nil
+    let square = try #require(fault { _ = try open(table) })
+    #expect(
+      square.contains("the 17 patches of pos_embed [1, 17, 16] are no square, but 16 are, and cls_token may be lost"),
+      "\(square)")
+    let sized = try #require(fault { _ = try open(table, (16, 16)) })
+    #expect(
+      sized.hasSuffix("shape [1, 17, 16]: 17 tokens, expected 16 for --image-size; cls_token may be lost"), "\(sized)")
+    // Eight registers, sixteen patches and a class token have as many positions as 5 x 5 patches.
+    table["reg_token"] = [1, 8, 16]
+    table["pos_embed"] = [1, 25, 16]
+    let odd = try #require(fault { _ = try open(table) })
+    #expect(
+      odd.hasSuffix(
+        "25 tokens, which may be 5x5 patches, or 4x4, 8 registers and a class token, as cls_token may be lost: give "
+          + "--image-size HxW"), "\(odd)")
+    #expect(try open(table, (20, 20)).config.gridWidth == 5)
+    table["pos_embed"] = [1, 16, 16]
+    #expect(
+      try open(table).notes.contains {
+        $0.hasSuffix("nothing tells what the head reads: the mean of the patches is taken, as there is no cls_token")
+      })
+  }
+
+  @Test(
+    "what nobody knows not to matter is not passed over",
+    arguments: [
+      ("timm_vit_base_patch16_224", "blocks.0.attn.mask", [17, 17], "blocks with it are not computed here"),
+      ("timm_vit_base_patch16_224", "blocks.1.attn.position_ids", [1, 17], "blocks with it are not computed here"),
+      ("timm_vit_base_patch16_224", "blocks.0.pooler.dense.weight", [16, 16], "blocks with it are not computed here"),
+      ("timm_vit_base_patch16_224", "blocks.0.attn.mask_token", [1, 16], "blocks with it are not computed here"),
+      ("timm_vit_base_patch16_224", "blocks.0.rng", [2], "blocks with it are not computed here"),
+      ("timm_vit_base_patch16_224", "pooler.dense.weight", [16, 16], "--ignore 'pooler.dense.weight' leaves it out"),
+      ("timm_vit_base_patch16_224", "mask", [17], "--ignore 'mask' leaves it out"),
+      ("timm_vit_base_patch16_224", "head_mask_token", [1], "--ignore 'head_mask_token' leaves it out"),
+      ("hf_ViTForImageClassification", "vit.embeddings.position_ids", [17], "leaves it out"),
+      ("hf_ViTForImageClassification", "vit.encoder.layer.0.attention.mask", [17], "blocks with it are not computed"),
+      ("hf_ViTForImageClassification", "vit.encoder.layer.0.pooler.dense.bias", [16], "blocks with it are not comp"),
+      ("torchvision_vit", "pooler.dense.bias", [16], "--ignore 'pooler.dense.bias' leaves it out"),
+    ])
+  func unknownTensors(_ library: String, _ name: String, _ shape: [Int], _ next: String) throws {
+    let source = "\(Self.library)/\(library)"
+    var table = try shapes(of: source)
+    table[name] = shape
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(problem(path, config: "\(source)/config.json"))
+    #expect(message.contains("tensor \(name): shape \(shape), but the model of "), "\(message)")
+    #expect(message.contains(next), "\(message)")
+    guard next.hasPrefix("blocks") else {
+      return #expect(problem(path, config: "\(source)/config.json", ignoring: [name]) == nil)
+    }
+    #expect(problem(path, config: "\(source)/config.json", ignoring: [name])?.contains("so --ignore does not") == true)
+  }
+
+  @Test("what a library's models have beside that which classifies is passed over, with all that is empty or counts")
+  func unusedTensors() throws {
+    for (library, names) in [
+      ("timm_vit_base_patch16_224", ["mask_token", "blocks.0.norm1.num_batches_tracked", "blocks.0.attn.empty"]),
+      (
+        "hf_ViTForImageClassification",
+        ["vit.pooler.dense.weight", "vit.pooler.dense.bias", "vit.embeddings.mask_token"]
+      ),
+    ] {
+      let source = "\(Self.library)/\(library)"
+      var table = try shapes(of: source)
+      for name in names { table[name] = name.hasSuffix("empty") ? [0] : [16] }
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      let model = try SourceModel(checkpoint: path, config: "\(source)/config.json")
+      #expect(Set(names).isSubset(of: model.checkpoint.passedOver.map(\.name)), "\(model.notes)")
+    }
+    // The parts of a training state are beside the model, not in it.
+    let inside = "\(Goldens.smallDirectory)/e3_token"
+    var table = try shapes(of: "\(inside)/e3_token.safetensors")
+    table["params/ema/scale"] = [8]
+    let named = Dictionary(uniqueKeysWithValues: table.map { ($0.hasPrefix("params/") ? $0 : "params/\($0)", $1) })
+    let path = try writeShapes(named, to: "m.safetensors", in: folder)
+    #expect(
+      problem(path, config: "\(inside)/config.json")?.contains("tensor params/ema/scale: shape [8], but ") == true)
+  }
+
+  @Test(
+    "tensors of blocks that are not computed are called what they are",
+    arguments: [
+      ("blocks.0.attns.0.attn.qkv.weight", [48, 16], "blocks of several attentions and MLPs side by side"),
+      ("blocks.1.ffns.1.mlp.fc1.bias", [32], "blocks of several attentions and MLPs side by side"),
+      ("blocks.0.attn_out_proj.weight", [16, 16], "blocks with attention and MLP side by side"),
+      ("blocks.0.attn.q_norm.weight", [8], "norms of queries and keys of another kind than V-MoE's"),
+      ("blocks.0.attn.k_norm.bias", [8], "norms of queries and keys of another kind than V-MoE's"),
+    ])
+  func foreignBlocks(_ name: String, _ shape: [Int], _ part: String) throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    table[name] = shape
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    for ignored in [[], [name]] {
+      #expect(
+        problem(path, config: "\(source)/config.json", ignoring: ignored)
+          == "\(path): tensor \(name): belongs to \(part), which is not computed here")
+    }
+  }
+
+  @Test("an MLP whose first layer is twice as wide as the second one reads is called SwiGLU")
+  func packedGate() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    for block in 0...1 {
+      table["blocks.\(block).mlp.fc1.weight"] = [64, 16]
+      table["blocks.\(block).mlp.fc1.bias"] = [64]
+    }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    #expect(
+      problem(path, config: "\(source)/config.json")
+        == "\(path): tensor blocks.0.mlp.fc1.weight: shape [64, 16], twice as many outputs as blocks.0.mlp.fc2.weight, "
+        + "shape [16, 32], reads: an MLP with SwiGLU, gate and values in one matrix, which is not computed here")
+  }
+
   @Test("a checkpoint without configuration is told of all that it lacks at once")
   func heads() throws {
     let path = try renaming("timm_vit_so150m_patch16_reg4_gap_256") { $0 == "reg_token" ? "ema.\($0)" : $0 }

@@ -27,6 +27,10 @@ struct ConfigDocument {
   var representationSize: Int??
   var classifier: ModelConfig.Classifier?
   var hasClassToken: Bool?
+  /// What says whether there is a class token, where it is not a field of V-MoE's.
+  var classTokenReason: String?
+  /// Whether class token and registers have positions, and what says so.
+  var positionsPrefix: (isThere: Bool, reason: String)?
   var registerTokens: Int?
   /// What the library calls the only register, where it is not what others are called.
   var registerName: String?
@@ -111,7 +115,7 @@ struct ConfigDocument {
     let root = ConfigObject(value: try JSON(parsing: mapped.bytes, file: path), path: "", file: path)
     if root.has("model_type") || root.has("architectures") {
       self = try huggingFaceConfig(root)
-    } else if root.has("architecture") {
+    } else if ["architecture", "model_args", "pretrained_cfg"].contains(where: root.has) {
       self = try timmConfig(root)
     } else {
       self = try vmoeConfig(root)

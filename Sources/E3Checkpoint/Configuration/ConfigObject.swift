@@ -27,15 +27,24 @@ struct ConfigObject {
 
   func has(_ field: String) -> Bool { members[field] != nil }
 
-  /// - Throws: a field that is none of `known`: it might change what the model computes.
-  func requireKnown(_ known: Set<String>) throws(FileError) {
-    let unknown = fields.filter { !known.contains($0) && !$0.hasPrefix("_") }
+  /// - Parameter elsewhere: Paths from here to fields of other objects, for one that stands in the wrong place.
+  /// - Throws: a field that is none of `known`: it might change what the model computes. A null one is not given.
+  func requireKnown(_ known: Set<String>, elsewhere: [String] = []) throws(FileError) {
+    let unknown = fields.filter { !known.contains($0) && !$0.hasPrefix("_") && !isNull($0) }
     guard let field = unknown.first else { return }
     let others = unknown.count > 1 ? " (and \(unknown.count - 1) more)" : ""
+    let free = known.sorted().filter { !has($0) } + elsewhere.filter { !has(path: $0) }
+    let meant = FieldSpelling.meant(by: field, among: free).map { ", \(path)\($0) is probably meant" } ?? ""
     throw FileError(
       file: file,
-      problem: "the field \(path)\(field)\(others) is not known: mend its name, or take it out if inference does not "
-        + "depend on it")
+      problem: "the field \(path)\(field)\(others) is not known\(meant): mend its name, or take it out if inference "
+        + "does not depend on it")
+  }
+
+  private func has(path: String) -> Bool {
+    var value: JSON? = members
+    for part in path.split(separator: ".") { value = value?[String(part)] }
+    return value != nil
   }
 
   /// A case by its raw value.
@@ -67,9 +76,9 @@ struct ConfigObject {
     guard let value = value(field) else { return nil }
     var numbers: [Float] = []
     let elements = if case .array(let elements) = value { elements } else { [value] }
+    guard elements.count == 1 || elements.count == 3 else { throw fault(field, value.text(), "one number or three") }
     for element in elements {
-      guard case .number(let number) = element, Float(number).isFinite, elements.count == 1 || elements.count == 3
-      else {
+      guard case .number(let number) = element, Float(number).isFinite else {
         throw fault(field, value.text(), "one number or three")
       }
       numbers.append(Float(number))
@@ -136,6 +145,25 @@ struct ConfigObject {
     var sizes: [Int] = []
     for element in elements { sizes.append(try size(field, element, 1...maximum)) }
     return sizes
+  }
+
+  /// The texts of classes by their numbers: a list in the order of the classes, or an object whose keys are numbers.
+  func labels(_ field: String) throws(FileError) -> [Int: String]? {
+    guard let value = value(field) else { return nil }
+    let elements: [(key: String, value: JSON)]
+    switch value {
+    case .array(let texts): elements = texts.enumerated().map { ("\($0.offset)", $0.element) }
+    case .object(let members): elements = members
+    default: throw fault(field, value.text(), "a text for each class from 0 on")
+    }
+    var labels: [Int: String] = [:]
+    for (key, value) in elements {
+      guard let index = Int(key), (0...ConfigDocument.sizeLimit).contains(index), labels[index] == nil,
+        case .string(let label) = value
+      else { throw fault(field, "\(value.text()) for \(key)", "a text for each class from 0 on") }
+      labels[index] = label
+    }
+    return labels
   }
 
   func integers(_ field: String) throws(FileError) -> [Int]? {

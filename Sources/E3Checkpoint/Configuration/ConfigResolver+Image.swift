@@ -75,18 +75,29 @@ extension ConfigResolver {
       return (image.patches(of: patch), all)
     }
     let rows = try evidence.extent(of: name, axes: ["1", "tokens", "hidden"], axis: 1)
-    // Other libraries leave out the registers, or the class token too.
-    let isFlax = evidence.checkpoint.naming.map { $0 == .vmoe || $0 == .bigVision } ?? true
-    var choices = [all]
-    if !isFlax {
-      for count in [prefix.hasClassToken ? 1 : 0, 0] where !choices.contains(count) { choices.append(count) }
+    let choices = positionChoices(evidence.checkpoint.facts, prefix)
+    // A class token that is lost leaves its position behind.
+    let without = rows - (positionChoices(evidence.checkpoint.facts, (true, prefix.registers)).first ?? 0)
+    let lost = "\(evidence.checkpoint.fileName(of: ParameterNames.classToken)) may be lost"
+    let mayBeLost = !prefix.hasClassToken && document.hasClassToken == nil && without < rows
+    func misfit(_ grid: Grid, _ source: String, _ advice: String) -> FileError {
+      let leading = choices.first ?? 0
+      let isOther = [all, prefix.hasClassToken ? 1 : 0, 0].contains { rows - $0 == grid.count }
+      var expected = "\(grid.count + leading) for \(source)"
+      if isOther || all != leading {
+        expected =
+          "\(grid.count + leading): \(grid.count) for \(source) and \(leading) for the "
+          + "\(counted(all, "token")) before the patches"
+        if let given = document.positionsPrefix { expected += ", as \(given.reason)" }
+      }
+      let next = mayBeLost && without == grid.count ? "; \(lost)" : isOther ? "" : advice
+      return evidence.checkpoint.misfit(name, "\(counted(rows, "token")), expected \(expected)\(next)")
     }
     if let grid = given?.patches(of: patch) {
       guard let leading = choices.first(where: { rows - $0 == grid.count }) else {
-        throw evidence.checkpoint.misfit(
-          name,
-          "\(counted(rows, "token")), expected \(grid.count + all) for \(field) in \(document.file); "
-            + "give the checkpoint's own size there and --image-size to resize")
+        throw misfit(
+          grid, "\(field) in \(document.file)",
+          "; give the checkpoint's own size there and --image-size to resize")
       }
       return (grid, leading)
     }
@@ -94,7 +105,16 @@ extension ConfigResolver {
     if let grid = wanted?.patches(of: patch), let leading = choices.first(where: { rows - $0 == grid.count }) {
       return (grid, leading)
     }
+    if let grid = wanted?.patches(of: patch), mayBeLost, without == grid.count {
+      throw misfit(grid, "--image-size", "")
+    }
     let squares = choices.compactMap { leading in Grid(square: rows - leading).map { ($0, leading) } }
+    if let grid = Grid(square: without), mayBeLost, let (other, _) = squares.first {
+      throw evidence.checkpoint.misfit(
+        name,
+        "\(counted(rows, "token")), which may be \(other.height)x\(other.width) patches, or \(grid.height)x\(grid.width), "
+          + "\(counted(prefix.registers, "register")) and a class token, as \(lost): give --image-size HxW")
+    }
     if squares.count == 1 {
       let (grid, leading) = squares[0]
       if prefix.hasClassToken, leading == 0 {
@@ -105,17 +125,34 @@ extension ConfigResolver {
       }
       return (grid, leading)
     }
-    let (lost, count) = (ParameterNames.classToken, rows - all - 1)
-    let hint =
-      !prefix.hasClassToken && Grid(square: count) != nil
-      ? ", but \(count) are, and \(evidence.checkpoint.fileName(of: lost)) may be lost" : ""
+    let leading = choices.first ?? 0
+    let hint = mayBeLost && Grid(square: without) != nil ? ", but \(without) are, and \(lost)" : ""
     let table = "\(evidence.checkpoint.fileName(of: name)) \(evidence.checkpoint.shape(of: name) ?? [])"
     let missing = document.isThere ? "\(field) is missing" : "nothing tells the size of the images"
     throw FileError(
       file: document.file,
       problem: squares.isEmpty
-        ? "\(missing), and the \(rows - all) patches of \(table) are no square\(hint): give --image-size HxW"
+        ? "\(missing), and the \(rows - leading) patches of \(table) are no square\(hint): give --image-size HxW"
         : "\(missing), and the \(rows) positions of \(table) may be those of several: give --image-size HxW")
+  }
+
+  /// How many positions may stand before the patches': where the configuration does not say it, what the names allow.
+  private func positionChoices(_ facts: NamingFacts, _ prefix: (hasClassToken: Bool, registers: Int)) -> [Int] {
+    var ways = facts.positionedTokens
+    if let given = document.positionsPrefix, given.isThere || ways.contains(.all) {
+      ways = [given.isThere ? .all : .none]
+    }
+    var choices: [Int] = []
+    for way in ways {
+      let count =
+        switch way {
+        case .all: (prefix.hasClassToken ? 1 : 0) + prefix.registers
+        case .classToken: prefix.hasClassToken ? 1 : 0
+        case .none: 0
+        }
+      if !choices.contains(count) { choices.append(count) }
+    }
+    return choices
   }
 
   private var isLearned: Bool { positionEmbedding == .learned }

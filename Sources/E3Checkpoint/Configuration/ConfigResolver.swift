@@ -156,6 +156,7 @@ struct ConfigResolver {
 
   /// What a model may lack it lacks only where the configuration does not say otherwise.
   private func requireParts(_ facts: NamingFacts) throws(FileError) {
+    if document.parts[.pooledNorm] == nil { try requireOneNorm(facts) }
     for (part, given) in document.parts.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       guard let found = facts.parts[part], given.isThere != found.isThere else { continue }
       guard given.isThere, let evidence else {
@@ -171,12 +172,30 @@ struct ConfigResolver {
 
   /// Where the file has both norms, the option that leaves out the one that the configuration does without.
   private func adviceToIgnore(_ part: OptionalPart, _ found: NamingFacts.Part) -> String {
-    guard part == .pooledNorm, let checkpoint = evidence?.checkpoint else { return "" }
-    let layer = found.example.prefix(upTo: found.example.lastIndex(of: ".") ?? found.example.endIndex)
-    let other = layer.dropLast("fc_norm".count) + "norm.weight"
-    guard checkpoint.otherNames.contains(String(other)) else { return "" }
-    let names = ["\(layer).weight", "\(layer).bias"].filter { checkpoint.storedShape(of: $0) != nil }
-    return ": \(checkpoint.ignoring(names)) leaves it out"
+    guard part == .pooledNorm, let norms = bothNorms(found) else { return "" }
+    return ": \(norms.pooled) leaves it out"
+  }
+
+  /// What leaves out a norm `norm` or `fc_norm` where the file has both; nil where it has not.
+  private func bothNorms(_ pooled: NamingFacts.Part) -> (plain: String, pooled: String)? {
+    guard pooled.isThere, let checkpoint = evidence?.checkpoint else { return nil }
+    let layer = pooled.example.prefix(upTo: pooled.example.lastIndex(of: ".") ?? pooled.example.endIndex)
+    func ignoring(_ layer: some StringProtocol) -> String? {
+      let names = ["\(layer).weight", "\(layer).bias"].filter { checkpoint.storedShape(of: $0) != nil }
+      return names.isEmpty ? nil : checkpoint.ignoring(names)
+    }
+    guard let other = ignoring(layer.dropLast("fc_norm".count) + "norm"), let own = ignoring(layer) else { return nil }
+    return (other, own)
+  }
+
+  /// No library has both norms: which one the model uses must be told.
+  private func requireOneNorm(_ facts: NamingFacts) throws(FileError) {
+    guard let pooled = facts.parts[.pooledNorm], let norms = bothNorms(pooled) else { return }
+    throw FileError(
+      file: evidence?.checkpoint.path ?? document.file,
+      problem: "norm and fc_norm are both there, and nothing tells which one the model has: \(norms.plain) leaves norm "
+        + "out for a model that normalises the mean of the patches (global_pool \"avg\"), \(norms.pooled) leaves fc_norm "
+        + "out for one that normalises before pooling (\"token\")")
   }
 
   private func classifier(_ facts: NamingFacts, notes: inout [String]) throws(FileError) -> ModelConfig.Classifier {
@@ -185,8 +204,11 @@ struct ConfigResolver {
     if let given = document.classifier { return given }
     if let found = facts.classifier {
       if facts.isClassifierAssumed, let evidence {
-        let reads = found == .patchMean ? "mean of the patches" : "class token"
-        notes.append("\(evidence.checkpoint.path): nothing tells what the head reads: the \(reads) is taken")
+        let lost =
+          evidence.has(ParameterNames.classToken)
+          ? "" : ", as there is no \(evidence.checkpoint.fileName(of: ParameterNames.classToken))"
+        let reads = found == .patchMean ? "mean of the patches is taken\(lost)" : "class token is taken"
+        notes.append("\(evidence.checkpoint.path): nothing tells what the head reads: the \(reads)")
       }
       return found
     }
@@ -227,6 +249,11 @@ struct ConfigResolver {
     }
     // A class token that nothing needs stays in the sequence where the names are known to mean that.
     let found = evidence.has(ParameterNames.classToken)
+    if found, document.hasClassToken == false, let reason = document.classTokenReason {
+      throw FileError(
+        file: document.file,
+        problem: "\(reason), but the tensor \(evidence.checkpoint.fileName(of: ParameterNames.classToken)) is there")
+    }
     let keeps = evidence.checkpoint.naming.map { $0 != .vmoe && $0 != .bigVision } ?? false
     return (document.hasClassToken ?? (classifier.needsClassToken || keeps && found), registers)
   }

@@ -9,14 +9,14 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   guard let type = try root.string("model_type", oneOf: types) else {
     throw FileError(file: root.file, problem: "model_type is missing")
   }
-  try root.requireKnown(modelFields.union(otherFields))
+  try root.requireKnown(modelFields.union(otherFields).union(generationFields))
   var document = ConfigDocument(file: root.file)
   document.names = ConfigDocument.FieldNames(
     layerCount: "num_hidden_layers", headCount: "num_attention_heads", mlpSize: "intermediate_size",
     classCount: "id2label", channels: "num_channels")
   let isDinov2 = type.hasPrefix("dinov2")
   document.imageSize = try root.sides("image_size") ?? [224, 224]
-  document.patchSize = try root.sides("patch_size") ?? [16, 16]
+  document.patchSize = try root.sides("patch_size") ?? (type == "dinov2" ? [14, 14] : [16, 16])
   if isDinov2 { readSquarePositions(&document) }
   document.channels = try root.size("num_channels", in: [1, 3]) ?? 3
   let hidden = try root.size("hidden_size") ?? 768
@@ -46,6 +46,11 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   document.activation = try activation(root)
   document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
+  if let code = try root.object("auto_map")?.fields.first {
+    document.notes.append(
+      "\(root.file): auto_map names code of its own (\(code)), which is not looked at: the model is computed as "
+        + "transformers' \(type)")
+  }
   if let type = try root.text("problem_type"), type != "single_label_classification" {
     document.notes.append(
       "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
@@ -92,7 +97,7 @@ private func readSquarePositions(_ document: inout ConfigDocument) {
 private let modelFields: Set<String> = [
   "model_type", "architectures", "image_size", "patch_size", "num_channels", "hidden_size", "num_hidden_layers",
   "num_attention_heads", "intermediate_size", "mlp_ratio", "use_swiglu_ffn", "num_register_tokens", "hidden_act",
-  "layer_norm_eps", "qkv_bias", "id2label", "label2id", "num_labels",
+  "layer_norm_eps", "qkv_bias", "id2label", "label2id", "num_labels", "auto_map",
 ]
 
 /// Fields that change nothing at inference, or that the tensors tell (`layerscale_value`).
@@ -102,10 +107,20 @@ private let otherFields: Set<String> = [
   "transformers_version", "out_features", "out_indices", "stage_names", "apply_layernorm", "reshape_hidden_states",
   "use_mask_token", "finetuning_task", "return_dict", "output_attentions", "output_hidden_states", "use_cache",
   "classifier_dropout", "gradient_checkpointing", "torchscript", "use_bfloat16", "task_specific_params",
-  "tie_word_embeddings", "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size",
-  "chunk_size_feed_forward", "pruned_heads", "tf_legacy_loss", "max_length", "min_length", "do_sample", "name_or_path",
-  "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "prefix",
-  "tokenizer_class", "license", "ignore_mismatched_sizes", "quantization_config",
+  "tie_word_embeddings", "tie_encoder_decoder", "tie_last_hidden_states", "is_encoder_decoder", "is_decoder",
+  "add_cross_attention", "cross_attention_hidden_size", "chunk_size_feed_forward", "pruned_heads", "tf_legacy_loss",
+  "name_or_path", "tokenizer_class", "license", "ignore_mismatched_sizes", "quantization_config", "xla_device",
+  "attn_implementation", "experts_implementation", "custom_pipelines",
+]
+
+/// Fields for models that write text. Older versions of the library write them for every model.
+private let generationFields: Set<String> = [
+  "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
+  "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
+  "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate",
+  "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty",
+  "suppress_tokens", "begin_suppress_tokens", "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id",
+  "decoder_start_token_id", "prefix",
 ]
 
 /// The width of an MLP, of which a configuration says `mlp_ratio`.
@@ -127,138 +142,40 @@ private func activation(_ root: ConfigObject) throws(FileError) -> ModelConfig.A
 }
 
 private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
-  guard case .object(let members)? = root.json("id2label") else {
-    // Without the field there are two classes of no name.
-    document.classCount = try root.size("num_labels")
-    return
+  let (named, numbered) = (try root.labels("id2label"), try labelNumbers(root))
+  // Without the field there are two classes of no name.
+  let count = try root.size("num_labels")
+  document.classCount = named?.count ?? count
+  guard let texts = named ?? numbered else { return }
+  var labels: [String] = []
+  for index in 0..<texts.count {
+    guard let text = texts[index] else {
+      let (key, label) = texts.max { $0.key < $1.key } ?? (0, "")
+      throw root.fault(
+        named == nil ? "label2id" : "id2label", "\"\(label)\" for \(key)", "a text for each class from 0 on")
+    }
+    labels.append(text)
   }
-  var labels = [String?](repeating: nil, count: members.count)
-  for (key, value) in members {
-    guard let index = Int(key), labels.indices.contains(index), labels[index] == nil, case .string(let label) = value
-    else { throw root.fault("id2label", "\(value.text()) for \(key)", "a text for each class from 0 on") }
-    labels[index] = label
+  if let numbered, let odd = numbered.keys.sorted().first(where: { texts[$0] != numbered[$0] }) {
+    document.notes.append(
+      "\(root.file): class \(odd) is \"\(texts[odd] ?? "")\" in id2label and \"\(numbered[odd] ?? "")\" in label2id: "
+        + "id2label is taken")
   }
-  document.classCount = members.count
-  let all = labels.compactMap { $0 }
   // What the library writes where nobody gave names.
-  if all.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = all }
+  if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = labels }
 }
 
-/// Hugging Face's image processors whose defaults are known, by the first part of their classes' names.
-private enum ImageProcessor: String {
-  case vit = "ViT"
-  case deit = "DeiT"
-  case bit = "Bit"
-  case clip = "CLIP"
-
-  /// - Parameter type: the name of the class, in any version of the library.
-  init?(type: String) {
-    let ends = ["ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor"]
-    guard let end = ends.first(where: type.hasSuffix) else { return nil }
-    self.init(rawValue: String(type.dropLast(end.count)))
-  }
-
-  /// The one of a model whose `preprocessor_config.json` names none.
-  init(model: String) { self = model == "vit" ? .vit : model == "deit" ? .deit : .bit }
-
-  var filter: SourcePreprocessing.Filter { self == .vit ? .bilinear : .bicubic }
-  var crops: Bool { self != .vit }
-  /// Whether one number for the size is that of the shorter side, not of both.
-  var keepsRatio: Bool { self == .bit || self == .clip }
-}
-
-/// The recipe of a `preprocessor_config.json` beside a model of the type `model`.
-///
-/// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
-private func huggingFacePreprocessing(
-  _ root: ConfigObject, of model: String, notes: inout [String]
-) throws(FileError) -> SourcePreprocessing {
-  try root.requireKnown([
-    "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize",
-    "image_mean", "image_std", "image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb",
-    "data_format", "input_data_format", "default_to_square", "do_pad", "pad_size", "device", "return_tensors",
-    "disable_grouping", "image_seq_length", "use_fast", "size_divisor",
-  ])
-  let (processor, extractor) = (try root.text("image_processor_type"), try root.text("feature_extractor_type"))
-  let type = processor ?? extractor ?? ""
-  let known = type.isEmpty ? ImageProcessor(model: model) : ImageProcessor(type: type)
-  if try root.bool("do_pad") == true { throw root.fault("do_pad", "true", "false") }
-  guard try root.bool("do_resize") ?? true else { throw root.fault("do_resize", "false", "true") }
-  guard try root.bool("do_rescale") ?? true else { throw root.fault("do_rescale", "false", "true") }
-  if let factor = try root.number("rescale_factor"), abs(factor * 255 - 1) > 1e-6 {
-    throw root.fault("rescale_factor", "\(factor)", "1/255")
-  }
-  let filters: [SourcePreprocessing.Filter] = [.nearest, .lanczos, .bilinear, .bicubic, .box, .hamming]
-  let filter: SourcePreprocessing.Filter
-  if let number = try root.size("resample", in: Array(filters.indices)) {
-    filter = filters[number]
-  } else {
-    guard !root.has("resample") else { throw root.fault("resample", "null", "a number from 0 to 5") }
-    guard let known else {
-      throw root.fault(
-        "resample", "missing", "a number from 0 to 5: the default of image_processor_type \"\(type)\" is not known")
+/// `label2id` the other way round. Two classes of one label have one number there.
+private func labelNumbers(_ root: ConfigObject) throws(FileError) -> [Int: String]? {
+  guard let value = root.json("label2id") else { return nil }
+  guard case .object(let members) = value else { throw root.fault("label2id", value.text(), "an object") }
+  var labels: [Int: String] = [:]
+  for (label, value) in members {
+    var index = value.integer
+    if case .string(let text) = value { index = Int(text) }
+    guard let index, index >= 0, labels.updateValue(label, forKey: index) == nil else {
+      throw root.fault("label2id", "\(value.text()) for \"\(label)\"", "a class's own number for each text")
     }
-    filter = known.filter
-    notes.append(
-      "\(root.file): resample is missing: \(filter.rawValue) is taken, as \(known.rawValue)ImageProcessor has by "
-        + "default")
   }
-
-  let resize: SourcePreprocessing.Resize
-  switch root.json("size") {
-  case .number?:
-    let side = try root.size("size", maximum: ConfigDocument.sideLimit) ?? 0
-    guard let known else {
-      throw root.fault(
-        "size", "\(side)",
-        "height and width, or shortest_edge: what one number means for image_processor_type \"\(type)\" is not known")
-    }
-    resize = known.keepsRatio ? .shorterSide(side) : .exact(Grid(height: side, width: side))
-  case .object?:
-    guard let size = try root.object("size") else { throw root.fault("size", "null", "an object") }
-    try size.requireKnown(["height", "width", "shortest_edge"])
-    if let side = try size.size("shortest_edge", maximum: ConfigDocument.sideLimit) {
-      resize = .shorterSide(side)
-    } else if let height = try size.size("height", maximum: ConfigDocument.sideLimit),
-      let width = try size.size("width", maximum: ConfigDocument.sideLimit)
-    {
-      resize = .exact(Grid(height: height, width: width))
-    } else {
-      throw root.fault("size", "an object", "height and width, or shortest_edge")
-    }
-  default: throw root.fault("size", "missing", "a size in pixels")
-  }
-
-  let crops = try root.bool("do_center_crop") ?? known?.crops ?? false
-  let crop: Grid
-  if crops {
-    if case .object? = root.json("crop_size"), let size = try root.object("crop_size"),
-      let height = try size.size("height", maximum: ConfigDocument.sideLimit),
-      let width = try size.size("width", maximum: ConfigDocument.sideLimit)
-    {
-      crop = Grid(height: height, width: width)
-    } else if let side = try root.size("crop_size", maximum: ConfigDocument.sideLimit) {
-      crop = Grid(height: side, width: side)
-    } else {
-      throw root.fault("crop_size", "missing", "a size in pixels")
-    }
-  } else {
-    guard case .exact(let size) = resize else {
-      throw root.fault("do_center_crop", "false", "true where only the shorter side is given")
-    }
-    crop = size
-  }
-  let normalises = try root.bool("do_normalize") ?? true
-  let mean = normalises ? try root.numbers("image_mean") : [0]
-  let deviation = normalises ? try root.numbers("image_std") : [1]
-  guard let mean, let deviation, deviation.allSatisfy({ $0 > 0 }) else {
-    throw FileError(file: root.file, problem: "image_mean and image_std are missing or not above 0")
-  }
-  if type.hasSuffix("Fast"), crops {
-    notes.append(
-      "\(root.file): the crop's offset is rounded down, as transformers 5 does; \(type) of transformers 4 rounded half "
-        + "a pixel to even")
-  }
-  return SourcePreprocessing(
-    resize: resize, filter: filter, crop: crop, cropRounding: .down, mean: mean, deviation: deviation)
+  return labels
 }

@@ -10,23 +10,33 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   try root.requireKnown(
     recordFields.union(isOld ? pretrainedFields : []).union([
       "architecture", "num_classes", "num_features", "global_pool", "model_args", "pretrained_cfg",
-    ]))
+    ]),
+    elsewhere: argumentFields.sorted().map { "model_args.\($0)" }
+      + pretrainedFields.sorted().map { "pretrained_cfg.\($0)" })
   var document = ConfigDocument(file: root.file)
   document.names = ConfigDocument.FieldNames(
-    hiddenSize: "num_features", layerCount: "depth or architecture", headCount: "num_heads", imageSize: "input_size")
+    hiddenSize: "num_features", layerCount: "depth or architecture", headCount: "num_heads", channels: "in_chans",
+    imageSize: "input_size")
   guard let name = try root.text("architecture") else { throw root.fault("architecture", "missing", "a name") }
   let architecture = try TimmArchitecture(name, file: root.file)
   document.activation = architecture.activation
-  document.layerNormEpsilon = architecture.epsilon
+  document.layerNormEpsilon = 1e-6
   document.headCount = architecture.headCount
   if architecture.headCount != nil { document.names.headCount = "num_heads of \(name) (not given)" }
   document.registerTokens = architecture.registerTokens
   document.registerName = architecture.isDistilled ? "dist_token" : nil
   document.layerCount = architecture.layerCount
   document.parts = architecture.parts
+  if let given = architecture.hasClassToken {
+    (document.hasClassToken, document.classTokenReason) = (given, "\(name) has \(given ? "a" : "no") class token")
+  }
+  document.positionsPrefix = architecture.positionsPrefix.map {
+    ($0, "no_embed_class is not given, that is, \(!$0) for \(name)")
+  }
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
-  document.classCount = try root.size("num_classes", minimum: 0).flatMap { $0 > 0 ? $0 : nil }
+  let classes = try root.size("num_classes", minimum: 0)
+  document.classCount = classes.flatMap { $0 > 0 ? $0 : nil }
   let pretrained = isOld ? root : try root.object("pretrained_cfg")
   if let pretrained {
     if !isOld { try pretrained.requireKnown(pretrainedFields.union(recordFields).union(["architecture"])) }
@@ -39,7 +49,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
     }
   }
   try addPooling(try root.text("global_pool"), to: &document, root)
-  if let arguments = try root.object("model_args") { try addArguments(arguments, to: &document) }
+  if let arguments = try root.object("model_args") { try addArguments(arguments, classes, to: &document) }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
@@ -49,7 +59,8 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
 /// Fields about the files and their origin.
 private let recordFields: Set<String> = [
   "tag", "custom_load", "url", "file", "hf_hub_id", "hf_hub_filename", "source", "license", "license_url", "origin_url",
-  "paper_name", "paper_ids", "notes", "label_names", "label_descriptions", "labels", "version", "model_card",
+  "paper_name", "paper_ids", "notes", "description", "label_names", "label_descriptions", "labels", "version",
+  "model_card",
 ]
 
 private let pretrainedFields: Set<String> = [
@@ -57,79 +68,6 @@ private let pretrainedFields: Set<String> = [
   "crop_mode", "mean", "std", "num_classes", "label_offset", "pool_size", "test_pool_size", "first_conv", "classifier",
   "state_dict",
 ]
-
-/// What timm's name of a model says that no tensor does.
-private struct TimmArchitecture {
-  var activation = ModelConfig.Activation.gelu
-  var epsilon: Float = 1e-6
-  /// Whatever width `model_args` give. Nil for a size that is not known.
-  var headCount: Int?
-  /// Nil for a size that is not known.
-  var layerCount: Int?
-  /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
-  var registerTokens: Int
-  var isDistilled: Bool
-  /// Where `model_args` do not say otherwise.
-  var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
-
-  init(_ name: String, file: String) throws(FileError) {
-    func contains(_ part: String) -> Bool { "_\(name)_".holds("_\(part)_") }
-    guard ["vit_", "deit_", "deit3_", "flexivit_"].contains(where: name.hasPrefix), !contains("dinov3"),
-      !contains("rope"),
-      !contains("quickgelu"), !contains("xp"), !contains("rpn"), !contains("relpos"), !contains("srelpos")
-    else {
-      throw FileError(
-        file: file,
-        problem:
-          "architecture is \"\(name)\"; of timm's models vit_*, deit_*, deit3_* and flexivit_* with plain blocks, "
-          + "learned positions and GELU are read")
-    }
-    let usesTanh =
-      contains("siglip")
-      && (contains("giantopt") || contains("so400m") && contains("patch16") || contains("base") && contains("patch32")
-        || contains("large") && contains("512"))
-    activation = usesTanh ? .geluTanh : .gelu
-    epsilon = contains("clip") ? 1e-5 : 1e-6
-    let depths = [
-      "tiny": 12, "small": 12, "base": 12, "medium": 12, "betwixt": 12, "wee": 14, "little": 14, "so150m": 18,
-      "mediumd": 20, "so150m2": 21, "large": 24, "so400m": 27, "huge": 32, "giant": 40, "giantopt": 40, "gigantic": 48,
-    ]
-    layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
-    headCount = Self.headCount(name, contains)
-    let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
-      .first
-    isDistilled = contains("distilled")
-    registerTokens = registers ?? (isDistilled ? 1 : 0)
-    // Where the name does not say for certain that there is such a part, it may be there or not.
-    let isEarlyGap = contains("gap") && registers == nil
-    parts[.outputBias] = (true, "\(name) has proj_bias")
-    parts[.mlpBias] = parts[.outputBias]
-    if !contains("miil"), !contains("so150m2"), !(isEarlyGap && (contains("medium") || contains("betwixt"))) {
-      parts[.queryBias] = (true, "\(name) has qkv_bias")
-    }
-    let scaled = [
-      "deit3", "dinov2", "tipsv2", "plus", "wee", "little", "medium", "mediumd", "betwixt", "so150m2", "36x1",
-    ]
-    if scaled.contains(where: contains) { parts[.layerScale] = (true, "\(name) has LayerScale") }
-    if contains("gap") {
-      let hasPooledNorm = !isEarlyGap && !contains("so150m")
-      parts[.pooledNorm] = (hasPooledNorm, "\(name) has \(hasPooledNorm ? "" : "no ")fc_norm")
-    }
-  }
-
-  /// Source: timm/models/vision_transformer.py and deit.py, `num_heads`.
-  private static func headCount(_ name: String, _ contains: (String) -> Bool) -> Int? {
-    if name == "vit_base_patch16_gap_224" { return 16 }
-    if contains("plus") { return 14 }
-    if contains("giant"), ["dinov2", "tipsv2", "v3"].contains(where: contains) { return 24 }
-    let counts = [
-      "tiny": 3, "xsmall": 4, "wee": 4, "pwee": 4, "little": 5, "small": 6, "medium": 8, "mediumd": 8, "betwixt": 10,
-      "base": 12, "so150m2": 13, "so150m": 14, "large": 16, "intern300m": 16, "so400m": 16, "huge": 16, "giant": 16,
-      "giantopt": 16, "gigantic": 16,
-    ]
-    return name.split(separator: "_").dropFirst().first.flatMap { counts[String($0)] }
-  }
-}
 
 private func addPooling(_ pool: String?, to document: inout ConfigDocument, _ root: ConfigObject) throws(FileError) {
   switch pool {
@@ -151,19 +89,63 @@ private func addPooledNorm(to document: inout ConfigDocument, isGiven: Bool) {
   document.parts[.pooledNorm] = (isMean, "fc_norm is not given, that is, \(isMean) with global_pool \(pool)")
 }
 
+private let argumentFields: Set<String> = [
+  "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
+  "qkv_bias", "qk_norm", "scale_attn_norm", "scale_mlp_norm", "proj_bias", "init_values", "class_token", "pos_embed",
+  "no_embed_class", "reg_tokens", "pre_norm", "final_norm", "fc_norm", "pool_include_prefix", "dynamic_img_size",
+  "dynamic_img_pad", "strict_img_size", "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
+  "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "act_layer", "norm_layer", "attn_layer", "device",
+  "dtype",
+]
+
+private func requireSame(
+  _ field: String, _ value: Int?, _ otherField: String, _ other: Int?, _ arguments: ConfigObject
+) throws(FileError) {
+  guard let value, let other, value != other else { return }
+  throw arguments.fault(field, "\(value)", "\(other) as \(otherField) beside model_args")
+}
+
+/// Arguments that make the model another one, unless they have the value that most models have.
+private func refuseOthers(_ arguments: ConfigObject) throws(FileError) {
+  let fields: [(name: String, expected: Bool, part: String)] = [
+    ("pre_norm", false, "a norm before the first block"), ("qk_norm", false, "norms of queries and keys"),
+    ("scale_attn_norm", false, "a norm inside attention"), ("scale_mlp_norm", false, "a norm inside MLPs"),
+    ("final_norm", true, "no norm behind the last block"),
+  ]
+  for (name, expected, part) in fields {
+    guard let given = try arguments.bool(name) ?? (arguments.isNull(name) ? false : nil), given != expected else {
+      continue
+    }
+    throw arguments.fault(name, "\(given)", "\(expected): a model with \(part) is not computed here")
+  }
+  _ = try arguments.string("attn_layer", oneOf: ["", "attn"])
+}
+
 /// Arguments that differ from the architecture's own.
-private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
-  try arguments.requireKnown([
-    "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
-    "qkv_bias", "proj_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "fc_norm", "act_layer",
-    "norm_layer", "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "drop_rate", "pos_drop_rate",
-    "patch_drop_rate",
-    "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size", "pos_embed",
-  ])
-  document.imageSize = try arguments.sides("img_size") ?? document.imageSize
+///
+/// - Parameter fileClasses: `num_classes` beside them.
+private func addArguments(
+  _ arguments: ConfigObject, _ fileClasses: Int?, to document: inout ConfigDocument
+) throws(FileError) {
+  try arguments.requireKnown(argumentFields)
+  try refuseOthers(arguments)
+  let inputs = document.imageSize
+  document.imageSize = try arguments.sides("img_size") ?? inputs
+  if arguments.json("img_size") != nil { document.names.imageSize = "img_size" }
+  if arguments.json("embed_dim") != nil { document.names.hiddenSize = "embed_dim" }
+  if try arguments.bool("dynamic_img_size") == true, let inputs, let own = document.imageSize, inputs != own {
+    document.runSize = Grid(height: inputs[0], width: inputs[1])
+    document.notes.append(
+      "\(document.file): images are \(inputs[0])x\(inputs[1]) (input_size) and img_size is \(own[0])x\(own[1]): positions "
+        + "are resized, as dynamic_img_size says")
+  }
   document.patchSize = try arguments.sides("patch_size")
   document.padsImages = try arguments.bool("dynamic_img_pad") ?? false
   document.channels = try arguments.size("in_chans", in: [1, 3]) ?? document.channels
+  try requireSame("embed_dim", try arguments.size("embed_dim"), "num_features", document.hiddenSize, arguments)
+  let classes = try arguments.size("num_classes", minimum: 0)
+  try requireSame("num_classes", classes, "num_classes", fileClasses, arguments)
+  document.classCount = classes.flatMap { $0 > 0 ? $0 : nil } ?? document.classCount
   document.hiddenSize = try arguments.size("embed_dim") ?? document.hiddenSize
   if let count = try arguments.size("num_heads") {
     document.headCount = count
@@ -187,7 +169,12 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
     document.parts[.layerScale] = (false, "init_values is null")
   }
   document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
-  document.hasClassToken = try arguments.bool("class_token") ?? document.hasClassToken
+  if let given = try arguments.bool("class_token") {
+    (document.hasClassToken, document.classTokenReason) = (given, "class_token is \(given)")
+  }
+  if let given = try arguments.bool("no_embed_class") {
+    document.positionsPrefix = (!given, "no_embed_class is \(given)")
+  }
   try addPooling(try arguments.text("global_pool"), to: &document, arguments)
   if try arguments.bool("pool_include_prefix") == true, document.classifier == .patchMean { document.classifier = .gap }
   switch try arguments.text("pos_embed") {
@@ -210,8 +197,12 @@ private func addArguments(_ arguments: ConfigObject, to document: inout ConfigDo
 ///
 /// Source: timm/data/transforms_factory.py, transforms_imagenet_eval.
 private func addPreprocessing(_ pretrained: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
-  guard let mean = try pretrained.numbers("mean"), let deviation = try pretrained.numbers("std"),
-    let image = document.imageSize
+  let (mean, deviation) = (try pretrained.numbers("mean"), try pretrained.numbers("std"))
+  guard (mean == nil) == (deviation == nil) else {
+    throw pretrained.fault(mean == nil ? "mean" : "std", "missing", "one beside \(mean == nil ? "std" : "mean")")
+  }
+  guard let mean, let deviation,
+    let grid = document.runSize ?? document.imageSize.map({ Grid(height: $0[0], width: $0[1]) })
   else { return }
   guard deviation.allSatisfy({ $0 > 0 }) else { throw pretrained.fault("std", "\(deviation)", "numbers above 0") }
   let filters: [SourcePreprocessing.Filter] = SourcePreprocessing.Filter.allCases
@@ -221,7 +212,6 @@ private func addPreprocessing(_ pretrained: ConfigObject, to document: inout Con
   let share = try pretrained.number("crop_pct") ?? 0.875
   guard share > 0, share <= 1 else { throw pretrained.fault("crop_pct", "\(share)", "above 0 and at most 1") }
   func side(_ size: Int) -> Int { min(ConfigDocument.sideLimit, Int((Double(size) / share).rounded(.down))) }
-  let grid = Grid(height: image[0], width: image[1])
   let resize: SourcePreprocessing.Resize
   switch try pretrained.string("crop_mode", oneOf: ["center", "squash"]) ?? "center" {
   case "squash": resize = .exact(Grid(height: side(grid.height), width: side(grid.width)))
@@ -236,17 +226,36 @@ private func addPreprocessing(_ pretrained: ConfigObject, to document: inout Con
 private func addLabels(
   _ root: ConfigObject, _ pretrained: ConfigObject?, to document: inout ConfigDocument
 ) throws(FileError) {
-  guard case .array(let elements)? = root.json("label_names") ?? root.json("labels") ?? pretrained?.json("label_names")
-  else { return }
-  let descriptions = root.json("label_descriptions") ?? pretrained?.json("label_descriptions")
+  let places: [(ConfigObject?, String)] = [
+    (root, "label_names"), (root, "labels"), (pretrained, "label_names"), (pretrained, "labels"),
+  ]
+  for case (let object?, let field) in places {
+    guard let names = try object.labels(field), let last = names.keys.max() else { continue }
+    var texts = try descriptions(root)
+    if texts == nil, let pretrained { texts = try descriptions(pretrained) }
+    // An object may leave classes out, a list cannot.
+    var count = names.count
+    if case .object? = object.json(field) { count = max(last + 1, document.classCount ?? 0) }
+    document.labels = (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" }
+    guard let first = (0..<count).first(where: { names[$0] == nil }) else { return }
+    let more = count - names.count > 1 ? ", and \(count - names.count - 1) more" : ""
+    document.notes.append("\(object.file): \(field) has no text for class \(first)\(more): no label is taken for it")
+    return
+  }
+}
+
+/// What stands for a label, by the label's bytes.
+private func descriptions(_ object: ConfigObject) throws(FileError) -> [[UInt8]: String]? {
+  guard let value = object.json("label_descriptions") else { return nil }
+  guard case .object(let members) = value else {
+    throw object.fault("label_descriptions", value.text(), "an object with a text for each label")
+  }
   var texts: [[UInt8]: String] = [:]
-  if case .object(let members)? = descriptions {
-    for (key, value) in members { if case .string(let text) = value { texts[Array(key.utf8)] = text } }
+  for (label, value) in members {
+    guard case .string(let text) = value else {
+      throw object.fault("label_descriptions", "\(value.text()) for \"\(label)\"", "a text")
+    }
+    texts[Array(label.utf8)] = text
   }
-  var labels: [String] = []
-  for element in elements {
-    guard case .string(let name) = element else { throw root.fault("label_names", element.text(), "texts") }
-    labels.append(texts[Array(name.utf8)] ?? name)
-  }
-  document.labels = labels
+  return texts
 }

@@ -5,11 +5,12 @@ import E3Host
 ///
 /// Source: https://github.com/google-research/vmoe, vmoe/nn/vit_moe.py, vit_moe_ensemble.py, routing.py, moe.py.
 func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
-  try root.requireKnown([
-    "name", "image_size", "channels", "patch_size", "hidden_size", "num_classes", "representation_size", "classifier",
-    "class_token", "register_tokens", "final_norm", "activation", "layer_norm_epsilon", "encoder", "head_bias_init",
-    "head_kernel_zero_init", "deterministic",
-  ])
+  try root.requireKnown(
+    [
+      "name", "image_size", "channels", "patch_size", "hidden_size", "num_classes", "representation_size", "classifier",
+      "class_token", "register_tokens", "final_norm", "activation", "layer_norm_epsilon", "encoder", "head_bias_init",
+      "head_kernel_zero_init", "deterministic",
+    ], elsewhere: encoderFields.union(moeFields.map { "moe.\($0)" }).sorted().map { "encoder.\($0)" })
   var document = ConfigDocument(file: root.file)
   let models = ["VisionTransformer", "VisionTransformerMoe", "VisionTransformerMoeEnsemble"]
   document.isEnsemble = try root.string("name", oneOf: models) == models[2]
@@ -28,10 +29,7 @@ func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   document.layerNormEpsilon = try root.epsilon("layer_norm_epsilon")
 
   guard let encoder = try root.object("encoder") else { return document }
-  try encoder.requireKnown([
-    "num_layers", "num_heads", "mlp_dim", "attention_qk_norm", "position_emb", "moe", "dropout_rate",
-    "attention_dropout_rate", "deterministic", "dtype",
-  ])
+  try encoder.requireKnown(encoderFields, elsewhere: moeFields.sorted().map { "moe.\($0)" })
   document.layerCount = try encoder.size("num_layers", maximum: ConfigDocument.layerLimit)
   document.headCount = try encoder.size("num_heads")
   document.mlpSize = try encoder.size("mlp_dim")
@@ -45,6 +43,16 @@ func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   return document
 }
+
+private let encoderFields: Set<String> = [
+  "num_layers", "num_heads", "mlp_dim", "attention_qk_norm", "position_emb", "moe", "dropout_rate",
+  "attention_dropout_rate", "deterministic", "dtype",
+]
+
+private let moeFields: Set<String> = [
+  "layers", "num_experts", "ensemble_size", "group_size", "router", "mlp_dim", "dropout_rate", "split_rngs",
+  "deterministic", "dtype",
+]
 
 private func positionEmbedding(_ encoder: ConfigObject) throws(FileError) -> ModelConfig.PositionEmbedding? {
   guard let object = try encoder.object("position_emb") else { return nil }
@@ -62,10 +70,7 @@ private func positionEmbedding(_ encoder: ConfigObject) throws(FileError) -> Mod
 }
 
 private func moe(_ moe: ConfigObject) throws(FileError) -> ConfigDocument.MoE {
-  try moe.requireKnown([
-    "layers", "num_experts", "ensemble_size", "group_size", "router", "mlp_dim", "dropout_rate", "split_rngs",
-    "deterministic", "dtype",
-  ])
+  try moe.requireKnown(moeFields)
   let router = try moe.object("router")
   try router?.requireKnown([
     "name", "num_selected_experts", "dispatcher", "noise_std", "importance_loss_weight", "load_loss_weight",

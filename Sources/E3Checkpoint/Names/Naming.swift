@@ -29,6 +29,32 @@ public enum Naming: String, Sendable {
     name.hasPrefix(prefix) && blocks.contains { name.dropFirst(prefix.count).hasPrefix($0) }
   }
 
+  /// Why the model has no use for the tensor `name`; nil where that is not known.
+  ///
+  /// - Parameters:
+  ///   - root: what stands before the model and its training state in the file.
+  ///   - prefix: what stands before all names of the model, `root` included.
+  func reasonUnused(_ name: String, shape: [Int], root: String, prefix: String) -> String? {
+    if isInBlock(name, prefix: prefix) { return UnusedTensors.reasonInBlock(name, shape: shape) }
+    if name.hasPrefix(prefix), let reason = unused[String(name.dropFirst(prefix.count))] { return reason }
+    let isBelow = !root.isEmpty && name.hasPrefix(root)
+    return UnusedTensors.reason(isBelow ? String(name.dropFirst(root.count)) : name, shape: shape, isTop: !isBelow)
+  }
+
+  /// What the library's models have beside that which classifies.
+  private var unused: [String: String] {
+    switch self {
+    case .vmoe, .bigVision, .torchvision: [:]
+    case .timm: ["mask_token": "mask for training"]
+    case .huggingFace:
+      [
+        "embeddings.mask_token": "mask for training",
+        "pooler.dense.weight": "pooler, which classification does not use",
+        "pooler.dense.bias": "pooler, which classification does not use",
+      ]
+    }
+  }
+
   private var blocks: [String] {
     switch self {
     case .vmoe: ["Encoder/encoderblock"]
@@ -72,7 +98,8 @@ public enum Naming: String, Sendable {
   /// - Parameters:
   ///   - root: what stands before the names in the file.
   ///   - prefix: what stands before the model's names below it.
-  /// - Throws: a tensor that is there twice; one that is missed although no other name of a model stands for it.
+  /// - Throws: a tensor that is there twice; one that is missed although no other name of a model stands for it; one that
+  ///   belongs to what is not computed.
   func translate(
     _ stored: [String: any TensorSource], root: String, prefix: String, path: String
   ) throws(FileError) -> TranslatedTensors {
@@ -105,7 +132,7 @@ public enum Naming: String, Sendable {
       facts.parts.merge(settled.parts) { $1 }
       facts.parts = facts.parts.mapValues { NamingFacts.Part(isThere: $0.isThere, example: way + $0.example) }
       facts.layersWithoutBias = settled.layersWithoutBias
-      if let (name, problem) = translation.missed.first {
+      if let (name, problem) = translation.faults.first {
         throw FileError(file: path, tensor: way + name, problem: problem)
       }
       rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
@@ -151,6 +178,9 @@ struct TranslatedTensors {
   var origins: [String: Origin] = [:]
 }
 
+/// Which of the tokens before the patches have a position of their own.
+enum PositionedTokens { case all, classToken, none }
+
 /// What a checkpoint's names say about the model beyond the shapes.
 struct NamingFacts {
   /// What libraries with these names compute unless a configuration says otherwise.
@@ -169,6 +199,8 @@ struct NamingFacts {
   var layersWithoutBias: [String] = []
   /// How the library brings positions to another image size.
   var positionResize = PositionResize.linear
+  /// Which of the tokens before the patches have positions: the ways that the names allow.
+  var positionedTokens: [PositionedTokens] = [.all]
 
   struct Part {
     let isThere: Bool

@@ -11,6 +11,8 @@ extension Naming {
     t.copy(
       ParameterNames.registers, from: facts.isDistilled ? "dist_token" : t.first(of: "reg_token", "register_tokens"))
     t.copy(ParameterNames.positionEmbedding, from: "pos_embed")
+    // DINOv2's own files put the registers in behind the positions; timm's have positions for all or for none.
+    facts.positionedTokens = t.has("register_tokens") && !t.has("reg_token") ? [.classToken, .none] : [.all, .none]
     for index in 0..<t.blockCount("blocks.") {
       let (names, path) = (ParameterNames.block(index), "blocks.\(index)")
       t.norm(names.norm0, from: "\(path).norm1")
@@ -25,6 +27,7 @@ extension Naming {
       t.linear(
         names.mlp.dense1, from: "\(path).mlp.fc2", bias: .mlpBias,
         factors: ["\(path).ls2.gamma", "\(path).gamma_2"])
+      t.refuseGate("\(path).mlp.fc1", "\(path).mlp.fc2")
     }
     let pooledNorm = t.hasAny("fc_norm.")
     t.norm(ParameterNames.encoderNorm, from: pooledNorm ? "fc_norm" : "norm")
@@ -68,6 +71,7 @@ extension Naming {
     let isFlat = t.areCalled(".mlp.", not: ".intermediate.", below: "\(layers).")
     facts.isDistilled = !isDinov2
     let registers = "\(embeddings).\(isDinov2 ? "register_tokens" : "distillation_token")"
+    facts.positionedTokens = isDinov2 ? [.classToken] : [.all]
     t.copy(ParameterNames.registers, from: registers)
     t.copy(ParameterNames.positionEmbedding, from: "\(embeddings).position_embeddings")
     for index in 0..<t.blockCount("\(layers).") {

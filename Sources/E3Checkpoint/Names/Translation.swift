@@ -24,8 +24,8 @@ struct Translation {
   private(set) var origins: [String: Origin] = [:]
   private var used: Set<String> = []
   private var parts: [OptionalPart: Part] = [:]
-  /// Tensors that are missed although no other name of a model stands for them.
-  private(set) var missed: [(name: String, problem: String)] = []
+  /// Tensors that are missed although no other name of a model stands for them, or that are not what their names say.
+  private(set) var faults: [(name: String, problem: String)] = []
   /// H, as the patch embedding has it.
   private var hidden = 0
 
@@ -61,7 +61,7 @@ struct Translation {
 
   /// Misses the tensor `name` where it is not there.
   mutating func require(_ name: String, because reason: String) {
-    if !has(name) { missed.append((name, "missing, but \(reason)")) }
+    if !has(name) { faults.append((name, "missing, but \(reason)")) }
   }
 
   /// Misses every tensor of `part` that is not there.
@@ -100,6 +100,19 @@ struct Translation {
     tensors[names.kernel] = PermutedTensor(weight, order: [1, 0])
     addBias(names.bias, take("\(source).bias"), outputs: weight.shape[0], part)
     scale(names, by: factors)
+  }
+
+  /// Names an MLP with a gate, whose first layer has the outputs of two behind each other.
+  mutating func refuseGate(_ first: String, _ second: String) {
+    guard let weight = stored["\(first).weight"]?.shape, let next = stored["\(second).weight"]?.shape,
+      weight.count == 2, next.count == 2, weight[1] == hidden, next[0] == hidden, weight[0] == 2 * next[1]
+    else { return }
+    faults.append(
+      (
+        "\(first).weight",
+        "shape \(weight), twice as many outputs as \(second).weight, shape \(next), reads: an MLP with SwiGLU, gate and "
+          + "values in one matrix, which is not computed here"
+      ))
   }
 
   /// Several linear layers whose matrices lie one below the other: `[sum of outputs, inputs]`, as a fused `qkv`.

@@ -6,14 +6,23 @@ private func components(_ name: String) -> [Substring] {
 /// Tensors that training leaves in a checkpoint and inference does not use.
 enum UnusedTensors {
   /// Why the tensor `name` is none of the model's; nil where that is not known.
-  static func reason(_ name: String, shape: [Int] = []) -> String? {
+  ///
+  /// - Parameter isTop: Whether the name begins at the top of the file, where the parts of a training state are.
+  static func reason(_ name: String, shape: [Int] = [], isTop: Bool = true) -> String? {
     let parts = components(name).map { String($0) }
-    if let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] { return reason }
+    if isTop, let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] {
+      return reason
+    }
     if parts.contains(where: { $0 == "rng" || $0.hasSuffix("rng_state") || $0.hasSuffix("rng_states") }) {
       return "training state"
     }
-    if parts.dropLast().suffix(2) == ["pooler", "dense"] { return "pooler, which classification does not use" }
-    return parts.last.flatMap { leaves[$0] } ?? (shape.contains(0) ? "empty" : nil)
+    return reasonInBlock(name, shape: shape)
+  }
+
+  /// The same for a tensor in an encoder block, where hardly anything is known not to matter.
+  static func reasonInBlock(_ name: String, shape: [Int]) -> String? {
+    if let last = components(name).last, leaves.contains(String(last)) { return "counter" }
+    return shape.contains(0) ? "empty" : nil
   }
 
   /// Whether the first part of `name` is that of a moving average of the weights.
@@ -42,12 +51,8 @@ enum UnusedTensors {
     return roots
   }()
 
-  /// By the last part of the name.
-  private static let leaves: [String: String] = [
-    "num_batches_tracked": "counter", "num_updates": "counter", "n_averaged": "counter", "position_ids": "index table",
-    "mask": "mask",
-    "masks": "mask", "attn_mask": "mask", "mask_token": "mask for training",
-  ]
+  /// The last parts of counters' names.
+  private static let leaves: Set<String> = ["num_batches_tracked", "num_updates", "n_averaged"]
 }
 
 /// Tensors of architectures that are not computed. Without them the model would be another one.
@@ -70,6 +75,10 @@ enum ForeignTensors {
     "rope_embed": "rotary positions", "freqs": "rotary positions", "weights_in": "MLPs with SwiGLU",
     "weights_out": "MLPs with SwiGLU", "w12": "MLPs with SwiGLU", "fc1_g": "MLPs with SwiGLU",
     "fc1_x": "MLPs with SwiGLU", "lambda_q1": "differential attention", "sub_norm": "a norm inside attention or MLP",
+    "attns": "blocks of several attentions and MLPs side by side",
+    "ffns": "blocks of several attentions and MLPs side by side",
+    "attn_out_proj": "blocks with attention and MLP side by side",
+    "mlp_out_proj": "blocks with attention and MLP side by side",
     "conv_root": "a ResNet before the transformer",
     "gn_root": "a ResNet before the transformer",
   ]
