@@ -85,6 +85,13 @@ public struct Checkpoint: Sendable {
         notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
       }
     }
+    if let prefix = found?.prefix, !(root + prefix).isEmpty, !UnusedTensors.isMovingAverage(root + prefix),
+      let average = try Self.movingAverages(of: kept, path: self.path).first
+    {
+      notes.append(
+        "\(self.path): beside these weights it has a moving average, \(average)…: --ignore '\(root + prefix)*' takes "
+          + "that one instead")
+    }
     (self.notes, storedShapes) = (notes, kept.mapValues(\.shape))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
     if let name = kept.keys.filter({ $0.holds("lora_A") }).min() {
@@ -161,6 +168,18 @@ public struct Checkpoint: Sendable {
     for root in ["opt/target/", "optimizer/target/"] where tensors.keys.contains(where: { $0.hasPrefix(root) }) {
       return (root, false)
     }
+    let averages = try movingAverages(of: tensors, path: path)
+    guard averages.count > 1 else { return averages.first.map { ($0, true) } }
+    throw FileError(
+      file: path,
+      problem: "its only weights are several moving averages (\(averages.joined(separator: ", "))): leave all "
+        + "but one of them out with --ignore")
+  }
+
+  /// What stands before the names of each moving average of the weights.
+  private static func movingAverages(
+    of tensors: [String: any TensorSource], path: String
+  ) throws(FileError) -> [String] {
     var averages: Set<String> = []
     for name in tensors.keys where UnusedTensors.isMovingAverage(name) {
       guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { continue }
@@ -169,11 +188,7 @@ public struct Checkpoint: Sendable {
       else { continue }
       averages.insert(root)
     }
-    guard averages.count > 1 else { return averages.first.map { ($0, true) } }
-    throw FileError(
-      file: path,
-      problem: "its only weights are several moving averages (\(averages.sorted().joined(separator: ", "))): leave all "
-        + "but one of them out with --ignore")
+    return averages.sorted()
   }
 
   /// The tensors below `prefix`, without it in their names, and the others.

@@ -250,7 +250,7 @@ import Testing
     #expect(
       message.hasSuffix(
         "holds 2 models, those of Encoder/encoder_norm/bias, teacher/Encoder/encoder_norm/scale: leave the others out "
-          + "with --ignore")
+          + "with --ignore, as in --ignore 'teacher/*'")
     )
     #expect(problem(path, config: config, ignoring: ["teacher/*"]) == nil)
   }

@@ -163,6 +163,35 @@ import Testing
     #expect(problem(part) != nil)
   }
 
+  @Test("a moving average beside the weights is named, with what takes it instead")
+  func movingAverageBeside() throws {
+    let anchor = "patch_embed.proj.weight"
+    let path = try renaming("timm_vit_small_patch14_reg4_dinov2") { name in
+      name == "head.bias" ? "state_dict_ema.\(anchor)" : "state_dict.\(name)"
+    }
+    let checkpoint = try Checkpoint(path: path)
+    #expect(
+      checkpoint.notes == [
+        "\(path): beside these weights it has a moving average, state_dict_ema.…: --ignore 'state_dict.*' takes that one "
+          + "instead"
+      ])
+    let average = try Checkpoint(path: path, ignoring: ["state_dict.*"])
+    #expect(average.notes == ["\(path): its only weights are a moving average, state_dict_ema.…: these are taken"])
+  }
+
+  @Test(
+    "what PyTorch Lightning keeps beside the weights is passed over",
+    arguments: [
+      "optimizer_states.0.state.0.exp_avg", "lr_schedulers.0.last", "loops.fit_loop.total", "callbacks.best.score",
+    ])
+  func lightning(_ name: String) throws {
+    let path = try renaming("timm_vit_small_patch14_reg4_dinov2") {
+      $0 == "head.bias" ? name : "state_dict.model.\($0)"
+    }
+    let checkpoint = try Checkpoint(path: path)
+    #expect(checkpoint.passedOver.map(\.name) == [name])
+  }
+
   @Test("of several moving averages one is to be chosen")
   func movingAverages() throws {
     let anchor = "patch_embed.proj.weight"

@@ -88,9 +88,11 @@ public enum Naming: String, Sendable {
     }
     guard found.count > 1 else { return found.values.first.map { ($0.naming, $0.prefix) } }
     let tensors = found.values.map(\.name).sorted().prefix(4).map { root + $0 }.joined(separator: ", ")
+    let innermost = found.values.max { ($0.prefix.utf8.count, $0.name) < ($1.prefix.utf8.count, $1.name) }?.prefix ?? ""
     throw FileError(
       file: path,
-      problem: "holds \(found.count) models, those of \(tensors): leave the others out with --ignore")
+      problem: "holds \(found.count) models, those of \(tensors): leave the others out with --ignore, "
+        + "as in --ignore '\(root + innermost)*'")
   }
 
   /// Turns the model's tensors into those of V-MoE's tree.

@@ -38,13 +38,20 @@ enum UnusedTensors {
   /// By the first part of the name.
   private static let roots: [String: String] = {
     var roots: [String: String] = [:]
-    for name in ["opt", "opt_state", "optimizer", "optimizer_state", "optimizer_state_dict", "optim", "slots"] {
+    // `optimizer_states`, `lr_schedulers`, `loops`, `callbacks`: PyTorch Lightning's.
+    for name in [
+      "opt", "opt_state", "optimizer", "optimizer_state", "optimizer_state_dict", "optimizer_states",
+      "optim", "slots",
+    ] {
       roots[name] = "optimizer state"
     }
     for name in [
       "ema", "ema_params", "ema_state_dict", "model_ema", "module_ema", "state_dict_ema", "params_ema", "shadow",
     ] { roots[name] = movingAverage }
-    for name in ["rngs", "rng", "chrono", "extra", "lr_scheduler", "scheduler", "amp_scaler", "scaler", "loss_scaler"] {
+    for name in [
+      "rngs", "rng", "chrono", "extra", "lr_scheduler", "lr_schedulers", "scheduler", "loops", "callbacks",
+      "amp_scaler", "scaler", "loss_scaler",
+    ] {
       roots[name] = "training state"
     }
     for name in counters { roots[name] = "counter" }
