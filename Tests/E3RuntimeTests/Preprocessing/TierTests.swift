@@ -46,6 +46,12 @@ struct TierTests {
         allPixelFormats.randomElement(using: &generator)!, width: width, height: height,
         padding: Int.random(in: 0...9, using: &generator), using: &generator)
       frame.transform = Int.random(in: E3_TRANSFORM_NONE...E3_TRANSFORM_TRANSVERSE, using: &generator)
+      if Bool.random(using: &generator) {
+        let (x, y) = (Int.random(in: 0..<width, using: &generator), Int.random(in: 0..<height, using: &generator))
+        frame.crop = (
+          x, y, Int.random(in: 1...width - x, using: &generator), Int.random(in: 1...height - y, using: &generator)
+        )
+      }
       (frame.range, frame.matrix) = (Int.random(in: 0...2, using: &generator), Int.random(in: 0...3, using: &generator))
       let expected = try prepare(frame, recipe, kernels: allKernels[0]).values
       for kernels in allKernels.dropFirst() {
