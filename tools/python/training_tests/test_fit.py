@@ -144,6 +144,10 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
     ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
     ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
+    ((pictures, "--unknown", tmp_path, *options), 1,
+     f"move their pictures up (e3-train check {pictures} --unknown {tmp_path} lists all that is wrong)"),
+    ((pictures, "--unknown", broken, *options), 1, "cut.png: no JPEG"),
+    ((pictures, "-o", tmp_path / "x.e3", "--commands", place), 1, "28 pictures to train on, of 40, make no batch of 32"),
     ((pictures, "-o", taken, "--commands", place), 1, "taken.e3: is a folder"),
     ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
     # What is wrong with the command is told before what is wrong with a picture.
@@ -224,11 +228,6 @@ def test_the_state_of_another_training_is_known(state):
   state.write_bytes(b"cut")
   with pytest.raises(Fault, match="remove it to begin anew"):
     is_of_another(state, "key")
-
-
-def test_no_step_in_an_epoch_is_refused():
-  with pytest.raises(Fault, match="6 pictures to train on make no batch of 8"):
-    training(pictures=6, state=Path("nowhere"))
 
 
 def training(pictures=24, seed=1, state=None, members=2, group=None, **numbers):
