@@ -1,5 +1,6 @@
 """`e3-train fit`: from a folder of pictures to a calibrated model file."""
 
+import contextlib
 import fcntl
 import hashlib
 import html
@@ -41,7 +42,8 @@ class Fit:
     self.options, self.commands, self.group = options, commands, Group()
     self.threads = options.threads or max(1, usable_processors() // self.group.local_world)
     torch.set_num_threads(self.threads)
-    self.stopped = False
+    # While `keeps`, a signal is noticed between two batches, when what was done is kept; else at once.
+    self.keeps = self.stopped = False
     self.recipe = recipes.load(options.recipe)
     self.output = Path(options.output)
     self.work = self.output.with_name(self.output.name + ".work")
@@ -59,9 +61,21 @@ class Fit:
     return Meter(stage, quiet=not self.group.is_first)
 
   def stop(self, *_):
-    if self.stopped:
-      raise KeyboardInterrupt
+    if self.stopped or not self.keeps:
+      raise self.end()
     self.stopped = True
+
+  def end(self):
+    return Stopped(f"stopped; the same command goes on where it was ({self.work})")
+
+  @contextlib.contextmanager
+  def keeping(self):
+    """Around what looks at `stopped` after each batch and keeps what was done. Ends here when any process was stopped."""
+    self.keeps = True
+    yield
+    self.keeps = False
+    if self.group.any(self.stopped):
+      raise self.end()
 
   def run(self):
     if self.group.is_first:
@@ -82,9 +96,7 @@ class Fit:
       step()
     self.announce()
     self.key = self.fingerprint()
-    reached = self.train()
-    if not reached:
-      raise Stopped(f"stopped; the same command goes on where it was ({self.work})")
+    self.train()
     if self.group.is_first:
       self.finish(began)
     self.group.wait()
@@ -286,10 +298,9 @@ class Fit:
     if features:
       meter = self.meter(f"features of {len(places)} pictures, {recipe['views']} views of each")
       self.model.eval()
-      done = features.compute(
-        self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
-      if self.group.any(not done):
-        return False
+      with self.keeping():
+        features.compute(
+          self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
       self.group.wait()
       meter.end(f" ({features.size / 1e6:.0f} MB in {features.path})")
     pool = ThreadPoolExecutor(self.threads)
@@ -323,12 +334,11 @@ class Fit:
       meter.update(step, steps, f", loss {sum(recent) / len(recent):.3f}")
       return not self.stopped
 
-    reached = training.run(progress)
+    with self.keeping():
+      training.run(progress)
     pool.shutdown()
-    if reached:
-      meter.end(f", loss {sum(training.history[-20:]) / max(1, len(training.history[-20:])):.3f}")
-      self.history = training.history
-    return reached
+    meter.end(f", loss {sum(training.history[-20:]) / max(1, len(training.history[-20:])):.3f}")
+    self.history = training.history
 
   def start_head(self, inputs, labels, views):
     """The head begins as a logistic regression on what the trunk gives (as in Kumar et al. 2022)."""
@@ -466,8 +476,8 @@ def is_of_another(state, key):
     raise Fault(state, error)
 
 
-class Stopped(Exception):
-  """Stopped by the user: status 130."""
+class Stopped(KeyboardInterrupt):
+  """Stopped by the user: status 130. No handler of other errors takes it for one of them."""
 
 
 def fast_bfloat16():
