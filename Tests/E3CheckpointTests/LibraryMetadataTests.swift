@@ -294,7 +294,14 @@ import Testing
     let pads = (#""mlp_ratio": 2"#, #""dynamic_img_pad": true, "mlp_ratio": 2"#)
     #expect(try open(name, "config.json", [pads]).config.imageHeight == 16)
     let odd = ("\"img_size\": [\n      16,", "\"img_size\": [\n      18,")
-    #expect(try open(name, "config.json", [odd]).config.gridHeight == 4)
+    let cut = try open(name, "config.json", [odd])
+    #expect(cut.config.gridHeight == 4)
+    #expect(
+      cut.notes.contains {
+        $0.hasSuffix(
+          "images of 18x16 are no multiple of the patches of 4x4: the pixels below and to the right of the last whole "
+            + "patch are not looked at")
+      }, "\(cut.notes)")
     let message = try #require(fault { _ = try open(name, "config.json", [pads, odd]) })
     #expect(
       message.hasSuffix(

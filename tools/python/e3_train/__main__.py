@@ -65,9 +65,7 @@ def arguments():
   fit.add_argument("--from", dest="from_", metavar="CHECKPOINT", help="start from a checkpoint that e3-convert reads")
   fit.add_argument("--config", metavar="FILE", help="its configuration, as for e3-convert pack")
   fit.add_argument("--ignore", metavar="PATTERN", action="append", default=[], help="its tensors to leave out, as for e3-convert pack")
-  fit.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
-                   help="pictures of none of the classes: half help to choose what decides, half test; may be given several times")
-  fit.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
+  add_others(fit)
   fit.add_argument("--members", type=count, metavar="M", help="members of the ensemble, 2; 1 for a dense model")
   fit.add_argument("--head", choices=("new", "keep"), help="new: a head for other classes than the checkpoint's")
   fit.add_argument("--train", type=trained, metavar="last:N|all",
@@ -76,14 +74,18 @@ def arguments():
   fit.add_argument("--grey", action="store_true", help="a model for grey pictures")
   fit.add_argument("--resize", metavar="METHOD", help="how pictures are brought to the image size, as for e3-convert pack")
   fit.add_argument("--value-norm", metavar="MEAN,STD", help="values of pixels, as for e3-convert pack")
-  fit.add_argument("--recipe", metavar="FILE", help="JSON with other numbers than those that e3-train recipe prints")
+  add_recipe(fit)
   fit.add_argument("--seed", type=seed, default=1, metavar="N", help="of the split, the weights and the order of pictures, 1")
   fit.add_argument("--threads", type=count, metavar="N", help="one for each processor")
   fit.add_argument("--float32", action="store_true", help="matrix products in float32, also where bfloat16 is faster")
   fit.add_argument("--commands", metavar="FOLDER", help="where e3-convert and e3-eval are, if not on the PATH")
 
-  check = commands.add_parser("check", help="say what a folder of pictures holds, and what is wrong with it", epilog=EPILOG)
+  check = commands.add_parser(
+    "check", help="say what a folder of pictures holds, and what is wrong with it", epilog=EPILOG,
+    description="Ends with status 0 where fit, with the same folders and the same recipe, would begin to train.")
   check.add_argument("pictures", metavar="PICTURES", help="folder with one folder of pictures for each class")
+  add_others(check)
+  add_recipe(check)
   check.add_argument("--json", action="store_true", help="print one JSON object")
   check.add_argument("--threads", type=count, metavar="N", help="one for each processor")
 
@@ -98,6 +100,16 @@ def arguments():
   return parser.parse_args(join_negative(sys.argv[1:]))
 
 
+def add_others(command):
+  command.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
+                       help="pictures of none of the classes: half help to choose what decides, half test; may be given several times")
+  command.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
+
+
+def add_recipe(command):
+  command.add_argument("--recipe", metavar="FILE", help="JSON with other numbers than those that e3-train recipe prints")
+
+
 def join_negative(words):
   """--value-norm -1,1 as --value-norm=-1,1: its value may begin with a minus sign."""
   joined = []
@@ -110,17 +122,27 @@ def join_negative(words):
 
 
 def run_check(options):
-  from .folder import Folder, many
+  from . import recipe as recipes
+  from .folder import many
+  from .given import Given
   from .progress import Meter, usable_processors
 
-  folder = Folder(options.pictures)
-  meter = Meter(f"reading {len(folder)} pictures")
-  found = folder.examine(options.threads or usable_processors(), lambda done: meter.update(done, len(folder)))
-  faults, notes, counts = found.faults(), found.notes(), folder.counts()
+  recipe = recipes.load(options.recipe)
+  given = Given(options.pictures, options.test, options.unknown)
+  meter = Meter(f"reading {len(given)} pictures")
+  given.examine(options.threads or usable_processors(), lambda done: meter.update(done, len(given)))
+  folder, found, faults, notes = given.folder, given.examination, given.faults(), given.notes()
+  if not faults:
+    try:
+      given.divide(recipe["split"], min(recipe["batch"], recipe["scratch"]["batch"]), 1)
+    except Fault as fault:
+      faults = [str(fault)]
+  counts, unknown = folder.counts(), [(shown(unknown.path), len(unknown)) for unknown in given.unknown if not unknown.is_file]
   smallest, middle, largest = found.sizes()
   if options.json:
     print(json.dumps({
-      "classes": dict(zip(folder.classes, counts)), "pictures": len(folder), "shorter_side": [smallest, middle, largest],
+      "classes": dict(zip(folder.classes, counts)), "pictures": len(folder), "test_pictures": given.test_count,
+      "unknown_pictures": dict(unknown), "shorter_side": [smallest, middle, largest],
       "suggested_image_size": found.suggested_size(), "faults": faults, "notes": notes}))
   else:
     if sys.stderr.isatty():
@@ -131,6 +153,10 @@ def run_check(options):
       print(f"{name:{width}}  {number}")
     sides = f"{smallest} to {largest} pixels, mostly {middle}" if smallest < largest else f"{largest} pixels"
     print(f"{many(len(folder), 'picture')} of {many(len(folder.classes), 'class', 'classes')}" + (f"; shorter sides of {sides}" if largest else ""))
+    if given.test is not None:
+      print(f"{many(given.test_count, 'picture')} to test with in {shown(options.test)}")
+    for path, number in unknown:
+      print(f"{many(number, 'unknown picture')} in {path}")
     if largest:
       print(f"from scratch, --image-size {found.suggested_size()} fits them")
     for line in notes:

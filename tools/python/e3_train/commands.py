@@ -34,7 +34,7 @@ class Commands:
         except subprocess.TimeoutExpired:
           meter.wait()
         except BaseException:
-          process.kill()
+          process.terminate()  # and not killed: it removes what it has not finished
           raise
     lines = [line for line in said.replace("\r", "\n").splitlines() if line.strip()]
     if process.returncode:

@@ -1,5 +1,6 @@
 """`e3-train fit`: from a folder of pictures to a calibrated model file."""
 
+import contextlib
 import fcntl
 import hashlib
 import html
@@ -18,9 +19,9 @@ import torch
 
 from . import card, pictures, recipe as recipes, start
 from .checkpoint import save_safetensors, write_atomically
-from .faults import Fault, UsageFault, shown
+from .faults import Fault, UsageFault
 from .features import Features, Views
-from .folder import Folder, digest_of, pictures_under
+from .given import Given
 from .model import VisionTransformer
 from .optimizers import Optimizer
 from .parallel import Group
@@ -41,7 +42,8 @@ class Fit:
     self.options, self.commands, self.group = options, commands, Group()
     self.threads = options.threads or max(1, usable_processors() // self.group.local_world)
     torch.set_num_threads(self.threads)
-    self.stopped = False
+    # While `keeps`, a signal is noticed between two batches, when what was done is kept; else at once.
+    self.keeps = self.stopped = False
     self.recipe = recipes.load(options.recipe)
     self.output = Path(options.output)
     self.work = self.output.with_name(self.output.name + ".work")
@@ -59,9 +61,21 @@ class Fit:
     return Meter(stage, quiet=not self.group.is_first)
 
   def stop(self, *_):
-    if self.stopped:
-      raise KeyboardInterrupt
+    if self.stopped or not self.keeps:
+      raise self.end()
     self.stopped = True
+
+  def end(self):
+    return Stopped(f"stopped; the same command goes on where it was ({self.work})")
+
+  @contextlib.contextmanager
+  def keeping(self):
+    """Around what looks at `stopped` after each batch and keeps what was done. Ends here when any process was stopped."""
+    self.keeps = True
+    yield
+    self.keeps = False
+    if self.group.any(self.stopped):
+      raise self.end()
 
   def run(self):
     if self.group.is_first:
@@ -82,9 +96,7 @@ class Fit:
       step()
     self.announce()
     self.key = self.fingerprint()
-    reached = self.train()
-    if not reached:
-      raise Stopped(f"stopped; the same command goes on where it was ({self.work})")
+    self.train()
     if self.group.is_first:
       self.finish(began)
     self.group.wait()
@@ -101,62 +113,28 @@ class Fit:
 
   def find(self):
     """Finds the pictures and refuses folders that cannot work; reads none."""
-    options = self.options
-    self.folder = Folder(options.pictures)
-    self.refuse(self.folder.faults, options.pictures)
-    self.test_folder = Folder(options.test) if options.test else None
-    if self.test_folder:
-      self.refuse(self.test_folder.faults, options.test)
-      if self.test_folder.classes != self.folder.classes:
-        raise Fault(options.test, f"its classes are not those of {options.pictures}")
-    for path in options.unknown:
-      if not os.path.exists(path):
-        raise Fault(path, "not there")
+    self.given = Given(self.options.pictures, self.options.test, self.options.unknown)
+    self.folder, self.test_folder = self.given.folder, self.given.test
+    self.refuse(self.given.folder_faults())
 
-  def refuse(self, faults, path, is_all=False):
+  def refuse(self, faults, is_all=False):
     """Refuses with the first fault. How many more there are is known where every picture was looked at."""
     if faults:
-      more = f"and {len(faults) - 1} more: e3-train check {path}" if is_all else f"e3-train check {path} lists all that is wrong"
+      more = f"and {len(faults) - 1} more: {self.given.check}" if is_all else f"{self.given.check} lists all that is wrong"
       where, problem = faults[0].split(": ", 1)
       raise Fault(where, problem if is_all and len(faults) == 1 else f"{problem} ({more})")
 
   def look(self):
     """Reads every picture, refuses what cannot work, and divides the folder."""
-    options = self.options
-    meter = self.meter(f"reading {len(self.folder)} pictures")
-    self.examination = self.folder.examine(self.threads, lambda done: meter.update(done, len(self.folder)))
+    meter = self.meter(f"reading {len(self.given)} pictures")
+    self.given.examine(self.threads, lambda done: meter.update(done, len(self.given)))
     meter.end()
-    self.refuse(self.examination.faults(), options.pictures, is_all=True)
-    for line in self.examination.notes():
+    self.refuse(self.given.faults(), is_all=True)
+    for line in self.given.notes():
       self.note(line)
-    if self.test_folder:
-      self.look_at_test()
-    self.look_at_unknown()
-    shares = list(self.recipe["split"])
-    if self.test_folder:
-      shares = [shares[0] + shares[2], shares[1], 0]
-    self.parts = self.examination.split(shares, options.seed)
-
-  def look_at_test(self):
-    """Test pictures that cannot be read are refused before the training; those that were trained on are told."""
-    meter = self.meter(f"reading {len(self.test_folder)} test pictures")
-    tested = self.test_folder.examine(self.threads, lambda done: meter.update(done, len(self.test_folder)))
-    meter.end()
-    empty = [f"{self.options.test}/{name}: no pictures" for name, count in zip(self.folder.classes, self.test_folder.counts()) if not count]
-    self.refuse(tested.broken + empty, self.options.test, is_all=True)
-    known = {found[2] for found in self.examination.seen}
-    if same := sum(found[2] in known for found in tested.seen):
-      self.note(f"{same} of the test pictures are in {self.options.pictures} too: what is measured on them is too good")
-
-  def look_at_unknown(self):
-    """Unknown pictures that are pictures of a class are told: what is measured on them says nothing."""
-    known = {found[2]: index for index, found in enumerate(self.examination.seen)}
-    for path in self.options.unknown:
-      same = [(picture, known[digest]) for picture in pictures_under(path) if (digest := digest_of(picture)) in known]
-      if same:
-        picture, index = same[0]
-        self.note(shown(f"{len(same)} of the unknown pictures of {path} are in {self.options.pictures} too ({picture} is "
-                        f"{self.folder.file(index)}): remove them, they are not unknown"))
+    self.examination = self.given.examination
+    batch = (self.recipe if self.options.from_ else self.recipe["scratch"])["batch"]
+    self.parts = self.given.divide(self.recipe["split"], batch, self.options.seed)
 
   # Model
 
@@ -320,10 +298,9 @@ class Fit:
     if features:
       meter = self.meter(f"features of {len(places)} pictures, {recipe['views']} views of each")
       self.model.eval()
-      done = features.compute(
-        self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
-      if self.group.any(not done):
-        return False
+      with self.keeping():
+        features.compute(
+          self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
       self.group.wait()
       meter.end(f" ({features.size / 1e6:.0f} MB in {features.path})")
     pool = ThreadPoolExecutor(self.threads)
@@ -357,12 +334,11 @@ class Fit:
       meter.update(step, steps, f", loss {sum(recent) / len(recent):.3f}")
       return not self.stopped
 
-    reached = training.run(progress)
+    with self.keeping():
+      training.run(progress)
     pool.shutdown()
-    if reached:
-      meter.end(f", loss {sum(training.history[-20:]) / max(1, len(training.history[-20:])):.3f}")
-      self.history = training.history
-    return reached
+    meter.end(f", loss {sum(training.history[-20:]) / max(1, len(training.history[-20:])):.3f}")
+    self.history = training.history
 
   def start_head(self, inputs, labels, views):
     """The head begins as a logistic regression on what the trunk gives (as in Kumar et al. 2022)."""
@@ -467,16 +443,16 @@ class Fit:
     other picture each. Too few to divide are all measured."""
     choosing, measuring = [], {}
     shutil.rmtree(self.work / "unknown", ignore_errors=True)
-    for number, folder in enumerate(map(Path, self.options.unknown)):
-      files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    for number, given in enumerate(self.given.unknown):
+      folder, files = given.path, given.files
       if len(files) < LEAST_UNKNOWN:
         measuring[str(folder)] = str(folder)
         continue
       halves = [self.work / "unknown" / str(number) / part / folder.resolve().name for part in ("choosing", "measuring")]
-      for index, path in enumerate(files):
-        link = halves[index % 2] / path.relative_to(folder)
+      for index, name in enumerate(files):
+        link = halves[index % 2] / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(path.resolve())
+        link.symlink_to((folder / name).resolve())
       choosing.append(str(halves[0]))
       measuring[str(halves[1])] = str(folder)
     return choosing, measuring
@@ -500,8 +476,8 @@ def is_of_another(state, key):
     raise Fault(state, error)
 
 
-class Stopped(Exception):
-  """Stopped by the user: status 130."""
+class Stopped(KeyboardInterrupt):
+  """Stopped by the user: status 130. No handler of other errors takes it for one of them."""
 
 
 def fast_bfloat16():

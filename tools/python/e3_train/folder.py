@@ -31,7 +31,7 @@ class Folder:
     folders = [name for name in names if (self.path / name).is_dir()]
     self.litter = [name for name in folders if name in LITTER]
     beside = sum(chosen(sorted(set(names) - set(folders))), [])
-    folders = [name for name in folders if name not in LITTER]
+    folders = without_litter(folders)
     if not folders:
       raise Fault(path, "holds no folders; expected one for each class, with its pictures")
     if all(name.isascii() and name.isdigit() for name in folders):
@@ -51,27 +51,14 @@ class Folder:
     self.classes = folders
     self.files, self.labels = [], []
     for index, name in enumerate(folders):
-      inside = self.pictures_of(name)
+      inside, faults = pictures_in(self.path / name, "a class that holds folders",
+                                   "move their pictures up, or name the folder whose folders are the classes")
+      self.faults += faults
       self.files += [f"{name}/{entry}" for entry in inside]
       self.labels += [index] * len(inside)
 
   def fault(self, where, problem):
     self.faults.append(str(Fault(where, problem)))
-
-  def pictures_of(self, name):
-    """The names of a class's pictures. What lies beside them is a fault: a data set without it would be another one."""
-    path = self.path / name
-    try:
-      inside = entries(path)
-    except Fault as fault:
-      self.faults.append(str(fault))
-      return []
-    if inner := [entry for entry in inside if entry not in LITTER and (path / entry).is_dir()]:
-      self.fault(path, f"a class that holds folders ({listed(inner)}): move their pictures up, or name the folder whose folders are the classes")
-    found, others = chosen(inside)
-    if others:
-      self.fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")
-    return found
 
   def without_endings(self, name):
     """What lies in a class without pictures, where that is files whose names do not say their form."""
@@ -91,30 +78,8 @@ class Folder:
     return self.path / self.files[index]
 
   def examine(self, threads, progress=lambda done: None):
-    """Reads every picture once: {index: (height, width, hash of the file, problem or None)}."""
-
-    def look(index):
-      path = self.file(index)
-      digest = b""
-      try:
-        digest = digest_of(path)
-        image = pictures.read(path, 3)
-        return image.height, image.width, digest, None
-      except Fault as fault:
-        return 0, 0, digest, str(fault)
-      except OSError as error:
-        return 0, 0, b"", shown(f"{path}: {error.strerror}")
-
-    seen = []
-    with ThreadPoolExecutor(threads) as pool:
-      # In parts, so that a million futures are never there at the same time.
-      for start in range(0, len(self), 4096):
-        for found in pool.map(look, range(start, min(start + 4096, len(self)))):
-          seen.append(found)
-          if len(seen) % 64 == 0:
-            progress(len(seen))
-    progress(len(seen))
-    return Examination(self, seen)
+    """Reads every picture once."""
+    return Examination(self, look_at(self.path, self.files, threads, progress))
 
 
 class Examination:
@@ -231,10 +196,50 @@ def chosen(names):
   return tuple([name for name in names if name.lower().endswith(endings)] for endings in (pictures.ENDINGS, pictures.OTHERS))
 
 
-def pictures_under(root):
-  """Every picture in a folder and in the folders in it; none where `root` is a file."""
-  return [os.path.join(place, name) for place, _, names in os.walk(root)
-          for name in chosen(sorted(names))[0] if not name.startswith(".")]
+def without_litter(names):
+  return [name for name in names if name not in LITTER]
+
+
+def pictures_in(path, what, instead):
+  """The names of the pictures in a folder, and its faults. What lies beside them is a fault: a data set without it would be
+  another one. `what` is a folder with folders in it, `instead` what to do about them."""
+  faults = []
+  try:
+    inside = entries(path)
+  except Fault as fault:
+    return [], [str(fault)]
+  if inner := [entry for entry in without_litter(inside) if (path / entry).is_dir()]:
+    faults.append(str(Fault(path, f"{what} ({listed(inner)}): {instead}")))
+  found, others = chosen(inside)
+  if others:
+    faults.append(str(Fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")))
+  return found, faults
+
+
+def look_at(folder, files, threads, progress):
+  """Reads every picture once: (height, width, hash of the file, problem or None) of each."""
+
+  def look(name):
+    path, digest = folder / name, b""
+    try:
+      digest = digest_of(path)
+      image = pictures.read(path, 3)
+      return image.height, image.width, digest, None
+    except Fault as fault:
+      return 0, 0, digest, str(fault)
+    except OSError as error:
+      return 0, 0, b"", shown(f"{path}: {error.strerror}")
+
+  seen = []
+  with ThreadPoolExecutor(threads) as pool:
+    # In parts, so that a million futures are never there at the same time.
+    for start in range(0, len(files), 4096):
+      for found in pool.map(look, files[start : start + 4096]):
+        seen.append(found)
+        if len(seen) % 64 == 0:
+          progress(len(seen))
+  progress(len(seen))
+  return seen
 
 
 def many(count, one, more=None):

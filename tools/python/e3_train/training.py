@@ -86,9 +86,6 @@ class Training:
     self.loss = Loss(model, start, recipe["label_smoothing"], recipe["mixup"])
     self.batch = recipe["batch"]
     self.steps_per_epoch = len(labels) // self.batch
-    if not self.steps_per_epoch:
-      raise Fault("fit", f"{len(labels)} pictures to train on make no batch of {self.batch}: give more pictures, or a "
-                  "recipe with a smaller batch")
     if self.batch % group.world:
       raise Fault("torchrun", f"a batch of {self.batch} cannot be divided among {group.world} processes")
     self.steps = recipe["epochs"] * self.steps_per_epoch

@@ -20,8 +20,8 @@ def run(*arguments):
   return subprocess.run(command, capture_output=True, text=True)
 
 
-def check(path):
-  done = run("check", path, "--json")
+def check(*words):
+  done = run("check", *words, "--json")
   assert done.returncode in (0, 1) and not done.stderr, done.stderr
   return done.returncode, json.loads(done.stdout)
 
@@ -50,7 +50,9 @@ def test_broken_empty_and_contradictory_pictures_are_named_and_end_with_status_1
 def test_few_pictures_and_doubles_are_notes(tmp_path):
   root = folder(tmp_path / "p", count=8)
   (root / "down/double.png").write_bytes((root / "down/001.png").read_bytes())
-  status, found = check(root)
+  recipe = tmp_path / "r.json"
+  recipe.write_text('{"batch": 8}')
+  status, found = check(root, "--recipe", recipe)
   assert status == 0 and len(found["notes"]) == 2
   assert "few pictures of across (8), down (9)" in found["notes"][0]
   assert found["notes"][1] == "1 picture is there more than once: down/double.png is down/001.png"
@@ -69,6 +71,60 @@ def test_what_is_no_picture_is_told_apart_from_what_is_cut_and_from_names_withou
     "/bare: no pictures: the names of 2 files (0, 1) end in no .jpg, .png or the like",
     "/down/cut.jpg: not a whole picture: it is cut or damaged in its header", "/down/empty.jpg: the file is empty"]
   assert "down and Down are two classes: their names differ in capitals alone" in found["notes"]
+
+
+def test_what_makes_no_batch_or_cannot_be_divided_is_a_fault(tmp_path):
+  root = folder(tmp_path / "p", count=8)
+  assert check(root) == (1, check(root)[1] | {
+    "faults": [f"{root}: 12 pictures to train on, of 16, make no batch of 32: give more pictures, or a recipe with a smaller batch"]})
+  for path in (root / "down").iterdir():
+    path.write_bytes((root / "down/000.png").read_bytes())
+  assert check(root)[1]["faults"] == [f"{root}/down: 1 different pictures, too few to divide"]
+
+
+def test_folders_of_test_and_unknown_pictures_are_judged_too(tmp_path):
+  root, test, unknown = folder(tmp_path / "p"), folder(tmp_path / "t", count=2, first=900), folder(tmp_path / "u", ("x", "other"), 4, 500)
+  status, found = check(root, "--test", test, "--unknown", unknown)
+  assert (status, found["faults"], found["notes"]) == (0, [], [])
+  assert (found["test_pictures"], found["unknown_pictures"]) == (4, {str(unknown): 8})
+  done = run("check", root, "--test", test, "--unknown", unknown)
+  assert f"\n4 pictures to test with in {test}\n8 unknown pictures in {unknown}\n" in done.stdout and done.returncode == 0
+  # What an earlier fit told only after the training.
+  (unknown / "empty").mkdir()
+  (unknown / "x/inner").mkdir()
+  (unknown / "x/cut.png").write_bytes(b"cut")
+  draw(0, 0).save(unknown / "beside.png")
+  draw(0, 0).save(unknown / "other/x.bmp")
+  (test / "down/text.png").write_bytes(b"hello")
+  nothing = tmp_path / "nothing"
+  nothing.mkdir()
+  status, found = check(root, "--test", test, "--unknown", unknown, "--unknown", nothing)
+  assert status == 1 and [line.removeprefix(f"{tmp_path}/") for line in found["faults"]] == [
+    "u: holds pictures beside folders (beside.png): move each into a folder",
+    "u/empty: no pictures",
+    "u/other: holds other than JPEG, PNG and PNM pictures (x.bmp): convert them, for instance with ImageMagick or Pillow",
+    "u/x: a folder within others that holds folders (inner): move their pictures up",
+    "nothing: no pictures", "t/down/text.png: no JPEG, PNG or PNM picture", "u/x/cut.png: no JPEG, PNG or PNM picture"]
+
+
+def test_test_and_unknown_pictures_that_are_pictures_of_a_class_are_notes(tmp_path):
+  root, test, unknown = folder(tmp_path / "p"), folder(tmp_path / "t", count=2), tmp_path / "u"
+  unknown.mkdir()
+  (unknown / "known.png").write_bytes((root / "down/003.png").read_bytes())
+  (tmp_path / "others.npy").write_bytes(b"")
+  status, found = check(root, "--test", test, "--unknown", unknown, "--unknown", tmp_path / "others.npy")
+  assert status == 0 and found["notes"] == [
+    f"4 of the test pictures are in {root} too: what is measured on them is too good",
+    f"1 of the unknown pictures of {unknown} are in {root} too ({unknown}/known.png is {root}/down/003.png): remove them, they are not unknown",
+    f"{tmp_path}/others.npy: a file, which e3-eval reads after the training; pictures of a folder are looked at before"]
+
+
+def test_a_test_folder_of_other_classes_or_without_a_picture_is_a_fault(tmp_path):
+  root, other, empty = folder(tmp_path / "p"), folder(tmp_path / "o", ("across", "up"), 2), folder(tmp_path / "e", count=0)
+  assert check(root, "--test", other)[1]["faults"] == [f"{other}: its classes are not those of {root}"]
+  assert check(root, "--test", empty)[1]["faults"] == [f"{empty}/{name}: no pictures" for name in ("across", "down")]
+  gone = run("check", root, "--unknown", tmp_path / "gone")
+  assert (gone.returncode, gone.stdout, gone.stderr) == (1, "", f"e3-train: {tmp_path}/gone: not there\n")
 
 
 def test_one_of_a_thing_is_no_plural(tmp_path):

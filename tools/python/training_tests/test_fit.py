@@ -24,7 +24,7 @@ from e3_train.checkpoint import load_safetensors, save_safetensors
 from e3_train.commands import Commands
 from e3_train.faults import Fault
 from e3_train.features import Features, Views
-from e3_train.fit import is_of_another
+from e3_train.fit import Fit, Stopped, is_of_another
 from e3_train.folder import Folder
 from e3_train.model import VisionTransformer
 from e3_train.parallel import Group
@@ -144,6 +144,10 @@ def test_what_cannot_work_is_refused_in_one_line(tmp_path, trunk, recipe):
     ((pictures, "--from", trunk, "-o", tmp_path / "trunk.e3"), 2, "trunk.safetensors would be written over"),
     ((pictures, "-o", tmp_path / "x.e3", "--commands", tmp_path), 1, "e3-convert: not in"),
     ((pictures, "--unknown", tmp_path / "none", *options), 1, "none: not there"),
+    ((pictures, "--unknown", tmp_path, *options), 1,
+     f"move their pictures up (e3-train check {pictures} --unknown {tmp_path} lists all that is wrong)"),
+    ((pictures, "--unknown", broken, *options), 1, "cut.png: no JPEG"),
+    ((pictures, "-o", tmp_path / "x.e3", "--commands", place), 1, "28 pictures to train on, of 40, make no batch of 32"),
     ((pictures, "-o", taken, "--commands", place), 1, "taken.e3: is a folder"),
     ((pictures, "--test", broken, *options), 1, "cut.png: no JPEG"),
     # What is wrong with the command is told before what is wrong with a picture.
@@ -224,11 +228,6 @@ def test_the_state_of_another_training_is_known(state):
   state.write_bytes(b"cut")
   with pytest.raises(Fault, match="remove it to begin anew"):
     is_of_another(state, "key")
-
-
-def test_no_step_in_an_epoch_is_refused():
-  with pytest.raises(Fault, match="6 pictures to train on make no batch of 8"):
-    training(pictures=6, state=Path("nowhere"))
 
 
 def training(pictures=24, seed=1, state=None, members=2, group=None, **numbers):
@@ -443,3 +442,31 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, trunk, recipe):
   assert process.wait() == 130 and "the same command goes on" in lines[-1], lines
   assert load_state(state)[1]["step"] > 0
   assert not (tmp_path / "m.e3").exists()
+
+
+def test_ctrl_c_ends_what_keeps_nothing_at_once_and_the_command_that_runs(tmp_path):
+  (tmp_path / "e3-eval").write_text("#!/bin/sh\n")
+  convert, running = tmp_path / "e3-convert", tmp_path / "running"
+  convert.write_text(f"#!/bin/sh\ntrap 'rm {running}; exit 1' TERM\necho > {running}\nwhile sleep 0.1; do :; done\n")
+  for path in (tmp_path / "e3-eval", convert):
+    path.chmod(0o755)
+  words = [sys.executable, "-m", "e3_train", "fit", str(folder(tmp_path / "p")), "--from", "x", "-o", str(tmp_path / "m.e3"),
+           "--commands", str(tmp_path)]
+  process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+  while process.poll() is None and not running.exists():
+    time.sleep(0.1)
+  process.send_signal(signal.SIGINT)
+  said = process.communicate(timeout=120)[1]
+  assert process.returncode == 130 and said.endswith(f"stopped; the same command goes on where it was ({tmp_path}/m.e3.work)\n")
+  assert not running.exists()
+
+
+def test_a_signal_waits_only_for_what_keeps_what_was_done():
+  fitting = Fit.__new__(Fit)
+  fitting.group, fitting.work, fitting.keeps, fitting.stopped = Group(), "work", False, False
+  with pytest.raises(Stopped):
+    fitting.stop()
+  with pytest.raises(Stopped), fitting.keeping():
+    fitting.stop()
+    kept = True
+  assert kept
