@@ -58,9 +58,9 @@ extension ConfigResolver {
         problem: "dynamic_img_pad is true, but images of \(image.height)x\(image.width) are not padded to patches of "
           + "\(patch.height)x\(patch.width) here: --image-size takes multiples of them")
     }
-    if !isWhole {
+    if !isWhole, wanted != nil {
       notes.append(
-        "\(document.file): images of \(image.height)x\(image.width) are no multiple of the patches of "
+        "--image-size \(image.height)x\(image.width) is no multiple of the patches of "
           + "\(patch.height)x\(patch.width): the pixels below and to the right of the last whole patch are not looked at")
     }
     return (source, leading, image)
