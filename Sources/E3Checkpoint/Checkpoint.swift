@@ -85,12 +85,17 @@ public struct Checkpoint: Sendable {
         notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
       }
     }
-    if let prefix = found?.prefix, !(root + prefix).isEmpty, !UnusedTensors.isMovingAverage(root + prefix),
-      let average = try Self.movingAverages(of: kept, path: self.path).first
-    {
-      notes.append(
-        "\(self.path): beside these weights it has a moving average, \(average)…: --ignore '\(root + prefix)*' takes "
-          + "that one instead")
+    if let prefix = found?.prefix, !(root + prefix).isEmpty, !UnusedTensors.isMovingAverage(root + prefix) {
+      let averages = try Self.movingAverages(of: kept, path: self.path)
+      if averages.count == 1 {
+        notes.append(
+          "\(self.path): beside these weights it has a moving average, \(averages[0])…: --ignore '\(root + prefix)*' "
+            + "takes that one instead")
+      } else if averages.count > 1 {
+        notes.append(
+          "\(self.path): beside these weights it has the moving averages \(averages.joined(separator: "…, "))…: --ignore "
+            + "'\(root + prefix)*', and one for all but one of them, takes that one instead")
+      }
     }
     (self.notes, storedShapes) = (notes, kept.mapValues(\.shape))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
@@ -216,7 +221,8 @@ public struct Checkpoint: Sendable {
     let left = names.map(storedName)
     let others = Set(storedShapes.keys).subtracting(left)
     var patterns: [String] = []
-    for name in left where !patterns.contains(where: { NamePattern($0).matches(name) }) {
+    // Four are said.
+    for name in left where patterns.count <= 4 && !patterns.contains(where: { NamePattern($0).matches(name) }) {
       let folders = name.indices.filter { name[$0] == "/" || name[$0] == "." }.map { name[...$0] }
       let folder = folders.first { folder in
         left.count { $0.hasPrefix(folder) } > 1 && !others.contains { $0.hasPrefix(folder) }

@@ -301,6 +301,49 @@ import Testing
           + "patch are not looked at"), "\(model.notes)")
   }
 
+  @Test(
+    "null is no value where Python takes it for false",
+    arguments: ["qkv_bias", "proj_bias", "class_token", "no_embed_class", "pos_embed"])
+  func nullArguments(_ field: String) throws {
+    let change = (#""mlp_ratio": 2"#, "\"\(field)\": null, \"mlp_ratio\": 2")
+    let message = fault { _ = try open("timm_vit_base_patch16_224", "config.json", [change]) }
+    #expect(message?.contains("model_args.\(field) is null, expected ") == true, "\(message ?? "accepted")")
+  }
+
+  @Test("Hugging Face's qkv_bias is no null, and timm's label_offset is 0")
+  func nullBiasAndOffset() throws {
+    let bias = fault {
+      _ = try open("hf_ViTForImageClassification", "config.json", [(#""qkv_bias": true"#, #""qkv_bias": null"#)])
+    }
+    #expect(bias?.contains("qkv_bias is null, expected true or false") == true, "\(bias ?? "accepted")")
+    let offset = fault {
+      _ = try open("timm_vit_base_patch16_224", "config.json", [(#""mean""#, #""label_offset": 1, "mean""#)])
+    }
+    #expect(offset?.contains("pretrained_cfg.label_offset is 1, expected 0") == true, "\(offset ?? "accepted")")
+    _ = try open("timm_vit_base_patch16_224", "config.json", [(#""mean""#, #""label_offset": 0, "mean""#)])
+  }
+
+  @Test("labels that two fields tell differently are named")
+  func labelsTwice() throws {
+    func notes(_ other: String) throws -> [String] {
+      let (names, both) = (
+        #""label_names": ["a", "b", "c", "d", "e"],"#, #""pretrained_cfg": {"label_names": \#(other),"#
+      )
+      let old = #""pretrained_cfg": {"#
+      return try open(
+        "timm_vit_base_patch16_224", "config.json",
+        [(#""architecture""#, names + #""architecture""#), (old, both)]
+      ).notes.filter { $0.contains("differ") }
+    }
+    #expect(try notes(#"["a", "b", "c", "d", "e"]"#).isEmpty)
+    let differing = try notes(#"["a", "b", "c", "d", "f"]"#)
+    #expect(
+      differing.count == 1
+        && differing[0].hasSuffix(
+          "config.json: label_names and pretrained_cfg.label_names differ: the labels of the first are taken"),
+      "\(differing)")
+  }
+
   @Test("images that timm would pad to whole patches are refused")
   func padding() throws {
     let name = "timm_vit_base_patch16_224"

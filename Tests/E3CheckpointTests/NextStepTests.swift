@@ -177,12 +177,21 @@ import Testing
       ])
     let average = try Checkpoint(path: path, ignoring: ["state_dict.*"])
     #expect(average.notes == ["\(path): its only weights are a moving average, state_dict_ema.…: these are taken"])
+    let two = try renaming("timm_vit_small_patch14_reg4_dinov2") { name in
+      name == "head.bias" ? "ema.\(anchor)" : name == "head.weight" ? "shadow.\(anchor)" : "state_dict.\(name)"
+    }
+    #expect(
+      try Checkpoint(path: two).notes == [
+        "\(two): beside these weights it has the moving averages ema.…, shadow.…: --ignore 'state_dict.*', and one for all "
+          + "but one of them, takes that one instead"
+      ])
   }
 
   @Test(
     "what PyTorch Lightning keeps beside the weights is passed over",
     arguments: [
       "optimizer_states.0.state.0.exp_avg", "lr_schedulers.0.last", "loops.fit_loop.total", "callbacks.best.score",
+      "hyper_parameters.class_weights",
     ])
   func lightning(_ name: String) throws {
     let path = try renaming("timm_vit_small_patch14_reg4_dinov2") {

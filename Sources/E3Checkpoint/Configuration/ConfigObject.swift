@@ -20,6 +20,9 @@ struct ConfigObject {
     FileError(file: file, problem: "\(path)\(field) is \(found), expected \(expected)")
   }
 
+  /// The field with the path to it.
+  func fullName(_ field: String) -> String { path + field }
+
   /// Names of the fields, in the order of the text.
   var fields: [String] {
     if case .object(let members) = members { members.map(\.key) } else { [] }
@@ -30,7 +33,8 @@ struct ConfigObject {
   /// - Parameter elsewhere: Paths from here to fields of other objects, for one that stands in the wrong place.
   /// - Throws: a field that is none of `known`: it might change what the model computes. A null one is not given.
   func requireKnown(_ known: Set<String>, elsewhere: [String] = []) throws(FileError) {
-    let unknown = fields.filter { !known.contains($0) && !$0.hasPrefix("_") && !isNull($0) }
+    guard case .object(let members) = members else { return }
+    let unknown = members.filter { !known.contains($0.key) && !$0.key.hasPrefix("_") && $0.value != .null }.map(\.key)
     guard let field = unknown.first else { return }
     let others = unknown.count > 1 ? " (and \(unknown.count - 1) more)" : ""
     let free = known.sorted().filter { !has($0) } + elsewhere.filter { !has(path: $0) }
@@ -108,6 +112,12 @@ struct ConfigObject {
     guard let value = value(field) else { return nil }
     guard case .bool(let flag) = value else { throw fault(field, value.text(), "true or false") }
     return flag
+  }
+
+  /// The same where null is a value of its own, that Python takes for false.
+  func flag(_ field: String) throws(FileError) -> Bool? {
+    guard !isNull(field) else { throw fault(field, "null", "true or false") }
+    return try bool(field)
   }
 
   func number(_ field: String) throws(FileError) -> Double? {

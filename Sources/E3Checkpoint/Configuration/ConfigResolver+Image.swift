@@ -61,7 +61,8 @@ extension ConfigResolver {
     if !isWhole, wanted != nil {
       notes.append(
         "--image-size \(image.height)x\(image.width) is no multiple of the patches of "
-          + "\(patch.height)x\(patch.width): the pixels below and to the right of the last whole patch are not looked at")
+          + "\(patch.height)x\(patch.width): the pixels below and to the right of the last whole patch are not looked at"
+      )
     }
     return (source, leading, image)
   }

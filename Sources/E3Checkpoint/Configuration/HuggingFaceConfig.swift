@@ -27,7 +27,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     document.headCount = 12
     document.names.headCount = "num_attention_heads (not given)"
   }
-  let given = try root.bool("qkv_bias")
+  let given = try root.flag("qkv_bias")
   document.parts[.queryBias] = (given ?? true, "qkv_bias is \(given.map { "\($0)" } ?? "not given, that is, true")")
   if isDinov2 {
     document.names.mlpSize = "hidden_size times mlp_ratio"

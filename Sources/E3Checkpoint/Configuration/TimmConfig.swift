@@ -47,6 +47,9 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
       document.channels = size[0]
       document.imageSize = Array(size[1...])
     }
+    if let offset = try pretrained.size("label_offset", minimum: 0), offset > 0 {
+      throw pretrained.fault("label_offset", "\(offset)", "0: a head of which the first rows are left out is not read")
+    }
   }
   try addPooling(try root.text("global_pool"), to: &document, root)
   if let arguments = try root.object("model_args") { try addArguments(arguments, classes, to: &document) }
@@ -157,8 +160,8 @@ private func addArguments(
     document.mlpSize = try mlpSize(hidden, ratio, arguments)
     document.names.mlpSize = "mlp_ratio"
   }
-  if let given = try arguments.bool("qkv_bias") { document.parts[.queryBias] = (given, "qkv_bias is \(given)") }
-  if let given = try arguments.bool("proj_bias") {
+  if let given = try arguments.flag("qkv_bias") { document.parts[.queryBias] = (given, "qkv_bias is \(given)") }
+  if let given = try arguments.flag("proj_bias") {
     document.parts[.outputBias] = (given, "proj_bias is \(given)")
     document.parts[.mlpBias] = document.parts[.outputBias]
   }
@@ -169,14 +172,15 @@ private func addArguments(
     document.parts[.layerScale] = (false, "init_values is null")
   }
   document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
-  if let given = try arguments.bool("class_token") {
+  if let given = try arguments.flag("class_token") {
     (document.hasClassToken, document.classTokenReason) = (given, "class_token is \(given)")
   }
-  if let given = try arguments.bool("no_embed_class") {
+  if let given = try arguments.flag("no_embed_class") {
     document.positionsPrefix = (!given, "no_embed_class is \(given)")
   }
   try addPooling(try arguments.text("global_pool"), to: &document, arguments)
   if try arguments.bool("pool_include_prefix") == true, document.classifier == .patchMean { document.classifier = .gap }
+  guard !arguments.isNull("pos_embed") else { throw arguments.fault("pos_embed", "null", "one of \"learn\", \"none\"") }
   switch try arguments.text("pos_embed") {
   case nil, "learn"?: break
   case ""?, "none"?: document.positionEmbedding = ModelConfig.PositionEmbedding.none
@@ -229,8 +233,16 @@ private func addLabels(
   let places: [(ConfigObject?, String)] = [
     (root, "label_names"), (root, "labels"), (pretrained, "label_names"), (pretrained, "labels"),
   ]
+  var given: [(object: ConfigObject, field: String, names: [Int: String])] = []
   for case (let object?, let field) in places {
-    guard let names = try object.labels(field), let last = names.keys.max() else { continue }
+    if let names = try object.labels(field), !names.isEmpty { given.append((object, field, names)) }
+  }
+  if let (object, field, names) = given.first, let last = names.keys.max() {
+    if let other = given.first(where: { !haveSameTexts($0.names, names) }) {
+      document.notes.append(
+        "\(object.file): \(object.fullName(field)) and \(other.object.fullName(other.field)) differ: the labels of the "
+          + "first are taken")
+    }
     var texts = try descriptions(root)
     if texts == nil, let pretrained { texts = try descriptions(pretrained) }
     // An object may leave classes out, a list cannot.
@@ -240,8 +252,12 @@ private func addLabels(
     guard let first = (0..<count).first(where: { names[$0] == nil }) else { return }
     let more = count - names.count > 1 ? ", and \(count - names.count - 1) more" : ""
     document.notes.append("\(object.file): \(field) has no text for class \(first)\(more): no label is taken for it")
-    return
   }
+}
+
+/// Whether they have the same bytes.
+private func haveSameTexts(_ a: [Int: String], _ b: [Int: String]) -> Bool {
+  a.mapValues { Array($0.utf8) } == b.mapValues { Array($0.utf8) }
 }
 
 /// What stands for a label, by the label's bytes.

@@ -38,7 +38,7 @@ enum UnusedTensors {
   /// By the first part of the name.
   private static let roots: [String: String] = {
     var roots: [String: String] = [:]
-    // `optimizer_states`, `lr_schedulers`, `loops`, `callbacks`: PyTorch Lightning's.
+    // `optimizer_states`, `lr_schedulers`, `loops`, `callbacks`, `hyper_parameters`: PyTorch Lightning's.
     for name in [
       "opt", "opt_state", "optimizer", "optimizer_state", "optimizer_state_dict", "optimizer_states",
       "optim", "slots",
@@ -50,7 +50,7 @@ enum UnusedTensors {
     ] { roots[name] = movingAverage }
     for name in [
       "rngs", "rng", "chrono", "extra", "lr_scheduler", "lr_schedulers", "scheduler", "loops", "callbacks",
-      "amp_scaler", "scaler", "loss_scaler",
+      "hyper_parameters", "amp_scaler", "scaler", "loss_scaler",
     ] {
       roots[name] = "training state"
     }
