@@ -3,6 +3,7 @@
  */
 #include "float_contract.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 #include "definition/patch_place.h"
@@ -11,8 +12,6 @@
 #include "kernels_x86.h"
 
 #if E3K_X86
-#include <immintrin.h>
-
 #pragma clang attribute push(__attribute__((target(E3K_TARGET_AVX2))), apply_to = function)
 
 /* 16 words of each, clamped to bytes. */
