@@ -60,34 +60,22 @@ extension UnsafeRawBufferPointer {
   }
 
   /// Whether the bytes are well-formed UTF-8: no overlong forms, surrogates or values above 10FFFF.
-  var isUTF8: Bool {
-    var next = 0
-    while next < count {
-      let length = UTF8Text.sequenceLength(self, next)
-      if length == 0 { return false }
-      next += length
-    }
-    return true
-  }
+  var isUTF8: Bool { isText { _ in true } }
 
   /// Whether nothing of the text can be seen.
-  package var isBlank: Bool {
-    var next = 0
-    while next < count {
-      let length = UTF8Text.sequenceLength(self, next)
-      guard length > 0, UTF8Text.isBlank(UTF8Text.scalar(self, next, length: length)) else { return false }
-      next += length
-    }
-    return true
-  }
+  package var isBlank: Bool { isText(of: UTF8Text.isBlank) }
 
   /// Whether no character breaks the line, turns its direction or commands a terminal: such a text can be printed in
   /// one line as it is. The bytes are well-formed UTF-8.
-  var hasNoControlCharacters: Bool {
+  var hasNoControlCharacters: Bool { isText { UTF8Text.isPrintable($0) } }
+
+  /// Whether the bytes are well-formed UTF-8 of characters that all meet `condition`.
+  @inline(never)
+  private func isText(of condition: (UInt32) -> Bool) -> Bool {
     var next = 0
     while next < count {
       let length = UTF8Text.sequenceLength(self, next)
-      guard length > 0, UTF8Text.isPrintable(UTF8Text.scalar(self, next, length: length)) else { return false }
+      guard length > 0, condition(UTF8Text.scalar(self, next, length: length)) else { return false }
       next += length
     }
     return true
