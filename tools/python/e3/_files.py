@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import stat
+import threading
 from typing import Optional
 
 
@@ -22,9 +23,11 @@ def replace_file(path: str, content: bytes) -> None:
     if before and not (before.st_mode & 0o222 and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "is write-protected: make it writable, or give another file", path)
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
-    # Signals that end the process wait until no temporary name is left.
-    ends = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with _held_signals():
+        _write(path, before, temporary, content)
+
+
+def _write(path: str, before: Optional[os.stat_result], temporary: str, content: bytes) -> None:
     try:
         with os.fdopen(_create(os.path.dirname(path), temporary, path), "wb") as file:
             file.write(content)
@@ -41,7 +44,32 @@ def replace_file(path: str, content: bytes) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextlib.contextmanager
+def _held_signals():
+    """Signals that would end the process wait. In the main thread they do even where the process has others, which a signal
+    may be given to; elsewhere a signal between the two names of a file may leave the temporary one."""
+    ends = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return
+    came = []
+    # What ignores a signal, or is not Python's (None), stays as it is.
+    held = {number: handler for number in ends if (handler := signal.getsignal(number)) not in (None, signal.SIG_IGN)}
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _create(folder: str, temporary: str, path: str) -> int:
