@@ -90,11 +90,12 @@ def _create(folder: str, temporary: str, path: str) -> int:
 def other_file(start: bytes) -> Optional[str]:
     """What a file is that begins so and is no model, and what makes a model of it; None where nothing tells. In the words of
     Sources/E3Format/OtherFile.swift, which the tests compare."""
+    long = len(start) > 4  # one byte or two tell little of less
     if start[:4] == b"PK\3\4":
         kind, step = "a zip file, as PyTorch and NumPy write", "e3-convert pack makes one of a checkpoint"
     elif start[5:9] == b"\0\0\0{":
         kind, step = "safetensors", "e3-convert pack makes one of it"
-    elif start[:1] == b"\x08" and start[1:2] < b"\x20" and start[2:3] in (b"\x12", b"\x3a", b"\x42"):
+    elif long and start[:1] == b"\x08" and start[1:2] < b"\x20" and start[2:3] in (b"\x12", b"\x3a", b"\x42"):
         kind, step = "an ONNX model", "tools/checkpoints/onnx_to_safetensors and e3-convert pack make one of a ViT"
     elif start[4:8] == b"TFL3":
         kind, step = "a TFLite model", "e3-convert pack makes one of the checkpoint that it came from"
@@ -102,13 +103,13 @@ def other_file(start: bytes) -> Optional[str]:
         kind, step = "a GGUF file", "e3-convert pack makes one of the checkpoint that it came from"
     elif start[:8] == b"\x89HDF\r\n\x1a\n":
         kind, step = "an HDF5 file, as Keras writes", "e3-convert pack makes one of its weights as safetensors"
-    elif start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+    elif long and start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         kind, step = "a pickle, as PyTorch wrote before 1.6", "e3-convert pack says how to save it anew"
     elif start[:8] == b"\x89E3C\r\n\x1a\n":
         kind, step = "learned classes (.e3c)", "give them beside the model that learned them"
     elif start[:23] == b"version https://git-lfs":
         kind, step = "a git-lfs pointer", "run `git lfs pull` in its folder"
-    elif start[:1] == b"<":
+    elif long and start[:1] == b"<":
         kind, step = "a web page or XML", "download the file itself"
     else:
         return None

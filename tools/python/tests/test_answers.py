@@ -11,6 +11,7 @@ from conftest import MODELS, PICTURES, ROOT
 from PIL import Image
 
 import e3
+from e3._files import other_file
 
 
 def float32(values):
@@ -324,6 +325,12 @@ def test_a_file_of_another_kind_is_called_what_e3_run_calls_it(tmp_path, start):
     with pytest.raises(e3.E3Error) as error:
         e3.Model(path)
     assert f"e3-run: {error.value}\n" == done.stderr and "m.e3: not an E3 model file" not in done.stderr
+
+
+def test_a_few_bytes_tell_no_kind():
+    for start in (b"", b"<", b"\x80\2", b"\x08\x08\x12"):
+        assert other_file(start) is None
+
 
 
 def test_a_notebook_shows_an_answer_as_a_table(model):
