@@ -278,6 +278,21 @@ import Testing
     #expect(try ModelConfig(path: folder.write(text.utf8, to: "config.json")).headCount == heads)
   }
 
+  @Test(
+    "what the head reads is what timm builds: of model_args, else of the architecture; another global_pool is refused")
+  func pooling() throws {
+    let name = "timm_vit_base_patch16_224"
+    let (top, argument) = ("16,\n  \"global_pool\": \"token\"", ",\n    \"global_pool\": \"token\"")
+    let other = (top, top.replacing("token", with: "avg"))
+    let expected = "global_pool is \"avg\", expected \"token\" as model_args or vit_base_patch16_224 has it"
+    for changes in [[other], [other, (argument, "")]] {
+      let message = fault { _ = try open(name, "config.json", changes) }
+      #expect(message?.hasSuffix(expected) == true, "\(message ?? "accepted")")
+    }
+    let silent = try open(name, "config.json", [(top, "16"), (argument, "")])
+    #expect(silent.config.classifier == .token && !silent.notes.contains { $0.contains("nothing tells") })
+  }
+
   @Test("a mean without fc_norm is read where model_args say so")
   func meanWithoutPooledNorm() throws {
     let changes = [

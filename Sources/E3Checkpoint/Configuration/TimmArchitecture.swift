@@ -14,6 +14,8 @@ struct TimmArchitecture {
   var hasClassToken: Bool?
   /// Whether class token and registers have positions; nil for a size that is not known.
   var positionsPrefix: Bool?
+  /// `global_pool` where `model_args` have none; nil for a size that is not known.
+  var pooling: String?
   /// Where `model_args` do not say otherwise.
   var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
 
@@ -44,7 +46,8 @@ struct TimmArchitecture {
     isDistilled = contains("distilled")
     registerTokens = registers ?? (isDistilled ? 1 : 0)
     if layerCount != nil {
-      hasClassToken = !["gap", "map", "siglip"].contains(where: contains)
+      pooling = contains("gap") ? "avg" : contains("map") || contains("siglip") ? "map" : "token"
+      hasClassToken = pooling == "token"
       let hasOwn =
         registers == nil ? !contains("deit3") && !contains("flexivit") : contains("so150m") || contains("so150m2")
       positionsPrefix = hasOwn

@@ -51,8 +51,14 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
       throw pretrained.fault("label_offset", "\(offset)", "0: a head of which the first rows are left out is not read")
     }
   }
-  try addPooling(try root.text("global_pool"), to: &document, root)
-  if let arguments = try root.object("model_args") { try addArguments(arguments, classes, to: &document) }
+  let (stated, arguments) = (try root.text("global_pool"), try root.object("model_args"))
+  // timm itself goes by the arguments alone.
+  let built = try arguments?.text("global_pool") ?? architecture.pooling
+  if let stated, let built, stated != built {
+    throw root.fault("global_pool", "\"\(stated)\"", "\"\(built)\" as model_args or \(name) has it")
+  }
+  try addPooling(built ?? stated, to: &document, root)
+  if let arguments { try addArguments(arguments, classes, to: &document) }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
