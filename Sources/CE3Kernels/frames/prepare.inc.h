@@ -33,9 +33,9 @@ typedef union lane_values {
 
 typedef struct tile {
   const e3k_prepare *p;
-  uint32_t x, width;          /* resized columns x ..< x + width of those that are used */
-  uint32_t channels, sources; /* of the model; of the picture: 1 where grey is repeated */
-  uint32_t groups;            /* of 16 values in a line */
+  uint32_t x, width; /* resized columns x ..< x + width of those that are used */
+  uint32_t channels;
+  uint32_t groups; /* of 16 values in a line */
   window windows[TILE];
   union {
     b16 bytes[VALUES];
@@ -71,28 +71,49 @@ E3K_INLINE window line_window(const e3k_prepare *p, uint32_t method, uint32_t y)
 
 /* ------------------------------------------------------------------------------------------------- across a line */
 
+/* Adds `taps` columns from `from` on of each channel to its sum. */
+E3K_INLINE void add_columns(const block *b, size_t from, size_t taps, const int32_t *coefficients, i16 *sum,
+                            uint32_t count) {
+  for (size_t j = 0; j < taps; j++)
+    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(b->columns[i][from + j]) * coefficients[j];
+}
+
+/* resample_column of integers. */
+E3K_INLINE void filter_column(tile *t, const block *b, window w, uint32_t x, uint32_t first, uint32_t end,
+                              uint32_t count) {
+  const int32_t *coefficients = t->p->columns.coefficients + w.start;
+  lane_values *open = t->open_columns[x % SLOTS];
+  i16 sum[3];
+  E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = splat(ROUND);
+  if (w.first >= first && w.end <= end) {
+    add_columns(b, w.first - first, w.end - w.first, coefficients, sum, count);
+  } else {
+    const uint32_t from = greatest(w.first, first), to = least(w.end, end);
+    if (from > w.first) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = open[i].integers;
+    add_columns(b, from - first, to - from, coefficients + (from - w.first), sum, count);
+    if (to < w.end) {
+      E3K_UNROLL for (uint32_t i = 0; i < count; i++) open[i].integers = sum[i];
+      return;
+    }
+  }
+  b16 *out = t->across.bytes + x * count;
+  if (count == 3) *(b32_memory *)out = PACK_INTEGERS(sum[0] >> 22, sum[1] >> 22);
+  out[count - 1] = lower_bytes(PACK_INTEGERS(sum[count - 1] >> 22, sum[count - 1] >> 22));
+}
+
 /* What lies of column `x` of the tile in the segment first ..< end, of all channels: `count`, a constant at every call. */
 E3K_INLINE void resample_column(tile *t, const block *b, uint32_t method, uint32_t x, uint32_t first, uint32_t end,
                                 uint32_t count) {
   const window w = t->windows[x];
+  if (method == E3K_FILTER) {
+    filter_column(t, b, w, x, first, end, count);
+    return;
+  }
   const uint32_t from = greatest(w.first, first), to = least(w.end, end);
   const size_t taps = to - from;
   lane_values *open = t->open_columns[x % SLOTS];
   const b16 *columns[3];
-  for (uint32_t i = 0; i < count; i++) columns[i] = b->columns[least(i, t->sources - 1)] + (from - first);
-  if (method == E3K_FILTER) {
-    const int32_t *coefficients = t->p->columns.coefficients + w.start + (from - w.first);
-    i16 sum[3];
-    E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] = from == w.first ? splat(ROUND) : open[i].integers;
-    for (size_t j = 0; j < taps; j++)
-      E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(columns[i][j]) * coefficients[j];
-    b16 *out = t->across.bytes + x * count;
-    E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
-      if (to == w.end) out[i] = clamped(sum[i] >> 22);
-      else open[i].integers = sum[i];
-    }
-    return;
-  }
+  for (uint32_t i = 0; i < count; i++) columns[i] = b->columns[i] + (from - first);
   f16 sum[3];
   f16 *out = t->across.floats + x * count;
   if (method == E3K_AREA) {
@@ -117,11 +138,22 @@ E3K_INLINE void resample_column(tile *t, const block *b, uint32_t method, uint32
   }
 }
 
+/* What lies of the columns from x on in the segment; the first column that is not finished. */
+E3K_INLINE uint32_t resample_segment(tile *t, const block *b, uint32_t method, uint32_t x, uint32_t first, uint32_t end,
+                                     int carries, uint32_t count) {
+  uint32_t i = x;
+  for (; i < t->width && (t->windows[i].end <= end || (carries && t->windows[i].first < end)); i++) {
+    resample_column(t, b, method, i, first, end, count);
+    if (t->windows[i].end <= end) x = i + 1;
+  }
+  return x;
+}
+
 /* All columns of the tile for the lines of a block. */
 E3K_INLINE void resample_columns(tile *t, block *b, uint32_t method) {
   const int carries = method != E3K_BILINEAR && t->p->scale_x >= 1.0f;
   const uint32_t last = t->windows[t->width - 1].end;
-  uint32_t first = t->windows[0].first;
+  uint32_t first = even_column(b->image, t->windows[0].first);
   for (uint32_t x = 0; x < t->width;) {
     const uint32_t end = first + SEGMENT;
     uint64_t mask = last < end ? ~(uint64_t)0 >> (end - last) : ~(uint64_t)0;
@@ -130,17 +162,13 @@ E3K_INLINE void resample_columns(tile *t, block *b, uint32_t method) {
       for (uint32_t i = x; i < t->width && t->windows[i].end <= end; i++)
         mask |= (uint64_t)1 << (t->windows[i].first - first) | (uint64_t)1 << (t->windows[i].end - 1 - first);
     }
-    load_segment(b, first, mask, t->sources);
-    for (uint32_t i = x; i < t->width && t->windows[i].first < end; i++) {
-      if (t->windows[i].end > end && !carries) break;
-      if (t->channels == 3) resample_column(t, b, method, i, first, end, 3);
-      else resample_column(t, b, method, i, first, end, 1);
-      if (t->windows[i].end <= end) x = i + 1;
-    }
-    if (x < t->width) first = carries ? greatest(end, t->windows[x].first) : t->windows[x].first;
+    load_segment(b, first, mask, t->channels);
+    if (t->channels == 3) x = resample_segment(t, b, method, x, first, end, carries, 3);
+    else x = resample_segment(t, b, method, x, first, end, carries, 1);
+    if (x < t->width) first = greatest(carries ? end : 0, even_column(b->image, t->windows[x].first));
   }
   for (uint32_t g = 0; g < t->groups; g++) {
-    if (method == E3K_FILTER) transpose_bytes(t->across.bytes + g * LANES);
+    if (method == E3K_FILTER) transpose_bytes(t->across.bytes + g * LANES, t->across.bytes + g * LANES);
     else transpose_floats(t->across.floats + g * LANES);
   }
 }
@@ -163,8 +191,21 @@ E3K_INLINE f16 mapped(const tile *t, f16 value, uint32_t group) {
 #endif
 }
 
-static void store_line(const tile *t, uint32_t y) {
+/* Maps line y of the tile and stores it: straight to the patch matrix where groups lie whole in there. */
+static __attribute__((noinline)) void store_line(tile *t, uint32_t y) {
   const e3k_patches *patches = &t->p->patches;
+  const size_t run = (size_t)patches->patch_width * t->channels, first = (size_t)t->x * t->channels;
+  const int is_direct = !t->p->down_first && run % LANES == 0 && first % LANES == 0 &&
+                        t->width * t->channels % LANES == 0;
+  float *out = is_direct ? e3k_place(patches, 0, y) + first / run * patches->row_stride : (float *)t->line;
+  const size_t last = is_direct ? run : VALUES;
+  size_t at = is_direct ? first % run : 0;
+  for (uint32_t g = 0; g < t->groups; g++) {
+    *(f16_memory *)(out + at) = mapped(t, t->line[g], g);
+    at += LANES;
+    if (at == last) at = 0, out += patches->row_stride;
+  }
+  if (is_direct) return;
   const float *from = (const float *)t->line;
   if (t->p->down_first) { /* the line is a column of the model's image */
     for (uint32_t x = 0; x < t->width; x++)
@@ -172,9 +213,9 @@ static void store_line(const tile *t, uint32_t y) {
     return;
   }
   for (uint32_t x = 0; x < t->width;) {
-    const uint32_t run = least(patches->patch_width - (t->x + x) % patches->patch_width, t->width - x);
-    memcpy(e3k_place(patches, t->x + x, y), from + x * t->channels, (size_t)run * t->channels * sizeof(float));
-    x += run;
+    const uint32_t count = least(patches->patch_width - (t->x + x) % patches->patch_width, t->width - x);
+    memcpy(e3k_place(patches, t->x + x, y), from + x * t->channels, (size_t)count * t->channels * sizeof(float));
+    x += count;
   }
 }
 
@@ -194,7 +235,7 @@ E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, 
     for (size_t j = 0; j < taps; j++)
       E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += integers(lines[i * LANES + j]) * coefficients[j];
     E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
-      if (to == w.end) t->line[g + i] = mapped(t, floats(clamped(sum[i] >> 22)), g + i);
+      if (to == w.end) t->line[g + i] = __builtin_convertvector(clamped_integers(sum[i] >> 22), f16);
       else open[i].integers = sum[i];
     }
     return;
@@ -212,7 +253,7 @@ E3K_INLINE void resample_groups(tile *t, uint32_t method, uint32_t y, window w, 
   for (; j < whole; j++) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j];
   if (j < taps) E3K_UNROLL for (uint32_t i = 0; i < count; i++) sum[i] += lines[i * LANES + j] * w.high;
   E3K_UNROLL for (uint32_t i = 0; i < count; i++) {
-    if (to == w.end) t->line[g + i] = mapped(t, sum[i] * scale, g + i);
+    if (to == w.end) t->line[g + i] = sum[i] * scale;
     else open[i].floats = sum[i];
   }
 }
@@ -230,7 +271,7 @@ E3K_INLINE void windowed_tile(tile *t, block *b, uint32_t method, uint32_t first
   const e3k_prepare *p = t->p;
   const int carries = p->scale_y >= 1.0f;
   window w = line_window(p, method, first);
-  uint32_t line = w.first;
+  uint32_t line = even_line(b->image, w.first);
   for (uint32_t y = first; y < last;) {
     const uint32_t end = line + LANES;
     block_lines(b, line, 0);
@@ -242,7 +283,7 @@ E3K_INLINE void windowed_tile(tile *t, block *b, uint32_t method, uint32_t first
       if (w.end <= end) y = i + 1;
     }
     if (y < last) w = line_window(p, method, y);
-    line = carries ? greatest(end, w.first) : w.first;
+    line = greatest(carries ? end : 0, even_line(b->image, w.first));
   }
 }
 
@@ -266,7 +307,7 @@ E3K_INLINE void bilinear_tile(tile *t, block *b, uint32_t first, uint32_t last) 
         f16 value = top + (bottom - top) * fractions[i];
         if (p->resample == E3K_BILINEAR_BYTES)
           value = __builtin_convertvector(__builtin_convertvector(value, i16), f16);
-        t->line[g] = mapped(t, value, g);
+        t->line[g] = value;
       }
       store_line(t, y + i);
     }
@@ -285,7 +326,6 @@ E3K_INLINE void prepare_tiles(const e3k_prepare *p, uint32_t method, uint32_t le
   b.image = &p->image;
   b.layout = e3k_layout_of(p->image.format);
   for (int c = 0; c < 3; c++) b.places[c] = (component_place){0, 0, 0};
-  t.sources = b.layout.count == 3 ? t.channels : 1;
   for (int i = 0; i < 3 * LANES; i++) {
     t.mean[i / LANES][i % LANES] = p->mean[i % t.channels];
     t.deviation[i / LANES][i % LANES] = p->deviation[i % t.channels];
