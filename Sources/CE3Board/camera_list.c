@@ -11,12 +11,11 @@
 
 enum { MOST_FORMATS = 64, MOST_SIZES = 64 };
 
-/* Puts a name of the driver's, with question marks for control characters. */
+/* Puts a name of the driver's, of 32 bytes at most, which need not end with a zero. */
 static void put_name(const uint8_t *name, size_t most) {
-  for (size_t i = 0; i < most && name[i]; i++) {
-    const char letter = name[i] < ' ' || name[i] == 0x7F ? '?' : (char)name[i];
-    e3c_put(E3C_STDOUT, &letter, 1);
-  }
+  char text[33] = "";
+  memcpy(text, name, most);
+  e3c_put_text(E3C_STDOUT, text);
 }
 
 static void put(const char *text) { e3c_put(E3C_STDOUT, text, strlen(text)); }
@@ -69,7 +68,7 @@ static void put_formats(int descriptor, uint32_t type) {
 static int list(const char *path) {
   const int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   struct v4l2_capability capability = {0};
-  put_name((const uint8_t *)path, strlen(path));
+  e3c_put_text(E3C_STDOUT, path);
   put(": ");
   if (descriptor < 0 || device_control(descriptor, VIDIOC_QUERYCAP, &capability)) {
     put(descriptor >= 0 && errno == ENOTTY  ? "not a camera"

@@ -165,7 +165,9 @@ int e3c_write_metrics(void) {
   reported = error;
   if (is_new) {
     e3c_begin_message();
-    fprintf(stderr, "%s: --metrics %s: %s", e3c_name(), name, e3c_error_text(error));
+    fprintf(stderr, "%s: --metrics ", e3c_name());
+    e3c_put_text(E3C_STDERR, name);
+    fprintf(stderr, ": %s", e3c_error_text(error));
     e3c_end_message();
   }
   return error;
@@ -176,7 +178,7 @@ int e3c_write_metrics(void) {
 static int may_replace(const char *path) {
   struct stat status;
   if (stat(path, &status)) return errno == ENOENT;
-  if (S_ISDIR(status.st_mode)) return 1; /* the renaming says so */
+  if (S_ISDIR(status.st_mode)) return 1; /* ce3_write_fault says so */
   if (!S_ISREG(status.st_mode)) return 0;
   static const char start[] = "# HELP e3_";
   char found[sizeof start - 1];
@@ -186,7 +188,8 @@ static int may_replace(const char *path) {
   return status.st_size == 0 || (count == sizeof found && memcmp(found, start, count) == 0);
 }
 
-int e3c_begin_metrics(const char *path) {
+/* Writes them for the first time. Returns 0 or an errno. */
+static int begin(const char *path) {
   /* A link stays one: what it points to is replaced. */
   char whole[PATH_MAX], copy[PATH_MAX];
   if (!realpath(path, whole)) {
@@ -194,11 +197,19 @@ int e3c_begin_metrics(const char *path) {
     if (errno != ENOENT || readlink(path, &link, 1) >= 0) return errno ? errno : ENOENT;
     if (snprintf(whole, sizeof whole, "%s", path) >= (int)sizeof whole) return ENAMETOOLONG;
   }
-  if (!may_replace(whole)) return EEXIST;
   memcpy(copy, whole, sizeof copy);
   if (snprintf(name, sizeof name, "%s", basename(copy)) >= (int)sizeof name) return ENAMETOOLONG;
   snprintf(folder_path, sizeof folder_path, "%s", dirname(whole));
-  const int error = write_now();
-  if (!error) e3c_tick_metrics(e3c_write_metrics);
-  return error;
+  return write_now();
+}
+
+const char *e3c_begin_metrics(const char *path, int *loses_owner) {
+  if (!may_replace(path)) return "exists and holds no metrics; it is not replaced";
+  const char *fault = ce3_write_fault(path);
+  if (fault) return fault;
+  const int error = begin(path);
+  *loses_owner = output_loses_owner();
+  if (error) return e3c_error_text(error);
+  e3c_tick_metrics(e3c_write_metrics);
+  return NULL;
 }

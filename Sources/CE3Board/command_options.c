@@ -3,18 +3,25 @@
 
 #include "e3_command.h"
 
-enum { MAX_OPTIONS = 64, MAX_NAMES = 1024 };
+enum { MAX_OPTIONS = 64, MAX_NAMES = 1024, MAX_NAME = 32 };
+
+/* The name at `names`, and whether it takes an argument. Returns where the next one begins; null after the last one. */
+static const char *take_name(const char *names, char name[MAX_NAME], int *takes_argument) {
+  names += strspn(names, " ");
+  const size_t length = strcspn(names, "= ");
+  if (length == 0 || length >= MAX_NAME) return NULL;
+  memcpy(name, names, length);
+  name[length] = 0;
+  *takes_argument = names[length] == '=';
+  return names + length + (size_t)*takes_argument;
+}
 
 int e3c_next_option(int count, char **arguments, const char *names, const char **argument) {
-  char text[MAX_NAMES];
+  char texts[MAX_OPTIONS][MAX_NAME];
   struct option options[MAX_OPTIONS + 1];
-  int found = 0;
-  strncpy(text, names, sizeof text - 1);
-  text[sizeof text - 1] = 0;
-  for (char *name = strtok(text, " "); name && found < MAX_OPTIONS; name = strtok(NULL, " ")) {
-    char *equals = strchr(name, '=');
-    if (equals) *equals = 0;
-    options[found] = (struct option){name, equals ? required_argument : no_argument, NULL, found + 1};
+  int found = 0, takes_argument;
+  while (found < MAX_OPTIONS && (names = take_name(names, texts[found], &takes_argument))) {
+    options[found] = (struct option){texts[found], takes_argument ? required_argument : no_argument, NULL, found + 1};
     found++;
   }
   options[found] = (struct option){NULL, 0, NULL, 0};
@@ -25,16 +32,60 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
   while (typed < count && (arguments[typed][0] != '-' || !arguments[typed][1])) typed++;
   const char *option = typed < count ? arguments[typed] : "";
   opterr = 0;
-  const int code = getopt_long(count, arguments, ":", options, NULL);
+  int code = getopt_long(count, arguments, ":", options, NULL);
   *argument = optarg;
   if (code == -1) return E3C_OPTIONS_END;
-  if (code >= 1 && code <= found) return code - 1;
+  const int is_refused = code < 1 || code > found;
+  const int place = is_refused ? optopt : code;
+  /* getopt takes the beginning of a name for it, which is another option's once there are more. */
+  const int is_whole = place >= 1 && place <= found && strcspn(option, "=") == strlen(texts[place - 1]) + 2;
+  if (!is_refused && is_whole && (!optarg || *optarg)) return code - 1;
   *argument = option;
-  if (code == ':') return E3C_OPTION_NEEDS_ARGUMENT;
-  return optopt >= 1 && optopt <= found ? E3C_OPTION_TAKES_NONE : E3C_OPTION_UNKNOWN;
+  if (!is_whole) return E3C_OPTION_UNKNOWN;
+  return is_refused && code != ':' ? E3C_OPTION_TAKES_NONE : E3C_OPTION_NEEDS_ARGUMENT;
+}
+
+/* How many letters have to be put in, left out or changed to make one text of the other. */
+static size_t edits(const char *from, size_t length, const char *to) {
+  size_t row[MAX_NAME];
+  const size_t width = strlen(to);
+  for (size_t i = 0; i <= width; i++) row[i] = i;
+  for (size_t i = 0; i < length; i++) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < width; j++) {
+      const size_t changed = diagonal + (from[i] != to[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = diagonal < row[j] ? diagonal + 1 : row[j] + 1;
+      if (changed < row[j + 1]) row[j + 1] = changed;
+    }
+  }
+  return row[width];
+}
+
+const char *e3c_nearest_option(const char *names, const char *typed) {
+  static char nearest[MAX_NAME];
+  char name[MAX_NAME];
+  int takes_argument;
+  typed += strspn(typed, "-");
+  const size_t length = strcspn(typed, "=");
+  size_t best = length < 3 ? 1 : 3; /* less than this */
+  *nearest = 0;
+  while ((names = take_name(names, name, &takes_argument))) {
+    /* The beginning of a name is nearer than anything else. */
+    const size_t far = length > 1 && !strncmp(name, typed, length) ? 0 : edits(typed, length, name);
+    if (far < best) {
+      best = far;
+      memcpy(nearest, name, sizeof name);
+    }
+  }
+  return *nearest ? nearest : NULL;
 }
 
 /* getopt moves whatever lies before optind together with the option. */
-const char *e3c_further_argument(int count, char **arguments) { return optind < count ? arguments[optind++] : NULL; }
+const char *e3c_further_argument(int count, char **arguments) {
+  const char *argument = optind < count ? arguments[optind++] : NULL;
+  return argument && *argument ? argument : NULL;
+}
 
 int e3c_first_operand(void) { return optind; }

@@ -56,6 +56,16 @@ void e3c_put(int stream, const char *bytes, size_t count) {
   if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
 }
 
+static void put_ascii(int stream, const char *text) {
+  for (; *text; text++) e3c_put(stream, *text >= ' ' && *text < 0x7F ? text : "?", 1);
+}
+
+static void (*text_rule)(int stream, const char *text) = put_ascii;
+
+void e3c_put_text_by(void (*rule)(int stream, const char *text)) { text_rule = rule; }
+
+void e3c_put_text(int stream, const char *text) { text_rule(stream, text); }
+
 void e3c_put_unsigned(int stream, uint64_t value) {
   check(stream, fprintf(file_of(stream), "%llu", (unsigned long long)value) < 0);
 }

@@ -12,10 +12,18 @@
 
 /* The file that E3C_FILE writes: one at a time, without its name until it is whole. */
 static FILE *file;
-static int folder;
+static int folder, loses_owner;
 static char part[300], name[300];
 
 FILE *output_file(void) { return file; }
+
+/* The errno. */
+static int give_up(int descriptor) {
+  const int error = errno;
+  close(descriptor);
+  unlinkat(folder, part, 0);
+  return error;
+}
 
 int e3c_begin_file(int folder_descriptor, const char *file_name) {
   folder = folder_descriptor;
@@ -26,12 +34,15 @@ int e3c_begin_file(int folder_descriptor, const char *file_name) {
   if (unlinkat(folder, part, 0) && errno != ENOENT) return errno;
   const int descriptor = openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) return errno;
+  struct stat old;
+  const int is_there = !fstatat(folder, name, &old, AT_SYMLINK_NOFOLLOW) && S_ISREG(old.st_mode);
+  loses_owner = is_there && fchown(descriptor, old.st_uid, old.st_gid);
+  if (is_there && fchmod(descriptor, old.st_mode & 07777)) return give_up(descriptor);
   file = fdopen(descriptor, "w");
-  if (file) return 0;
-  const int error = errno;
-  close(descriptor);
-  return error;
+  return file ? 0 : give_up(descriptor);
 }
+
+int output_loses_owner(void) { return loses_owner; }
 
 /* Whether the file is still that of the name `part`: another process may write one of the same name. */
 static int is_ours(void) {

@@ -7,6 +7,9 @@
 /* Null outside of e3c_begin_file and e3c_end_file. */
 FILE *output_file(void);
 
+/* Whether the file that was begun last replaces one whose owner it may not be given to. */
+int output_loses_owner(void);
+
 /* Opens the folder at `path` in the place of `*descriptor`, -1 for none, unless that is this folder still: it may have been
  * removed and made anew. Returns 1 if it opened one, 0 if not, or minus an errno: then `*descriptor` is what it was. */
 int output_folder(int *descriptor, const char *path);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -58,20 +59,30 @@ void ce3_find_folder(const char *path, char folder[CE3_PATH_BYTES]) {
   snprintf(folder, CE3_PATH_BYTES, "%.*s", length ? length : 1, length ? path : ".");
 }
 
+/* Whether this process may do what the owner of any file may. */
+static int may_as_owner(void) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+  if (syscall(SYS_capget, &header, data)) return geteuid() == 0;
+  return data[0].effective >> CAP_FOWNER & 1;
+}
+
 const char *ce3_write_fault(const char *path) {
   char target[CE3_PATH_BYTES], folder[CE3_PATH_BYTES];
+  struct stat status, old;
+  /* Of the path itself: what /dev/stdout leads to may have no other. Renaming over a device such as /dev/null would replace it. */
+  if (!stat(path, &status) && !S_ISREG(status.st_mode))
+    return S_ISDIR(status.st_mode) ? "is a folder: give the name of a file" : "is no regular file: give the name of one";
   const int error = ce3_follow_links(path, target);
   if (error) return strerror(error);
-  struct stat status;
-  if (!stat(target, &status)) {
-    /* Renaming over a device such as /dev/null would replace it. */
-    if (!S_ISREG(status.st_mode)) return "exists and is not a regular file";
-    if (!(status.st_mode & 0222) || (access(target, W_OK) && errno == EACCES))
-      return "is write-protected: make it writable (chmod u+w), or give another file";
-  }
+  const int is_there = !stat(target, &old);
+  if (is_there && (!(old.st_mode & 0222) || (access(target, W_OK) && errno == EACCES)))
+    return "is write-protected: make it writable (chmod u+w), or give another file";
   ce3_find_folder(target, folder);
   if (stat(folder, &status)) return strerror(errno);
   if (!S_ISDIR(status.st_mode)) return strerror(ENOTDIR);
+  if (is_there && status.st_mode & S_ISVTX && old.st_uid != geteuid() && status.st_uid != geteuid() && !may_as_owner())
+    return "belongs to another user, in a folder where only owners replace files: give another file";
   if (!access(folder, W_OK | X_OK)) return NULL;
   return errno == EACCES ? "is in a folder that this user may not write to" : strerror(errno);
 }

@@ -1,6 +1,7 @@
 #if !hasFeature(Embedded)
   import CE3
   import CE3Files
+  import E3Format
   import Glibc
 
   /// A model file that cannot be used, and why.
@@ -19,12 +20,22 @@
     public let path: String
     /// What is wrong.
     public let cause: Cause
+    /// What the file is instead, as its first bytes tell, and what makes a model of it.
+    fileprivate var otherFile: StaticString?
 
-    /// One line: `PATH: what is wrong`.
+    fileprivate init(path: String, cause: Cause) { (self.path, self.cause) = (path, cause) }
+
+    public static func == (one: ModelFileError, other: ModelFileError) -> Bool {
+      one.path == other.path && one.cause == other.cause
+    }
+
+    /// One line: `PATH: what is wrong`; of a file that is no model also what makes one of it.
     public var description: String {
       switch cause {
       case .system(let number): "\(path): \(String(cString: strerror(number)))"
       case .notAFile: "\(path): not a regular file"
+      case .model(.fileMagic):
+        "\(path): \(otherFile.map { "\($0)" } ?? "\(E3Error.fileMagic): e3-convert pack makes one of a checkpoint")"
       case .model(let error): "\(path): \(error)"
       }
     }
@@ -40,7 +51,9 @@
       do throws(E3Error) {
         try self.init(bytes: file.bytes, owner: file)
       } catch {
-        throw ModelFileError(path: path, cause: .model(error))
+        var fault = ModelFileError(path: path, cause: .model(error))
+        fault.otherFile = otherFileText(file.bytes)
+        throw fault
       }
     }
 

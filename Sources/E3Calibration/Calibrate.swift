@@ -34,7 +34,9 @@ public func calibrate(
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
   guard options.earlyShare == nil || model.networks.count > 1 else {
-    throw FileError(file: path, problem: "one network, after which nothing is left out: --early is for deep ensembles")
+    throw FileError(
+      file: path, problem: "one network, after which nothing is left out: --early is for deep ensembles", isMisuse: true
+    )
   }
   let shape = model.file.shape
   var images = try LabelledImages(data, for: model)

@@ -275,7 +275,7 @@ private struct Lesson {
       }
       return index
     }
-    guard isUnlike || !areSame(label, "unlike") else {
+    guard isUnlike || !Array(label.utf8).withUnsafeBytes({ $0.isCalled("unlike") }) else {
       throw FileError(file: label, problem: "is what pictures of other things are called; give the class another name")
     }
     do throws(E3Error) {
@@ -286,7 +286,7 @@ private struct Lesson {
       let isBlank = Array(label.utf8).withUnsafeBytes { $0.isBlank }
       let problem =
         length == 0
-        ? "empty" : length > 40 ? "longer than 40 bytes" : isBlank ? "nothing but blanks" : "not one line"
+        ? "empty" : length > 40 ? "longer than 40 bytes" : isBlank ? "nothing that can be seen" : "not one line"
       throw FileError(file: label, problem: "the label of a learned class is \(problem)")
     } catch {
       throw FileError(file: label, problem: error.description)

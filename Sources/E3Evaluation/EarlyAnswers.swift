@@ -84,7 +84,7 @@ extension EvaluatedModel {
     let mapped = mapped
     let (file, count) = (mapped.file, mapped.networks.count)
     guard count > 1 else {
-      throw FileError(file: path, problem: "--early is for deep ensembles; the file is one network")
+      throw FileError(file: path, problem: "--early is for deep ensembles; the file is one network", isMisuse: true)
     }
     let empty = EarlyAnswers(
       dataSet: data.path, networkCount: count, classCount: classCount,

@@ -122,7 +122,8 @@ public struct Evaluation: Sendable {
     }
     guard !comparesEarly || opened.count == 1 else {
       throw FileError(
-        file: opened[1].path, problem: "--early is for the networks of one model file, not for several files")
+        file: opened[1].path, problem: "--early is for the networks of one model file, not for several files",
+        isMisuse: true)
     }
     return opened
   }

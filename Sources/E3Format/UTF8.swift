@@ -39,12 +39,16 @@ package enum UTF8Text {
     }
   }
 
-  /// Whether a character leaves nothing to be seen: White_Space of Unicode 15 (PropList.txt), or without a width.
+  /// Whether a character leaves nothing to be seen: White_Space and Default_Ignorable_Code_Point of Unicode 15 (PropList.txt,
+  /// DerivedCoreProperties.txt), the empty pattern of Braille, and what has no meaning: private use, noncharacters, and the
+  /// specials of FFF0 to FFFF.
   fileprivate static func isBlank(_ scalar: UInt32) -> Bool {
     switch scalar {
-    case 0x09...0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200D, 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF:
+    case 0x09...0x0D, 0x20, 0x85, 0xA0, 0xAD, 0x034F, 0x061C, 0x115F...0x1160, 0x1680, 0x17B4...0x17B5, 0x180B...0x180F,
+      0x2000...0x200F, 0x2028...0x202F, 0x205F...0x206F, 0x2800, 0x3000, 0x3164, 0xE000...0xF8FF, 0xFDD0...0xFDEF,
+      0xFE00...0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0...0xFFFF, 0x1BCA0...0x1BCA3, 0x1D173...0x1D17A, 0xE0000...0x10FFFF:
       true
-    default: false
+    default: scalar & 0xFFFE == 0xFFFE
     }
   }
 
@@ -64,6 +68,23 @@ extension UnsafeRawBufferPointer {
 
   /// Whether nothing of the text can be seen.
   package var isBlank: Bool { isText(of: UTF8Text.isBlank) }
+
+  /// Whether the text is `word`, which is of small ASCII letters, but for its case and for what cannot be seen around it.
+  package func isCalled(_ word: StaticString) -> Bool {
+    var (next, matched) = (0, 0)
+    while next < count {
+      let length = UTF8Text.sequenceLength(self, next)
+      guard length > 0 else { return false }
+      if !UTF8Text.isBlank(UTF8Text.scalar(self, next, length: length)) {
+        guard matched < word.utf8CodeUnitCount, self[next] | 0x20 == word.utf8Start[matched] else { return false }
+        matched += 1
+      } else if matched > 0, matched < word.utf8CodeUnitCount {
+        return false
+      }
+      next += length
+    }
+    return matched == word.utf8CodeUnitCount
+  }
 
   /// Whether no character breaks the line, turns its direction or commands a terminal: such a text can be printed in
   /// one line as it is. The bytes are well-formed UTF-8.

@@ -143,7 +143,7 @@ public final class AtomicFile {
   private func commit(replaces: Bool) throws(FileError) {
     defer { removeTemporaryName() }
     try flush()
-    keepOwnerAndPermissions()
+    let note = keepOwnerAndPermissions()
     guard fsync(descriptor) == 0 else { throw FileError(file: path, problem: systemErrorText()) }
     if !isNamed {
       // linkat does not replace, rename does: hence the step over the temporary name.
@@ -161,6 +161,7 @@ public final class AtomicFile {
         throw FileError(file: path, problem: error == EEXIST ? Self.changed : text(ofError: error))
       }
     }
+    if let note { writeToStandardError(note) }
     forgetTemporaryName()
     close(descriptor)
     descriptor = -1
@@ -171,19 +172,17 @@ public final class AtomicFile {
     guard fsync(parent) == 0 || errno != EIO else { throw FileError(file: path, problem: systemErrorText()) }
   }
 
-  /// Gives the file what the one has that it replaces. Where the process may not give it to the other's owner, it says
-  /// so.
-  private func keepOwnerAndPermissions() {
-    guard let replaced else { return }
+  /// Gives the file what the one has that it replaces. Where the process may not give it to the other's owner, returns
+  /// the line that says so.
+  private func keepOwnerAndPermissions() -> String? {
+    guard let replaced else { return nil }
+    defer { fchmod(descriptor, replaced.st_mode & 0o7777) }
     var own = stat()
-    if fstat(descriptor, &own) == 0, (own.st_uid, own.st_gid) != (replaced.st_uid, replaced.st_gid),
+    guard fstat(descriptor, &own) == 0, (own.st_uid, own.st_gid) != (replaced.st_uid, replaced.st_gid),
       fchown(descriptor, replaced.st_uid, replaced.st_gid) != 0
-    {
-      writeToStandardError(
-        "note: \(inOneLine(path)): user \(own.st_uid) and group \(own.st_gid) own it now, "
-          + "no longer \(replaced.st_uid) and \(replaced.st_gid)\n")
-    }
-    fchmod(descriptor, replaced.st_mode & 0o7777)
+    else { return nil }
+    return "note: \(inOneLine(path)): user \(own.st_uid) and group \(own.st_gid) own it now, "
+      + "no longer \(replaced.st_uid) and \(replaced.st_gid)\n"
   }
 
   private func flush() throws(FileError) {

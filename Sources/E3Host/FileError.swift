@@ -8,11 +8,14 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
   public let tensor: String?
   /// The fault: what was found and what was expected.
   public let problem: String
+  /// Whether the command line asks for what the file is not made for: nothing is wrong with the file.
+  public let isMisuse: Bool
 
-  public init(file: String, tensor: String? = nil, problem: String) {
+  public init(file: String, tensor: String? = nil, problem: String, isMisuse: Bool = false) {
     self.file = file
     self.tensor = tensor
     self.problem = problem
+    self.isMisuse = isMisuse
   }
 
   /// One line: control characters and those of direction, which a hostile file may put into a name, are replaced and

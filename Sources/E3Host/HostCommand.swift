@@ -2,7 +2,7 @@ import CE3Files
 import Glibc
 
 /// Runs the command `name`: a fault in a file, or output that cannot be written, becomes one line on stderr and exit
-/// status 1, a mistake on the command line status 2. For the commands of the host.
+/// status 1, a mistake on the command line, of which an empty argument is one, status 2. For the commands of the host.
 ///
 /// - Parameters:
 ///   - message: what to print for an error that is none: a request for help or the version.
@@ -13,6 +13,12 @@ public func runCommand(
   // Never given back: a signal handler reads it.
   ce3_start_command(strdup(name)) { UnfinishedFile.removeAll() }
   UnfinishedFile.removeOnSignals()
+  if let place = emptyArgument(CommandLine.arguments) {
+    let before = CommandLine.arguments[place].isEmpty ? place - 1 : place
+    let after = before == 0 ? "" : " after '\(inOneLine(CommandLine.arguments[before]))'"
+    writeToStandardError("\(name): an argument is empty\(after); \(name) --help explains\n")
+    exit(2)
+  }
   do {
     do {
       try command()
@@ -24,10 +30,20 @@ public func runCommand(
     guard fflush(nil) == 0 else { throw FileError(file: "standard output", problem: systemErrorText()) }
   } catch let fault as FileError {
     writeToStandardError("\(name): \(fault)\n")
-    exit(1)
+    exit(fault.isMisuse ? 2 : 1)
   } catch {
     writeToStandardError(usage(error) + "\n")
     exit(2)
+  }
+}
+
+/// Place of an argument, or of the value of an option, that is empty: a variable of the shell that is not set. Nothing takes
+/// one. Nil when there is none, and where a shell asks for completions.
+func emptyArgument(_ arguments: [String]) -> Int? {
+  guard !arguments.contains(where: { $0.hasPrefix("---") }) else { return nil }
+  return arguments.indices.dropFirst().first { place in
+    let argument = arguments[place]
+    return argument.isEmpty || (argument.hasPrefix("--") && argument.firstIndex(of: "=") == argument.indices.last)
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import E3Converter
 import E3Host
+import E3Models
 import Glibc
 
 struct PackCommand: ParsableCommand {
@@ -92,6 +93,12 @@ struct PackCommand: ParsableCommand {
     try pack(
       checkpointSources(checkpoints, configs: config), output: output, options: options, note: printNote,
       progress: meter.update)
+    let model = try MappedModel(path: output)
+    let parts = [
+      counted(model.networks.count, "network"), counted(model.file.memberCount, "member"),
+      counted(model.file.shape.classCount, "class", "classes"), counted(model.file.size, "byte"),
+    ]
+    print("\(inOneLine(output)): packed: \(parts.joined(separator: ", "))")
   }
 }
 

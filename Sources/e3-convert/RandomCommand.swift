@@ -24,5 +24,6 @@ struct RandomCommand: ParsableCommand {
   func run() throws {
     let meter = ProgressMeter("writing \(output)")
     try writeRandomWeights(config: config, output: output, seed: seed, progress: meter.update)
+    print("\(inOneLine(output)): random weights")
   }
 }

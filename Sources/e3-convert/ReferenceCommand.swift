@@ -32,15 +32,27 @@ struct ReferenceCommand: ParsableCommand {
   @Flag(help: "Print one JSON object per image.")
   var json = false
 
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("File to write the answers to, instead of standard output.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
   func run() throws {
+    if let output { try requireOutput(output, besides: [checkpoint, config, tensor].compactMap { $0 }) }
     let source = try SourceModel(
       checkpoint: checkpoint, config: config, options: model.options(capacity: .reference),
       ignoring: model.ignore)
     for line in source.notes { printNote(line) }
     let reference = ReferenceModel(source)
     let images = try ImageTensor(path: tensor, for: reference.config)
-    for (frame, prediction) in try reference.predict(images).enumerated() {
-      print(json ? prediction.json(frame: frame, source: tensor).description : prediction.text(frame: frame))
+    let lines = try reference.predict(images).enumerated().map { (frame, prediction) in
+      json ? prediction.json(frame: frame, source: tensor).description : prediction.text(frame: frame)
     }
+    guard let output else { return lines.forEach { print($0) } }
+    let file = try AtomicFile(path: output)
+    try file.write(lines.flatMap { Array($0.utf8) + [10] })
+    try file.commit()
+    print("\(inOneLine(output)): \(counted(lines.count, "image"))")
   }
 }

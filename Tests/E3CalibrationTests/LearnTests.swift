@@ -113,7 +113,9 @@ struct LearnTests {
     let kind = try learn(folder["new/cat"], "--label", "unlike", "--unlike", folder["other"])
     #expect(kind.status == 1 && kind.errors.contains("another kind of class"))
     for (label, problem) in [
-      (" \u{2003}", "the label of a learned class is nothing but blanks"),
+      (" \u{2003}", "the label of a learned class is nothing that can be seen"),
+      ("\u{FFA0}\u{E000}", "the label of a learned class is nothing that can be seen"),
+      (" Unlike", "is what pictures of other things are called; give the class another name"),
       ("unlike", "is what pictures of other things are called; give the class another name"),
     ] {
       let refused = try learn(folder["new/cat"], "--label", label)

@@ -22,11 +22,13 @@ struct CommandTests {
 
   private func run(_ arguments: String..., extra: [String] = []) throws -> Outcome { try tool.run(arguments + extra) }
 
-  @Test("pack, verify, inspect and compare work together, quietly")
+  @Test("pack, verify, inspect and compare work together, and say what they wrote")
   func path() throws {
     let model = folder["model.e3"]
     let packed = try run("pack", checkpoint, "--config", config, "-o", model)
-    #expect(packed.status == 0 && packed.output.isEmpty && packed.errors.isEmpty, "\(packed.errors)")
+    let size = try folder.bytes("model.e3").count
+    #expect(packed.status == 0 && packed.errors.isEmpty, "\(packed.errors)")
+    #expect(packed.output == "\(model): packed: 1 network, 3 members, 5 classes, \(size) bytes\n")
     let verified = try run("verify", model)
     #expect(verified.status == 0 && verified.output.hasPrefix("\(model): ") && verified.output.hasSuffix("all good\n"))
     let inspected = try run("inspect", model, "--json")
@@ -38,6 +40,28 @@ struct CommandTests {
     #expect(compared.status == 0 && compared.errors.isEmpty, "\(compared.errors)")
     let object = try JSONSerialization.jsonObject(with: Data(compared.output.utf8)) as? [String: Any]
     #expect(object?["images"] as? Int == 2)
+    for option in ["--json", "--capacity=none"] {
+      let reference = ["reference", checkpoint, "--config", config, "--tensor", tensor, option]
+      let shown = try tool.run(reference)
+      let written = try tool.run(reference + ["-o", folder["answers"]])
+      #expect(written.status == 0 && written.output == "\(folder["answers"]): 2 images\n", "\(written.errors)")
+      #expect(try folder.bytes("answers") == Array(shown.output.utf8) && shown.lines.count >= 2)
+    }
+    let replaced = try tool.run(["reference", checkpoint, "--config", config, "--tensor", tensor, "-o", tensor])
+    #expect(replaced.status == 1 && replaced.errors.contains("is also an input"))
+  }
+
+  @Test("an empty argument, as of a variable that is not set, is a mistake that is named")
+  func empty() throws {
+    for (arguments, after) in [
+      (["pack", checkpoint, "-o", ""], " after '-o'"), (["pack", checkpoint, "--output="], " after '--output='"),
+      (["inspect", ""], " after 'inspect'"), ([""], ""),
+    ] {
+      let refused = try tool.run(arguments)
+      #expect(refused.status == 2 && refused.output.isEmpty)
+      #expect(refused.errors == "e3-convert: an argument is empty\(after); e3-convert --help explains\n")
+    }
+    #expect(try BuiltCommand("e3-eval").run(["m.e3", "--report", ""]).status == 2)
   }
 
   @Test("4-bit weights are asked for by name, and what cannot have them is refused")

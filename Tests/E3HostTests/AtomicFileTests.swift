@@ -142,6 +142,21 @@ struct AtomicFileTests {
     #expect(try folder.bytes("model.e3") == [1] && folder.names == ["link.e3", "model.e3"])
   }
 
+  @Test("a pipe by way of /dev/stdout and a folder are refused with what to give")
+  func noFiles() throws {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    defer { ends.forEach { close($0) } }
+    for path in ["/dev/fd/\(ends[1])", "/dev/null"] {
+      #expect(throws: FileError(file: path, problem: "is no regular file: give the name of one")) {
+        try requireOutput(path, besides: [])
+      }
+    }
+    #expect(throws: FileError(file: folder.path, problem: "is a folder: give the name of a file")) {
+      try AtomicFile(path: folder.path)
+    }
+  }
+
   // promise: output-link
   @Test("a symbolic link stays, and what it points at is replaced or made", arguments: [true, false])
   func links(nameless: Bool) throws {

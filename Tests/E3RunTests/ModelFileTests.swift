@@ -123,8 +123,11 @@ struct ModelFileTests {
       #expect((all["uncertainty"] as? [String: Any])?[field] is Double)
     }
     let single = try run([model] + frames + ["--early"], input: bytes)
-    #expect(single.status == 1)
-    #expect(single.errors == "e3-run: \(model): --early is for deep ensembles; the model is one network\n")
+    #expect(single.status == 2)
+    let reason = "--early is for deep ensembles (e3-convert pack of several checkpoints), this is one network:"
+    #expect(single.errors == "e3-run: \(reason) '\(model)'; e3-run --help explains\n")
+    let bench = try BuiltCommand("e3-bench").run([path, "--seconds", "1"])
+    #expect(bench.lines.first?.hasSuffix(" repeats, all 3 networks") == true, "\(bench.output)")
   }
 
   private func change(_ body: (Int32) -> Bool) {

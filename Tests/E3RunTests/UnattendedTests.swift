@@ -290,6 +290,52 @@ struct UnattendedTests {
     #expect(refused.errors == "e3-run: \(folder["none/m.prom"]): No such file or directory\n")
   }
 
+  @Test(
+    "--metrics replaces no file that is write-protected, and keeps the mode and the owner of the one that it replaces")
+  func metricsFileOfSomebody() throws {
+    let model = try folder.model()
+    let path = try folder.write("# HELP e3_old", to: "m.prom")
+    let arguments = [model, "-", "--metrics", path] + stream
+    #expect(chmod(path, 0o444) == 0)
+    let refused = try run(arguments, input: noise(120))
+    #expect(refused.status == 1 && refused.output.isEmpty)
+    let reason = "is write-protected: make it writable (chmod u+w), or give another file"
+    #expect(refused.errors == "e3-run: \(path): \(reason)\n")
+    #expect(try folder.bytes("m.prom") == Array("# HELP e3_old".utf8) && folder.names == ["m.prom", "model.e3"])
+    #expect(chmod(path, 0o640) == 0)
+    if geteuid() == 0 { #expect(chown(path, 1234, 567) == 0) }
+    let written = try run(arguments, input: noise(120))
+    #expect(written.status == 0 && written.errors.isEmpty)
+    #expect(try metrics("m.prom")["e3_frames_total"] == 1)
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o640)
+    if geteuid() == 0 { #expect(status.st_uid == 1234 && status.st_gid == 567) }
+  }
+
+  @Test(
+    "what a name holds of commands to the terminal is not passed on: C0, C1, marks of direction, also after metrics")
+  func names() throws {
+    let name = "v\u{1B}[2J\u{9B}2J\u{202E}x\u{E9}"
+    let shown = "v?[2J?2J?x\u{E9}"
+    let listed = try run(["--list-cameras", folder[name]])
+    #expect(listed.status == 1 && listed.output == "\(folder[shown]): No such file or directory\n")
+    // A folder in the place of its temporary name keeps the metrics from being written again.
+    let model = try folder.model()
+    let path = folder["pipe"]
+    #expect(mkfifo(path, 0o600) == 0)
+    let pipe = open(path, O_RDWR | O_CLOEXEC)
+    defer { close(pipe) }
+    let (output, errors) = (try Scratch(), try Scratch())
+    let process = try command.start(
+      [model, "-", "--metrics", folder[name]] + stream, descriptors: [pipe, output.descriptor, errors.descriptor])
+    for _ in 0..<10_000 where access(folder[name], F_OK) != 0 { usleep(1000) }
+    try folder.write([], to: ".\(name).part/file")
+    for _ in 0..<10_000 where errors.text.isEmpty { usleep(1000) }
+    kill(process, SIGTERM)
+    _ = wait(for: process)
+    #expect(errors.text.hasPrefix("e3-run: --metrics \(shown): "), "\(errors.text)")
+  }
+
   @Test("--metrics replaces no device, no pipe and no other file, and does not wait for a pipe in its way")
   func metricsOfSomethingElse() throws {
     let model = try folder.model()

@@ -195,8 +195,22 @@ struct LearnedClassesTests {
     for label in ["", long, "two\nlines", "\u{202E}x", "\u{85}", " ", "\u{A0}\u{2003}\u{FEFF}"] {
       expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add(label) }
     }
+    // White space, what is ignored by default, private use, noncharacters.
+    let unseen: [UInt32] = [
+      0xAD, 0x34F, 0x115F, 0x1160, 0x180E, 0x200D, 0x2064, 0x2800, 0x3164, 0xE000, 0xFDD0, 0xFE0F, 0xFFA0, 0xFFFE,
+      0x1BCA0,
+      0x1D17A, 0x1FFFF, 0xE0020, 0xF0000, 0x10FFFF,
+    ]
+    for letter in unseen.compactMap(Unicode.Scalar.init) {
+      expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add(" \(letter)") }
+    }
     expect(E3_ERROR_INDEX_RANGE) { _ = try classes.add("kind", kind: 2) }
     #expect(try classes.add(String(long.dropLast())) == 0 && classes.add("Ventil é") == 1)
+    let visible = try OpenClasses(model, capacity: 8)
+    for (count, label) in ["\u{2801}", "\u{3163}", "\u{1161}", "\u{F900}", "\u{1F600}", "a\u{200D}b", "-"].enumerated()
+    {
+      #expect(try visible.add(label) == count)
+    }
     expect(E3_ERROR_CLASS_LABEL) { _ = try classes.add("Ventil é") }
     // Which fault a label has is told as e3.h says.
     for (label, fault) in [

@@ -93,7 +93,9 @@ struct ModelTests {
     _ = try folder.write("", to: "m.e3")
     #expect(error(of: path) == "\(path): \(E3Error.fileTruncated)")
     _ = try folder.write(String(repeating: "This is no model, but text. ", count: 40), to: "m.e3")
-    #expect(error(of: path) == "\(path): not an E3 model file")
+    #expect(error(of: path) == "\(path): not an E3 model file: e3-convert pack makes one of a checkpoint")
+    _ = try folder.write("GGUF\u{3}" + String(repeating: "x", count: 100), to: "m.e3")
+    #expect(error(of: path)?.hasPrefix("\(path): a GGUF file, not an E3 model file: e3-convert pack makes one") == true)
     _ = try folder.write(SampleFile.full.bytes, to: "m.e3")
     #expect(try Model(contentsOf: path).labels == ["cat", "Čeština", ""])
   }

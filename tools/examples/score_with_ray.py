@@ -145,7 +145,7 @@ def score(arguments, missing, workers, address):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path, help="MODEL.e3")
     parser.add_argument("pictures", type=Path, help="folder of JPEG and PNG files")
     parser.add_argument("--output", type=Path, required=True, help="folder of the answers")

@@ -94,7 +94,8 @@ static GstStaticPadTemplate text_template = GST_STATIC_PAD_TEMPLATE(
 /* ------------------------------------------------------------------------------------------------- start and stop */
 
 static gboolean refuse(E3Classify *self, const char *what, e3_status status) {
-  GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("%s: %s", what, e3_status_text(status)), ("status %d", (int)status));
+  const char *step = status == E3_ERROR_FILE_MAGIC ? ": e3-convert pack makes one of a checkpoint" : "";
+  GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("%s: %s%s", what, e3_status_text(status), step), ("status %d", (int)status));
   return FALSE;
 }
 

@@ -57,6 +57,7 @@ INT8_TOLERANCE = 0.25  # deviation from the float logits, as a share of theirs
 
 def arguments():
   parser = argparse.ArgumentParser(
+    allow_abbrev=False,
     prog="tools/peers/run", description=__doc__.split("\n")[0],
     epilog="With --arch aarch64 before all others it counts executed ARM instructions instead: tools/peers/run --arch aarch64 --help")
   parser.add_argument("--models", default=",".join(MODELS), help=f"some of {','.join(MODELS)}")

@@ -31,7 +31,7 @@ CORES = {
 
 
 def arguments():
-  parser = argparse.ArgumentParser(prog="tools/peers/run --arch aarch64", description=__doc__.split("\n")[0])
+  parser = argparse.ArgumentParser(allow_abbrev=False, prog="tools/peers/run --arch aarch64", description=__doc__.split("\n")[0])
   parser.add_argument("--models", default=",".join(MODELS), help=f"some of {','.join(MODELS)}")
   parser.add_argument("--quick", action="store_true", help=f"only {','.join(QUICK)}")
   parser.add_argument("--json", metavar="FILE", help="write the counts")

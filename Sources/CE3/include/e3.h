@@ -610,11 +610,11 @@ typedef struct e3_classes_info {
 /* Fills `info`; set its struct_size before. */
 E3_API e3_status e3_classes_get_info(const e3_classes *classes, e3_classes_info *info);
 
-/* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, not of blanks alone,
- * and no other class's; labels are the same when all of their bytes are. E3_ERROR_CLASSES_FULL when capacity is reached or there
- * is an unlike class already; E3_ERROR_INDEX_RANGE for an unknown kind. E3_ERROR_CLASS_LABEL for a label that does not serve; the
- * first of these that holds tells why: its length is 0; it is above E3_CLASS_LABEL_BYTES; e3_classes_get_class gives the label
- * for another class; else it is no UTF-8 of one line that can be seen. */
+/* Adds a class of no pictures. `label` is UTF-8, terminated, 1 to E3_CLASS_LABEL_BYTES bytes, of one line, something of which
+ * can be seen, and no other class's; labels are the same when all of their bytes are. E3_ERROR_CLASSES_FULL when capacity is
+ * reached or there is an unlike class already; E3_ERROR_INDEX_RANGE for an unknown kind. E3_ERROR_CLASS_LABEL for a label that
+ * does not serve; the first of these that holds tells why: its length is 0; it is above E3_CLASS_LABEL_BYTES;
+ * e3_classes_get_class gives the label for another class; else it is no UTF-8 of one line that can be seen. */
 E3_API e3_status e3_classes_add(e3_classes *classes, const char *label, e3_class_kind kind, uint32_t *index);
 
 /* Takes the last frame that `session` answered as one more picture of class `index`. The classes must have been attached to

@@ -35,6 +35,11 @@ void e3c_end_message(void);
 void e3c_set_message_end(const char *text);
 
 void e3c_put(int stream, const char *bytes, size_t count);
+/* Puts what somebody else chose, a path or a name of a device, by the rule that was given: with question marks for what would
+ * break the line or command a terminal. Without a rule that is all but ASCII. */
+void e3c_put_text(int stream, const char *text);
+void e3c_put_text_by(void (*rule)(int stream, const char *text));
+
 void e3c_put_unsigned(int stream, uint64_t value);
 
 /* The shortest decimal text that reads back as the same float; "null" for a NaN or an infinity, as JSON has neither. */
@@ -66,7 +71,8 @@ void e3c_end_update(void);
 
 /* ---------------------------------------------------------------------------------------------- files that replace */
 
-/* Begins the file `name` of a folder, without its name. Returns 0 or an errno. */
+/* Begins the file `name` of a folder, without its name; with the permissions and, where this process may, the owner of the one
+ * that has it. Returns 0 or an errno. */
 int e3c_begin_file(int folder, const char *name);
 
 /* Gives it its name, in the place of the one that has it; E3C_KEEP_SURE: once its bytes are on the device. Returns 0 or an errno:
@@ -200,9 +206,9 @@ typedef struct e3c_expected {
   float distance_mean, distance_deviation; /* relative distance of its images; deviation 0: not known */
 } e3c_expected;
 
-/* From now on e3c_tick writes metrics to the file at `path`, as the text that Prometheus' node exporter collects. Returns 0 or an
- * errno; EEXIST when something else than metrics is there. */
-int e3c_begin_metrics(const char *path);
+/* From now on e3c_tick writes metrics to the file at `path`, as the text that Prometheus' node exporter collects. Returns null, or
+ * why it cannot; `*loses_owner`: this process may not give the file to the owner of the one that it replaces. */
+const char *e3c_begin_metrics(const char *path, int *loses_owner);
 
 /* A model answers from now on. */
 void e3c_expect(const e3c_expected *calibration);
@@ -255,11 +261,14 @@ void e3c_sort(uint64_t *values, size_t count);
 enum { E3C_OPTIONS_END = -1, E3C_OPTION_UNKNOWN = -2, E3C_OPTION_NEEDS_ARGUMENT = -3, E3C_OPTION_TAKES_NONE = -4 };
 
 /* The next option of the command line, by getopt_long (which moves operands behind the options). `names` are the long
- * names, one space between them; "name=" takes an argument. Returns the position of the name in `names`, with its
- * argument, or one of the codes above, with the option as it was typed. */
+ * names, one space between them; "name=" takes an argument, which is not empty. A name is typed in full. Returns the position of
+ * the name in `names`, with its argument, or one of the codes above, with the option as it was typed. */
 int e3c_next_option(int count, char **arguments, const char *names, const char **argument);
 
-/* The argument behind the one of the option that came last, which then takes two; null: there is none. */
+/* The name that an unknown option begins, or nearly is; null: none. It holds until the next call. */
+const char *e3c_nearest_option(const char *names, const char *typed);
+
+/* The argument behind the one of the option that came last, which then takes two; null: there is none, or it is empty. */
 const char *e3c_further_argument(int count, char **arguments);
 
 /* Position of the first operand, after E3C_OPTIONS_END. */

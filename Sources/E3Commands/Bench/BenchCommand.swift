@@ -40,6 +40,9 @@ private var benchHelpText: StaticString {
     --first-frame     answer one frame and exit: what the cold start measures
     --help, --version
 
+  A deep ensemble is measured with all of its networks, as e3-run answers without --early: with it, the time depends on
+  what the frames show (e3-eval --early).
+
   Throughput and its share of the peak are those of the fastest repeat, and the peak is the best of many loops that only
   multiply, so that what else the machine does weighs on neither. Percentiles are over all repeats.
 

@@ -80,6 +80,7 @@ extension BenchReport {
     out.key("isa")
     out.text(e3_isa_name(isa).map { CString.bytes($0) } ?? UnsafeRawBufferPointer(start: nil, count: 0))
     out.number("threads", Double(threads), decimals: 0)
+    out.number("networks", Double(costs.networks), decimals: 0)
     out.number("gmac", gmac, decimals: 6)
     out.number("repeats", Double(samples.count), decimals: 0)
     out.key("latency_ms")
@@ -128,7 +129,13 @@ extension BenchReport {
     out.write(threads)
     out.write(threads == 1 ? " thread, " : " threads, ")
     out.write(samples.count)
-    out.write(" repeats\n")
+    out.write(" repeats")
+    if costs.networks > 1 {
+      out.write(", all ")
+      out.write(costs.networks)
+      out.write(" networks")
+    }
+    out.write("\n")
     line("latency", [Figure("min", samples.fastest), Figure("p50", samples.p50), Figure("p90", samples.p90)], " ms")
     line("", [Figure("p99", samples.p99), Figure("p99.9", samples.p999), Figure("max", samples.slowest)], " ms")
     line("work", [Figure("GMAC", gmac), Figure("GMAC/s", gmacPerSecond), Figure("peak", peakGMACPerSecond)], "")

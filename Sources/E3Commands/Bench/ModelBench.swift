@@ -116,12 +116,14 @@ struct ModelCosts {
   private(set) var stages = StageCosts()
   /// Whether a network has experts.
   private(set) var hasExperts = false
+  private(set) var networks = 0
 
   /// Of the model file at `path`.
   fileprivate init(fileAt path: UnsafePointer<CChar>) throws(Failure) {
     let file = try MappedFile(path)
     do throws(E3Error) {
       try ModelFile(validating: file.bytes).forEachNetwork { network in
+        networks += 1
         stages.add(network.shape.stageCosts)
         if network.shape.firstMoEBlock != nil { hasExperts = true }
       }

@@ -5,6 +5,7 @@ import CE3Board
 @c(e3_run_main)
 public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
   var status: Int32 = 0
+  e3c_put_text_by { stream, text in if let text { TextStream(stream: stream).write(path: text) } }
   do throws(Failure) {
     let options = try Options(count, arguments)
     switch options.task {

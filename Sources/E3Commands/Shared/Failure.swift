@@ -68,6 +68,11 @@ extension Failure {
     errors.write(count == 1 ? " line like it was left out)" : " lines like it were left out)")
   }
 
+  /// Says that a file was replaced, and its owner could not be kept.
+  static func noteLostOwner(_ path: UnsafePointer<CChar>) {
+    _ = report(path, "note: the owner that it had is not kept: this user may not give files to another")
+  }
+
   /// Reports a text that came from C.
   static func report(_ file: UnsafePointer<CChar>?, cString text: UnsafePointer<CChar>?) -> Failure {
     report(file, "") { $0.write(cString: text) }
@@ -91,10 +96,7 @@ extension Failure {
   /// Reports a mistake on the command line.
   static func usage(_ text: StaticString, _ typed: UnsafePointer<CChar>? = nil) -> Failure {
     usage(text) { errors in
-      guard let typed else { return }
-      errors.write(" '")
-      errors.write(path: typed)
-      errors.write("'")
+      if let typed { errors.write(quoted: typed) }
     }
   }
 

@@ -129,10 +129,9 @@ struct LearnedFile {
       if kind == e3_class_kind(E3_CLASS_LEARNED) { return index }
       throw Self.reserved(label)
     }
-    guard !CString.equal(label, "unlike") else { throw Self.reserved(label) }
     let wanted = CString.bytes(label)
-    guard !wanted.isEmpty else { throw .report(path, "the label of a learned class is empty") }
-    guard !wanted.isBlank else { throw .report(path, "the label of a learned class is nothing but blanks") }
+    guard !wanted.isCalled("unlike") else { throw Self.reserved(label) }
+    guard !wanted.isBlank else { throw .report(path, "the label of a learned class is nothing that can be seen") }
     guard wanted.count <= Int(E3_CLASS_LABEL_BYTES) else {
       throw .report(label, "the label of a learned class is longer than 40 bytes")
     }
@@ -166,9 +165,7 @@ struct LearnedFile {
     if error != 0 {
       throw .report(path, "") { $0.write(cString: e3c_error_text(error)) }
     }
-    if losesOwner != 0 {
-      _ = Failure.report(path, "note: the owner that it had is not kept: this user may not give files to another")
-    }
+    if losesOwner != 0 { Failure.noteLostOwner(path) }
   }
 }
 

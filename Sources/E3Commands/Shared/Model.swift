@@ -71,10 +71,10 @@ struct Model: ~Copyable {
     if info.calibrated != 0 { try Self.check(path, e3_model_get_calibration(handle, &calibration)) }
 
     guard info.networks == 1 || setup.classes == nil else {
-      throw .report(path, "--classes is for models of one network: a deep ensemble learns no classes")
+      throw .usage("--classes is for models of one network, a deep ensemble learns no classes:", path)
     }
     guard info.networks > 1 || !setup.stopsEarly else {
-      throw .report(path, "--early is for deep ensembles; the model is one network")
+      throw .usage("--early is for deep ensembles (e3-convert pack of several checkpoints), this is one network:", path)
     }
 
     var choices = e3_session_options()

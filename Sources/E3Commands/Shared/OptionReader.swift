@@ -14,16 +14,27 @@ struct OptionReader<Name: RawRepresentable<Int32>> {
       names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
     }
     if code == Int32(E3C_OPTIONS_END) { return nil }
-    guard code >= 0, let name = Name(rawValue: code) else { throw Self.failure(code, argument) }
+    guard code >= 0, let name = Name(rawValue: code) else { throw failure(code, argument) }
     return (name, argument)
   }
 
   /// What is wrong with an option that `e3c_next_option` refused.
-  private static func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
+  private func failure(_ code: Int32, _ typed: UnsafePointer<CChar>?) -> Failure {
     switch Int(code) {
-    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing after", typed)
+    case Int(E3C_OPTION_NEEDS_ARGUMENT): .usage("an argument is missing, or empty, after", typed)
     case Int(E3C_OPTION_TAKES_NONE): .usage("no argument is taken by", typed)
-    default: .usage("unknown option", typed)
+    default:
+      .usage("unknown option") { errors in
+        guard let typed else { return }
+        errors.write(quoted: typed)
+        let nearest = names.withUTF8Buffer { names in
+          names.withMemoryRebound(to: CChar.self) { e3c_nearest_option($0.baseAddress, typed) }
+        }
+        guard let nearest else { return }
+        errors.write(" (did you mean --")
+        errors.write(cString: nearest)
+        errors.write("?)")
+      }
     }
   }
 }

@@ -40,6 +40,13 @@ struct TextStream {
     }
   }
 
+  /// The same behind a space, between quotes.
+  func write(quoted text: UnsafePointer<CChar>) {
+    write(" '")
+    write(path: text)
+    write("'")
+  }
+
   func write(_ value: UInt64) { e3c_put_unsigned(stream, value) }
 
   func write(_ value: UInt32) { e3c_put_unsigned(stream, UInt64(value)) }

@@ -98,15 +98,16 @@ class Classes:
             if self[index].is_unlike != (kind == "unlike"):
                 raise ValueError(f"{label!r} is there as another kind of class")
             return index
-        if kind == "learned" and label == "unlike":
-            raise ValueError("'unlike' is what pictures of other things are called: give the class another name")
+        visible = "".join(letter for letter in label if letter.isprintable()).strip()
+        if kind == "learned" and visible.lower() == "unlike":
+            raise ValueError(f"{label!r} is what pictures of other things are called: give the class another name")
         index = c_uint32()
         length = len(label.encode())
         problem = "empty" if not length else "longer than 40 bytes" if length > 40 else "not one line" if "\0" in label else ""
         if not problem:
             status = lib.e3_classes_add(self.handle, label.encode(), _KINDS[kind], byref(index))
             if status == _library.CLASS_LABEL:
-                problem = "not one line" if label.strip() else "nothing but blanks"
+                problem = "not one line that can be seen"
             else:
                 check(status, label)
         if problem:

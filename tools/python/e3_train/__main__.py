@@ -1,6 +1,7 @@
 """The command `e3-train`."""
 
 import argparse
+import difflib
 import json
 import os
 import re
@@ -50,8 +51,40 @@ def trained(text):
   return text
 
 
+class Parser(argparse.ArgumentParser):
+  """Takes options by their whole names, and says which one an unknown one nearly is."""
+
+  def __init__(self, *positional, **named):
+    super().__init__(*positional, allow_abbrev=False, **named)
+
+  def names(self, words):
+    """Options of this command and of the one among the words."""
+    found = [name for name in self._option_string_actions if name.startswith("--")]
+    for action in self._actions:
+      if isinstance(action, argparse._SubParsersAction):
+        found += [name for word in words if word in action.choices for name in action.choices[word].names(())]
+    return found
+
+  def error(self, message):
+    unknown = re.match(r"unrecognized arguments: (?:.* )?(-[^ =]+)", message)
+    if unknown:
+      typed, names = "--" + unknown[1].lstrip("-"), self.names(sys.argv[1:])
+      near = [name for name in names if name.startswith(typed)] or difflib.get_close_matches(typed, names, 1)
+      if near and typed not in names:
+        message += f" (did you mean {near[0]}?)"
+    super().error(shown(message))
+
+
+def not_empty(words):
+  """Refuses an empty argument, as of a variable of the shell that is not set; nothing takes one."""
+  for before, word in zip([""] + words, words):
+    if not word or re.fullmatch(r"--[^=]+=", word):
+      raise UsageFault("an argument is empty" + (f" after {word or before!r}" if word or before else ""), "e3-train --help explains")
+
+
 def arguments():
-  parser = argparse.ArgumentParser(
+  not_empty(sys.argv[1:])
+  parser = Parser(
     prog="e3-train", description="From a folder of pictures to a calibrated model file of the E3 runtime.", epilog=EPILOG)
   parser.add_argument("--version", action="version", version=version())
   commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -208,8 +241,8 @@ def run_fit(options):
 
 
 def main():
-  options = arguments()
   try:
+    options = arguments()
     if options.command == "check":
       status = run_check(options)
     elif options.command == "fit":

@@ -1,8 +1,38 @@
 """What the command says while it works."""
 
+import math
 import os
 import sys
 import time
+from collections import deque
+
+
+class Estimate:
+  """How long a stage still takes: by its rate of the last minute, and what was said before, so that a pause or a slow start
+  does not make it jump."""
+
+  WINDOW, SETTLING, LEAST, APART = 60, 15, 3, 0.2  # seconds
+
+  def __init__(self):
+    self.points = deque()  # (time, done)
+    self.said = None  # (time, seconds left)
+
+  def left(self, now, done, total):
+    """Seconds, or None while nothing can be said."""
+    if not self.points or now - self.points[-1][0] >= self.APART:
+      self.points.append((now, done))
+    while len(self.points) > 2 and self.points[1][0] <= now - self.WINDOW:
+      self.points.popleft()
+    begun, before = self.points[0]
+    if done <= before or now - begun < self.LEAST:
+      return None
+    seconds = (now - begun) / (done - before) * (total - done)
+    if self.said:
+      passed = now - self.said[0]
+      kept = math.exp(-passed / self.SETTLING)
+      seconds = kept * max(0, self.said[1] - passed) + (1 - kept) * seconds
+    self.said = now, seconds
+    return seconds
 
 
 class Meter:
@@ -13,18 +43,16 @@ class Meter:
   def __init__(self, stage, quiet=False):
     self.stage, self.quiet = stage, quiet
     self.started = self.shown = time.monotonic()
-    self.first = None
+    self.estimate = Estimate()
 
   def update(self, done, total, more=""):
     now = time.monotonic()
-    if self.first is None:
-      self.first = (now, done)
+    seconds = self.estimate.left(now, done, total)
     terminal = sys.stderr.isatty()
     is_due = now - self.shown >= (0.2 if terminal else self.PAUSE) or terminal and done >= total
     if self.quiet or not is_due:
       return
-    seconds = (now - self.first[0]) / max(1, done - self.first[1]) * (total - done)
-    left = f", {duration(seconds)} left" if done > self.first[1] and done < total else ""
+    left = f", {duration(seconds)} left" if seconds is not None and done < total else ""
     self.show(f"{self.stage}: {100 * done // max(1, total)} %{left}{more}")
 
   def wait(self):

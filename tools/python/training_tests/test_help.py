@@ -33,3 +33,21 @@ def test_help_prints_the_text_that_is_kept(words):
 
 def test_every_text_that_is_kept_belongs_to_a_command():
   assert sorted(KEPT.iterdir()) == sorted(kept(words) for words in COMMANDS)
+
+
+@pytest.mark.parametrize("words, said", (
+  (("fit", "p", "-o", "m.e3", "--thread", "2"), "unrecognized arguments: --thread 2 (did you mean --threads?)"),
+  (("fit", "p", "-o", "m.e3", "--memebrs=2"), "unrecognized arguments: --memebrs=2 (did you mean --members?)"),
+  (("check", "p", "--unk", "u"), "unrecognized arguments: --unk u (did you mean --unknown?)"),
+  (("check", "p", "--nonsense"), "unrecognized arguments: --nonsense"),
+))
+def test_a_part_of_an_options_name_is_refused_and_the_whole_one_named(words, said):
+  done = subprocess.run([sys.executable, "-m", "e3_train", *words], capture_output=True, text=True)
+  assert done.returncode == 2 and not done.stdout
+  assert done.stderr.splitlines()[-1].endswith(f"error: {said}")
+
+
+@pytest.mark.parametrize("words, after", ((("fit", "p", "-o", ""), " after '-o'"), (("check", "p", "--unknown="), " after '--unknown='"), (("",), "")))
+def test_an_empty_argument_is_refused(words, after):
+  done = subprocess.run([sys.executable, "-m", "e3_train", *words], capture_output=True, text=True)
+  assert done.returncode == 2 and done.stderr == f"e3-train: an argument is empty{after}: e3-train --help explains\n"

@@ -23,9 +23,9 @@ struct Unattended: ~Copyable {
     if let save = board.save { saving = try Saving(save) }
     if let path = board.metrics {
       Self.expect(model)
-      let error = e3c_begin_metrics(path)
-      if error == exists { throw .report(path, "exists and holds no metrics; it is not replaced") }
-      if error != 0 { throw .report(path, errno: error) }
+      var losesOwner: Int32 = 0
+      if let fault = e3c_begin_metrics(path, &losesOwner) { throw .report(path, cString: fault) }
+      if losesOwner != 0 { Failure.noteLostOwner(path) }
     }
     let smoothing = try Self.smoothing(board, regions, model)
     (self.options, self.regions, self.saving) = (board, regions, saving)
@@ -100,6 +100,3 @@ struct Unattended: ~Copyable {
     e3c_counter(accepted.rawValue + decision - UInt32(E3_DECISION_ACCEPT))
   }
 }
-
-/// EEXIST, which the module of the C library has and an embedded build does not.
-private var exists: Int32 { 17 }
