@@ -40,7 +40,9 @@ public struct Checkpoint: Sendable {
   let notes: [String]
   /// Shapes of the tensors that were not left out, by the names that the file gives them.
   private let storedShapes: [String: [Int]]
-  /// What stands before the model's names in the file.
+  /// What stands before the parameters' names in the file.
+  private let root: String
+  /// The same, with the way to the model below it.
   private let prefix: String
   /// What the file has for the model's tensors, where its names are other than here.
   private let origins: [String: Origin]
@@ -117,6 +119,7 @@ public struct Checkpoint: Sendable {
           problem: "is in an encoder block: without it the model would be another one, so --ignore does not take it")
       }
       let translated = try naming.translate(tensors, root: root, prefix: prefix, path: self.path)
+    self.root = root
       (tensors, self.naming, facts) = (translated.tensors, naming, translated.facts)
       (origins, self.prefix) = (translated.origins, root + prefix)
       inner = translated.rest
@@ -218,25 +221,37 @@ public struct Checkpoint: Sendable {
 
   /// What `--ignore` takes to leave `names`, of `tensorNames` or `otherNames`, out and no other tensor.
   func ignoring(_ names: [String]) -> String {
-    let left = names.map(storedName)
-    let others = Set(storedShapes.keys).subtracting(left)
-    var patterns: [String] = []
     // Four are said.
-    for name in left where patterns.count <= 4 && !patterns.contains(where: { NamePattern($0).matches(name) }) {
-      let folders = name.indices.filter { name[$0] == "/" || name[$0] == "." }.map { name[...$0] }
-      let folder = folders.first { folder in
-        left.count { $0.hasPrefix(folder) } > 1 && !others.contains { $0.hasPrefix(folder) }
-      }
-      patterns.append(folder.map { "\($0)*" } ?? name)
-    }
+    let patterns = NamePattern.leavingOut(names.map(storedName), of: storedShapes.keys, limit: 4)
     return patterns.prefix(4).map { "--ignore '\($0)'" }.joined(separator: " ") + (patterns.count > 4 ? " …" : "")
   }
 
-  /// What the file calls a tensor of which only the end of the name is known.
+  /// What the file calls a tensor whose name may lack the way to the parameters.
   private func storedName(_ name: String) -> String {
-    guard storedShapes[name] == nil else { return name }
-    let longer = storedShapes.keys.filter { $0.hasSuffix("/\(name)") || $0.hasSuffix(".\(name)") }
-    return longer.count == 1 ? longer.first ?? name : name
+    storedShapes[name] == nil && storedShapes[root + name] != nil ? root + name : name
+  }
+
+  /// What was passed over, each with its reason, those of one folder together: `opt/… (26, optimizer state)`. A folder
+  /// stands for its tensors only where all of them were passed over; where nothing was, the text is empty.
+  func passedOverText() -> String {
+    let used = SortedNames(Set(storedShapes.keys).subtracting(passedOver.map(\.name)))
+    var groups: [(names: [String], title: String, reason: String)] = []
+    var places: [String: Int] = [:]
+    for (name, reason) in passedOver {
+      let folders = SortedNames.folders(of: name)
+      let last = folders.last.map { name.dropFirst($0.count - 1) } ?? ""
+      let title =
+        folders.first { used.count(in: $0) == 0 }.map { "\($0)…" } ?? folders.first.map { "\($0)*\(last)" } ?? name
+      let place = places[title + "\n" + reason] ?? groups.count
+      if place == groups.count { groups.append(([], title, reason)) }
+      places[title + "\n" + reason] = place
+      groups[place].names.append(name)
+    }
+    let texts = groups.prefix(12).map { group in
+      group.names.count > 1
+        ? "\(group.title) (\(group.names.count), \(group.reason))" : "\(group.names[0]) (\(group.reason))"
+    }
+    return texts.joined(separator: ", ") + (groups.count > 12 ? " and \(groups.count - 12) more" : "")
   }
 
   /// - Parameter configuration: what a configuration beside it calls the model; nil where nothing does.
@@ -294,7 +309,7 @@ public struct Checkpoint: Sendable {
     fileShape(of: name).map { "shape \($0), expected" } ?? "missing, expected shape"
   }
 
-  /// Shape in the file of a tensor of which only the end of the name may be known; nil where there is none.
+  /// Shape in the file of a tensor whose name may lack the way to the parameters; nil where there is none.
   func storedShape(of name: String) -> [Int]? { storedShapes[storedName(name)] }
 
   /// Shape in the file of the tensor that stands for `name`, also where it cannot be translated; nil without one.

@@ -496,4 +496,42 @@ import Testing
     #expect(UnusedTensors.reason("n_averaged") == "counter" && UnusedTensors.reason("swa.n_averaged") == "counter")
     #expect(UnusedTensors.reason("blocks.0.norm1.weight") == nil)
   }
+
+  @Test(
+    "what leaves tensors out, and what was passed over, is said in a time in proportion to them",
+    .timeLimit(.minutes(1)))
+  func manyTensors() throws {
+    let numbers = 100_000..<140_000
+    let flat = Dictionary(uniqueKeysWithValues: numbers.map { ("params/q\($0)", [1]) })
+    let checkpoint = try Checkpoint(path: writeShapes(flat, to: "flat.safetensors", in: folder))
+    #expect(checkpoint.ignoring(checkpoint.tensorNames) == "--ignore 'params/*'")
+    #expect(
+      checkpoint.ignoring(checkpoint.tensorNames.dropLast())
+        == "--ignore 'params/q100000' --ignore 'params/q100001' --ignore 'params/q100002' --ignore 'params/q100003' …")
+    var counters = try shapes(of: "\(Self.library)/timm_vit_base_patch16_224")
+    for number in numbers { counters["q\(number).n_averaged"] = [1] }
+    let counted = try Checkpoint(path: writeShapes(counters, to: "counted.safetensors", in: folder))
+    let text = counted.passedOverText()
+    #expect(text.hasPrefix("q100000.n_averaged (counter), ") && text.hasSuffix(" and 39988 more"), "\(text)")
+  }
+
+  @Test("a folder stands for what was passed over only where all of it was")
+  func passedOverFolders() throws {
+    func text(_ library: String, _ names: [String]) throws -> String {
+      var table = try shapes(of: "\(Self.library)/\(library)")
+      for name in names { table[name] = [16] }
+      return try Checkpoint(path: writeShapes(table, to: "m.safetensors", in: folder)).passedOverText()
+    }
+    #expect(
+      try text(
+        "hf_ViTForImageClassification",
+        ["vit.pooler.dense.weight", "vit.pooler.dense.bias", "vit.embeddings.mask_token", "ema.a", "ema.b"])
+        == "ema.… (2, moving average), vit.embeddings.mask_token (mask for training), "
+        + "vit.pooler.… (2, pooler, which classification does not use)")
+    #expect(
+      try text(
+        "timm_vit_base_patch16_224",
+        ["blocks.0.norm1.num_batches_tracked", "blocks.1.norm1.num_batches_tracked", "norm.num_batches_tracked"])
+        == "blocks.*.num_batches_tracked (2, counter), norm.num_batches_tracked (counter)")
+  }
 }
