@@ -534,4 +534,107 @@ import Testing
         ["blocks.0.norm1.num_batches_tracked", "blocks.1.norm1.num_batches_tracked", "norm.num_batches_tracked"])
         == "blocks.*.num_batches_tracked (2, counter), norm.num_batches_tracked (counter)")
   }
+
+  @Test(
+    "a weight that is stored as a weight norm, a mask or a parametrisation is named with what takes that out",
+    arguments: [
+      ("blocks.0.mlp.fc1.weight", ["_g", "_v"], "torch.nn.utils.remove_weight_norm(layer) takes it out"),
+      (
+        "blocks.1.attn.qkv.weight", ["_orig", "_mask"],
+        "torch.nn.utils.prune.remove(layer, \"weight\") makes it permanent"
+      ),
+      ("head.weight", ["_orig", "_u"], "torch.nn.utils.remove_spectral_norm(layer) takes it out"),
+      (
+        "patch_embed.proj.weight", ["original0", "original1"], "parametrize.remove_parametrizations(layer, \"weight\")"
+      ),
+      ("head.bias", ["original"], "parametrize.remove_parametrizations(layer, \"bias\")"),
+    ])
+  func reparametrised(_ name: String, _ ends: [String], _ next: String) throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    let shape = table.removeValue(forKey: name)
+    let dot = try #require(name.lastIndex(of: "."))
+    let parts = ends.map {
+      $0.hasPrefix("_") ? name + $0 : "\(name[..<dot]).parametrizations.\(name[name.index(after: dot)...]).\($0)"
+    }
+    for part in parts { table["model.\(part)"] = shape }
+    for (other, shape) in table where !other.hasPrefix("model.") {
+      table[other] = nil
+      table["model.\(other)"] = shape
+    }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(problem(path, config: "\(source)/config.json"))
+    #expect(message.hasPrefix("\(path): tensor model.\(parts[0]): \(name) is stored "), "\(message)")
+    #expect(message.contains(next) && message.hasSuffix("; then save the weights anew"), "\(message)")
+  }
+
+  @Test("a head of another name with a weight norm is not to be renamed alone")
+  func reparametrisedHead() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    (table["head.weight"], table["head.bias"]) = (nil, nil)
+    (table["head.last_layer.weight_g"], table["head.last_layer.weight_v"]) = ([5, 1], [5, 16])
+    let message = try #require(
+      problem(try writeShapes(table, to: "m.safetensors", in: folder), config: "\(source)/config.json"))
+    #expect(
+      message.contains(
+        "if it is in head.last_layer.weight_g, head.last_layer.weight_v, take its weight norm or parametrisation out first"
+      ), "\(message)")
+  }
+
+  @Test(
+    "modules that PyTorch wraps around others say nothing, wherever they stand in a name",
+    arguments: ["module", "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_forward_module"])
+  func wrappers(_ wrapper: String) throws {
+    let cases: [(library: String, places: [String])] = [
+      (
+        "timm_deit3_small_patch16_224", ["blocks.", "blocks.1.", "patch_embed.", "blocks.0.attn.", "fc_norm.", "head."]
+      ),
+      (
+        "hf_Dinov2ForImageClassification",
+        ["dinov2.", "dinov2.encoder.layer.1.", "dinov2.embeddings.patch_embeddings.", "classifier."]
+      ),
+    ]
+    for (library, places) in cases {
+      let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+      for place in places + [""] {
+        let path = try renaming(library) { name in
+          name.hasPrefix(place) ? "\(place)\(wrapper).\(name.dropFirst(place.count))" : name
+        }
+        let model = try SourceModel(checkpoint: path, config: nil)
+        #expect(model.config == plain.config)
+        for parameter in plain.config.parameters {
+          #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+        }
+      }
+    }
+    let torchvision = "\(Self.library)/torchvision_vit"
+    for place in ["", "encoder.", "encoder.layers.encoder_layer_0.", "conv_proj.", "heads."] {
+      let table = Dictionary(
+        uniqueKeysWithValues: try shapes(of: torchvision).map {
+          ($0.hasPrefix(place) ? "\(place)\(wrapper).\($0.dropFirst(place.count))" : $0, $1)
+        })
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      #expect(problem(path, config: "\(torchvision)/config.json") == nil)
+    }
+    // Errors call a tensor what the file does, and a block's tensors stay a block's.
+    let (source, inner) = ("\(Self.library)/timm_vit_base_patch16_224", "blocks.0.\(wrapper).")
+    var table = try shapes(of: source)
+    for (name, shape) in table where name.hasPrefix("blocks.0.") {
+      table[name] = nil
+      table[inner + name.dropFirst(9)] = shape
+    }
+    func message(_ name: String, _ shape: [Int]) throws -> String? {
+      var changed = table
+      changed[name] = shape
+      let path = try writeShapes(changed, to: "m.safetensors", in: folder)
+      return problem(path, config: "\(source)/config.json")
+    }
+    #expect(
+      try message("\(inner)mlp.fc1.weight", [48, 16])?.contains(
+        "tensor \(inner)mlp.fc1.weight: as Encoder/encoderblock_0/Mlp/Dense_0/kernel: shape [48, 16]") == true)
+    #expect(try message("\(inner)attn.mask", [17])?.contains("blocks with it are not computed here") == true)
+    let twice = try message("blocks.0.mlp.fc1.weight", [32, 16])
+    #expect(twice?.contains("a second tensor for blocks.0.mlp.fc1.weight, beside ") == true, "\(twice ?? "read")")
+  }
 }
