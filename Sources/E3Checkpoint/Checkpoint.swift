@@ -83,21 +83,15 @@ public struct Checkpoint: Sendable {
         guard let part = ForeignTensors.part(name) else { continue }
         throw FileError(file: self.path, tensor: root + name, problem: "belongs to \(part), which is not computed here")
       }
-      if other.isAverage {
+      if other.reason == UnusedTensors.movingAverage {
         notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
+      } else if let reason = other.reason {
+        notes.append(
+          "\(self.path): its only weights are below \(root)…, a name of \(reason): these are taken for the model")
       }
     }
-    if let prefix = found?.prefix, !(root + prefix).isEmpty, !UnusedTensors.isMovingAverage(root + prefix) {
-      let averages = try Self.movingAverages(of: kept, path: self.path)
-      if averages.count == 1 {
-        notes.append(
-          "\(self.path): beside these weights it has a moving average, \(averages[0])…: --ignore '\(root + prefix)*' "
-            + "takes that one instead")
-      } else if averages.count > 1 {
-        notes.append(
-          "\(self.path): beside these weights it has the moving averages \(averages.joined(separator: "…, "))…: --ignore "
-            + "'\(root + prefix)*', and one for all but one of them, takes that one instead")
-      }
+    if let (naming, prefix) = found {
+      notes += try Self.notes(of: naming, root: root, prefix: prefix, beside: kept, path: self.path)
     }
     (self.notes, storedShapes) = (notes, kept.mapValues(\.shape))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
@@ -119,16 +113,21 @@ public struct Checkpoint: Sendable {
           problem: "is in an encoder block: without it the model would be another one, so --ignore does not take it")
       }
       let translated = try naming.translate(tensors, root: root, prefix: prefix, path: self.path)
-    self.root = root
       (tensors, self.naming, facts) = (translated.tensors, naming, translated.facts)
       (origins, self.prefix) = (translated.origins, root + prefix)
       inner = translated.rest
     } else {
       (naming, facts, prefix, origins) = (nil, NamingFacts(), "", [:])
     }
+    self.root = root
     let (top, way) = (root, found.map { root + $0.prefix } ?? root)
     func reasonUnused(_ name: String, _ shape: [Int]) -> String? {
       guard let naming = found?.naming else { return UnusedTensors.reason(name, shape: shape) }
+      if UnusedTensors.isMovingAverage(top), name.hasPrefix(top), UnusedTensors.isOfAveraging(name, shape: shape),
+        !naming.isInBlock(name, prefix: way)
+      {
+        return "of the average"
+      }
       return naming.reasonUnused(name, shape: shape, root: top, prefix: way)
     }
     var passedOver = ignored.map { (name: $0, reason: "--ignore") }
@@ -167,36 +166,84 @@ public struct Checkpoint: Sendable {
   }
 
   /// Where the parameters are, when what has the names of a model is part of a training state only: the target of
-  /// flax's optimizer, as timm reads it too (`timm/models/vision_transformer.py`, `_load_weights`), or a moving average.
+  /// flax's optimizer, as timm reads it too (`timm/models/vision_transformer.py`, `_load_weights`), or a moving average,
+  /// or what else a training keeps.
   ///
-  /// - Throws: several moving averages.
+  /// - Returns: The way there, and for what else it would be passed over.
+  /// - Throws: several of them; those of an optimizer alone.
   private static func otherRoot(
     of tensors: [String: any TensorSource], path: String
-  ) throws(FileError) -> (root: String, isAverage: Bool)? {
+  ) throws(FileError) -> (root: String, reason: String?)? {
     for root in ["opt/target/", "optimizer/target/"] where tensors.keys.contains(where: { $0.hasPrefix(root) }) {
-      return (root, false)
+      return (root, nil)
     }
-    let averages = try movingAverages(of: tensors, path: path)
-    guard averages.count > 1 else { return averages.first.map { ($0, true) } }
+    let all = try states(of: tensors, path: path)
+    let sets = all.filter { $0.reason != UnusedTensors.optimizerState }
+    if let state = all.first, sets.isEmpty {
+      throw FileError(
+        file: path,
+        problem: "its only weights are below \(state.root)…, where an optimizer keeps its state: save the model's own, "
+          + "torch.save(model.state_dict(), FILE)")
+    }
+    guard sets.count > 1 else { return sets.first }
+    let what =
+      sets.allSatisfy { $0.reason == UnusedTensors.movingAverage }
+      ? "several moving averages" : "those of several states"
     throw FileError(
       file: path,
-      problem: "its only weights are several moving averages (\(averages.joined(separator: ", "))): leave all "
-        + "but one of them out with --ignore")
+      problem: "its only weights are \(what) (\(sets.map(\.root).joined(separator: ", "))): leave all but one of them "
+        + "out with --ignore")
   }
 
-  /// What stands before the names of each moving average of the weights.
-  private static func movingAverages(
+  /// What stands before the names of each model in a training state, and for what that is passed over.
+  private static func states(
     of tensors: [String: any TensorSource], path: String
-  ) throws(FileError) -> [String] {
-    var averages: Set<String> = []
-    for name in tensors.keys where UnusedTensors.isMovingAverage(name) {
-      guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { continue }
-      let root = String(name[...end])
-      guard !averages.contains(root), try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
+  ) throws(FileError) -> [(root: String, reason: String)] {
+    var states: [String: String] = [:]
+    for name in tensors.keys {
+      guard let reason = UnusedTensors.reasonOfRoot(name),
+        let root = SortedNames.folders(of: name).first.map(String.init),
+        states[root] == nil, reason != UnusedTensors.optimizerState || !UnusedTensors.isMoment(name),
+        try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
       else { continue }
-      averages.insert(root)
+      states[root] = reason
     }
-    return averages.sorted()
+    return states.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// What else has the names of a model, and how it is taken instead.
+  private static func notes(
+    of naming: Naming, root: String, prefix: String, beside tensors: [String: any TensorSource], path: String
+  ) throws(FileError) -> [String] {
+    let states = try states(of: tensors, path: path).filter { !(root + prefix).hasPrefix($0.root) }
+    guard !states.isEmpty else { return [] }
+    let way = root + naming.innerPrefix(prefix)
+    let own = tensors.keys.filter {
+      $0.hasPrefix(way) && (!way.isEmpty || UnusedTensors.reasonOfRoot($0) == nil)
+    }
+    let patterns = NamePattern.leavingOut(own.sorted(), of: tensors.keys, limit: 12)
+    let options = patterns.count > 12 ? nil : patterns.map { "--ignore '\($0)'" }.joined(separator: " ")
+    let averages = states.filter { $0.reason == UnusedTensors.movingAverage }.map(\.root)
+    let sets = states.filter { $0.reason != UnusedTensors.optimizerState }
+    var notes: [String] = []
+    if averages.count == 1 {
+      let next = options.map {
+        ": \($0)\(sets.count > 1 ? ", and one for every other set," : "") takes that one instead"
+      }
+      notes.append("\(path): beside these weights it has a moving average, \(averages[0])…\(next ?? "")")
+    } else if averages.count > 1 {
+      let next = options.map { ": \($0), and one for all but one of them, takes that one instead" }
+      notes.append(
+        "\(path): beside these weights it has the moving averages \(averages.joined(separator: "…, "))…\(next ?? "")")
+    }
+    for (state, reason) in states where reason != UnusedTensors.movingAverage {
+      var next = ""
+      if let options, reason != UnusedTensors.optimizerState {
+        next = ": \(options)\(sets.count > 1 ? ", and one for every other set," : "") takes that one instead"
+      }
+      notes.append("\(path): beside these weights it has a model below \(state)…, passed over as \(reason)\(next)")
+    }
+    return notes
   }
 
   /// The tensors below `prefix`, without it in their names, and the others.

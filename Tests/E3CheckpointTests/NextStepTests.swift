@@ -637,4 +637,78 @@ import Testing
     let twice = try message("blocks.0.mlp.fc1.weight", [32, 16])
     #expect(twice?.contains("a second tensor for blocks.0.mlp.fc1.weight, beside ") == true, "\(twice ?? "read")")
   }
+
+  @Test(
+    "a model in a training state beside the weights is named with what takes it, and taken where it is the only one")
+  func modelInState() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let raw = try shapes(of: "\(Self.library)/\(library)")
+    let config = "\(Self.library)/\(library)/config.json"
+    for (state, reason) in [
+      ("extra.", "training state"), ("callbacks.EMA.weights.", "training state"), ("scheduler.", "training state"),
+      ("optimizer.", "optimizer state"), ("optimizer_states.", "optimizer state"),
+    ] {
+      let root = "\(state.prefix { $0 != "." })."
+      let path = try renaming(library) { state + $0 }
+      let alone = fault {
+        let model = try SourceModel(checkpoint: path, config: nil)
+        #expect(
+          model.notes.contains(
+            "\(path): its only weights are below \(root)…, a name of \(reason): these are taken for the model"),
+          "\(model.notes)")
+        for parameter in plain.config.parameters {
+          #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+        }
+      }
+      #expect((alone != nil) == (reason == "optimizer state"), "\(alone ?? "read")")
+      if let alone { #expect(alone.contains("below \(root)…, where an optimizer keeps its state: save "), "\(alone)") }
+      var both = raw
+      for (name, shape) in raw { both[state + name] = shape }
+      let file = try writeShapes(both, to: "both.safetensors", in: folder)
+      let notes = try Checkpoint(path: file).notes
+      let start = "\(file): beside these weights it has a model below \(root)…, passed over as \(reason)"
+      let options = [
+        "--ignore 'blocks.*'", "--ignore 'cls_token'", "--ignore 'head.*'", "--ignore 'norm.*'",
+        "--ignore 'patch_embed.*'", "--ignore 'pos_embed'",
+      ]
+      let next = reason == "optimizer state" ? "" : ": \(options.joined(separator: " ")) takes that one instead"
+      #expect(notes == [start + next])
+      guard reason != "optimizer state" else { continue }
+      let ignored = options.map { String($0.dropFirst(10).dropLast()) }
+      #expect(problem(file, config: config, ignoring: ignored) == nil)
+    }
+    // Moments have the names of the weights.
+    var moments = raw
+    for (name, shape) in raw { moments["opt_state.0.mu.\(name)"] = shape }
+    #expect(try Checkpoint(path: writeShapes(moments, to: "moments.safetensors", in: folder)).notes.isEmpty)
+  }
+
+  @Test("an average beside raw weights at the top is named with what takes it, and its own scalars are no trouble")
+  func averageAtTop() throws {
+    let library = "hf_ViTForImageClassification"
+    let (raw, config) = (
+      try shapes(of: "\(Self.library)/\(library)"), "\(Self.library)/\(library)/config.json"
+    )
+    var both = raw
+    for (name, shape) in raw { both["ema.\(name)"] = shape }
+    (both["ema.decay"], both["ema.num_updates"], both["ema.step"]) = ([], [1], [])
+    let path = try writeShapes(both, to: "both.safetensors", in: folder)
+    #expect(
+      try Checkpoint(path: path).notes == [
+        "\(path): beside these weights it has a moving average, ema.…: --ignore 'classifier.*' --ignore 'vit.*' takes that "
+          + "one instead"
+      ])
+    #expect(problem(path, config: config) == nil)
+    let average = try SourceModel(checkpoint: path, config: config, ignoring: ["classifier.*", "vit.*"])
+    #expect(
+      average.notes.contains { $0.contains("ema.decay (of the average), ema.num_updates (") }, "\(average.notes)")
+    #expect(average.notes.contains("\(path): its only weights are a moving average, ema.…: these are taken"))
+    // A vector is none of the average's.
+    both["ema.decay"] = [16]
+    let vector = try writeShapes(both, to: "vector.safetensors", in: folder)
+    #expect(
+      problem(vector, config: config, ignoring: ["classifier.*", "vit.*"])?.contains("tensor ema.decay: shape [16]")
+        == true)
+  }
 }
