@@ -61,6 +61,23 @@ import Testing
     #expect(try !open(name).notes.contains { $0.contains("resample") })
   }
 
+  @Test("a shorter side below the crop is refused: a picture may stand or lie, and transformers pads it")
+  func padding() throws {
+    func problem(_ side: Int, _ height: Int) -> String? {
+      fault {
+        _ = try open(
+          "hf_Dinov2ForImageClassification", "preprocessor_config.json",
+          [(#""shortest_edge": 18"#, "\"shortest_edge\": \(side)"), (#""height": 16"#, "\"height\": \(height)")])
+      }
+    }
+    #expect(problem(16, 16) == nil && problem(20, 20) == nil)
+    for (side, height) in [(15, 16), (16, 20)] {
+      let expected =
+        "size is \(side), expected at least crop_size, \(height)x16: transformers pads smaller pictures with black"
+      #expect(problem(side, height)?.contains(expected) == true, "\(problem(side, height) ?? "accepted")")
+    }
+  }
+
   @Test("what a processor of an unknown type leaves out is refused, and one number for its size")
   func unknownProcessor() throws {
     let size = "\"size\": {\n    \"height\": 16,\n    \"width\": 16\n  }"
@@ -97,7 +114,10 @@ import Testing
 
   @Test("Dinov2 runs with the images of its processor: positions are resized to them, and that is said")
   func dinov2Crop() throws {
-    let changes = [(#""height": 16"#, #""height": 24"#), (#""width": 16"#, #""width": 20"#)]
+    let changes = [
+      (#""height": 16"#, #""height": 24"#), (#""width": 16"#, #""width": 20"#),
+      (#""shortest_edge": 18"#, #""shortest_edge": 24"#),
+    ]
     let model = try open("hf_Dinov2ForImageClassification", "preprocessor_config.json", changes)
     #expect(model.config.imageHeight == 24 && model.config.imageWidth == 20 && model.config.tokenCount == 31)
     #expect(model.notes.contains { $0.hasSuffix("images are 24x20: positions are resized to them") })
@@ -360,7 +380,7 @@ import Testing
   }
 
   @Test("images that timm would pad to whole patches are refused")
-  func padding() throws {
+  func paddedPatches() throws {
     let name = "timm_vit_base_patch16_224"
     let pads = (#""mlp_ratio": 2"#, #""dynamic_img_pad": true, "mlp_ratio": 2"#)
     #expect(try open(name, "config.json", [pads]).config.imageHeight == 16)
@@ -462,3 +482,7 @@ import Testing
     #expect(values.count == 145 * 8 && values[..<8].allSatisfy { $0 == 0 })
   }
 }
+      (
+        #""do_resize": true"#, #""crop_size": {"height": 16, "width": 17}, "do_center_crop": true, "do_resize": true"#,
+        "size is 16, expected at least crop_size, 16x17: transformers pads smaller pictures with black"
+      ),
