@@ -164,6 +164,53 @@ import Testing
     #expect(named.labels == ["a", "bee, insect", "c", "d", "e"])
   }
 
+  @Test("labels that classes share are told apart, by their synsets where there are any, and the others kept")
+  func sharedLabels() throws {
+    let vit = try open(
+      "hf_ViTForImageClassification", "config.json",
+      [(#""1": "kind 1""#, #""1": "crane""#), (#""4": "kind 4""#, #""4": "crane""#)])
+    #expect(vit.labels == ["kind 0", "crane (1)", "kind 2", "kind 3", "crane (4)"])
+    #expect(
+      vit.notes.contains {
+        $0.hasSuffix(
+          #"config.json: the classes 1 and 4 have one label, and are told apart: "crane (1)" and "crane (4)""#)
+      }, "\(vit.notes)")
+    func timm(_ names: String, _ descriptions: String) throws -> SourceModel {
+      try open(
+        "timm_deit3_small_patch16_224", "config.json",
+        [
+          (
+            #""num_features""#,
+            "\"label_names\": \(names), \"label_descriptions\": \(descriptions), \"num_features\""
+          )
+        ])
+    }
+    let descriptions = #"{"n1": "crane", "n2": "maillot", "n3": "crane", "n4": "maillot", "n5": "crane"}"#
+    let named = try timm(#"["n1", "n2", "n3", "n4", "n5"]"#, descriptions)
+    #expect(named.labels == ["crane (n1)", "maillot (n2)", "crane (n3)", "maillot (n4)", "crane (n5)"])
+    #expect(
+      named.notes.contains {
+        $0.hasSuffix(
+          "the classes 0, 2 and 4 have one label, and are told apart: \"crane (n1)\", \"crane (n3)\" and \"crane (n5)\", "
+            + "and so on for 1 more")
+      }, "\(named.notes)")
+    let twice = try timm(#"["n1", "n2", "n1", "n4", "n6"]"#, descriptions)
+    #expect(twice.labels == ["crane (0)", "maillot (n2)", "crane (2)", "maillot (n4)", "n6"])
+  }
+
+  @Test("a class of label_names that the model does not have leaves its labels out, and that is said")
+  func labelBeyond() throws {
+    let model = try open(
+      "timm_deit3_small_patch16_224", "config.json",
+      [(#""num_features""#, #""label_names": {"1": "a", "5": "e"}, "num_features""#)])
+    #expect(model.labels == nil)
+    #expect(
+      model.notes.contains {
+        $0.hasSuffix(
+          "label_names has a text for class 5, but the 5 classes are numbered from 0 to 4: no label is taken")
+      }, "\(model.notes)")
+  }
+
   @Test(
     "a field that is not known, or asks for what is not computed, is refused by its name",
     arguments: [
@@ -205,7 +252,10 @@ import Testing
       ),
       ("timm_deit3_small_patch16_224", #""img_size": ["#, #""patch_size": 4, "img_size": [32,"#, "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"3\": \"kind 4\"", "duplicate JSON key"),
-      ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"7\": \"kind 4\"", "id2label is \"kind 4\" for 7"),
+      (
+        "hf_ViTForImageClassification", "\"0\": \"kind 0\"", "\"5\": \"kind 0\"",
+        "id2label has a text for class 5 and none for class 0: its 5 classes are numbered from 0 to 4"
+      ),
       (
         "hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#,
         "use_swiglu_ffn is true"
@@ -413,6 +463,10 @@ import Testing
       (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
       (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
+      (
+        #""do_resize": true"#, #""crop_size": {"height": 16, "width": 17}, "do_center_crop": true, "do_resize": true"#,
+        "size is 16, expected at least crop_size, 16x17: transformers pads smaller pictures with black"
+      ),
       (#""resample": 2"#, #""resample": null"#, "resample is null, expected a number from 0 to 5"),
       (#""height": 16"#, #""height": 24"#, "images of 24x16, expected image_size of the model, 16x16"),
       (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),
@@ -482,7 +536,3 @@ import Testing
     #expect(values.count == 145 * 8 && values[..<8].allSatisfy { $0 == 0 })
   }
 }
-      (
-        #""do_resize": true"#, #""crop_size": {"height": 16, "width": 17}, "do_center_crop": true, "do_resize": true"#,
-        "size is 16, expected at least crop_size, 16x17: transformers pads smaller pictures with black"
-      ),

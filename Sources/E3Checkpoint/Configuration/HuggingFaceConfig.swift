@@ -150,9 +150,12 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
   var labels: [String] = []
   for index in 0..<texts.count {
     guard let text = texts[index] else {
-      let (key, label) = texts.max { $0.key < $1.key } ?? (0, "")
-      throw root.fault(
-        named == nil ? "label2id" : "id2label", "\"\(label)\" for \(key)", "a text for each class from 0 on")
+      let shared = named == nil ? ", and id2label has to have those that two of them share" : ""
+      throw FileError(
+        file: root.file,
+        problem: "\(named == nil ? "label2id" : "id2label") has a text for class \(texts.keys.max() ?? 0) and none for "
+          + "class \(index): its \(counted(texts.count, "class", "classes")) are numbered from 0 to \(texts.count - 1)\(shared)"
+      )
     }
     labels.append(text)
   }
@@ -162,7 +165,9 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
         + "id2label is taken")
   }
   // What the library writes where nobody gave names.
-  if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = labels }
+  if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) {
+    document.labels = distinctLabels(labels, file: root.file, notes: &document.notes)
+  }
 }
 
 /// `label2id` the other way round. Two classes of one label have one number there.

@@ -254,7 +254,17 @@ private func addLabels(
     // An object may leave classes out, a list cannot.
     var count = names.count
     if case .object? = object.json(field) { count = max(last + 1, document.classCount ?? 0) }
-    document.labels = (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" }
+    if count > document.classCount ?? count, case .object? = object.json(field), let classes = document.classCount {
+      document.notes.append(
+        "\(object.file): \(object.fullName(field)) has a text for class \(last), but the \(classes) classes are numbered "
+          + "from 0 to \(classes - 1): no label is taken")
+      return
+    }
+    // What transformers writes where nobody gave names.
+    guard names.contains(where: { $0.value != "LABEL_\($0.key)" }) else { return }
+    document.labels = distinctLabels(
+      (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" },
+      names: texts == nil ? nil : (0..<count).map { names[$0] ?? "" }, file: object.file, notes: &document.notes)
     guard let first = (0..<count).first(where: { names[$0] == nil }) else { return }
     let more = count - names.count > 1 ? ", and \(count - names.count - 1) more" : ""
     document.notes.append("\(object.file): \(field) has no text for class \(first)\(more): no label is taken for it")

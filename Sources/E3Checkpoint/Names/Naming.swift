@@ -166,9 +166,6 @@ public enum Naming: String, Sendable {
     }
   }
 
-  /// What the file would call a tensor of V-MoE's that it does not have: what its neighbours are called.
-  ///
-  /// - Parameter prefix: what stands before all names of the model.
   /// Two names of the file are one without the modules that wrap others.
   private func twice(
     _ name: String, in names: some Sequence<String>, _ inner: String, _ root: String, _ path: String
@@ -182,6 +179,9 @@ public enum Naming: String, Sendable {
   func fileName(ofLost name: String, prefix: String, beside origins: [String: Origin]) -> String {
     let parts = name.split(separator: "/")
     for count in parts.indices.dropFirst().reversed() {
+  /// What the file would call a tensor of V-MoE's that it does not have: what its neighbours are called.
+  ///
+  /// - Parameter prefix: what stands before all names of the model.
       let folder = parts[..<count].joined(separator: "/") + "/"
       for (neighbour, origin) in origins.sorted(by: { $0.key < $1.key }) where neighbour.hasPrefix(folder) {
         let (depth, components) = (neighbour.split(separator: "/").count, origin.name.split(separator: "/"))
