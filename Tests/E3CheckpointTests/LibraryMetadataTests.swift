@@ -212,6 +212,39 @@ import Testing
   }
 
   @Test(
+    "timm's norm in float32 is its layer norm, capitals do not count, and what is null or empty is its default",
+    arguments: [
+      #""norm_layer": "layernorm""#, #""norm_layer": "layernormfp32""#, #""norm_layer": "LayerNorm""#,
+      #""norm_layer": "layer_norm_fp32""#, #""norm_layer": """#, #""norm_layer": null"#, #""act_layer": "GELU""#,
+      #""act_layer": null"#, #""act_layer": """#,
+    ])
+  func sameLayers(_ field: String) throws {
+    let change = (#""mlp_ratio": 2"#, "\(field), \"mlp_ratio\": 2")
+    let name = "timm_deit3_small_patch16_224"
+    #expect(try open(name, "config.json", [change]).config == open(name).config)
+  }
+
+  @Test(
+    "timm's layers that compute something else are refused; a null act_layer is GELU, whatever the architecture has")
+  func otherLayers() throws {
+    for layer in ["rmsnorm", "layernorm2d", "groupnorm1", "simplenorm"] {
+      let change = (#""mlp_ratio": 2"#, "\"norm_layer\": \"\(layer)\", \"mlp_ratio\": 2")
+      let message = fault { _ = try open("timm_deit3_small_patch16_224", "config.json", [change]) }
+      #expect(
+        message?.contains("norm_layer is \"\(layer)\", expected one of \"layernorm\", \"layernormfp32\"") == true,
+        "\(message ?? "accepted")")
+    }
+    let folder = try TemporaryFolder()
+    let text = """
+      {"architecture": "vit_so400m_patch16_siglip_256", "num_classes": 5, "num_features": 32,
+       "model_args": {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "mlp_ratio": 2}}
+      """
+    #expect(try ModelConfig(path: folder.write(text.utf8, to: "a.json")).activation == .geluTanh)
+    let null = text.replacing(#""depth""#, with: #""act_layer": null, "depth""#)
+    #expect(try ModelConfig(path: folder.write(null.utf8, to: "b.json")).activation == .gelu)
+  }
+
+  @Test(
     "a field that is not known, or asks for what is not computed, is refused by its name",
     arguments: [
       (

@@ -192,14 +192,18 @@ private func addArguments(
   case ""?, "none"?: document.positionEmbedding = ModelConfig.PositionEmbedding.none
   case let name?: throw arguments.fault("pos_embed", "\"\(name)\"", "one of \"learn\", \"none\"")
   }
-  switch try arguments.text("act_layer") {
+  // timm looks at no capitals, and takes its own default for null and for an empty name, whatever the architecture has.
+  switch arguments.isNull("act_layer") ? "" : try arguments.text("act_layer")?.lowercased() {
   case nil: break
-  case "gelu"?: document.activation = .gelu
+  case ""?, "gelu"?: document.activation = .gelu
   case "gelu_tanh"?: document.activation = .geluTanh
   case let name?: throw arguments.fault("act_layer", "\"\(name)\"", "one of \"gelu\", \"gelu_tanh\"")
   }
-  if let name = try arguments.text("norm_layer"), name != "layernorm" {
-    throw arguments.fault("norm_layer", "\"\(name)\"", "\"layernorm\"")
+  // The second one is the first in float32, which all norms are here.
+  if let name = try arguments.text("norm_layer"),
+    !["", "layernorm", "layernormfp32"].contains(name.filter { $0 != "_" }.lowercased())
+  {
+    throw arguments.fault("norm_layer", "\"\(name)\"", "one of \"layernorm\", \"layernormfp32\"")
   }
 }
 
