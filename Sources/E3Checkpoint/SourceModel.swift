@@ -29,6 +29,9 @@ public struct SourceModel: ModelParameters {
   ) throws(FileError) {
     checkpoint = try Checkpoint(path: path, ignoring: ignored)
     configPath = givenConfig ?? checkpoint.configuration
+    if givenConfig == nil, let configPath {
+      try requireFile(configPath, "put the configuration there, take it away, or give --config FILE")
+    }
     try checkpoint.requireTransformer(configuration: configPath.flatMap(ConfigDocument.modelName))
     let document =
       try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }

@@ -711,4 +711,38 @@ import Testing
       problem(vector, config: config, ignoring: ["classifier.*", "vit.*"])?.contains("tensor ema.decay: shape [16]")
         == true)
   }
+
+  @Test("what stands in the configuration's place and is no file is named, unless another one is given")
+  func noConfigurationFile() throws {
+    let library = "timm_vit_base_patch16_224"
+    let path = try renaming(library) { $0 }
+    let config = folder["config.json"]
+    let next = "put the configuration there, take it away, or give --config FILE"
+    func check(_ kind: String, _ make: () throws -> Void) throws {
+      try FileManager.default.removeItem(atPath: config)
+      try make()
+      for source in [path, folder.path] {
+        #expect(problem(source) == "\(config): \(kind), expected a file: \(next)", "\(problem(source) ?? "read")")
+        #expect(problem(source, config: "\(Self.library)/\(library)/config.json") == nil)
+      }
+    }
+    func link(_ target: String) throws {
+      try FileManager.default.createSymbolicLink(atPath: config, withDestinationPath: target)
+    }
+    try check("a pipe") { try #require(mkfifo(config, 0o600) == 0) }
+    try check("a link to nothing") { try link("nowhere.json") }
+    try check("a device or socket") { try link("/dev/null") }
+    try check("a folder") {
+      try FileManager.default.createDirectory(atPath: config, withIntermediateDirectories: false)
+    }
+    try FileManager.default.removeItem(atPath: config)
+    try link("\(Self.library)/\(library)/config.json")
+    #expect(problem(path) == nil)
+    // The images of a model are told by such a file, too.
+    let dinov2 = try renaming("hf_Dinov2ForImageClassification") { $0 }
+    try FileManager.default.createSymbolicLink(
+      atPath: folder["preprocessor_config.json"], withDestinationPath: "nowhere.json")
+    #expect(
+      problem(dinov2) == "\(folder["preprocessor_config.json"]): a link to nothing, expected a file: take it away")
+  }
 }

@@ -56,7 +56,8 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
       "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
-  if exists("\(folder)preprocessor_config.json") {
+  if isListed("\(folder)preprocessor_config.json") {
+    try requireFile("\(folder)preprocessor_config.json", "take it away")
     let file = try MappedFile(path: "\(folder)preprocessor_config.json")
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
     let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
