@@ -316,6 +316,32 @@ public struct Checkpoint: Sendable {
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }
 
+  /// - Parameters:
+  ///   - method: how a configuration says that the weights were quantised.
+  ///   - file: of the configuration.
+  /// - Throws: a tensor that is none of floats.
+  func requireFloats(_ method: String, _ file: String) throws(FileError) {
+    let floats: Set<ElementType> = [.float16, .bfloat16, .float32, .float64]
+    for name in tensorNames {
+      guard let source = sources[name], source.problem != nil || !floats.contains(source.elementType) else { continue }
+      throw quantised(name, method, file)
+    }
+    // What belongs to quantised weights: their scales, zeros and maps.
+    let parts = ["SCB", "absmax", "quant_map", "qweight", "qzeros", "scales", "weight_scale", "weight_scale_inv"]
+    if let name = otherNames.first(where: { name in parts.contains { name.hasSuffix(".\($0)") } }) {
+      throw FileError(file: path, tensor: name, problem: Self.quantisedProblem(method, file))
+    }
+  }
+
+  private func quantised(_ name: String, _ method: String, _ file: String) -> FileError {
+    FileError(file: path, tensor: fileName(of: name), problem: Self.quantisedProblem(method, file))
+  }
+
+  private static func quantisedProblem(_ method: String, _ file: String) -> String {
+    "is quantised (\(method)), as quantization_config in \(file) says: give the model's float weights, or those that "
+      + "model.dequantize() and save_pretrained make"
+  }
+
   /// What the file calls the tensor `name`, or would call it.
   func fileName(of name: String) -> String {
     origins[name]?.name ?? naming?.fileName(ofLost: name, prefix: prefix, beside: origins) ?? name

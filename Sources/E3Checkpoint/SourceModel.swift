@@ -36,6 +36,7 @@ public struct SourceModel: ModelParameters {
     let document =
       try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
       ?? ConfigDocument(none: checkpoint.path)
+    if let method = document.quantization { try checkpoint.requireFloats(method, document.file) }
     let evidence = try ShapeEvidence(checkpoint)
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
     (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
@@ -49,6 +50,9 @@ public struct SourceModel: ModelParameters {
     let unbiased = checkpoint.facts.layersWithoutBias
     if !unbiased.isEmpty {
       notes.append("\(checkpoint.path): has no bias of \(unbiased.joined(separator: ", ")): zeros are taken")
+    }
+    if let method = document.quantization {
+      notes.append("\(document.file): quantization_config (\(method)) is passed over: the weights are floats")
     }
     self.notes = notes + resolved.notes
     try requireShapes()

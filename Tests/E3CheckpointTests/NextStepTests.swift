@@ -745,4 +745,34 @@ import Testing
     #expect(
       problem(dinov2) == "\(folder["preprocessor_config.json"]): a link to nothing, expected a file: take it away")
   }
+
+  @Test("a quantization_config is passed over with a note where the weights are floats, and quantised ones are named")
+  func quantised() throws {
+    let library = "hf_Dinov2ForImageClassification"
+    let path = try renaming(library) { $0 }
+    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
+    let start = try #require(own.firstIndex(of: "{"))
+    let given = #"{"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true},"#
+    let config = try folder.write(given + own[own.index(after: start)...], to: "config.json")
+    #expect(
+      try SourceModel(checkpoint: path, config: nil).notes.contains(
+        "\(config): quantization_config (bitsandbytes) is passed over: the weights are floats"))
+    let weight = "dinov2.encoder.layer.0.mlp.fc1.weight"
+    let next =
+      "is quantised (bitsandbytes), as quantization_config in \(config) says: give the model's float weights, or those "
+      + "that model.dequantize() and save_pretrained make"
+    var table = try shapes(of: path)
+    table["dinov2.encoder.layer.0.mlp.fc1.SCB"] = [16]
+    let scaled = try writeShapes(table, to: "scaled.safetensors", in: folder)
+    #expect(problem(scaled, config: config) == "\(scaled): tensor dinov2.encoder.layer.0.mlp.fc1.SCB: \(next)")
+    // Numbers of as many bytes.
+    table["dinov2.encoder.layer.0.mlp.fc1.SCB"] = nil
+    let floats = try writeShapes(table, to: "whole.safetensors", in: folder)
+    let bytes = try folder.bytes("whole.safetensors")
+    let size = 8 + Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+    let header = String(decoding: bytes[8..<size], as: UTF8.self)
+      .replacing("\"\(weight)\":{\"dtype\":\"F32\"", with: "\"\(weight)\":{\"dtype\":\"I32\"")
+    try folder.write(bytes[..<8] + Array(header.utf8) + bytes[size...], to: "whole.safetensors")
+    #expect(problem(floats, config: config) == "\(floats): tensor \(weight): \(next)")
+  }
 }

@@ -46,6 +46,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   document.activation = try activation(root)
   document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
+  document.quantization = try quantization(root)
   if let code = try root.object("auto_map")?.fields.first {
     document.notes.append(
       "\(root.file): auto_map names code of its own (\(code)), which is not looked at: the model is computed as "
@@ -131,6 +132,12 @@ func mlpSize(_ hidden: Int, _ ratio: Double, _ object: ConfigObject) throws(File
     throw object.fault("mlp_ratio", "\(ratio)", "a ratio that gives a width of 1 to \(ConfigDocument.sizeLimit)")
   }
   return Int(size)
+}
+
+/// What `quantization_config` calls the way in which the weights were quantised; nil where there is none.
+func quantization(_ root: ConfigObject) throws(FileError) -> String? {
+  guard let quantization = try root.object("quantization_config") else { return nil }
+  return try quantization.text("quant_method") ?? "a method that it does not name"
 }
 
 private func activation(_ root: ConfigObject) throws(FileError) -> ModelConfig.Activation {
