@@ -775,4 +775,36 @@ import Testing
     try folder.write(bytes[..<8] + Array(header.utf8) + bytes[size...], to: "whole.safetensors")
     #expect(problem(floats, config: config) == "\(floats): tensor \(weight): \(next)")
   }
+
+  @Test("timm's model in transformers is timm's: its fields, and the way to its tensors")
+  func timmWrapper() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let path = try renaming(library) { "timm_model.\($0)" }
+    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
+    let fields = """
+      {"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"], "do_pooling": true,
+       "initializer_range": 0.02, "label_names": LABELS, "problem_type": "single_label_classification",
+       "dtype": "float32", "transformers_version": "5.24.0",
+      """
+    func open(_ labels: String, _ more: String = "") throws -> SourceModel {
+      let start = try #require(own.firstIndex(of: "{"))
+      let text = fields.replacing("LABELS", with: labels) + more + own[own.index(after: start)...]
+      try folder.write(text, to: "config.json")
+      return try SourceModel(checkpoint: path, config: nil)
+    }
+    let unnamed = #"["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]"#
+    let model = try open(unnamed)
+    #expect(model.config == plain.config && model.preprocessing == plain.preprocessing && model.labels == nil)
+    for parameter in plain.config.parameters {
+      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    #expect(try open(#"["a", "b", "c", "d", "e"]"#).labels == ["a", "b", "c", "d", "e"])
+    #expect(fault { _ = try open(unnamed, #""layers": 3,"#) }?.contains("the field layers is not known") == true)
+    try folder.write("{}", to: "preprocessor_config.json")
+    #expect(
+      try open(unnamed).notes.contains { $0.contains("preprocessor_config.json: is not looked at: timm's images") })
+    _ = try folder.write(#"{"model_type": "timm_wrapper"}"#, to: "config.json")
+    #expect(problem(path)?.hasSuffix("architecture is missing, expected a name") == true)
+  }
 }

@@ -103,7 +103,7 @@ private let modelFields: Set<String> = [
 ]
 
 /// Fields that change nothing at inference, or that the tensors tell (`layerscale_value`).
-private let otherFields: Set<String> = [
+let otherFields: Set<String> = [
   "layerscale_value", "attention_probs_dropout_prob", "hidden_dropout_prob", "drop_path_rate",
   "initializer_range", "encoder_stride", "pooler_act", "pooler_output_size", "problem_type", "torch_dtype", "dtype",
   "transformers_version", "out_features", "out_indices", "stage_names", "apply_layernorm", "reshape_hidden_states",
@@ -116,7 +116,7 @@ private let otherFields: Set<String> = [
 ]
 
 /// Fields for models that write text. Older versions of the library write them for every model.
-private let generationFields: Set<String> = [
+let generationFields: Set<String> = [
   "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
   "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
   "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate",

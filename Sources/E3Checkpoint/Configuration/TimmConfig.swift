@@ -5,10 +5,11 @@ import E3Host
 ///
 /// Source: https://github.com/huggingface/pytorch-image-models, timm/models/_hub.py and _pretrained.py.
 func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
+  let isWrapped = root.has("model_type")
   // An older form has the fields of pretrained_cfg at the top.
-  let isOld = !root.has("pretrained_cfg")
+  let isOld = !root.has("pretrained_cfg") && !isWrapped
   try root.requireKnown(
-    recordFields.union(isOld ? pretrainedFields : []).union([
+    recordFields.union(isOld ? pretrainedFields : []).union(isWrapped ? wrapperFields : []).union([
       "architecture", "num_classes", "num_features", "global_pool", "model_args", "pretrained_cfg",
     ]),
     elsewhere: argumentFields.sorted().map { "model_args.\($0)" }
@@ -35,7 +36,8 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
-  let classes = try root.size("num_classes", minimum: 0)
+  let (stated, labelled) = (try root.size("num_classes", minimum: 0), try root.size("num_labels", minimum: 0))
+  let classes = stated ?? labelled
   document.classCount = classes.flatMap { $0 > 0 ? $0 : nil }
   let pretrained = isOld ? root : try root.object("pretrained_cfg")
   if let pretrained {
@@ -51,19 +53,35 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
       throw pretrained.fault("label_offset", "\(offset)", "0: a head of which the first rows are left out is not read")
     }
   }
-  let (stated, arguments) = (try root.text("global_pool"), try root.object("model_args"))
+  let (pool, arguments) = (try root.text("global_pool"), try root.object("model_args"))
   // timm itself goes by the arguments alone.
   let built = try arguments?.text("global_pool") ?? architecture.pooling
-  if let stated, let built, stated != built {
-    throw root.fault("global_pool", "\"\(stated)\"", "\"\(built)\" as model_args or \(name) has it")
+  if let pool, let built, pool != built {
+    throw root.fault("global_pool", "\"\(pool)\"", "\"\(built)\" as model_args or \(name) has it")
   }
-  try addPooling(built ?? stated, to: &document, root)
+  try addPooling(built ?? pool, to: &document, root)
   if let arguments { try addArguments(arguments, classes, to: &document) }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
+  if isWrapped { document.quantization = try quantization(root) }
+  let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
+  if isListed("\(folder)preprocessor_config.json") {
+    document.notes.append(
+      "\(folder)preprocessor_config.json: is not looked at: timm's images are prepared as pretrained_cfg says")
+  }
   return document
 }
+
+/// `model_type` of timm's models in transformers, whose `config.json` has timm's fields and, beside them, what every
+/// model there has.
+///
+/// Source: https://github.com/huggingface/transformers, src/transformers/models/timm_wrapper.
+let timmWrapper = "timm_wrapper"
+
+private let wrapperFields: Set<String> = otherFields.union(generationFields).union([
+  "model_type", "architectures", "do_pooling", "id2label", "label2id", "num_labels",
+])
 
 /// Fields about the files and their origin.
 private let recordFields: Set<String> = [
@@ -241,7 +259,7 @@ private func addLabels(
   _ root: ConfigObject, _ pretrained: ConfigObject?, to document: inout ConfigDocument
 ) throws(FileError) {
   let places: [(ConfigObject?, String)] = [
-    (root, "label_names"), (root, "labels"), (pretrained, "label_names"), (pretrained, "labels"),
+    (root, "label_names"), (root, "labels"), (root, "id2label"), (pretrained, "label_names"), (pretrained, "labels"),
   ]
   var given: [(object: ConfigObject, field: String, names: [Int: String])] = []
   for case (let object?, let field) in places {
