@@ -712,6 +712,38 @@ import Testing
         == true)
   }
 
+  @Test("timm's model in transformers is timm's: its fields, and the way to its tensors")
+  func timmWrapper() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let path = try renaming(library) { "timm_model.\($0)" }
+    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
+    let fields = """
+      {"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"], "do_pooling": true,
+       "initializer_range": 0.02, "label_names": LABELS, "problem_type": "single_label_classification",
+       "dtype": "float32", "transformers_version": "5.24.0",
+      """
+    func open(_ labels: String, _ more: String = "") throws -> SourceModel {
+      let start = try #require(own.firstIndex(of: "{"))
+      let text = fields.replacing("LABELS", with: labels) + more + own[own.index(after: start)...]
+      try folder.write(text, to: "config.json")
+      return try SourceModel(checkpoint: path, config: nil)
+    }
+    let unnamed = #"["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]"#
+    let model = try open(unnamed)
+    #expect(model.config == plain.config && model.preprocessing == plain.preprocessing && model.labels == nil)
+    for parameter in plain.config.parameters {
+      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    #expect(try open(#"["a", "b", "c", "d", "e"]"#).labels == ["a", "b", "c", "d", "e"])
+    #expect(fault { _ = try open(unnamed, #""layers": 3,"#) }?.contains("the field layers is not known") == true)
+    try folder.write("{}", to: "preprocessor_config.json")
+    #expect(
+      try open(unnamed).notes.contains { $0.contains("preprocessor_config.json: is not looked at: timm's images") })
+    _ = try folder.write(#"{"model_type": "timm_wrapper"}"#, to: "config.json")
+    #expect(problem(path)?.hasSuffix("architecture is missing, expected a name") == true)
+  }
+
   @Test("what stands in the configuration's place and is no file is named, unless another one is given")
   func noConfigurationFile() throws {
     let library = "timm_vit_base_patch16_224"
@@ -776,35 +808,42 @@ import Testing
     #expect(problem(floats, config: config) == "\(floats): tensor \(weight): \(next)")
   }
 
-  @Test("timm's model in transformers is timm's: its fields, and the way to its tensors")
-  func timmWrapper() throws {
-    let library = "timm_vit_base_patch16_224"
-    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
-    let path = try renaming(library) { "timm_model.\($0)" }
-    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
-    let fields = """
-      {"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"], "do_pooling": true,
-       "initializer_range": 0.02, "label_names": LABELS, "problem_type": "single_label_classification",
-       "dtype": "float32", "transformers_version": "5.24.0",
-      """
-    func open(_ labels: String, _ more: String = "") throws -> SourceModel {
-      let start = try #require(own.firstIndex(of: "{"))
-      let text = fields.replacing("LABELS", with: labels) + more + own[own.index(after: start)...]
-      try folder.write(text, to: "config.json")
-      return try SourceModel(checkpoint: path, config: nil)
+  @Test("big_vision's class token has no position; where a file has one for it, both are added as before")
+  func bigVisionToken() throws {
+    let source = "\(Goldens.smallDirectory)/vit_token"
+    let config = "\(source)/config.json"
+    let plain = try SourceModel(checkpoint: "\(source)/vit_token_linen.npz", config: config)
+    let (token, positions) = (ParameterNames.classToken, ParameterNames.positionEmbedding)
+    let hidden = plain.config.hiddenSize
+    let (cls, rows) = (try plain.values(of: token), try plain.values(of: positions))
+    let summed = zip(cls, rows).map { $0 + $1 }
+    for name in ["pos_embedding", "Transformer/pos_embedding"] {
+      for isNew in [true, false] {
+        var tensors: [(name: String, shape: [Int], values: [Float])] = []
+        for parameter in plain.config.parameters {
+          var (values, shape) = (try plain.values(of: parameter.name), parameter.shape)
+          if isNew, parameter.name == positions {
+            (values, shape[1]) = (Array(values[hidden...]), shape[1] - 1)
+          } else if isNew, parameter.name == token {
+            values = summed
+          }
+          let stored =
+            parameter.name == positions
+            ? name
+            : parameter.name.replacing("Encoder/", with: "Transformer/").replacing("/Mlp/", with: "/MlpBlock_0/")
+              .replacing("/SelfAttention/", with: "/MultiHeadDotProductAttention_0/")
+          tensors.append((stored, shape, values))
+        }
+        let path = folder["tok.safetensors"]
+        let writer = try SafetensorsWriter(path: path, tensors: tensors.map { ($0.name, $0.shape) })
+        for tensor in tensors { try writer.append(tensor.values) }
+        try writer.finish()
+        let model = try SourceModel(checkpoint: path, config: config)
+        #expect(model.checkpoint.naming == .bigVision && model.config == plain.config)
+        let (ownToken, ownRows) = (try model.values(of: token), try model.values(of: positions))
+        #expect(zip(ownToken, ownRows).map { $0 + $1 } == summed)
+        #expect(ownRows[hidden...] == rows[hidden...] && ownRows[..<hidden].allSatisfy { $0 == 0 } == isNew)
+      }
     }
-    let unnamed = #"["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]"#
-    let model = try open(unnamed)
-    #expect(model.config == plain.config && model.preprocessing == plain.preprocessing && model.labels == nil)
-    for parameter in plain.config.parameters {
-      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
-    }
-    #expect(try open(#"["a", "b", "c", "d", "e"]"#).labels == ["a", "b", "c", "d", "e"])
-    #expect(fault { _ = try open(unnamed, #""layers": 3,"#) }?.contains("the field layers is not known") == true)
-    try folder.write("{}", to: "preprocessor_config.json")
-    #expect(
-      try open(unnamed).notes.contains { $0.contains("preprocessor_config.json: is not looked at: timm's images") })
-    _ = try folder.write(#"{"model_type": "timm_wrapper"}"#, to: "config.json")
-    #expect(problem(path)?.hasSuffix("architecture is missing, expected a name") == true)
   }
 }

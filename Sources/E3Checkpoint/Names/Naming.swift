@@ -140,7 +140,10 @@ public enum Naming: String, Sendable {
       return TranslatedTensors(tensors: own, rest: rest, origins: origins)
     case .bigVision:
       let (tensors, origins) = try bigVisionNames(own, prefix: way, path: path)
-      return TranslatedTensors(tensors: tensors, rest: rest, origins: origins)
+      // big_vision puts the class token in behind the positions; vit_jax, and big_vision at first, have one for it.
+      let isOld = origins[ParameterNames.positionEmbedding]?.name.hasSuffix("posembed_input/pos_embedding") ?? true
+      facts.positionedTokens = isOld ? [.all] : [.all, .none]
+      return TranslatedTensors(tensors: tensors, rest: rest, facts: facts, origins: origins)
     case .timm, .huggingFace, .torchvision:
       var translation = Translation(own)
       facts.activation = .gelu
@@ -176,12 +179,12 @@ public enum Naming: String, Sendable {
       problem: "a second tensor for \(name), beside \(root + (all.first ?? name)): leave one of them out with --ignore")
   }
 
-  func fileName(ofLost name: String, prefix: String, beside origins: [String: Origin]) -> String {
-    let parts = name.split(separator: "/")
-    for count in parts.indices.dropFirst().reversed() {
   /// What the file would call a tensor of V-MoE's that it does not have: what its neighbours are called.
   ///
   /// - Parameter prefix: what stands before all names of the model.
+  func fileName(ofLost name: String, prefix: String, beside origins: [String: Origin]) -> String {
+    let parts = name.split(separator: "/")
+    for count in parts.indices.dropFirst().reversed() {
       let folder = parts[..<count].joined(separator: "/") + "/"
       for (neighbour, origin) in origins.sorted(by: { $0.key < $1.key }) where neighbour.hasPrefix(folder) {
         let (depth, components) = (neighbour.split(separator: "/").count, origin.name.split(separator: "/"))
