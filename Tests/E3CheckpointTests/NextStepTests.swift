@@ -840,6 +840,7 @@ import Testing
         try writer.finish()
         let model = try SourceModel(checkpoint: path, config: config)
         #expect(model.checkpoint.naming == .bigVision && model.config == plain.config)
+        #expect(model.notes.contains { $0.hasSuffix("as with big_vision's pool_type tok") } == isNew, "\(model.notes)")
         let (ownToken, ownRows) = (try model.values(of: token), try model.values(of: positions))
         #expect(zip(ownToken, ownRows).map { $0 + $1 } == summed)
         #expect(ownRows[hidden...] == rows[hidden...] && ownRows[..<hidden].allSatisfy { $0 == 0 } == isNew)
