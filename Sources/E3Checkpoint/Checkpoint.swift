@@ -40,7 +40,9 @@ public struct Checkpoint: Sendable {
   let notes: [String]
   /// Shapes of the tensors that were not left out, by the names that the file gives them.
   private let storedShapes: [String: [Int]]
-  /// What stands before the model's names in the file.
+  /// What stands before the parameters' names in the file.
+  private let root: String
+  /// The same, with the way to the model below it.
   private let prefix: String
   /// What the file has for the model's tensors, where its names are other than here.
   private let origins: [String: Origin]
@@ -81,21 +83,15 @@ public struct Checkpoint: Sendable {
         guard let part = ForeignTensors.part(name) else { continue }
         throw FileError(file: self.path, tensor: root + name, problem: "belongs to \(part), which is not computed here")
       }
-      if other.isAverage {
+      if other.reason == UnusedTensors.movingAverage {
         notes.append("\(self.path): its only weights are a moving average, \(root)…: these are taken")
+      } else if let reason = other.reason {
+        notes.append(
+          "\(self.path): its only weights are below \(root)…, a name of \(reason): these are taken for the model")
       }
     }
-    if let prefix = found?.prefix, !(root + prefix).isEmpty, !UnusedTensors.isMovingAverage(root + prefix) {
-      let averages = try Self.movingAverages(of: kept, path: self.path)
-      if averages.count == 1 {
-        notes.append(
-          "\(self.path): beside these weights it has a moving average, \(averages[0])…: --ignore '\(root + prefix)*' "
-            + "takes that one instead")
-      } else if averages.count > 1 {
-        notes.append(
-          "\(self.path): beside these weights it has the moving averages \(averages.joined(separator: "…, "))…: --ignore "
-            + "'\(root + prefix)*', and one for all but one of them, takes that one instead")
-      }
+    if let (naming, prefix) = found {
+      notes += try Self.notes(of: naming, root: root, prefix: prefix, beside: kept, path: self.path)
     }
     (self.notes, storedShapes) = (notes, kept.mapValues(\.shape))
     let ignored = stored.tensors.keys.filter { kept[$0] == nil }.sorted()
@@ -123,9 +119,15 @@ public struct Checkpoint: Sendable {
     } else {
       (naming, facts, prefix, origins) = (nil, NamingFacts(), "", [:])
     }
+    self.root = root
     let (top, way) = (root, found.map { root + $0.prefix } ?? root)
     func reasonUnused(_ name: String, _ shape: [Int]) -> String? {
       guard let naming = found?.naming else { return UnusedTensors.reason(name, shape: shape) }
+      if UnusedTensors.isMovingAverage(top), name.hasPrefix(top), UnusedTensors.isOfAveraging(name, shape: shape),
+        !naming.isInBlock(name, prefix: way)
+      {
+        return "of the average"
+      }
       return naming.reasonUnused(name, shape: shape, root: top, prefix: way)
     }
     var passedOver = ignored.map { (name: $0, reason: "--ignore") }
@@ -164,36 +166,84 @@ public struct Checkpoint: Sendable {
   }
 
   /// Where the parameters are, when what has the names of a model is part of a training state only: the target of
-  /// flax's optimizer, as timm reads it too (`timm/models/vision_transformer.py`, `_load_weights`), or a moving average.
+  /// flax's optimizer, as timm reads it too (`timm/models/vision_transformer.py`, `_load_weights`), or a moving average,
+  /// or what else a training keeps.
   ///
-  /// - Throws: several moving averages.
+  /// - Returns: The way there, and for what else it would be passed over.
+  /// - Throws: several of them; those of an optimizer alone.
   private static func otherRoot(
     of tensors: [String: any TensorSource], path: String
-  ) throws(FileError) -> (root: String, isAverage: Bool)? {
+  ) throws(FileError) -> (root: String, reason: String?)? {
     for root in ["opt/target/", "optimizer/target/"] where tensors.keys.contains(where: { $0.hasPrefix(root) }) {
-      return (root, false)
+      return (root, nil)
     }
-    let averages = try movingAverages(of: tensors, path: path)
-    guard averages.count > 1 else { return averages.first.map { ($0, true) } }
+    let all = try states(of: tensors, path: path)
+    let sets = all.filter { $0.reason != UnusedTensors.optimizerState }
+    if let state = all.first, sets.isEmpty {
+      throw FileError(
+        file: path,
+        problem: "its only weights are below \(state.root)…, where an optimizer keeps its state: save the model's own, "
+          + "torch.save(model.state_dict(), FILE)")
+    }
+    guard sets.count > 1 else { return sets.first }
+    let what =
+      sets.allSatisfy { $0.reason == UnusedTensors.movingAverage }
+      ? "several moving averages" : "those of several states"
     throw FileError(
       file: path,
-      problem: "its only weights are several moving averages (\(averages.joined(separator: ", "))): leave all "
-        + "but one of them out with --ignore")
+      problem: "its only weights are \(what) (\(sets.map(\.root).joined(separator: ", "))): leave all but one of them "
+        + "out with --ignore")
   }
 
-  /// What stands before the names of each moving average of the weights.
-  private static func movingAverages(
+  /// What stands before the names of each model in a training state, and for what that is passed over.
+  private static func states(
     of tensors: [String: any TensorSource], path: String
-  ) throws(FileError) -> [String] {
-    var averages: Set<String> = []
-    for name in tensors.keys where UnusedTensors.isMovingAverage(name) {
-      guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { continue }
-      let root = String(name[...end])
-      guard !averages.contains(root), try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
+  ) throws(FileError) -> [(root: String, reason: String)] {
+    var states: [String: String] = [:]
+    for name in tensors.keys {
+      guard let reason = UnusedTensors.reasonOfRoot(name),
+        let root = SortedNames.folders(of: name).first.map(String.init),
+        states[root] == nil, reason != UnusedTensors.optimizerState || !UnusedTensors.isMoment(name),
+        try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
       else { continue }
-      averages.insert(root)
+      states[root] = reason
     }
-    return averages.sorted()
+    return states.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// What else has the names of a model, and how it is taken instead.
+  private static func notes(
+    of naming: Naming, root: String, prefix: String, beside tensors: [String: any TensorSource], path: String
+  ) throws(FileError) -> [String] {
+    let states = try states(of: tensors, path: path).filter { !(root + prefix).hasPrefix($0.root) }
+    guard !states.isEmpty else { return [] }
+    let way = root + naming.innerPrefix(prefix)
+    let own = tensors.keys.filter {
+      $0.hasPrefix(way) && (!way.isEmpty || UnusedTensors.reasonOfRoot($0) == nil)
+    }
+    let patterns = NamePattern.leavingOut(own.sorted(), of: tensors.keys, limit: 12)
+    let options = patterns.count > 12 ? nil : patterns.map { "--ignore '\($0)'" }.joined(separator: " ")
+    let averages = states.filter { $0.reason == UnusedTensors.movingAverage }.map(\.root)
+    let sets = states.filter { $0.reason != UnusedTensors.optimizerState }
+    var notes: [String] = []
+    if averages.count == 1 {
+      let next = options.map {
+        ": \($0)\(sets.count > 1 ? ", and one for every other set," : "") takes that one instead"
+      }
+      notes.append("\(path): beside these weights it has a moving average, \(averages[0])…\(next ?? "")")
+    } else if averages.count > 1 {
+      let next = options.map { ": \($0), and one for all but one of them, takes that one instead" }
+      notes.append(
+        "\(path): beside these weights it has the moving averages \(averages.joined(separator: "…, "))…\(next ?? "")")
+    }
+    for (state, reason) in states where reason != UnusedTensors.movingAverage {
+      var next = ""
+      if let options, reason != UnusedTensors.optimizerState {
+        next = ": \(options)\(sets.count > 1 ? ", and one for every other set," : "") takes that one instead"
+      }
+      notes.append("\(path): beside these weights it has a model below \(state)…, passed over as \(reason)\(next)")
+    }
+    return notes
   }
 
   /// The tensors below `prefix`, without it in their names, and the others.
@@ -218,25 +268,37 @@ public struct Checkpoint: Sendable {
 
   /// What `--ignore` takes to leave `names`, of `tensorNames` or `otherNames`, out and no other tensor.
   func ignoring(_ names: [String]) -> String {
-    let left = names.map(storedName)
-    let others = Set(storedShapes.keys).subtracting(left)
-    var patterns: [String] = []
     // Four are said.
-    for name in left where patterns.count <= 4 && !patterns.contains(where: { NamePattern($0).matches(name) }) {
-      let folders = name.indices.filter { name[$0] == "/" || name[$0] == "." }.map { name[...$0] }
-      let folder = folders.first { folder in
-        left.count { $0.hasPrefix(folder) } > 1 && !others.contains { $0.hasPrefix(folder) }
-      }
-      patterns.append(folder.map { "\($0)*" } ?? name)
-    }
+    let patterns = NamePattern.leavingOut(names.map(storedName), of: storedShapes.keys, limit: 4)
     return patterns.prefix(4).map { "--ignore '\($0)'" }.joined(separator: " ") + (patterns.count > 4 ? " …" : "")
   }
 
-  /// What the file calls a tensor of which only the end of the name is known.
+  /// What the file calls a tensor whose name may lack the way to the parameters.
   private func storedName(_ name: String) -> String {
-    guard storedShapes[name] == nil else { return name }
-    let longer = storedShapes.keys.filter { $0.hasSuffix("/\(name)") || $0.hasSuffix(".\(name)") }
-    return longer.count == 1 ? longer.first ?? name : name
+    storedShapes[name] == nil && storedShapes[root + name] != nil ? root + name : name
+  }
+
+  /// What was passed over, each with its reason, those of one folder together: `opt/… (26, optimizer state)`. A folder
+  /// stands for its tensors only where all of them were passed over; where nothing was, the text is empty.
+  func passedOverText() -> String {
+    let used = SortedNames(Set(storedShapes.keys).subtracting(passedOver.map(\.name)))
+    var groups: [(names: [String], title: String, reason: String)] = []
+    var places: [String: Int] = [:]
+    for (name, reason) in passedOver {
+      let folders = SortedNames.folders(of: name)
+      let last = folders.last.map { name.dropFirst($0.count - 1) } ?? ""
+      let title =
+        folders.first { used.count(in: $0) == 0 }.map { "\($0)…" } ?? folders.first.map { "\($0)*\(last)" } ?? name
+      let place = places[title + "\n" + reason] ?? groups.count
+      if place == groups.count { groups.append(([], title, reason)) }
+      places[title + "\n" + reason] = place
+      groups[place].names.append(name)
+    }
+    let texts = groups.prefix(12).map { group in
+      group.names.count > 1
+        ? "\(group.title) (\(group.names.count), \(group.reason))" : "\(group.names[0]) (\(group.reason))"
+    }
+    return texts.joined(separator: ", ") + (groups.count > 12 ? " and \(groups.count - 12) more" : "")
   }
 
   /// - Parameter configuration: what a configuration beside it calls the model; nil where nothing does.
@@ -252,6 +314,32 @@ public struct Checkpoint: Sendable {
         + "no vision transformer whose names are known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and "
         + "big_vision's are), or its patch embedding is lost; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
+  }
+
+  /// - Parameters:
+  ///   - method: how a configuration says that the weights were quantised.
+  ///   - file: of the configuration.
+  /// - Throws: a tensor that is none of floats.
+  func requireFloats(_ method: String, _ file: String) throws(FileError) {
+    let floats: Set<ElementType> = [.float16, .bfloat16, .float32, .float64]
+    for name in tensorNames {
+      guard let source = sources[name], source.problem != nil || !floats.contains(source.elementType) else { continue }
+      throw quantised(name, method, file)
+    }
+    // What belongs to quantised weights: their scales, zeros and maps.
+    let parts = ["SCB", "absmax", "quant_map", "qweight", "qzeros", "scales", "weight_scale", "weight_scale_inv"]
+    if let name = otherNames.first(where: { name in parts.contains { name.hasSuffix(".\($0)") } }) {
+      throw FileError(file: path, tensor: name, problem: Self.quantisedProblem(method, file))
+    }
+  }
+
+  private func quantised(_ name: String, _ method: String, _ file: String) -> FileError {
+    FileError(file: path, tensor: fileName(of: name), problem: Self.quantisedProblem(method, file))
+  }
+
+  private static func quantisedProblem(_ method: String, _ file: String) -> String {
+    "is quantised (\(method)), as quantization_config in \(file) says: give the model's float weights, or those that "
+      + "model.dequantize() and save_pretrained make"
   }
 
   /// What the file calls the tensor `name`, or would call it.
@@ -294,7 +382,7 @@ public struct Checkpoint: Sendable {
     fileShape(of: name).map { "shape \($0), expected" } ?? "missing, expected shape"
   }
 
-  /// Shape in the file of a tensor of which only the end of the name may be known; nil where there is none.
+  /// Shape in the file of a tensor whose name may lack the way to the parameters; nil where there is none.
   func storedShape(of name: String) -> [Int]? { storedShapes[storedName(name)] }
 
   /// Shape in the file of the tensor that stands for `name`, also where it cannot be translated; nil without one.

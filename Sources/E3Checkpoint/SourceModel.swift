@@ -29,10 +29,14 @@ public struct SourceModel: ModelParameters {
   ) throws(FileError) {
     checkpoint = try Checkpoint(path: path, ignoring: ignored)
     configPath = givenConfig ?? checkpoint.configuration
+    if givenConfig == nil, let configPath {
+      try requireFile(configPath, "put the configuration there, take it away, or give --config FILE")
+    }
     try checkpoint.requireTransformer(configuration: configPath.flatMap(ConfigDocument.modelName))
     let document =
       try configPath.map { (path) throws(FileError) in try ConfigDocument(path: path) }
       ?? ConfigDocument(none: checkpoint.path)
+    if let method = document.quantization { try checkpoint.requireFloats(method, document.file) }
     let evidence = try ShapeEvidence(checkpoint)
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
     (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
@@ -41,11 +45,14 @@ public struct SourceModel: ModelParameters {
     if givenConfig == nil, let configPath { notes.append("configuration: \(configPath)") }
     notes += checkpoint.notes
     if !checkpoint.passedOver.isEmpty {
-      notes.append("\(checkpoint.path): passed over: \(listed(checkpoint.passedOver))")
+      notes.append("\(checkpoint.path): passed over: \(checkpoint.passedOverText())")
     }
     let unbiased = checkpoint.facts.layersWithoutBias
     if !unbiased.isEmpty {
       notes.append("\(checkpoint.path): has no bias of \(unbiased.joined(separator: ", ")): zeros are taken")
+    }
+    if let method = document.quantization {
+      notes.append("\(document.file): quantization_config (\(method)) is passed over: the weights are floats")
     }
     self.notes = notes + resolved.notes
     try requireShapes()
@@ -132,22 +139,4 @@ extension ModelConfig {
     let document = try ConfigDocument(path: path)
     self = try ConfigResolver(document: document, evidence: nil, options: options).resolve().config
   }
-}
-
-/// Names with their reasons, those of one folder together: `opt/… (26, optimizer state), step (counter)`.
-private func listed(_ tensors: [(name: String, reason: String)]) -> String {
-  var groups: [(names: [String], folder: String, reason: String)] = []
-  for (name, reason) in tensors {
-    let folder = name.firstIndex { $0 == "/" || $0 == "." }.map { String(name[...$0]) } ?? name
-    if let index = groups.firstIndex(where: { $0.folder == folder && $0.reason == reason }) {
-      groups[index].names.append(name)
-    } else {
-      groups.append(([name], folder, reason))
-    }
-  }
-  let texts = groups.prefix(12).map { group in
-    group.names.count > 1
-      ? "\(group.folder)… (\(group.names.count), \(group.reason))" : "\(group.names[0]) (\(group.reason))"
-  }
-  return texts.joined(separator: ", ") + (groups.count > 12 ? " and \(groups.count - 12) more" : "")
 }

@@ -61,6 +61,23 @@ import Testing
     #expect(try !open(name).notes.contains { $0.contains("resample") })
   }
 
+  @Test("a shorter side below the crop is refused: a picture may stand or lie, and transformers pads it")
+  func padding() throws {
+    func problem(_ side: Int, _ height: Int) -> String? {
+      fault {
+        _ = try open(
+          "hf_Dinov2ForImageClassification", "preprocessor_config.json",
+          [(#""shortest_edge": 18"#, "\"shortest_edge\": \(side)"), (#""height": 16"#, "\"height\": \(height)")])
+      }
+    }
+    #expect(problem(16, 16) == nil && problem(20, 20) == nil)
+    for (side, height) in [(15, 16), (16, 20)] {
+      let expected =
+        "size is \(side), expected at least crop_size, \(height)x16: transformers pads smaller pictures with black"
+      #expect(problem(side, height)?.contains(expected) == true, "\(problem(side, height) ?? "accepted")")
+    }
+  }
+
   @Test("what a processor of an unknown type leaves out is refused, and one number for its size")
   func unknownProcessor() throws {
     let size = "\"size\": {\n    \"height\": 16,\n    \"width\": 16\n  }"
@@ -97,7 +114,10 @@ import Testing
 
   @Test("Dinov2 runs with the images of its processor: positions are resized to them, and that is said")
   func dinov2Crop() throws {
-    let changes = [(#""height": 16"#, #""height": 24"#), (#""width": 16"#, #""width": 20"#)]
+    let changes = [
+      (#""height": 16"#, #""height": 24"#), (#""width": 16"#, #""width": 20"#),
+      (#""shortest_edge": 18"#, #""shortest_edge": 24"#),
+    ]
     let model = try open("hf_Dinov2ForImageClassification", "preprocessor_config.json", changes)
     #expect(model.config.imageHeight == 24 && model.config.imageWidth == 20 && model.config.tokenCount == 31)
     #expect(model.notes.contains { $0.hasSuffix("images are 24x20: positions are resized to them") })
@@ -144,6 +164,86 @@ import Testing
     #expect(named.labels == ["a", "bee, insect", "c", "d", "e"])
   }
 
+  @Test("labels that classes share are told apart, by their synsets where there are any, and the others kept")
+  func sharedLabels() throws {
+    let vit = try open(
+      "hf_ViTForImageClassification", "config.json",
+      [(#""1": "kind 1""#, #""1": "crane""#), (#""4": "kind 4""#, #""4": "crane""#)])
+    #expect(vit.labels == ["kind 0", "crane (1)", "kind 2", "kind 3", "crane (4)"])
+    #expect(
+      vit.notes.contains {
+        $0.hasSuffix(
+          #"config.json: the classes 1 and 4 have one label, and are told apart: "crane (1)" and "crane (4)""#)
+      }, "\(vit.notes)")
+    func timm(_ names: String, _ descriptions: String) throws -> SourceModel {
+      try open(
+        "timm_deit3_small_patch16_224", "config.json",
+        [
+          (
+            #""num_features""#,
+            "\"label_names\": \(names), \"label_descriptions\": \(descriptions), \"num_features\""
+          )
+        ])
+    }
+    let descriptions = #"{"n1": "crane", "n2": "maillot", "n3": "crane", "n4": "maillot", "n5": "crane"}"#
+    let named = try timm(#"["n1", "n2", "n3", "n4", "n5"]"#, descriptions)
+    #expect(named.labels == ["crane (n1)", "maillot (n2)", "crane (n3)", "maillot (n4)", "crane (n5)"])
+    #expect(
+      named.notes.contains {
+        $0.hasSuffix(
+          "the classes 0, 2 and 4 have one label, and are told apart: \"crane (n1)\", \"crane (n3)\" and \"crane (n5)\", "
+            + "and so on for 1 more")
+      }, "\(named.notes)")
+    let twice = try timm(#"["n1", "n2", "n1", "n4", "n6"]"#, descriptions)
+    #expect(twice.labels == ["crane (0)", "maillot (n2)", "crane (2)", "maillot (n4)", "n6"])
+  }
+
+  @Test("a class of label_names that the model does not have leaves its labels out, and that is said")
+  func labelBeyond() throws {
+    let model = try open(
+      "timm_deit3_small_patch16_224", "config.json",
+      [(#""num_features""#, #""label_names": {"1": "a", "5": "e"}, "num_features""#)])
+    #expect(model.labels == nil)
+    #expect(
+      model.notes.contains {
+        $0.hasSuffix(
+          "label_names has a text for class 5, but the 5 classes are numbered from 0 to 4: no label is taken")
+      }, "\(model.notes)")
+  }
+
+  @Test(
+    "timm's norm in float32 is its layer norm, capitals do not count, and what is null or empty is its default",
+    arguments: [
+      #""norm_layer": "layernorm""#, #""norm_layer": "layernormfp32""#, #""norm_layer": "LayerNorm""#,
+      #""norm_layer": "layer_norm_fp32""#, #""norm_layer": """#, #""norm_layer": null"#, #""act_layer": "GELU""#,
+      #""act_layer": null"#, #""act_layer": """#,
+    ])
+  func sameLayers(_ field: String) throws {
+    let change = (#""mlp_ratio": 2"#, "\(field), \"mlp_ratio\": 2")
+    let name = "timm_deit3_small_patch16_224"
+    #expect(try open(name, "config.json", [change]).config == open(name).config)
+  }
+
+  @Test(
+    "timm's layers that compute something else are refused; a null act_layer is GELU, whatever the architecture has")
+  func otherLayers() throws {
+    for layer in ["rmsnorm", "layernorm2d", "groupnorm1", "simplenorm"] {
+      let change = (#""mlp_ratio": 2"#, "\"norm_layer\": \"\(layer)\", \"mlp_ratio\": 2")
+      let message = fault { _ = try open("timm_deit3_small_patch16_224", "config.json", [change]) }
+      #expect(
+        message?.contains("norm_layer is \"\(layer)\", expected one of \"layernorm\", \"layernormfp32\"") == true,
+        "\(message ?? "accepted")")
+    }
+    let folder = try TemporaryFolder()
+    let text = """
+      {"architecture": "vit_so400m_patch16_siglip_256", "num_classes": 5, "num_features": 32,
+       "model_args": {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "mlp_ratio": 2}}
+      """
+    #expect(try ModelConfig(path: folder.write(text.utf8, to: "a.json")).activation == .geluTanh)
+    let null = text.replacing(#""depth""#, with: #""act_layer": null, "depth""#)
+    #expect(try ModelConfig(path: folder.write(null.utf8, to: "b.json")).activation == .gelu)
+  }
+
   @Test(
     "a field that is not known, or asks for what is not computed, is refused by its name",
     arguments: [
@@ -185,7 +285,10 @@ import Testing
       ),
       ("timm_deit3_small_patch16_224", #""img_size": ["#, #""patch_size": 4, "img_size": [32,"#, "duplicate JSON key"),
       ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"3\": \"kind 4\"", "duplicate JSON key"),
-      ("hf_ViTForImageClassification", "\"4\": \"kind 4\"", "\"7\": \"kind 4\"", "id2label is \"kind 4\" for 7"),
+      (
+        "hf_ViTForImageClassification", "\"0\": \"kind 0\"", "\"5\": \"kind 0\"",
+        "id2label has a text for class 5 and none for class 0: its 5 classes are numbered from 0 to 4"
+      ),
       (
         "hf_Dinov2ForImageClassification", #""use_swiglu_ffn": false"#, #""use_swiglu_ffn": true"#,
         "use_swiglu_ffn is true"
@@ -360,7 +463,7 @@ import Testing
   }
 
   @Test("images that timm would pad to whole patches are refused")
-  func padding() throws {
+  func paddedPatches() throws {
     let name = "timm_vit_base_patch16_224"
     let pads = (#""mlp_ratio": 2"#, #""dynamic_img_pad": true, "mlp_ratio": 2"#)
     #expect(try open(name, "config.json", [pads]).config.imageHeight == 16)
@@ -393,6 +496,10 @@ import Testing
       (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
       (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
+      (
+        #""do_resize": true"#, #""crop_size": {"height": 16, "width": 17}, "do_center_crop": true, "do_resize": true"#,
+        "size is 16, expected at least crop_size, 16x17: transformers pads smaller pictures with black"
+      ),
       (#""resample": 2"#, #""resample": null"#, "resample is null, expected a number from 0 to 5"),
       (#""height": 16"#, #""height": 24"#, "images of 24x16, expected image_size of the model, 16x16"),
       (#""do_resize": true"#, #""do_resizes": true"#, "the field do_resizes is not known"),

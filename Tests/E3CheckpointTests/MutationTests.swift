@@ -89,6 +89,8 @@ import Testing
     // Nothing tells that there were any, or how many.
     ("*reg4_dinov2 alone", "reg_token *"),
     ("*WithRegisters* alone", "*.register_tokens *er along axis 1"),
+    // So many positions as patches are big_vision's, whose class token has none, and a note says so.
+    ("*big_vision/*.npz", "*pos_embedding shorter along axis 1"),
     // A note says that the head reads the mean of the patches.
     ("*reg4_dinov2 alone", "cls_token removed"),
   ]

@@ -496,4 +496,355 @@ import Testing
     #expect(UnusedTensors.reason("n_averaged") == "counter" && UnusedTensors.reason("swa.n_averaged") == "counter")
     #expect(UnusedTensors.reason("blocks.0.norm1.weight") == nil)
   }
+
+  @Test(
+    "what leaves tensors out, and what was passed over, is said in a time in proportion to them",
+    .timeLimit(.minutes(1)))
+  func manyTensors() throws {
+    let numbers = 100_000..<140_000
+    let flat = Dictionary(uniqueKeysWithValues: numbers.map { ("params/q\($0)", [1]) })
+    let checkpoint = try Checkpoint(path: writeShapes(flat, to: "flat.safetensors", in: folder))
+    #expect(checkpoint.ignoring(checkpoint.tensorNames) == "--ignore 'params/*'")
+    #expect(
+      checkpoint.ignoring(checkpoint.tensorNames.dropLast())
+        == "--ignore 'params/q100000' --ignore 'params/q100001' --ignore 'params/q100002' --ignore 'params/q100003' …")
+    var counters = try shapes(of: "\(Self.library)/timm_vit_base_patch16_224")
+    for number in numbers { counters["q\(number).n_averaged"] = [1] }
+    let counted = try Checkpoint(path: writeShapes(counters, to: "counted.safetensors", in: folder))
+    let text = counted.passedOverText()
+    #expect(text.hasPrefix("q100000.n_averaged (counter), ") && text.hasSuffix(" and 39988 more"), "\(text)")
+  }
+
+  @Test("a folder stands for what was passed over only where all of it was")
+  func passedOverFolders() throws {
+    func text(_ library: String, _ names: [String]) throws -> String {
+      var table = try shapes(of: "\(Self.library)/\(library)")
+      for name in names { table[name] = [16] }
+      return try Checkpoint(path: writeShapes(table, to: "m.safetensors", in: folder)).passedOverText()
+    }
+    #expect(
+      try text(
+        "hf_ViTForImageClassification",
+        ["vit.pooler.dense.weight", "vit.pooler.dense.bias", "vit.embeddings.mask_token", "ema.a", "ema.b"])
+        == "ema.… (2, moving average), vit.embeddings.mask_token (mask for training), "
+        + "vit.pooler.… (2, pooler, which classification does not use)")
+    #expect(
+      try text(
+        "timm_vit_base_patch16_224",
+        ["blocks.0.norm1.num_batches_tracked", "blocks.1.norm1.num_batches_tracked", "norm.num_batches_tracked"])
+        == "blocks.*.num_batches_tracked (2, counter), norm.num_batches_tracked (counter)")
+  }
+
+  @Test(
+    "a weight that is stored as a weight norm, a mask or a parametrisation is named with what takes that out",
+    arguments: [
+      ("blocks.0.mlp.fc1.weight", ["_g", "_v"], "torch.nn.utils.remove_weight_norm(layer) takes it out"),
+      (
+        "blocks.1.attn.qkv.weight", ["_orig", "_mask"],
+        "torch.nn.utils.prune.remove(layer, \"weight\") makes it permanent"
+      ),
+      ("head.weight", ["_orig", "_u"], "torch.nn.utils.remove_spectral_norm(layer) takes it out"),
+      (
+        "patch_embed.proj.weight", ["original0", "original1"], "parametrize.remove_parametrizations(layer, \"weight\")"
+      ),
+      ("head.bias", ["original"], "parametrize.remove_parametrizations(layer, \"bias\")"),
+    ])
+  func reparametrised(_ name: String, _ ends: [String], _ next: String) throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    let shape = table.removeValue(forKey: name)
+    let dot = try #require(name.lastIndex(of: "."))
+    let parts = ends.map {
+      $0.hasPrefix("_") ? name + $0 : "\(name[..<dot]).parametrizations.\(name[name.index(after: dot)...]).\($0)"
+    }
+    for part in parts { table["model.\(part)"] = shape }
+    for (other, shape) in table where !other.hasPrefix("model.") {
+      table[other] = nil
+      table["model.\(other)"] = shape
+    }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(problem(path, config: "\(source)/config.json"))
+    #expect(message.hasPrefix("\(path): tensor model.\(parts[0]): \(name) is stored "), "\(message)")
+    #expect(message.contains(next) && message.hasSuffix("; then save the weights anew"), "\(message)")
+  }
+
+  @Test("a head of another name with a weight norm is not to be renamed alone")
+  func reparametrisedHead() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    (table["head.weight"], table["head.bias"]) = (nil, nil)
+    (table["head.last_layer.weight_g"], table["head.last_layer.weight_v"]) = ([5, 1], [5, 16])
+    let message = try #require(
+      problem(try writeShapes(table, to: "m.safetensors", in: folder), config: "\(source)/config.json"))
+    #expect(
+      message.contains(
+        "if it is in head.last_layer.weight_g, head.last_layer.weight_v, take its weight norm or parametrisation out first"
+      ), "\(message)")
+  }
+
+  @Test(
+    "modules that PyTorch wraps around others say nothing, wherever they stand in a name",
+    arguments: ["module", "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_forward_module"])
+  func wrappers(_ wrapper: String) throws {
+    let cases: [(library: String, places: [String])] = [
+      (
+        "timm_deit3_small_patch16_224", ["blocks.", "blocks.1.", "patch_embed.", "blocks.0.attn.", "fc_norm.", "head."]
+      ),
+      (
+        "hf_Dinov2ForImageClassification",
+        ["dinov2.", "dinov2.encoder.layer.1.", "dinov2.embeddings.patch_embeddings.", "classifier."]
+      ),
+    ]
+    for (library, places) in cases {
+      let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+      for place in places + [""] {
+        let path = try renaming(library) { name in
+          name.hasPrefix(place) ? "\(place)\(wrapper).\(name.dropFirst(place.count))" : name
+        }
+        let model = try SourceModel(checkpoint: path, config: nil)
+        #expect(model.config == plain.config)
+        for parameter in plain.config.parameters {
+          #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+        }
+      }
+    }
+    let torchvision = "\(Self.library)/torchvision_vit"
+    for place in ["", "encoder.", "encoder.layers.encoder_layer_0.", "conv_proj.", "heads."] {
+      let table = Dictionary(
+        uniqueKeysWithValues: try shapes(of: torchvision).map {
+          ($0.hasPrefix(place) ? "\(place)\(wrapper).\($0.dropFirst(place.count))" : $0, $1)
+        })
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      #expect(problem(path, config: "\(torchvision)/config.json") == nil)
+    }
+    // Errors call a tensor what the file does, and a block's tensors stay a block's.
+    let (source, inner) = ("\(Self.library)/timm_vit_base_patch16_224", "blocks.0.\(wrapper).")
+    var table = try shapes(of: source)
+    for (name, shape) in table where name.hasPrefix("blocks.0.") {
+      table[name] = nil
+      table[inner + name.dropFirst(9)] = shape
+    }
+    func message(_ name: String, _ shape: [Int]) throws -> String? {
+      var changed = table
+      changed[name] = shape
+      let path = try writeShapes(changed, to: "m.safetensors", in: folder)
+      return problem(path, config: "\(source)/config.json")
+    }
+    #expect(
+      try message("\(inner)mlp.fc1.weight", [48, 16])?.contains(
+        "tensor \(inner)mlp.fc1.weight: as Encoder/encoderblock_0/Mlp/Dense_0/kernel: shape [48, 16]") == true)
+    #expect(try message("\(inner)attn.mask", [17])?.contains("blocks with it are not computed here") == true)
+    let twice = try message("blocks.0.mlp.fc1.weight", [32, 16])
+    #expect(twice?.contains("a second tensor for blocks.0.mlp.fc1.weight, beside ") == true, "\(twice ?? "read")")
+  }
+
+  @Test(
+    "a model in a training state beside the weights is named with what takes it, and taken where it is the only one")
+  func modelInState() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let raw = try shapes(of: "\(Self.library)/\(library)")
+    let config = "\(Self.library)/\(library)/config.json"
+    for (state, reason) in [
+      ("extra.", "training state"), ("callbacks.EMA.weights.", "training state"), ("scheduler.", "training state"),
+      ("optimizer.", "optimizer state"), ("optimizer_states.", "optimizer state"),
+    ] {
+      let root = "\(state.prefix { $0 != "." })."
+      let path = try renaming(library) { state + $0 }
+      let alone = fault {
+        let model = try SourceModel(checkpoint: path, config: nil)
+        #expect(
+          model.notes.contains(
+            "\(path): its only weights are below \(root)…, a name of \(reason): these are taken for the model"),
+          "\(model.notes)")
+        for parameter in plain.config.parameters {
+          #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+        }
+      }
+      #expect((alone != nil) == (reason == "optimizer state"), "\(alone ?? "read")")
+      if let alone { #expect(alone.contains("below \(root)…, where an optimizer keeps its state: save "), "\(alone)") }
+      var both = raw
+      for (name, shape) in raw { both[state + name] = shape }
+      let file = try writeShapes(both, to: "both.safetensors", in: folder)
+      let notes = try Checkpoint(path: file).notes
+      let start = "\(file): beside these weights it has a model below \(root)…, passed over as \(reason)"
+      let options = [
+        "--ignore 'blocks.*'", "--ignore 'cls_token'", "--ignore 'head.*'", "--ignore 'norm.*'",
+        "--ignore 'patch_embed.*'", "--ignore 'pos_embed'",
+      ]
+      let next = reason == "optimizer state" ? "" : ": \(options.joined(separator: " ")) takes that one instead"
+      #expect(notes == [start + next])
+      guard reason != "optimizer state" else { continue }
+      let ignored = options.map { String($0.dropFirst(10).dropLast()) }
+      #expect(problem(file, config: config, ignoring: ignored) == nil)
+    }
+    // Moments have the names of the weights.
+    var moments = raw
+    for (name, shape) in raw { moments["opt_state.0.mu.\(name)"] = shape }
+    #expect(try Checkpoint(path: writeShapes(moments, to: "moments.safetensors", in: folder)).notes.isEmpty)
+  }
+
+  @Test("an average beside raw weights at the top is named with what takes it, and its own scalars are no trouble")
+  func averageAtTop() throws {
+    let library = "hf_ViTForImageClassification"
+    let (raw, config) = (
+      try shapes(of: "\(Self.library)/\(library)"), "\(Self.library)/\(library)/config.json"
+    )
+    var both = raw
+    for (name, shape) in raw { both["ema.\(name)"] = shape }
+    (both["ema.decay"], both["ema.num_updates"], both["ema.step"]) = ([], [1], [])
+    let path = try writeShapes(both, to: "both.safetensors", in: folder)
+    #expect(
+      try Checkpoint(path: path).notes == [
+        "\(path): beside these weights it has a moving average, ema.…: --ignore 'classifier.*' --ignore 'vit.*' takes that "
+          + "one instead"
+      ])
+    #expect(problem(path, config: config) == nil)
+    let average = try SourceModel(checkpoint: path, config: config, ignoring: ["classifier.*", "vit.*"])
+    #expect(
+      average.notes.contains { $0.contains("ema.decay (of the average), ema.num_updates (") }, "\(average.notes)")
+    #expect(average.notes.contains("\(path): its only weights are a moving average, ema.…: these are taken"))
+    // A vector is none of the average's.
+    both["ema.decay"] = [16]
+    let vector = try writeShapes(both, to: "vector.safetensors", in: folder)
+    #expect(
+      problem(vector, config: config, ignoring: ["classifier.*", "vit.*"])?.contains("tensor ema.decay: shape [16]")
+        == true)
+  }
+
+  @Test("timm's model in transformers is timm's: its fields, and the way to its tensors")
+  func timmWrapper() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let path = try renaming(library) { "timm_model.\($0)" }
+    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
+    let fields = """
+      {"model_type": "timm_wrapper", "architectures": ["TimmWrapperForImageClassification"], "do_pooling": true,
+       "initializer_range": 0.02, "label_names": LABELS, "problem_type": "single_label_classification",
+       "dtype": "float32", "transformers_version": "5.24.0",
+      """
+    func open(_ labels: String, _ more: String = "") throws -> SourceModel {
+      let start = try #require(own.firstIndex(of: "{"))
+      let text = fields.replacing("LABELS", with: labels) + more + own[own.index(after: start)...]
+      try folder.write(text, to: "config.json")
+      return try SourceModel(checkpoint: path, config: nil)
+    }
+    let unnamed = #"["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]"#
+    let model = try open(unnamed)
+    #expect(model.config == plain.config && model.preprocessing == plain.preprocessing && model.labels == nil)
+    for parameter in plain.config.parameters {
+      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    #expect(try open(#"["a", "b", "c", "d", "e"]"#).labels == ["a", "b", "c", "d", "e"])
+    #expect(fault { _ = try open(unnamed, #""layers": 3,"#) }?.contains("the field layers is not known") == true)
+    try folder.write("{}", to: "preprocessor_config.json")
+    #expect(
+      try open(unnamed).notes.contains { $0.contains("preprocessor_config.json: is not looked at: timm's images") })
+    _ = try folder.write(#"{"model_type": "timm_wrapper"}"#, to: "config.json")
+    #expect(problem(path)?.hasSuffix("architecture is missing, expected a name") == true)
+  }
+
+  @Test("what stands in the configuration's place and is no file is named, unless another one is given")
+  func noConfigurationFile() throws {
+    let library = "timm_vit_base_patch16_224"
+    let path = try renaming(library) { $0 }
+    let config = folder["config.json"]
+    let next = "put the configuration there, take it away, or give --config FILE"
+    func check(_ kind: String, _ make: () throws -> Void) throws {
+      try FileManager.default.removeItem(atPath: config)
+      try make()
+      for source in [path, folder.path] {
+        #expect(problem(source) == "\(config): \(kind), expected a file: \(next)", "\(problem(source) ?? "read")")
+        #expect(problem(source, config: "\(Self.library)/\(library)/config.json") == nil)
+      }
+    }
+    func link(_ target: String) throws {
+      try FileManager.default.createSymbolicLink(atPath: config, withDestinationPath: target)
+    }
+    try check("a pipe") { try #require(mkfifo(config, 0o600) == 0) }
+    try check("a link to nothing") { try link("nowhere.json") }
+    try check("a device or socket") { try link("/dev/null") }
+    try check("a folder") {
+      try FileManager.default.createDirectory(atPath: config, withIntermediateDirectories: false)
+    }
+    try FileManager.default.removeItem(atPath: config)
+    try link("\(Self.library)/\(library)/config.json")
+    #expect(problem(path) == nil)
+    // The images of a model are told by such a file, too.
+    let dinov2 = try renaming("hf_Dinov2ForImageClassification") { $0 }
+    try FileManager.default.createSymbolicLink(
+      atPath: folder["preprocessor_config.json"], withDestinationPath: "nowhere.json")
+    #expect(
+      problem(dinov2) == "\(folder["preprocessor_config.json"]): a link to nothing, expected a file: take it away")
+  }
+
+  @Test("a quantization_config is passed over with a note where the weights are floats, and quantised ones are named")
+  func quantised() throws {
+    let library = "hf_Dinov2ForImageClassification"
+    let path = try renaming(library) { $0 }
+    let own = String(decoding: try folder.bytes("config.json"), as: UTF8.self)
+    let start = try #require(own.firstIndex(of: "{"))
+    let given = #"{"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": true},"#
+    let config = try folder.write(given + own[own.index(after: start)...], to: "config.json")
+    #expect(
+      try SourceModel(checkpoint: path, config: nil).notes.contains(
+        "\(config): quantization_config (bitsandbytes) is passed over: the weights are floats"))
+    let weight = "dinov2.encoder.layer.0.mlp.fc1.weight"
+    let next =
+      "is quantised (bitsandbytes), as quantization_config in \(config) says: give the model's float weights, or those "
+      + "that model.dequantize() and save_pretrained make"
+    var table = try shapes(of: path)
+    table["dinov2.encoder.layer.0.mlp.fc1.SCB"] = [16]
+    let scaled = try writeShapes(table, to: "scaled.safetensors", in: folder)
+    #expect(problem(scaled, config: config) == "\(scaled): tensor dinov2.encoder.layer.0.mlp.fc1.SCB: \(next)")
+    // Numbers of as many bytes.
+    table["dinov2.encoder.layer.0.mlp.fc1.SCB"] = nil
+    let floats = try writeShapes(table, to: "whole.safetensors", in: folder)
+    let bytes = try folder.bytes("whole.safetensors")
+    let size = 8 + Int(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+    let header = String(decoding: bytes[8..<size], as: UTF8.self)
+      .replacing("\"\(weight)\":{\"dtype\":\"F32\"", with: "\"\(weight)\":{\"dtype\":\"I32\"")
+    try folder.write(bytes[..<8] + Array(header.utf8) + bytes[size...], to: "whole.safetensors")
+    #expect(problem(floats, config: config) == "\(floats): tensor \(weight): \(next)")
+  }
+
+  @Test("big_vision's class token has no position; where a file has one for it, both are added as before")
+  func bigVisionToken() throws {
+    let source = "\(Goldens.smallDirectory)/vit_token"
+    let config = "\(source)/config.json"
+    let plain = try SourceModel(checkpoint: "\(source)/vit_token_linen.npz", config: config)
+    let (token, positions) = (ParameterNames.classToken, ParameterNames.positionEmbedding)
+    let hidden = plain.config.hiddenSize
+    let (cls, rows) = (try plain.values(of: token), try plain.values(of: positions))
+    let summed = zip(cls, rows).map { $0 + $1 }
+    for name in ["pos_embedding", "Transformer/pos_embedding"] {
+      for isNew in [true, false] {
+        var tensors: [(name: String, shape: [Int], values: [Float])] = []
+        for parameter in plain.config.parameters {
+          var (values, shape) = (try plain.values(of: parameter.name), parameter.shape)
+          if isNew, parameter.name == positions {
+            (values, shape[1]) = (Array(values[hidden...]), shape[1] - 1)
+          } else if isNew, parameter.name == token {
+            values = summed
+          }
+          let stored =
+            parameter.name == positions
+            ? name
+            : parameter.name.replacing("Encoder/", with: "Transformer/").replacing("/Mlp/", with: "/MlpBlock_0/")
+              .replacing("/SelfAttention/", with: "/MultiHeadDotProductAttention_0/")
+          tensors.append((stored, shape, values))
+        }
+        let path = folder["tok.safetensors"]
+        let writer = try SafetensorsWriter(path: path, tensors: tensors.map { ($0.name, $0.shape) })
+        for tensor in tensors { try writer.append(tensor.values) }
+        try writer.finish()
+        let model = try SourceModel(checkpoint: path, config: config)
+        #expect(model.checkpoint.naming == .bigVision && model.config == plain.config)
+        #expect(model.notes.contains { $0.hasSuffix("as with big_vision's pool_type tok") } == isNew, "\(model.notes)")
+        let (ownToken, ownRows) = (try model.values(of: token), try model.values(of: positions))
+        #expect(zip(ownToken, ownRows).map { $0 + $1 } == summed)
+        #expect(ownRows[hidden...] == rows[hidden...] && ownRows[..<hidden].allSatisfy { $0 == 0 } == isNew)
+      }
+    }
+  }
 }

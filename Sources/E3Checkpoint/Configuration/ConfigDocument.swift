@@ -46,6 +46,8 @@ struct ConfigDocument {
   var preprocessing: SourcePreprocessing?
   /// One for each class.
   var labels: [String]?
+  /// What the configuration calls the way in which the weights were quantised; nil where it names none.
+  var quantization: String?
   /// What the user should know, in lines.
   var notes: [String] = []
 
@@ -113,7 +115,9 @@ struct ConfigDocument {
   init(path: String) throws(FileError) {
     let mapped = try MappedFile(path: path)
     let root = ConfigObject(value: try JSON(parsing: mapped.bytes, file: path), path: "", file: path)
-    if root.has("model_type") || root.has("architectures") {
+    if root.json("model_type") == .string(timmWrapper) {
+      self = try timmConfig(root)
+    } else if root.has("model_type") || root.has("architectures") {
       self = try huggingFaceConfig(root)
     } else if ["architecture", "model_args", "pretrained_cfg"].contains(where: root.has) {
       self = try timmConfig(root)

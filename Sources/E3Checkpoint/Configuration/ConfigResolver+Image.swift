@@ -43,6 +43,11 @@ extension ConfigResolver {
     }
     let (source, leading) = try sourceGrid(
       given: given, wanted: wanted, patch: patch, prefix: prefix, notes: &notes)
+    if let checkpoint = evidence?.checkpoint, checkpoint.naming == .bigVision, isLearned, given != nil || wanted != nil,
+      prefix.hasClassToken, leading == 0
+    {
+      notes.append("\(checkpoint.path): the class token has no position, as with big_vision's pool_type tok")
+    }
     let image =
       wanted ?? document.runSize ?? given
       ?? Grid(height: source.height * patch.height, width: source.width * patch.width)

@@ -46,6 +46,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   document.activation = try activation(root)
   document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
+  document.quantization = try quantization(root)
   if let code = try root.object("auto_map")?.fields.first {
     document.notes.append(
       "\(root.file): auto_map names code of its own (\(code)), which is not looked at: the model is computed as "
@@ -56,7 +57,8 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
       "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
-  if exists("\(folder)preprocessor_config.json") {
+  if isListed("\(folder)preprocessor_config.json") {
+    try requireFile("\(folder)preprocessor_config.json", "take it away")
     let file = try MappedFile(path: "\(folder)preprocessor_config.json")
     let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
     let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
@@ -101,7 +103,7 @@ private let modelFields: Set<String> = [
 ]
 
 /// Fields that change nothing at inference, or that the tensors tell (`layerscale_value`).
-private let otherFields: Set<String> = [
+let otherFields: Set<String> = [
   "layerscale_value", "attention_probs_dropout_prob", "hidden_dropout_prob", "drop_path_rate",
   "initializer_range", "encoder_stride", "pooler_act", "pooler_output_size", "problem_type", "torch_dtype", "dtype",
   "transformers_version", "out_features", "out_indices", "stage_names", "apply_layernorm", "reshape_hidden_states",
@@ -114,7 +116,7 @@ private let otherFields: Set<String> = [
 ]
 
 /// Fields for models that write text. Older versions of the library write them for every model.
-private let generationFields: Set<String> = [
+let generationFields: Set<String> = [
   "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty",
   "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size",
   "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate",
@@ -130,6 +132,12 @@ func mlpSize(_ hidden: Int, _ ratio: Double, _ object: ConfigObject) throws(File
     throw object.fault("mlp_ratio", "\(ratio)", "a ratio that gives a width of 1 to \(ConfigDocument.sizeLimit)")
   }
   return Int(size)
+}
+
+/// What `quantization_config` calls the way in which the weights were quantised; nil where there is none.
+func quantization(_ root: ConfigObject) throws(FileError) -> String? {
+  guard let quantization = try root.object("quantization_config") else { return nil }
+  return try quantization.text("quant_method") ?? "a method that it does not name"
 }
 
 private func activation(_ root: ConfigObject) throws(FileError) -> ModelConfig.Activation {
@@ -150,9 +158,12 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
   var labels: [String] = []
   for index in 0..<texts.count {
     guard let text = texts[index] else {
-      let (key, label) = texts.max { $0.key < $1.key } ?? (0, "")
-      throw root.fault(
-        named == nil ? "label2id" : "id2label", "\"\(label)\" for \(key)", "a text for each class from 0 on")
+      let shared = named == nil ? ", and id2label has to have those that two of them share" : ""
+      throw FileError(
+        file: root.file,
+        problem: "\(named == nil ? "label2id" : "id2label") has a text for class \(texts.keys.max() ?? 0) and none for "
+          + "class \(index): its \(counted(texts.count, "class", "classes")) are numbered from 0 to \(texts.count - 1)\(shared)"
+      )
     }
     labels.append(text)
   }
@@ -162,7 +173,9 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
         + "id2label is taken")
   }
   // What the library writes where nobody gave names.
-  if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) { document.labels = labels }
+  if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) {
+    document.labels = distinctLabels(labels, file: root.file, notes: &document.notes)
+  }
 }
 
 /// `label2id` the other way round. Two classes of one label have one number there.

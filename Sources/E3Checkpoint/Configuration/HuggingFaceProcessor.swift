@@ -115,6 +115,20 @@ func huggingFacePreprocessing(
     }
     crop = size
   }
+  if crops {
+    let (side, other) =
+      switch resize {
+      case .shorterSide(let side): (side, side)
+      case .exact(let size), .cover(let size): (size.height, size.width)
+      }
+    // A picture may stand or lie: the shorter side has to do for both.
+    guard side >= crop.height, other >= crop.width else {
+      throw root.fault(
+        "size", side == other ? "\(side)" : "\(side)x\(other)",
+        "at least crop_size, \(crop.height)x\(crop.width): transformers pads smaller pictures with black, which is not "
+          + "done here")
+    }
+  }
   let normalises = try does("do_normalize")
   let mean = normalises ? try root.numbers("image_mean") : [0]
   let deviation = normalises ? try root.numbers("image_std") : [1]

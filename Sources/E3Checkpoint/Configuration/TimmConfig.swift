@@ -5,10 +5,11 @@ import E3Host
 ///
 /// Source: https://github.com/huggingface/pytorch-image-models, timm/models/_hub.py and _pretrained.py.
 func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
+  let isWrapped = root.has("model_type")
   // An older form has the fields of pretrained_cfg at the top.
-  let isOld = !root.has("pretrained_cfg")
+  let isOld = !root.has("pretrained_cfg") && !isWrapped
   try root.requireKnown(
-    recordFields.union(isOld ? pretrainedFields : []).union([
+    recordFields.union(isOld ? pretrainedFields : []).union(isWrapped ? wrapperFields : []).union([
       "architecture", "num_classes", "num_features", "global_pool", "model_args", "pretrained_cfg",
     ]),
     elsewhere: argumentFields.sorted().map { "model_args.\($0)" }
@@ -35,7 +36,8 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   document.hiddenSize = try root.size("num_features")
   // 0: a backbone without head, whose tensors say so.
-  let classes = try root.size("num_classes", minimum: 0)
+  let (stated, labelled) = (try root.size("num_classes", minimum: 0), try root.size("num_labels", minimum: 0))
+  let classes = stated ?? labelled
   document.classCount = classes.flatMap { $0 > 0 ? $0 : nil }
   let pretrained = isOld ? root : try root.object("pretrained_cfg")
   if let pretrained {
@@ -51,19 +53,35 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
       throw pretrained.fault("label_offset", "\(offset)", "0: a head of which the first rows are left out is not read")
     }
   }
-  let (stated, arguments) = (try root.text("global_pool"), try root.object("model_args"))
+  let (pool, arguments) = (try root.text("global_pool"), try root.object("model_args"))
   // timm itself goes by the arguments alone.
   let built = try arguments?.text("global_pool") ?? architecture.pooling
-  if let stated, let built, stated != built {
-    throw root.fault("global_pool", "\"\(stated)\"", "\"\(built)\" as model_args or \(name) has it")
+  if let pool, let built, pool != built {
+    throw root.fault("global_pool", "\"\(pool)\"", "\"\(built)\" as model_args or \(name) has it")
   }
-  try addPooling(built ?? stated, to: &document, root)
+  try addPooling(built ?? pool, to: &document, root)
   if let arguments { try addArguments(arguments, classes, to: &document) }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)
+  if isWrapped { document.quantization = try quantization(root) }
+  let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
+  if isListed("\(folder)preprocessor_config.json") {
+    document.notes.append(
+      "\(folder)preprocessor_config.json: is not looked at: timm's images are prepared as pretrained_cfg says")
+  }
   return document
 }
+
+/// `model_type` of timm's models in transformers, whose `config.json` has timm's fields and, beside them, what every
+/// model there has.
+///
+/// Source: https://github.com/huggingface/transformers, src/transformers/models/timm_wrapper.
+let timmWrapper = "timm_wrapper"
+
+private let wrapperFields: Set<String> = otherFields.union(generationFields).union([
+  "model_type", "architectures", "do_pooling", "id2label", "label2id", "num_labels",
+])
 
 /// Fields about the files and their origin.
 private let recordFields: Set<String> = [
@@ -192,14 +210,18 @@ private func addArguments(
   case ""?, "none"?: document.positionEmbedding = ModelConfig.PositionEmbedding.none
   case let name?: throw arguments.fault("pos_embed", "\"\(name)\"", "one of \"learn\", \"none\"")
   }
-  switch try arguments.text("act_layer") {
+  // timm looks at no capitals, and takes its own default for null and for an empty name, whatever the architecture has.
+  switch arguments.isNull("act_layer") ? "" : try arguments.text("act_layer")?.lowercased() {
   case nil: break
-  case "gelu"?: document.activation = .gelu
+  case ""?, "gelu"?: document.activation = .gelu
   case "gelu_tanh"?: document.activation = .geluTanh
   case let name?: throw arguments.fault("act_layer", "\"\(name)\"", "one of \"gelu\", \"gelu_tanh\"")
   }
-  if let name = try arguments.text("norm_layer"), name != "layernorm" {
-    throw arguments.fault("norm_layer", "\"\(name)\"", "\"layernorm\"")
+  // The second one is the first in float32, which all norms are here.
+  if let name = try arguments.text("norm_layer"),
+    !["", "layernorm", "layernormfp32"].contains(name.filter { $0 != "_" }.lowercased())
+  {
+    throw arguments.fault("norm_layer", "\"\(name)\"", "one of \"layernorm\", \"layernormfp32\"")
   }
 }
 
@@ -237,7 +259,7 @@ private func addLabels(
   _ root: ConfigObject, _ pretrained: ConfigObject?, to document: inout ConfigDocument
 ) throws(FileError) {
   let places: [(ConfigObject?, String)] = [
-    (root, "label_names"), (root, "labels"), (pretrained, "label_names"), (pretrained, "labels"),
+    (root, "label_names"), (root, "labels"), (root, "id2label"), (pretrained, "label_names"), (pretrained, "labels"),
   ]
   var given: [(object: ConfigObject, field: String, names: [Int: String])] = []
   for case (let object?, let field) in places {
@@ -254,7 +276,17 @@ private func addLabels(
     // An object may leave classes out, a list cannot.
     var count = names.count
     if case .object? = object.json(field) { count = max(last + 1, document.classCount ?? 0) }
-    document.labels = (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" }
+    if count > document.classCount ?? count, case .object? = object.json(field), let classes = document.classCount {
+      document.notes.append(
+        "\(object.file): \(object.fullName(field)) has a text for class \(last), but the \(classes) classes are numbered "
+          + "from 0 to \(classes - 1): no label is taken")
+      return
+    }
+    // What transformers writes where nobody gave names.
+    guard names.contains(where: { $0.value != "LABEL_\($0.key)" }) else { return }
+    document.labels = distinctLabels(
+      (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" },
+      names: texts == nil ? nil : (0..<count).map { names[$0] ?? "" }, file: object.file, notes: &document.notes)
     guard let first = (0..<count).first(where: { names[$0] == nil }) else { return }
     let more = count - names.count > 1 ? ", and \(count - names.count - 1) more" : ""
     document.notes.append("\(object.file): \(field) has no text for class \(first)\(more): no label is taken for it")

@@ -6,7 +6,8 @@ struct CheckpointFiles {
   /// The file of the weights, of the index of their parts, or the prefix of a V-MoE checkpoint.
   let weights: String
   let isVMoE: Bool
-  /// `config.json` in the folder, or beside a file the JSON of its name or `config.json`; nil where there is none.
+  /// `config.json` in the folder, or beside a file the JSON of its name or `config.json`, whatever it is; nil where there
+  /// is none.
   let configuration: String?
 
   /// - Throws: a path where nothing is, a folder without a checkpoint or with several, a folder of a form that is not
@@ -17,7 +18,7 @@ struct CheckpointFiles {
       let found = try Self.weights(in: folder)
       weights = found
       isVMoE = found.hasSuffix(".index")
-      configuration = ["\(folder)/config.json"].first(where: isFile)
+      configuration = ["\(folder)/config.json"].first(where: isListed)
       return
     }
     weights = path
@@ -27,7 +28,7 @@ struct CheckpointFiles {
     guard !path.hasSuffix(Self.distributed) else { throw Self.distributedFault(folder.isEmpty ? "." : folder) }
     let name = path.dropFirst(folder.count)
     let stem = isVMoE && !name.hasSuffix(".index") ? name : name.prefix(upTo: name.lastIndex(of: ".") ?? name.endIndex)
-    configuration = ["\(folder)\(stem).json", "\(folder)config.json"].first { isFile($0) && $0 != path }
+    configuration = ["\(folder)\(stem).json", "\(folder)config.json"].first { isListed($0) && $0 != path }
     try requireWhole(String(name))
   }
 
@@ -130,7 +131,25 @@ private func mode(_ path: String) -> mode_t? {
 
 /// Whether there is anything at `path`.
 func exists(_ path: String) -> Bool { mode(path) != nil }
-private func isFile(_ path: String) -> Bool { mode(path) == S_IFREG }
+/// The same, also for a link to nothing.
+func isListed(_ path: String) -> Bool {
+  var status = stat()
+  return lstat(path, &status) == 0
+}
+
+/// - Throws: where something else than a file is at `path`, with what can be done, `next`.
+func requireFile(_ path: String, _ next: String) throws(FileError) {
+  let kind: String
+  switch mode(path) {
+  case S_IFREG?: return
+  case S_IFDIR?: kind = "a folder"
+  case S_IFIFO?: kind = "a pipe"
+  case nil: kind = "a link to nothing"
+  default: kind = "a device or socket"
+  }
+  throw FileError(file: path, problem: "\(kind), expected a file: \(next)")
+}
+
 private func isFolder(_ path: String) -> Bool { mode(path) == S_IFDIR }
 
 /// Names in a folder, ascending, without hidden ones.

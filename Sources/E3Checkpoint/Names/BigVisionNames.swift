@@ -89,6 +89,8 @@ private struct BlockNumbers {
     var parts = names
     switch parts.first {
     case "pos_embedding" where parts.count == 1: return ParameterNames.positionEmbedding
+    // Where big_vision had it before 2022.
+    case "Transformer" where parts == ["Transformer", "pos_embedding"]: return ParameterNames.positionEmbedding
     case "Transformer":
       parts[0] = "Encoder"
       guard parts.count >= 3 else { break }

@@ -22,4 +22,16 @@ struct NamePattern {
     guard name.count - piece.count >= start else { return nil }
     return (start...name.count - piece.count).first { name[$0...].starts(with: piece) }
   }
+
+  /// Patterns that match `names` and nothing else of `all`: folders where they can be, else single names. No more than
+  /// one above `limit`.
+  static func leavingOut(_ names: [String], of all: some Sequence<String>, limit: Int) -> [String] {
+    let (own, others) = (SortedNames(names), SortedNames(Set(all).subtracting(names)))
+    var patterns: [String] = []
+    for name in names where patterns.count <= limit && !patterns.contains(where: { NamePattern($0).matches(name) }) {
+      let folder = SortedNames.folders(of: name).first { own.count(in: $0) > 1 && others.count(in: $0) == 0 }
+      patterns.append(folder.map { "\($0)*" } ?? name)
+    }
+    return patterns
+  }
 }

@@ -26,7 +26,9 @@ public enum Naming: String, Sendable {
 
   /// Whether `name` is that of a tensor in an encoder block of the model whose names begin with `prefix`.
   func isInBlock(_ name: String, prefix: String) -> Bool {
-    name.hasPrefix(prefix) && blocks.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+    guard name.hasPrefix(prefix) else { return false }
+    let own = bareName(String(name.dropFirst(prefix.count)))
+    return blocks.contains(where: own.hasPrefix)
   }
 
   /// Why the model has no use for the tensor `name`; nil where that is not known.
@@ -36,7 +38,7 @@ public enum Naming: String, Sendable {
   ///   - prefix: what stands before all names of the model, `root` included.
   func reasonUnused(_ name: String, shape: [Int], root: String, prefix: String) -> String? {
     if isInBlock(name, prefix: prefix) { return UnusedTensors.reasonInBlock(name, shape: shape) }
-    if name.hasPrefix(prefix), let reason = unused[String(name.dropFirst(prefix.count))] { return reason }
+    if name.hasPrefix(prefix), let reason = unused[bareName(String(name.dropFirst(prefix.count)))] { return reason }
     let isBelow = !root.isEmpty && name.hasPrefix(root)
     return UnusedTensors.reason(isBelow ? String(name.dropFirst(root.count)) : name, shape: shape, isTop: !isBelow)
   }
@@ -54,6 +56,12 @@ public enum Naming: String, Sendable {
       ]
     }
   }
+
+  /// Whether the names are those of PyTorch's modules.
+  private var isTorch: Bool { self != .vmoe && self != .bigVision }
+
+  /// A name without the modules that wrap others.
+  private func bareName(_ name: String) -> String { isTorch ? Wrappers.removed(from: name) : name }
 
   private var blocks: [String] {
     switch self {
@@ -76,9 +84,11 @@ public enum Naming: String, Sendable {
     // By the way to the model and its first anchor, with the first name that told it.
     var found: [String: (naming: Naming, prefix: String, name: String)] = [:]
     for name in names {
+      let bare = Wrappers.removed(from: name)
       for naming in [Naming.vmoe, .bigVision, .timm, .huggingFace, .torchvision] {
-        for anchor in naming.anchors where name.hasSuffix(anchor) {
-          let prefix = String(name.dropLast(anchor.count))
+        for anchor in naming.anchors where (naming.isTorch ? bare : name).hasSuffix(anchor) {
+          let prefix =
+            name.hasSuffix(anchor) ? String(name.dropLast(anchor.count)) : Wrappers.way(in: name, to: anchor)
           let isWhole = prefix.isEmpty || prefix.hasSuffix("/") || prefix.hasSuffix(".")
           guard isWhole, UnusedTensors.reason(name) == nil else { continue }
           let key = prefix + naming.anchors[0]
@@ -109,11 +119,20 @@ public enum Naming: String, Sendable {
     let way = root + inner
     var own: [String: any TensorSource] = [:]
     var rest: [String: any TensorSource] = [:]
+    // What the file calls those whose names have wrappers.
+    var wrapped: [String: String] = [:]
     for (name, tensor) in stored {
-      if name.hasPrefix(inner) { own[String(name.dropFirst(inner.count))] = tensor } else { rest[name] = tensor }
+      guard name.hasPrefix(inner) else {
+        rest[name] = tensor
+        continue
+      }
+      let (full, bare) = (String(name.dropFirst(inner.count)), bareName(String(name.dropFirst(inner.count))))
+      guard own.updateValue(tensor, forKey: bare) == nil else { throw twice(bare, in: stored.keys, inner, root, path) }
+      if bare != full { wrapped[bare] = full }
     }
+    func fileName(_ name: String) -> String { way + (wrapped[name] ?? name) }
     var facts = NamingFacts()
-    let base = String(prefix.dropFirst(inner.count))
+    let base = bareName(String(prefix.dropFirst(inner.count)))
     switch self {
     case .vmoe:
       var origins: [String: Origin] = [:]
@@ -121,7 +140,10 @@ public enum Naming: String, Sendable {
       return TranslatedTensors(tensors: own, rest: rest, origins: origins)
     case .bigVision:
       let (tensors, origins) = try bigVisionNames(own, prefix: way, path: path)
-      return TranslatedTensors(tensors: tensors, rest: rest, origins: origins)
+      // big_vision puts the class token in behind the positions; vit_jax, and big_vision at first, have one for it.
+      let isOld = origins[ParameterNames.positionEmbedding]?.name.hasSuffix("posembed_input/pos_embedding") ?? true
+      facts.positionedTokens = isOld ? [.all] : [.all, .none]
+      return TranslatedTensors(tensors: tensors, rest: rest, facts: facts, origins: origins)
     case .timm, .huggingFace, .torchvision:
       var translation = Translation(own)
       facts.activation = .gelu
@@ -132,15 +154,29 @@ public enum Naming: String, Sendable {
       }
       let settled = translation.settle()
       facts.parts.merge(settled.parts) { $1 }
-      facts.parts = facts.parts.mapValues { NamingFacts.Part(isThere: $0.isThere, example: way + $0.example) }
+      facts.parts = facts.parts.mapValues { NamingFacts.Part(isThere: $0.isThere, example: fileName($0.example)) }
       facts.layersWithoutBias = settled.layersWithoutBias
-      if let (name, problem) = translation.faults.first {
-        throw FileError(file: path, tensor: way + name, problem: problem)
+      let lost = translation.origins.values.filter { $0.shape == nil }.map(\.name).sorted()
+      let stands = lost.lazy.compactMap { name in Reparametrisation.fault(name) { own[$0] != nil } }.first
+      if let (name, problem) = stands ?? translation.faults.first {
+        throw FileError(file: path, tensor: fileName(name), problem: problem)
       }
-      rest.merge(translation.rest.map { (inner + $0.key, $0.value) }) { $1 }
+      let given = wrapped
+      rest.merge(translation.rest.map { (inner + (given[$0.key] ?? $0.key), $0.value) }) { $1 }
       return TranslatedTensors(
-        tensors: translation.tensors, rest: rest, facts: facts, origins: translation.origins.mapValues { $0.in(way) })
+        tensors: translation.tensors, rest: rest, facts: facts,
+        origins: translation.origins.mapValues { Origin(name: fileName($0.name), shape: $0.shape, layout: $0.layout) })
     }
+  }
+
+  /// Two names of the file are one without the modules that wrap others.
+  private func twice(
+    _ name: String, in names: some Sequence<String>, _ inner: String, _ root: String, _ path: String
+  ) -> FileError {
+    let all = names.filter { $0.hasPrefix(inner) && bareName(String($0.dropFirst(inner.count))) == name }.sorted()
+    return FileError(
+      file: path, tensor: root + (all.last ?? name),
+      problem: "a second tensor for \(name), beside \(root + (all.first ?? name)): leave one of them out with --ignore")
   }
 
   /// What the file would call a tensor of V-MoE's that it does not have: what its neighbours are called.
@@ -160,10 +196,11 @@ public enum Naming: String, Sendable {
   }
 
   /// Where the model with its head begins: Hugging Face's heads stand beside the encoder, not in it.
-  private func innerPrefix(_ prefix: String) -> String {
+  func innerPrefix(_ prefix: String) -> String {
     guard self == .huggingFace else { return prefix }
-    for model in ["vit.", "deit.", "dinov2.", "dinov2_with_registers."] where prefix.hasSuffix(model) {
-      let outer = String(prefix.dropLast(model.count))
+    let bare = Wrappers.removed(fromEndOf: prefix)
+    for model in ["vit.", "deit.", "dinov2.", "dinov2_with_registers."] where bare.hasSuffix(model) {
+      let outer = String(bare.dropLast(model.count))
       if outer.isEmpty || outer.hasSuffix(".") { return outer }
     }
     return prefix

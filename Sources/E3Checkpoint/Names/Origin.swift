@@ -23,9 +23,6 @@ struct Origin {
   let shape: [Int]?
   let layout: Layout
 
-  /// With `prefix` before its name.
-  func `in`(_ prefix: String) -> Origin { Origin(name: prefix + name, shape: shape, layout: layout) }
-
   /// The axes of V-MoE's tensor, or what stands for each, in the order of the file's.
   func order<Axis>(_ axes: [Axis]) -> [Axis] {
     switch layout {

@@ -1,3 +1,5 @@
+import E3Host
+
 /// What stands between the slashes and dots of a name.
 private func components(_ name: String) -> [Substring] {
   name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ".") }.map { Substring($0) }
@@ -9,14 +11,20 @@ enum UnusedTensors {
   ///
   /// - Parameter isTop: Whether the name begins at the top of the file, where the parts of a training state are.
   static func reason(_ name: String, shape: [Int] = [], isTop: Bool = true) -> String? {
+    if isTop, let reason = reasonOfRoot(name) { return reason }
     let parts = components(name).map { String($0) }
-    if isTop, let first = parts.first, parts.count > 1 || counters.contains(first), let reason = roots[first] {
-      return reason
-    }
     if parts.contains(where: { $0 == "rng" || $0.hasSuffix("rng_state") || $0.hasSuffix("rng_states") }) {
       return "training state"
     }
     return reasonInBlock(name, shape: shape)
+  }
+
+  /// The same where the first part of `name` tells it.
+  static func reasonOfRoot(_ name: String) -> String? {
+    guard let end = name.utf8.firstIndex(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ".") }) else {
+      return counters.contains(name) ? roots[name] : nil
+    }
+    return roots[String(name[..<end])]
   }
 
   /// The same for a tensor in an encoder block, where hardly anything is known not to matter.
@@ -26,12 +34,26 @@ enum UnusedTensors {
   }
 
   /// Whether the first part of `name` is that of a moving average of the weights.
-  static func isMovingAverage(_ name: String) -> Bool {
-    guard let end = name.firstIndex(where: { $0 == "/" || $0 == "." }) else { return false }
-    return roots[String(name[..<end])] == movingAverage
+  static func isMovingAverage(_ name: String) -> Bool { name.utf8.count > 0 && reasonOfRoot(name) == movingAverage }
+
+  static let movingAverage = "moving average"
+  static let optimizerState = "optimizer state"
+
+  /// Whether the tensor `name` of a moving average, beside its model, is what averaging keeps: how often, how fast.
+  static func isOfAveraging(_ name: String, shape: [Int]) -> Bool {
+    guard elementCount(of: shape) == 1, let last = components(name).last else { return false }
+    return ["decay", "min_decay", "max_decay", "updates", "optimization_step", "initted", "collected_params"]
+      .contains(String(last)) || counters.contains(String(last))
   }
 
-  private static let movingAverage = "moving average"
+  /// Whether a part of `name` is what optimizers call the moments that they keep of every weight.
+  static func isMoment(_ name: String) -> Bool { components(name).contains { moments.contains(String($0)) } }
+
+  private static let moments: Set<String> = [
+    "mu", "nu", "m", "v", "trace", "momentum", "momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "v_row",
+    "v_col", "exp_avg_sq_row", "exp_avg_sq_col", "square_avg", "grad_avg", "acc_delta", "sum", "sum_of_squares",
+    "grad_ema", "grad_sq_ema", "ema", "acc_grads", "inner_state", "param_states", "z",
+  ]
 
   private static let counters: Set<String> = ["step", "steps", "global_step", "epoch", "iteration"]
 
@@ -43,7 +65,7 @@ enum UnusedTensors {
       "opt", "opt_state", "optimizer", "optimizer_state", "optimizer_state_dict", "optimizer_states",
       "optim", "slots",
     ] {
-      roots[name] = "optimizer state"
+      roots[name] = optimizerState
     }
     for name in [
       "ema", "ema_params", "ema_state_dict", "model_ema", "module_ema", "state_dict_ema", "params_ema", "shadow",
