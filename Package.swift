@@ -14,9 +14,12 @@ let board: [Target] = [
   .target(
     name: "CE3Board", dependencies: ["CE3Files", "CE3Signature", "CE3Threads"],
     cSettings: [.unsafeFlags(["-Os"], .when(configuration: .release))]),
-  .target(name: "E3Format", dependencies: ["CE3"], exclude: ["CLASSES.md", "FORMAT.md"], swiftSettings: implementsC),
   .target(
-    name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"], swiftSettings: implementsC),
+    name: "E3Format", dependencies: ["CE3"], exclude: ["CLASSES.md", "FORMAT.md"],
+    swiftSettings: implementsC + optimised),
+  .target(
+    name: "E3Runtime", dependencies: ["CE3", "CE3Kernels", "CE3Threads", "E3Format"],
+    swiftSettings: implementsC + optimised),
   .target(name: "E3", dependencies: ["CE3", "CE3Files", "E3Format", "E3Runtime"], swiftSettings: tiesLifetimes),
   .target(
     name: "CE3Pictures", cSettings: hasLibraries ? [] : [.define("E3P_NO_JPEG_PNG")],
@@ -34,8 +37,8 @@ let board: [Target] = [
 
 let host: [Target] = [
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-  .target(name: "E3Host", dependencies: ["CE3Files", "CZlib"]),
-  .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"]),
+  .target(name: "E3Host", dependencies: ["CE3Files", "CZlib"], swiftSettings: optimised),
+  .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"], swiftSettings: optimised),
   .target(name: "CE3Float"),
   .target(name: "E3Reference", dependencies: ["CE3Float", "E3Checkpoint", "E3Host"]),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
@@ -56,7 +59,8 @@ let host: [Target] = [
     ], exclude: ["EVALUATION.md"]),
   .target(
     name: "E3Calibration",
-    dependencies: ["CE3", "CE3Kernels", "E3", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"]),
+    dependencies: ["CE3", "CE3Kernels", "E3", "E3DataSets", "E3Format", "E3Host", "E3Metrics", "E3Models"],
+    swiftSettings: optimised),
   .executableTarget(
     name: "e3-convert",
     dependencies: [
@@ -156,12 +160,14 @@ var implementsC: [SwiftSetting] {
 /// Views that the compiler keeps from outliving what they look into.
 var tiesLifetimes: [SwiftSetting] { [.enableExperimentalFeature("Lifetimes")] }
 
-/// Kernels are optimised in debug builds as well. SwiftPM takes such a flag from no dependency but one by path, and
-/// keeps the others in folders called `checkouts`: there a debug build is slow, as every other debug build.
+/// Kernels are optimised in debug builds as well, and so are the Swift modules that tests put through most: theirs take a
+/// third of the time then. SwiftPM takes such flags from no dependency but one by path, and keeps the others in folders
+/// called `checkouts`: there a debug build is slow, as every other debug build.
 var kernelFlags: [CSetting] {
-  let isDependency = Context.packageDirectory.contains("/checkouts/")
-  return [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
+  [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
 }
+var optimised: [SwiftSetting] { isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))] }
+var isDependency: Bool { Context.packageDirectory.contains("/checkouts/") }
 
 /// False for commands without JPEG, PNG and signatures, and without the libraries behind them
 /// (`tools/cross/build --no-pictures`).
