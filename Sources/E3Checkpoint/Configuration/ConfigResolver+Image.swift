@@ -128,12 +128,15 @@ extension ConfigResolver {
     }
     if squares.count == 1 {
       let (grid, leading) = squares[0]
-      if prefix.hasClassToken, leading == 0 {
-        notes.append(
-          "\(evidence.checkpoint.path): nothing tells the image size: \(rows) positions are taken for those of "
-            + "\(grid.height)x\(grid.width) patches, \(grid.height * patch.height)x\(grid.width * patch.width) pixels, "
-            + "without the class token's; --image-size says otherwise")
-      }
+      // Several sizes may have as many patches.
+      let bare = prefix.hasClassToken && leading == 0 ? ", without the class token's" : ""
+      let next =
+        wanted.map { "; they are resized to --image-size \($0.height)x\($0.width)" }
+        ?? "; --image-size says otherwise"
+      notes.append(
+        "\(evidence.checkpoint.path): nothing tells the image size: \(rows - leading) positions are taken for those of "
+          + "\(grid.height)x\(grid.width) patches, \(grid.height * patch.height)x\(grid.width * patch.width) pixels"
+          + bare + next)
       return (grid, leading)
     }
     let leading = choices.first ?? 0
