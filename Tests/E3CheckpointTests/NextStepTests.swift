@@ -277,6 +277,27 @@ import Testing
       "\(message)")
   }
 
+  @Test("a head of one class is refused, in every form of it, and its backbone is taken")
+  func oneClass() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    (table["head.weight"], table["head.bias"]) = ([1, 16], [1])
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let config = try folder.write(#"{"encoder": {"num_heads": 2}}"#, to: "m.json")
+    let message = try #require(problem(path, config: config))
+    #expect(
+      message
+        == "\(path): tensor head.weight: as head/kernel: one class, whose softmax is 1 for every image: if it is the logit "
+        + "z of a sigmoid, make it two, [0, z], whose softmax is that sigmoid: zeros for the first class's weights and "
+        + "bias, and these for the second's")
+    var options = ModelOptions()
+    options.needsHead = false
+    #expect(try SourceModel(checkpoint: path, config: config, options: options).config.classCount == 1)
+    (table["head.weight"], table["head.bias"]) = ([2, 16], [2])
+    let two = try SourceModel(checkpoint: writeShapes(table, to: "m.safetensors", in: folder), config: config)
+    #expect(two.config.classCount == 2)
+  }
+
   @Test("of two norms the one that the configuration does without is left out")
   func twoNorms() throws {
     // The first norm of a block has the shapes of an fc_norm.

@@ -52,9 +52,13 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
       "\(root.file): auto_map names code of its own (\(code)), which is not looked at: the model is computed as "
         + "transformers' \(type)")
   }
-  if let type = try root.text("problem_type"), type != "single_label_classification" {
+  let task = try root.string(
+    "problem_type", oneOf: ["regression", "single_label_classification", "multi_label_classification"])
+  if task == "regression" { document.regression = "problem_type is \"regression\"" }
+  if task == "multi_label_classification" {
     document.notes.append(
-      "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
+      "\(root.file): trained for multi_label_classification, a sigmoid for each class: the answers are those of a softmax "
+        + "over the classes, whose order is the same and whose probabilities are others")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
   if isListed("\(folder)preprocessor_config.json") {
