@@ -277,6 +277,46 @@ import Testing
       "\(message)")
   }
 
+  @Test(
+    "what is more or other than one linear layer is no head that can be renamed, and a decoder of MAE is none",
+    arguments: [
+      (["head.0.weight": [7, 16], "head.0.bias": [7]], "if it is in head.0.bias, head.0.weight, rename it to that"),
+      (["fc.weight": [7, 32]], "if it is in fc.weight, rename it to that"),
+      (
+        ["head.0.weight": [16], "head.0.bias": [16], "head.1.weight": [7, 16], "head.1.bias": [7]],
+        "a head is one linear layer, [classes, hidden] and its bias, but there are head.0.bias, head.0.weight, "
+          + "head.1.bias, head.1.weight: a BatchNorm next to that layer can be folded into it, other layers cannot; "
+          + "--ignore leaves out what is none of the model's; e3-train fit --head new trains a head of its own"
+      ),
+      (
+        ["head.0.weight": [8, 16], "head.0.bias": [8], "head.2.weight": [7, 8], "head.2.bias": [7]],
+        "a head is one linear layer"
+      ),
+      (["head.1.weight": [7, 12], "head.1.bias": [7]], "a head is one linear layer"),
+      (["head.1.weight": [7, 16], "other.bias": [7]], "a head is one linear layer"),
+      (
+        ["decoder_pos_embed": [1, 17, 8], "decoder_blocks.0.norm1.weight": [8], "decoder_pred.weight": [48, 8]],
+        "packed; decoder… is the decoder of a masked autoencoder (MAE), which is no head: e3-train fit --head "
+          + "new trains one, with --ignore 'decoder*'"
+      ),
+      (["decoder.weight": [7, 16]], "if it is in decoder.weight, rename it to that"),
+    ])
+  func otherHeads(_ others: ShapeTable, _ expected: String) throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source).filter { !$0.key.hasPrefix("head.") }
+    table["mask_token"] = [1, 1, 16]
+    table.merge(others) { $1 }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(problem(path, config: "\(source)/config.json"))
+    #expect(message.contains(expected), "\(message)")
+    if expected.contains("MAE") {
+      var options = ModelOptions()
+      options.needsHead = false
+      _ = try SourceModel(
+        checkpoint: path, config: "\(source)/config.json", options: options, ignoring: ["decoder*"])
+    }
+  }
+
   @Test("a head of one class is refused, in every form of it, and its backbone is taken")
   func oneClass() throws {
     let source = "\(Self.library)/timm_vit_base_patch16_224"

@@ -312,18 +312,9 @@ struct ConfigResolver {
     }
     if let evidence, evidence.checkpoint.fileShape(of: kernel) == nil, document.isThere || evidence.layerCount > 0 {
       guard options.needsHead else { return 0 }
-      // What the model has no place for may be the head under another name.
-      let others = evidence.checkpoint.otherNames
-      let more = others.count > 4 ? " and \(others.count - 4) more" : ""
-      let rename =
-        others.contains(where: Reparametrisation.isPart)
-        ? "take its weight norm or parametrisation out first (torch.nn.utils.remove_weight_norm, "
-          + "parametrize.remove_parametrizations), save it anew and rename it to that" : "rename it to that"
       throw evidence.checkpoint.fault(
-        ParameterNames.head.kernel,
-        "missing: a backbone without classification head cannot be packed; "
-          + (others.isEmpty ? "" : "if it is in \(others.prefix(4).joined(separator: ", "))\(more), \(rename); else ")
-          + "e3-train fit --head new trains one")
+        kernel,
+        "missing: a backbone without classification head cannot be packed; \(evidence.checkpoint.lostHead)")
     }
     let count = try agree(
       document.names.classCount, document.classCount, kernel, ["representation", "classes"], axis: 1)
