@@ -338,6 +338,38 @@ import Testing
     #expect(two.config.classCount == 2)
   }
 
+  @Test("positions without one for a class token that is not there: the model may have none, or has lost it")
+  func noClassToken() throws {
+    var table = try shapes(of: "\(Self.library)/hf_ViTForImageClassification")
+    for name in table.keys where name.hasSuffix(".cls_token") { table[name] = nil }
+    for name in table.keys where name.hasSuffix(".position_embeddings") { table[name] = [1, 16, 16] }
+    let heads = try folder.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    func open(_ config: String, _ size: (height: Int, width: Int)? = nil) throws -> SourceModel {
+      var options = ModelOptions()
+      options.imageSize = size
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      return try SourceModel(checkpoint: path, config: config, options: options)
+    }
+    let expected =
+      "position_embeddings [1, 16, 16] has the positions of 4x4 patches and none for a class token, and "
+      + "vit.embeddings.cls_token is not there: where the model has none, as I-JEPA, give --config with "
+      + #"{"classifier": "gap"}, else it is lost"#
+    for size in [nil, (height: 16, width: 16)] {
+      let message = try #require(fault { _ = try open(heads, size) })
+      #expect(message.hasSuffix(expected), "\(message)")
+    }
+    let config = try folder.write(#"{"classifier": "gap", "encoder": {"num_heads": 2}}"#, to: "gap.json")
+    let model = try open(config)
+    #expect(model.config.tokenCount == 16 && model.config.classifier == .gap)
+    // The size that is asked for does not tell that of the training.
+    for name in table.keys where name.hasSuffix(".position_embeddings") { table[name] = [1, 19, 16] }
+    let other = try #require(fault { _ = try open(heads, (12, 12)) })
+    #expect(
+      other.hasSuffix(
+        "are no square, nor those of --image-size, 3x3: give --config with {\"image_size\": [H, W]} of the training, and "
+          + "--image-size for another one"), "\(other)")
+  }
+
   @Test("of two norms the one that the configuration does without is left out")
   func twoNorms() throws {
     // The first norm of a block has the shapes of an fc_norm.
