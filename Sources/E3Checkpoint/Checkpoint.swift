@@ -316,6 +316,18 @@ public struct Checkpoint: Sendable {
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }
 
+  /// - Throws: a checkpoint of which the patch embedding has the names of a library, and nothing that could be a block
+  ///   has.
+  func requireKnownBlocks() throws(FileError) {
+    guard let naming, otherNames.count > 1 else { return }
+    throw FileError(
+      file: path,
+      problem: "has a patch embedding with \(naming.rawValue)'s names and no encoder block with the names of a library "
+        + "that is known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and big_vision's are); its other "
+        + "tensors are \(otherNames.prefix(3).joined(separator: ", "))"
+        + (otherNames.count > 3 ? " and \(otherNames.count - 3) more" : ""))
+  }
+
   /// - Parameters:
   ///   - method: how a configuration says that the weights were quantised.
   ///   - file: of the configuration.

@@ -38,6 +38,7 @@ public struct SourceModel: ModelParameters {
       ?? ConfigDocument(none: checkpoint.path)
     if let method = document.quantization { try checkpoint.requireFloats(method, document.file) }
     let evidence = try ShapeEvidence(checkpoint)
+    if evidence.layerCount == 0 { try checkpoint.requireKnownBlocks() }
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
     (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
     (preprocessing, labels) = (document.preprocessing, document.labels)

@@ -338,6 +338,16 @@ import Testing
     #expect(two.config.classCount == 2)
   }
 
+  @Test("blocks with the names of no library are said to have them")
+  func otherBlocks() throws {
+    let path = try renaming("timm_vit_base_patch16_224") { $0.replacing("blocks.", with: "stages.0.") }
+    let message = try #require(problem(path))
+    let others = ["proj.bias", "proj.weight", "qkv.bias"].map { "stages.0.0.attn.\($0)" }.joined(separator: ", ")
+    #expect(
+      message.contains("has a patch embedding with timm's names and no encoder block with the names of a library")
+        && message.hasSuffix("; its other tensors are \(others) and 21 more"), "\(message)")
+  }
+
   @Test("positions without one for a class token that is not there: the model may have none, or has lost it")
   func noClassToken() throws {
     var table = try shapes(of: "\(Self.library)/hf_ViTForImageClassification")
