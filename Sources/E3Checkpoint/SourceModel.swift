@@ -90,6 +90,8 @@ public struct SourceModel: ModelParameters {
       expected.insert(parameter.name)
       let shape = storedShape(of: parameter)
       guard let found = checkpoint.shape(of: parameter.name), found == shape || accepts(found, for: parameter) else {
+        // Packed bytes of quantised weights have other shapes, too.
+        if let problem = checkpoint.problem(with: parameter.name) { throw checkpoint.fault(parameter.name, problem) }
         throw checkpoint.misfit(parameter.name, expected: shape, for: source)
       }
       if let problem = checkpoint.problem(with: parameter.name) {

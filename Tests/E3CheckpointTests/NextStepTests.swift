@@ -348,6 +348,30 @@ import Testing
         && message.hasSuffix("; its other tensors are \(others) and 21 more"), "\(message)")
   }
 
+  @Test("tensors of whole numbers and without values are refused with what makes floats of them")
+  func noFloats() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    let name = "blocks.1.mlp.fc1.weight"
+    let quantised =
+      "element type int8, expected float32, float16 or bfloat16: its weights may be quantised; give the "
+      + "float ones (those of bitsandbytes after model.dequantize())"
+    for shape in [table[name] ?? [], [16, 7]] {
+      table[name] = shape
+      let path = try writeShapes(table, to: "m.safetensors", in: folder, bytes: [name])
+      let message = try #require(problem(path, config: "\(source)/config.json"))
+      #expect(message.contains("tensor \(name): ") && message.hasSuffix(quantised), "\(message)")
+    }
+    let empty = try shapes(of: source).mapValues { _ in [0] }
+    let message = try #require(
+      problem(writeShapes(empty, to: "zero3.safetensors", in: folder), config: "\(source)/config.json"))
+    #expect(
+      message.hasSuffix(
+        "patch_embed.proj.weight: as embedding/kernel: shape [0], without values, as ZeRO stage 3 of DeepSpeed leaves it: "
+          + "zero_to_fp32.py, which DeepSpeed puts into the folder of its checkpoint, makes the weights whole"),
+      "\(message)")
+  }
+
   @Test("positions without one for a class token that is not there: the model may have none, or has lost it")
   func noClassToken() throws {
     var table = try shapes(of: "\(Self.library)/hf_ViTForImageClassification")
