@@ -338,6 +338,28 @@ import Testing
     #expect(two.config.classCount == 2)
   }
 
+  @Test("the chunks in which DINOv2 trains its blocks are none of their names")
+  func chunks() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let path = try renaming(library) { name in
+      let parts = name.split(separator: ".")
+      return parts[0] == "blocks" ? "blocks.\(parts[1]).\(parts[1...].joined(separator: "."))" : name
+    }
+    let model = try SourceModel(checkpoint: path, config: nil)
+    #expect(model.config == plain.config)
+    for parameter in plain.config.parameters {
+      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    let ignored = problem(path, ignoring: ["blocks.1.1.norm1.bias"])
+    #expect(ignored?.contains("tensor blocks.1.1.norm1.bias: is in an encoder block") == true)
+    // Blocks that each chunk counts anew are others.
+    let stages = try renaming(library) {
+      $0.replacing("blocks.0.", with: "blocks.0.0.").replacing("blocks.1.", with: "blocks.1.0.")
+    }
+    #expect(problem(stages)?.contains(": a second tensor for blocks.0.") == true, "\(problem(stages) ?? "none")")
+  }
+
   @Test("blocks with the names of no library are said to have them")
   func otherBlocks() throws {
     let path = try renaming("timm_vit_base_patch16_224") { $0.replacing("blocks.", with: "stages.0.") }

@@ -61,7 +61,21 @@ public enum Naming: String, Sendable {
   private var isTorch: Bool { self != .vmoe && self != .bigVision }
 
   /// A name without the modules that wrap others.
-  private func bareName(_ name: String) -> String { isTorch ? Wrappers.removed(from: name) : name }
+  private func bareName(_ name: String) -> String {
+    guard isTorch else { return name }
+    let bare = Wrappers.removed(from: name)
+    return self == .timm ? Self.withoutChunk(bare) : bare
+  }
+
+  /// `blocks.CHUNK.BLOCK.…`, as DINOv2 trains with FSDP, is `blocks.BLOCK.…`: its blocks are counted through all chunks.
+  ///
+  /// Source: https://github.com/facebookresearch/dinov2, dinov2/models/vision_transformer.py, `BlockChunk`.
+  private static func withoutChunk(_ name: String) -> String {
+    guard name.hasPrefix("blocks.") else { return name }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count > 3, parts[1...2].allSatisfy({ Int($0) != nil }) else { return name }
+    return "blocks." + parts[2...].joined(separator: ".")
+  }
 
   private var blocks: [String] {
     switch self {
