@@ -299,6 +299,17 @@ import Testing
     #expect(try SourceModel(checkpoint: library, config: config, options: options).config.classCount == 5)
   }
 
+  @Test("ViTMSN is a ViT with another epsilon where its configuration says none")
+  func vitMSN() throws {
+    let type = (#""model_type": "vit""#, #""model_type": "vit_msn""#)
+    let plain = try config(Self.vit, [])
+    #expect(try config(Self.vit, [type]).config == plain.config)
+    #expect(try config(Self.vit, [type]).preprocessing == plain.preprocessing)
+    let epsilon = (#""layer_norm_eps": 1e-12,"#, "")
+    #expect(try config(Self.vit, [type, epsilon]).config.layerNormEpsilon == 1e-6)
+    #expect(try config(Self.vit, [epsilon]).config.layerNormEpsilon == 1e-12)
+  }
+
   @Test("code of its own that auto_map names is passed over, and that is said")
   func autoMap() throws {
     let fields = #""auto_map": {"AutoModelForImageClassification": "modeling_x.XForImageClassification"}"#

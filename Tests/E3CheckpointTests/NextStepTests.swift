@@ -360,6 +360,21 @@ import Testing
     #expect(problem(stages)?.contains(": a second tensor for blocks.0.") == true, "\(problem(stages) ?? "none")")
   }
 
+  @Test("blocks that stand beside their model, as transformers 5 writes ViTMSN's, are its blocks")
+  func outerBlocks() throws {
+    let source = "\(Self.library)/hf_ViTForImageClassification"
+    let plain = try SourceModel(checkpoint: source, config: nil)
+    var table = try shapes(of: source)
+    for name in table.keys where name.hasPrefix("vit.encoder.layer.") {
+      table[String(name.dropFirst("vit.".count))] = table.removeValue(forKey: name)
+    }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let model = try SourceModel(checkpoint: path, config: "\(source)/config.json")
+    #expect(model.config == plain.config && model.checkpoint.tensorNames == plain.checkpoint.tensorNames)
+    let ignored = problem(path, ignoring: ["encoder.layer.1.layernorm_before.bias"])
+    #expect(ignored?.contains("layernorm_before.bias: is in an encoder block") == true, "\(ignored ?? "none")")
+  }
+
   @Test("blocks with the names of no library are said to have them")
   func otherBlocks() throws {
     let path = try renaming("timm_vit_base_patch16_224") { $0.replacing("blocks.", with: "stages.0.") }

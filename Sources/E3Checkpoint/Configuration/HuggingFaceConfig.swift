@@ -1,11 +1,11 @@
 import E3Host
 
-/// Hugging Face's `config.json` of a ViT, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
+/// Hugging Face's `config.json` of a ViT, ViTMSN, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
 /// `preprocessor_config.json` beside it.
 ///
 /// Source: https://github.com/huggingface/transformers, src/transformers/models/*/configuration_*.py.
 func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
-  let types = ["vit", "deit", "dinov2", "dinov2_with_registers"]
+  let types = ["vit", "vit_msn", "deit", "dinov2", "dinov2_with_registers"]
   guard let type = try root.string("model_type", oneOf: types) else {
     throw FileError(file: root.file, problem: "model_type is missing")
   }
@@ -44,7 +44,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     document.registerTokens = type == "deit" ? 1 : 0  // the distillation token
   }
   document.activation = try activation(root)
-  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
+  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 || type == "vit_msn" ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
   document.quantization = try quantization(root)
   if let code = try root.object("auto_map")?.fields.first {

@@ -26,6 +26,13 @@ public enum Naming: String, Sendable {
 
   /// Whether `name` is that of a tensor in an encoder block of the model whose names begin with `prefix`.
   func isInBlock(_ name: String, prefix: String) -> Bool {
+    // transformers 5 writes ViTMSN's blocks beside the model that they are of.
+    let outer = innerPrefix(prefix)
+    if self == .huggingFace, outer != prefix, name.hasPrefix(outer),
+      bareName(String(name.dropFirst(outer.count))).hasPrefix("encoder.layer.")
+    {
+      return true
+    }
     guard name.hasPrefix(prefix) else { return false }
     let own = bareName(String(name.dropFirst(prefix.count)))
     return blocks.contains(where: own.hasPrefix)
