@@ -316,6 +316,18 @@ public struct Checkpoint: Sendable {
         + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
   }
 
+  /// - Throws: a checkpoint of which the patch embedding has the names of a library, and nothing that could be a block
+  ///   has.
+  func requireKnownBlocks() throws(FileError) {
+    guard let naming, otherNames.count > 1 else { return }
+    throw FileError(
+      file: path,
+      problem: "has a patch embedding with \(naming.rawValue)'s names and no encoder block with the names of a library "
+        + "that is known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and big_vision's are); its other "
+        + "tensors are \(otherNames.prefix(3).joined(separator: ", "))"
+        + (otherNames.count > 3 ? " and \(otherNames.count - 3) more" : ""))
+  }
+
   /// - Parameters:
   ///   - method: how a configuration says that the weights were quantised.
   ///   - file: of the configuration.
@@ -363,19 +375,28 @@ public struct Checkpoint: Sendable {
   ///
   /// - Parameter shape: of V-MoE's tensor, with heads side by side where the file has them so.
   func misfit(_ name: String, expected shape: [Int], for source: String) -> FileError {
-    fault(name, "\(found(name)) \(origins[name]?.expected(for: shape) ?? shape) for \(source)")
+    emptied(name) ?? fault(name, "\(found(name)) \(origins[name]?.expected(for: shape) ?? shape) for \(source)")
   }
 
   /// The tensor `name` is not there, or has another number of axes than expected.
   func misfit(_ name: String, axes: [String]) -> FileError {
-    fault(name, "\(found(name)) [\((origins[name]?.order(axes) ?? axes).joined(separator: ", "))]")
+    emptied(name) ?? fault(name, "\(found(name)) [\((origins[name]?.order(axes) ?? axes).joined(separator: ", "))]")
   }
 
   /// The tensor `name` has another extent along an axis of V-MoE's than expected.
   func misfit(_ name: String, expected extent: Int, along axis: Int, _ reason: String) -> FileError {
     let axes = Array(0..<(shape(of: name)?.count ?? 0))
     let place = (origins[name]?.order(axes) ?? axes).firstIndex(of: axis) ?? axis
-    return fault(name, "\(found(name)) \(extent) along axis \(place) (\(reason))")
+    return emptied(name) ?? fault(name, "\(found(name)) \(extent) along axis \(place) (\(reason))")
+  }
+
+  /// The tensor `name` is there without its values; nil where that is not so.
+  private func emptied(_ name: String) -> FileError? {
+    guard let shape = fileShape(of: name), shape.contains(0) else { return nil }
+    return fault(
+      name,
+      "shape \(shape), without values, as ZeRO stage 3 of DeepSpeed leaves it: zero_to_fp32.py, which DeepSpeed puts "
+        + "into the folder of its checkpoint, makes the weights whole")
   }
 
   private func found(_ name: String) -> String {

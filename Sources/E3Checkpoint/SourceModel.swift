@@ -38,6 +38,7 @@ public struct SourceModel: ModelParameters {
       ?? ConfigDocument(none: checkpoint.path)
     if let method = document.quantization { try checkpoint.requireFloats(method, document.file) }
     let evidence = try ShapeEvidence(checkpoint)
+    if evidence.layerCount == 0 { try checkpoint.requireKnownBlocks() }
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
     (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
     (preprocessing, labels) = (document.preprocessing, document.labels)
@@ -89,6 +90,8 @@ public struct SourceModel: ModelParameters {
       expected.insert(parameter.name)
       let shape = storedShape(of: parameter)
       guard let found = checkpoint.shape(of: parameter.name), found == shape || accepts(found, for: parameter) else {
+        // Packed bytes of quantised weights have other shapes, too.
+        if let problem = checkpoint.problem(with: parameter.name) { throw checkpoint.fault(parameter.name, problem) }
         throw checkpoint.misfit(parameter.name, expected: shape, for: source)
       }
       if let problem = checkpoint.problem(with: parameter.name) {

@@ -12,7 +12,13 @@ package protocol TensorSource: Sendable {
 extension TensorSource {
   package var problem: String? {
     if elementType.isWeight { return nil }
-    let next = elementType == .float64 ? ": save the model as float32 (model.float() in PyTorch, astype in NumPy)" : ""
+    let next =
+      switch elementType {
+      case .float64: ": save the model as float32 (model.float() in PyTorch, astype in NumPy)"
+      case .int8, .uint8:
+        ": its weights may be quantised; give the float ones (those of bitsandbytes after model.dequantize())"
+      default: ""
+      }
     return "element type \(elementType.rawValue), expected float32, float16 or bfloat16\(next)"
   }
 

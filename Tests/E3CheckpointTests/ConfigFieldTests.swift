@@ -274,6 +274,42 @@ import Testing
     #expect(try config(Self.deit3, [(#""tag""#, #""description": "x", "tag""#)]).config.layerCount == 2)
   }
 
+  @Test("a regression has no classes, and is refused; of several labels it is said that no softmax trained them")
+  func tasks() throws {
+    let several = try adding(Self.vit, #""problem_type": "multi_label_classification""#)
+    #expect(
+      several.notes.contains {
+        $0.hasSuffix(
+          "trained for multi_label_classification, a sigmoid for each class: the answers are those of a softmax over the "
+            + "classes, whose order is the same and whose probabilities are others")
+      }, "\(several.notes)")
+    let message = try #require(fault { _ = try adding(Self.vit, #""problem_type": "regression""#) })
+    #expect(
+      message.hasSuffix(
+        "config.json: problem_type is \"regression\": its outputs are no classes, whose softmax is the answer here; "
+          + "e3-train fit --head new trains a head of classes on it"), "\(message)")
+    // Its backbone is taken.
+    let folder = try TemporaryFolder()
+    let library = "\(Goldens.libraryDirectory)/\(Self.vit)"
+    let text = String(decoding: try contents(of: "\(library)/config.json"), as: UTF8.self)
+    let config = try folder.write(
+      text.replacing("{\n  \"arch", with: "{\"problem_type\": \"regression\",\n  \"arch"), to: "config.json")
+    var options = ModelOptions()
+    options.needsHead = false
+    #expect(try SourceModel(checkpoint: library, config: config, options: options).config.classCount == 5)
+  }
+
+  @Test("ViTMSN is a ViT with another epsilon where its configuration says none")
+  func vitMSN() throws {
+    let type = (#""model_type": "vit""#, #""model_type": "vit_msn""#)
+    let plain = try config(Self.vit, [])
+    #expect(try config(Self.vit, [type]).config == plain.config)
+    #expect(try config(Self.vit, [type]).preprocessing == plain.preprocessing)
+    let epsilon = (#""layer_norm_eps": 1e-12,"#, "")
+    #expect(try config(Self.vit, [type, epsilon]).config.layerNormEpsilon == 1e-6)
+    #expect(try config(Self.vit, [epsilon]).config.layerNormEpsilon == 1e-12)
+  }
+
   @Test("code of its own that auto_map names is passed over, and that is said")
   func autoMap() throws {
     let fields = #""auto_map": {"AutoModelForImageClassification": "modeling_x.XForImageClassification"}"#

@@ -73,10 +73,14 @@ import Testing
       (["state/d/x", "state/manifest.ocdbt"], "an Orbax checkpoint: tools/checkpoints/orbax_to_safetensors"),
       (["_CHECKPOINT_METADATA"], "an Orbax checkpoint"), (["saved_model.pb"], "a TensorFlow SavedModel"),
       (["a.pt", "b.pt"], "holds several checkpoints (a.pt, b.pt)"), (["readme.txt"], "a folder without a checkpoint"),
+      (["latest", "global_step10/mp_rank_00_model_states.pt"], "a checkpoint of DeepSpeed: python zero_to_fp32.py "),
+      (["checkpoint-500/a", "checkpoint-1000/a"], "a folder without a checkpoint: give one of those in it (/"),
+      (["checkpoint-500/a", "checkpoint-1000/a"], "/checkpoint-1000, /"), (["checkpoint-x/a"], "without a checkpoint"),
     ] {
       let folder = try TemporaryFolder()
       for file in files { try folder.write([], to: file) }
-      #expect(problem(folder.path)?.contains(expected) == true, "\(problem(folder.path) ?? "none")")
+      let message = try #require(problem(folder.path))
+      #expect(message.replacing("\(folder.path)/", with: "/").contains(expected), "\(message)")
     }
   }
 

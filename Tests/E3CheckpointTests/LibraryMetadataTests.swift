@@ -530,6 +530,32 @@ import Testing
     #expect(full.notes == ["configuration: \(Self.folder)/timm_vit_small_patch14_reg4_dinov2/config.json"])
   }
 
+  @Test("a size that is guessed from the number of positions is said, one that is given or in the configuration is not")
+  func guessedSize() throws {
+    let temporary = try TemporaryFolder()
+    var table = try shapes(of: "\(Self.folder)/timm_vit_base_patch16_224")
+    // 4 x 9 patches, as many as 6 x 6 have, and the class token's position.
+    table["pos_embed"] = [1, 37, 16]
+    let path = try writeShapes(table, to: "vit.safetensors", in: temporary)
+    func open(_ config: String, _ size: (height: Int, width: Int)? = nil) throws -> SourceModel {
+      var options = ModelOptions()
+      options.imageSize = size
+      return try SourceModel(checkpoint: path, config: temporary.write(config, to: "x.json"), options: options)
+    }
+    let heads = #"{"encoder": {"num_heads": 2}}"#
+    let taken = "nothing tells the image size: 36 positions are taken for those of 6x6 patches, 24x24 pixels; "
+    let guessed = try open(heads)
+    #expect(guessed.config.gridHeight == 6 && guessed.config.gridWidth == 6)
+    #expect(guessed.notes.contains("\(path): \(taken)--image-size says otherwise"), "\(guessed.notes)")
+    let resized = try open(heads, (32, 32))
+    #expect(
+      resized.notes.contains("\(path): \(taken)they are resized to --image-size 32x32"), "\(resized.notes)")
+    for model in [
+      try open(heads, (16, 36)), try open(#"{"image_size": [16, 36], "encoder": {"num_heads": 2}}"#),
+      try open(#"{"image_size": [16, 36], "encoder": {"num_heads": 2}}"#, (32, 32)),
+    ] { #expect(!model.notes.contains { $0.contains("the image size") }, "\(model.notes)") }
+  }
+
   @Test("positions that are a square, or a class token's and a rectangle's, are what --image-size says, or a note says")
   func squareOrRectangle() throws {
     let temporary = try TemporaryFolder()

@@ -277,6 +277,170 @@ import Testing
       "\(message)")
   }
 
+  @Test(
+    "what is more or other than one linear layer is no head that can be renamed, and a decoder of MAE is none",
+    arguments: [
+      (["head.0.weight": [7, 16], "head.0.bias": [7]], "if it is in head.0.bias, head.0.weight, rename it to that"),
+      (["fc.weight": [7, 32]], "if it is in fc.weight, rename it to that"),
+      (
+        ["head.0.weight": [16], "head.0.bias": [16], "head.1.weight": [7, 16], "head.1.bias": [7]],
+        "a head is one linear layer, [classes, hidden] and its bias, but there are head.0.bias, head.0.weight, "
+          + "head.1.bias, head.1.weight: a BatchNorm next to that layer can be folded into it, other layers cannot; "
+          + "--ignore leaves out what is none of the model's; e3-train fit --head new trains a head of its own"
+      ),
+      (
+        ["head.0.weight": [8, 16], "head.0.bias": [8], "head.2.weight": [7, 8], "head.2.bias": [7]],
+        "a head is one linear layer"
+      ),
+      (["head.1.weight": [7, 12], "head.1.bias": [7]], "a head is one linear layer"),
+      (["head.1.weight": [7, 16], "other.bias": [7]], "a head is one linear layer"),
+      (
+        ["decoder_pos_embed": [1, 17, 8], "decoder_blocks.0.norm1.weight": [8], "decoder_pred.weight": [48, 8]],
+        "packed; decoder… is the decoder of a masked autoencoder (MAE), which is no head: e3-train fit --head "
+          + "new trains one, with --ignore 'decoder*'"
+      ),
+      (["decoder.weight": [7, 16]], "if it is in decoder.weight, rename it to that"),
+    ])
+  func otherHeads(_ others: ShapeTable, _ expected: String) throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source).filter { !$0.key.hasPrefix("head.") }
+    table["mask_token"] = [1, 1, 16]
+    table.merge(others) { $1 }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(problem(path, config: "\(source)/config.json"))
+    #expect(message.contains(expected), "\(message)")
+    if expected.contains("MAE") {
+      var options = ModelOptions()
+      options.needsHead = false
+      _ = try SourceModel(
+        checkpoint: path, config: "\(source)/config.json", options: options, ignoring: ["decoder*"])
+    }
+  }
+
+  @Test("a head of one class is refused, in every form of it, and its backbone is taken")
+  func oneClass() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    (table["head.weight"], table["head.bias"]) = ([1, 16], [1])
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let config = try folder.write(#"{"encoder": {"num_heads": 2}}"#, to: "m.json")
+    let message = try #require(problem(path, config: config))
+    #expect(
+      message
+        == "\(path): tensor head.weight: as head/kernel: one class, whose softmax is 1 for every image: if it is the logit "
+        + "z of a sigmoid, make it two, [0, z], whose softmax is that sigmoid: zeros for the first class's weights and "
+        + "bias, and these for the second's")
+    var options = ModelOptions()
+    options.needsHead = false
+    #expect(try SourceModel(checkpoint: path, config: config, options: options).config.classCount == 1)
+    (table["head.weight"], table["head.bias"]) = ([2, 16], [2])
+    let two = try SourceModel(checkpoint: writeShapes(table, to: "m.safetensors", in: folder), config: config)
+    #expect(two.config.classCount == 2)
+  }
+
+  @Test("the chunks in which DINOv2 trains its blocks are none of their names")
+  func chunks() throws {
+    let library = "timm_vit_base_patch16_224"
+    let plain = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil)
+    let path = try renaming(library) { name in
+      let parts = name.split(separator: ".")
+      return parts[0] == "blocks" ? "blocks.\(parts[1]).\(parts[1...].joined(separator: "."))" : name
+    }
+    let model = try SourceModel(checkpoint: path, config: nil)
+    #expect(model.config == plain.config)
+    for parameter in plain.config.parameters {
+      #expect(try model.values(of: parameter.name) == plain.values(of: parameter.name))
+    }
+    let ignored = problem(path, ignoring: ["blocks.1.1.norm1.bias"])
+    #expect(ignored?.contains("tensor blocks.1.1.norm1.bias: is in an encoder block") == true)
+    // Blocks that each chunk counts anew are others.
+    let stages = try renaming(library) {
+      $0.replacing("blocks.0.", with: "blocks.0.0.").replacing("blocks.1.", with: "blocks.1.0.")
+    }
+    #expect(problem(stages)?.contains(": a second tensor for blocks.0.") == true, "\(problem(stages) ?? "none")")
+  }
+
+  @Test("blocks that stand beside their model, as transformers 5 writes ViTMSN's, are its blocks")
+  func outerBlocks() throws {
+    let source = "\(Self.library)/hf_ViTForImageClassification"
+    let plain = try SourceModel(checkpoint: source, config: nil)
+    var table = try shapes(of: source)
+    for name in table.keys where name.hasPrefix("vit.encoder.layer.") {
+      table[String(name.dropFirst("vit.".count))] = table.removeValue(forKey: name)
+    }
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let model = try SourceModel(checkpoint: path, config: "\(source)/config.json")
+    #expect(model.config == plain.config && model.checkpoint.tensorNames == plain.checkpoint.tensorNames)
+    let ignored = problem(path, ignoring: ["encoder.layer.1.layernorm_before.bias"])
+    #expect(ignored?.contains("layernorm_before.bias: is in an encoder block") == true, "\(ignored ?? "none")")
+  }
+
+  @Test("blocks with the names of no library are said to have them")
+  func otherBlocks() throws {
+    let path = try renaming("timm_vit_base_patch16_224") { $0.replacing("blocks.", with: "stages.0.") }
+    let message = try #require(problem(path))
+    let others = ["proj.bias", "proj.weight", "qkv.bias"].map { "stages.0.0.attn.\($0)" }.joined(separator: ", ")
+    #expect(
+      message.contains("has a patch embedding with timm's names and no encoder block with the names of a library")
+        && message.hasSuffix("; its other tensors are \(others) and 21 more"), "\(message)")
+  }
+
+  @Test("tensors of whole numbers and without values are refused with what makes floats of them")
+  func noFloats() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    var table = try shapes(of: source)
+    let name = "blocks.1.mlp.fc1.weight"
+    let quantised =
+      "element type int8, expected float32, float16 or bfloat16: its weights may be quantised; give the "
+      + "float ones (those of bitsandbytes after model.dequantize())"
+    for shape in [table[name] ?? [], [16, 7]] {
+      table[name] = shape
+      let path = try writeShapes(table, to: "m.safetensors", in: folder, bytes: [name])
+      let message = try #require(problem(path, config: "\(source)/config.json"))
+      #expect(message.contains("tensor \(name): ") && message.hasSuffix(quantised), "\(message)")
+    }
+    let empty = try shapes(of: source).mapValues { _ in [0] }
+    let message = try #require(
+      problem(writeShapes(empty, to: "zero3.safetensors", in: folder), config: "\(source)/config.json"))
+    #expect(
+      message.hasSuffix(
+        "patch_embed.proj.weight: as embedding/kernel: shape [0], without values, as ZeRO stage 3 of DeepSpeed leaves it: "
+          + "zero_to_fp32.py, which DeepSpeed puts into the folder of its checkpoint, makes the weights whole"),
+      "\(message)")
+  }
+
+  @Test("positions without one for a class token that is not there: the model may have none, or has lost it")
+  func noClassToken() throws {
+    var table = try shapes(of: "\(Self.library)/hf_ViTForImageClassification")
+    for name in table.keys where name.hasSuffix(".cls_token") { table[name] = nil }
+    for name in table.keys where name.hasSuffix(".position_embeddings") { table[name] = [1, 16, 16] }
+    let heads = try folder.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    func open(_ config: String, _ size: (height: Int, width: Int)? = nil) throws -> SourceModel {
+      var options = ModelOptions()
+      options.imageSize = size
+      let path = try writeShapes(table, to: "m.safetensors", in: folder)
+      return try SourceModel(checkpoint: path, config: config, options: options)
+    }
+    let expected =
+      "position_embeddings [1, 16, 16] has the positions of 4x4 patches and none for a class token, and "
+      + "vit.embeddings.cls_token is not there: where the model has none, as I-JEPA, give --config with "
+      + #"{"classifier": "gap"}, else it is lost"#
+    for size in [nil, (height: 16, width: 16)] {
+      let message = try #require(fault { _ = try open(heads, size) })
+      #expect(message.hasSuffix(expected), "\(message)")
+    }
+    let config = try folder.write(#"{"classifier": "gap", "encoder": {"num_heads": 2}}"#, to: "gap.json")
+    let model = try open(config)
+    #expect(model.config.tokenCount == 16 && model.config.classifier == .gap)
+    // The size that is asked for does not tell that of the training.
+    for name in table.keys where name.hasSuffix(".position_embeddings") { table[name] = [1, 19, 16] }
+    let other = try #require(fault { _ = try open(heads, (12, 12)) })
+    #expect(
+      other.hasSuffix(
+        "are no square, nor those of --image-size, 3x3: give --config with {\"image_size\": [H, W]} of the training, and "
+          + "--image-size for another one"), "\(other)")
+  }
+
   @Test("of two norms the one that the configuration does without is left out")
   func twoNorms() throws {
     // The first norm of a block has the shapes of an fc_norm.

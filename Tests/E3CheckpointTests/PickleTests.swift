@@ -116,6 +116,17 @@ private struct PickleText {
     }
   }
 
+  @Test("weights that PyTorch quantised are called so")
+  func quantised() throws {
+    for (module, name) in [
+      ("torch", "qint8"), ("torch._utils", "_rebuild_qtensor"), ("torchao.dtypes", "AffineQuantizedTensor"),
+    ] {
+      let pickle = PickleText.dictionary([("type", .global(module, name))])
+      let message = try #require(fault { _ = try open(pickle) })
+      #expect(message.contains("its pickle names \(module).\(name): its weights are quantised; give"), "\(message)")
+    }
+  }
+
   @Test("what training leaves beside the tensors is passed over without being made")
   func inert() throws {
     let namespace = PickleText.call(.global("argparse", "Namespace"), []) + .dictionary([("lr", .integer(3))])

@@ -13,13 +13,18 @@ func shapes(of path: String) throws -> ShapeTable {
 }
 
 /// Writes safetensors of which only the shapes are looked at: the values are a hole.
-func writeShapes(_ table: ShapeTable, to name: String, in folder: TemporaryFolder) throws -> String {
+///
+/// - Parameter bytes: names of tensors that are signed bytes and not floats.
+func writeShapes(
+  _ table: ShapeTable, to name: String, in folder: TemporaryFolder, bytes: Set<String> = []
+) throws -> String {
   var (header, end) = ("{", 0)
   for (name, shape) in table.sorted(by: { $0.key < $1.key }) {
-    let size = 4 * shape.reduce(1, *)
+    let (type, width) = bytes.contains(name) ? ("I8", 1) : ("F32", 4)
+    let size = width * shape.reduce(1, *)
     header +=
       (header.utf8.count > 1 ? "," : "")
-      + #""\#(name)":{"dtype":"F32","shape":\#(shape),"data_offsets":[\#(end),\#(end + size)]}"#
+      + #""\#(name)":{"dtype":"\#(type)","shape":\#(shape),"data_offsets":[\#(end),\#(end + size)]}"#
     end += size
   }
   header += "}"

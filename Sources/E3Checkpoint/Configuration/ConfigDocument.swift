@@ -46,6 +46,8 @@ struct ConfigDocument {
   var preprocessing: SourcePreprocessing?
   /// One for each class.
   var labels: [String]?
+  /// What says that the outputs are no classes; nil where nothing does.
+  var regression: String?
   /// What the configuration calls the way in which the weights were quantised; nil where it names none.
   var quantization: String?
   /// What the user should know, in lines.

@@ -128,23 +128,39 @@ extension ConfigResolver {
     }
     if squares.count == 1 {
       let (grid, leading) = squares[0]
-      if prefix.hasClassToken, leading == 0 {
-        notes.append(
-          "\(evidence.checkpoint.path): nothing tells the image size: \(rows) positions are taken for those of "
-            + "\(grid.height)x\(grid.width) patches, \(grid.height * patch.height)x\(grid.width * patch.width) pixels, "
-            + "without the class token's; --image-size says otherwise")
-      }
+      // Several sizes may have as many patches.
+      let bare = prefix.hasClassToken && leading == 0 ? ", without the class token's" : ""
+      let next =
+        wanted.map { "; they are resized to --image-size \($0.height)x\($0.width)" }
+        ?? "; --image-size says otherwise"
+      notes.append(
+        "\(evidence.checkpoint.path): nothing tells the image size: \(rows - leading) positions are taken for those of "
+          + "\(grid.height)x\(grid.width) patches, \(grid.height * patch.height)x\(grid.width * patch.width) pixels"
+          + bare + next)
       return (grid, leading)
     }
     let leading = choices.first ?? 0
     let hint = mayBeLost && Grid(square: without) != nil ? ", but \(without) are, and \(lost)" : ""
     let table = "\(evidence.checkpoint.fileName(of: name)) \(evidence.checkpoint.shape(of: name) ?? [])"
     let missing = document.isThere ? "\(field) is missing" : "nothing tells the size of the images"
-    throw FileError(
-      file: document.file,
-      problem: squares.isEmpty
-        ? "\(missing), and the \(rows - leading) patches of \(table) are no square\(hint): give --image-size HxW"
-        : "\(missing), and the \(rows) positions of \(table) may be those of several: give --image-size HxW")
+    let asked = wanted?.patches(of: patch)
+    var problem = "\(missing), and the \(rows) positions of \(table) may be those of several: give --image-size HxW"
+    if squares.isEmpty, prefix.hasClassToken, !evidence.has(ParameterNames.classToken), document.classifier == nil,
+      let grid = asked ?? Grid(square: rows), grid.count == rows
+    {
+      problem =
+        "\(table) has the positions of \(grid.height)x\(grid.width) patches and none for a class token, and "
+        + "\(evidence.checkpoint.fileName(of: ParameterNames.classToken)) is not there: where the model has none, as "
+        + "I-JEPA, give --config with {\"classifier\": \"gap\"}, else it is lost"
+    } else if squares.isEmpty {
+      let other = asked.map { ", nor those of --image-size, \($0.height)x\($0.width)" } ?? ""
+      let next =
+        asked == nil
+        ? "give --image-size HxW"
+        : "give --config with {\"image_size\": [H, W]} of the training, and --image-size for another one"
+      problem = "\(missing), and the \(rows - leading) patches of \(table) are no square\(hint)\(other): \(next)"
+    }
+    throw FileError(file: document.file, problem: problem)
   }
 
   /// How many positions may stand before the patches': where the configuration does not say it, what the names allow.

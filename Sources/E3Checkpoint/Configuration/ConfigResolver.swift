@@ -303,26 +303,26 @@ struct ConfigResolver {
   }
 
   private func classCount() throws(FileError) -> Int {
-    if let evidence, evidence.checkpoint.fileShape(of: ParameterNames.head.kernel) == nil,
-      document.isThere || evidence.layerCount > 0
-    {
-      guard options.needsHead else { return 0 }
-      // What the model has no place for may be the head under another name.
-      let others = evidence.checkpoint.otherNames
-      let more = others.count > 4 ? " and \(others.count - 4) more" : ""
-      let rename =
-        others.contains(where: Reparametrisation.isPart)
-        ? "take its weight norm or parametrisation out first (torch.nn.utils.remove_weight_norm, "
-          + "parametrize.remove_parametrizations), save it anew and rename it to that" : "rename it to that"
-      throw evidence.checkpoint.fault(
-        ParameterNames.head.kernel,
-        "missing: a backbone without classification head cannot be packed; "
-          + (others.isEmpty ? "" : "if it is in \(others.prefix(4).joined(separator: ", "))\(more), \(rename); else ")
-          + "e3-train fit --head new trains one")
+    let kernel = ParameterNames.head.kernel
+    if options.needsHead, let what = document.regression {
+      throw FileError(
+        file: document.file,
+        problem: "\(what): its outputs are no classes, whose softmax is the answer here; e3-train fit --head new "
+          + "trains a head of classes on it")
     }
-    return try agree(
-      document.names.classCount, document.classCount, ParameterNames.head.kernel, ["representation", "classes"], axis: 1
-    )
+    if let evidence, evidence.checkpoint.fileShape(of: kernel) == nil, document.isThere || evidence.layerCount > 0 {
+      guard options.needsHead else { return 0 }
+      throw evidence.checkpoint.fault(
+        kernel,
+        "missing: a backbone without classification head cannot be packed; \(evidence.checkpoint.lostHead)")
+    }
+    let count = try agree(
+      document.names.classCount, document.classCount, kernel, ["representation", "classes"], axis: 1)
+    guard let evidence, count == 1, options.needsHead else { return count }
+    throw evidence.checkpoint.fault(
+      kernel,
+      "one class, whose softmax is 1 for every image: if it is the logit z of a sigmoid, make it two, [0, z], whose "
+        + "softmax is that sigmoid: zeros for the first class's weights and bias, and these for the second's")
   }
 
   private func representationSize() throws(FileError) -> Int? {

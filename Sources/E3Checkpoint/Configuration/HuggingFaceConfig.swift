@@ -1,11 +1,11 @@
 import E3Host
 
-/// Hugging Face's `config.json` of a ViT, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
+/// Hugging Face's `config.json` of a ViT, ViTMSN, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
 /// `preprocessor_config.json` beside it.
 ///
 /// Source: https://github.com/huggingface/transformers, src/transformers/models/*/configuration_*.py.
 func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
-  let types = ["vit", "deit", "dinov2", "dinov2_with_registers"]
+  let types = ["vit", "vit_msn", "deit", "dinov2", "dinov2_with_registers"]
   guard let type = try root.string("model_type", oneOf: types) else {
     throw FileError(file: root.file, problem: "model_type is missing")
   }
@@ -44,7 +44,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     document.registerTokens = type == "deit" ? 1 : 0  // the distillation token
   }
   document.activation = try activation(root)
-  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 ? 1e-6 : 1e-12)
+  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 || type == "vit_msn" ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
   document.quantization = try quantization(root)
   if let code = try root.object("auto_map")?.fields.first {
@@ -52,9 +52,13 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
       "\(root.file): auto_map names code of its own (\(code)), which is not looked at: the model is computed as "
         + "transformers' \(type)")
   }
-  if let type = try root.text("problem_type"), type != "single_label_classification" {
+  let task = try root.string(
+    "problem_type", oneOf: ["regression", "single_label_classification", "multi_label_classification"])
+  if task == "regression" { document.regression = "problem_type is \"regression\"" }
+  if task == "multi_label_classification" {
     document.notes.append(
-      "\(root.file): trained for \(type), but the answers are those of a softmax over the classes")
+      "\(root.file): trained for multi_label_classification, a sigmoid for each class: the answers are those of a softmax "
+        + "over the classes, whose order is the same and whose probabilities are others")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
   if isListed("\(folder)preprocessor_config.json") {

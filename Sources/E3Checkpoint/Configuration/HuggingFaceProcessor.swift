@@ -15,7 +15,7 @@ private enum ImageProcessor: String {
   }
 
   /// The one of a model whose `preprocessor_config.json` names none.
-  init(model: String) { self = model == "vit" ? .vit : model == "deit" ? .deit : .bit }
+  init(model: String) { self = model.hasPrefix("vit") ? .vit : model == "deit" ? .deit : .bit }
 
   var filter: SourcePreprocessing.Filter { self == .vit ? .bilinear : .bicubic }
   var crops: Bool { self != .vit }

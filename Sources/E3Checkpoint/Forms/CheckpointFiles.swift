@@ -108,7 +108,24 @@ struct CheckpointFiles {
           problem: "holds several checkpoints (\(found.prefix(4).joined(separator: ", "))): give one of them")
       }
     }
-    throw FileError(file: folder, problem: "a folder without a checkpoint")
+    if has("latest") || has("zero_to_fp32.py") {
+      throw FileError(
+        file: folder,
+        problem: "a checkpoint of DeepSpeed: python zero_to_fp32.py \(folder) FOLDER, the script that DeepSpeed puts "
+          + "there, makes its weights whole; without ZeRO give the mp_rank_00_model_states.pt in it")
+    }
+    throw FileError(file: folder, problem: "a folder without a checkpoint\(savedSteps(in: folder, names))")
+  }
+
+  /// What the folder of a run of Hugging Face's Trainer holds, the last ones first.
+  private static func savedSteps(in folder: String, _ names: [String]) -> String {
+    let mark = "checkpoint-"
+    let steps = names.compactMap { name in
+      name.hasPrefix(mark) && isFolder("\(folder)/\(name)") ? Int(name.dropFirst(mark.count)) : nil
+    }
+    guard !steps.isEmpty else { return "" }
+    let folders = steps.sorted(by: >).prefix(4).map { "\(folder)/\(mark)\($0)" }.joined(separator: ", ")
+    return ": give one of those in it (\(folders)\(steps.count > 4 ? ", …" : ""))"
   }
 
   /// Whether the folder, or one up to two levels below it, has an Orbax file.

@@ -194,6 +194,12 @@ struct Pickle {
       throw FileError(
         file: file, problem: "its tensors are on the device \"meta\", without values: load the weights, then save them")
     }
+    guard !PickleNames.isQuantised(path) else {
+      throw FileError(
+        file: file,
+        problem: "its pickle names \(path): its weights are quantised; give those of the model before that, "
+          + "torch.save(model.state_dict(), FILE)")
+    }
     guard PickleNames.isKnown(path) else {
       throw FileError(
         file: file,
@@ -357,6 +363,15 @@ private enum PickleNames {
     "builtins.bytes", "builtins.complex", "builtins.slice", "builtins.range", "builtins.bytearray", "__builtin__.set",
     "__builtin__.dict", "__builtin__.list", "__builtin__.int", "__builtin__.float",
   ]
+
+  /// Whether `path` is of the tensors of torch.ao.quantization or torchao.
+  static func isQuantised(_ path: String) -> Bool {
+    [
+      "torch.qint8", "torch.quint8", "torch.qint32", "torch.quint4x2", "torch.quint2x4",
+      "torch._utils._rebuild_qtensor", "torch.per_tensor_affine", "torch.per_channel_affine",
+      "torch.per_channel_affine_float_qparams",
+    ].contains(path) || path.hasPrefix("torchao.")
+  }
 
   static func isKnown(_ path: String) -> Bool {
     if tensorBuilders.contains(path) || inert.contains(path) { return true }

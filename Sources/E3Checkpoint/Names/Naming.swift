@@ -26,6 +26,13 @@ public enum Naming: String, Sendable {
 
   /// Whether `name` is that of a tensor in an encoder block of the model whose names begin with `prefix`.
   func isInBlock(_ name: String, prefix: String) -> Bool {
+    // transformers 5 writes ViTMSN's blocks beside the model that they are of.
+    let outer = innerPrefix(prefix)
+    if self == .huggingFace, outer != prefix, name.hasPrefix(outer),
+      bareName(String(name.dropFirst(outer.count))).hasPrefix("encoder.layer.")
+    {
+      return true
+    }
     guard name.hasPrefix(prefix) else { return false }
     let own = bareName(String(name.dropFirst(prefix.count)))
     return blocks.contains(where: own.hasPrefix)
@@ -61,7 +68,21 @@ public enum Naming: String, Sendable {
   private var isTorch: Bool { self != .vmoe && self != .bigVision }
 
   /// A name without the modules that wrap others.
-  private func bareName(_ name: String) -> String { isTorch ? Wrappers.removed(from: name) : name }
+  private func bareName(_ name: String) -> String {
+    guard isTorch else { return name }
+    let bare = Wrappers.removed(from: name)
+    return self == .timm ? Self.withoutChunk(bare) : bare
+  }
+
+  /// `blocks.CHUNK.BLOCK.…`, as DINOv2 trains with FSDP, is `blocks.BLOCK.…`: its blocks are counted through all chunks.
+  ///
+  /// Source: https://github.com/facebookresearch/dinov2, dinov2/models/vision_transformer.py, `BlockChunk`.
+  private static func withoutChunk(_ name: String) -> String {
+    guard name.hasPrefix("blocks.") else { return name }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count > 3, parts[1...2].allSatisfy({ Int($0) != nil }) else { return name }
+    return "blocks." + parts[2...].joined(separator: ".")
+  }
 
   private var blocks: [String] {
     switch self {

@@ -65,7 +65,8 @@ extension Naming {
     t.patchEmbedding(from: "\(embeddings).patch_embeddings.projection")
     t.copy(ParameterNames.classToken, from: "\(embeddings).cls_token")
     let isPair = t.hasAny("cls_classifier.") || t.hasAny("distillation_classifier.")
-    let layers = t.hasAny("\(base)encoder.layer.") ? "\(base)encoder.layer" : "\(base)layers"
+    let layers =
+      ["\(base)encoder.layer", "\(base)layers", "encoder.layer"].first { t.hasAny("\($0).") } ?? "\(base)layers"
     let isDinov2 = t.areCalled(".norm", not: ".layernorm_", below: "\(layers).")
     let isNew = t.areCalled("_proj.", not: ".attention.attention.", below: "\(layers).")
     let isFlat = t.areCalled(".mlp.", not: ".intermediate.", below: "\(layers).")
