@@ -160,8 +160,10 @@ class Model:
     def pooled_by_attention(self, x, heads, activation, epsilon):
         """timm's `AttentionPoolLatent` with one probe."""
         path = f"{self.prefix}attn_pool."
-        probe = self.first([f"{path}latent"]).reshape(1, 1, -1)
-        q = split(np.repeat(linear(probe, self.pair([f"{path}q"])), len(x), 0), heads)
+        probe = self.first([f"{path}latent"])
+        if probe is None:
+            raise Missing(f"no {path}latent in the graph, as of an export for one image: export for any number (dynamic_shapes)")
+        q = split(np.repeat(linear(probe.reshape(1, 1, -1), self.pair([f"{path}q"])), len(x), 0), heads)
         k, v = (split(half, heads) for half in np.split(linear(x, self.pair([f"{path}kv"])), 2, -1))
         pooled = linear(attend(q, k, v), self.pair([f"{path}proj"]))
         row = linear(norm(pooled, self.pair([f"{path}norm"]), epsilon), self.pair([f"{path}mlp.fc1"]))
