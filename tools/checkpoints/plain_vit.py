@@ -68,7 +68,7 @@ class Model:
 
     def first(self, names):
         """The first of the tensors `names` that is there, or None."""
-        return next((self.tensors[name].astype(np.float32) for name in names if name in self.tensors), None)
+        return next((self.tensors[name].astype(np.float32, copy=False) for name in names if name in self.tensors), None)
 
     def pair(self, paths):
         """Weight and bias of the first of the layers `paths` that is there; without a bias it is 0."""

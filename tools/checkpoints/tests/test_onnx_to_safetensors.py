@@ -69,16 +69,17 @@ class Writer:
     def reshape(self, x, *shape):
         return self.add("Reshape", [x, self.constant(np.array(shape, np.int64))])
 
-    def save(self, path, output, shape):
+    def save(self, path, output, shape, image):
         graph = helper.make_graph(
-            self.nodes, "model", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])],
+            self.nodes, "model", [helper.make_tensor_value_info("image", TensorProto.FLOAT, image)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
             [numpy_helper.from_array(value, name) for name, value in self.stored.items()])
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
 
 
-def write(path, tensors, before=None, class_token="cls_token", pool="token", scale=None, norms=None, behind=None, gelu=""):
+def write(path, tensors, before=None, class_token="cls_token", pool="token", scale=None, norms=None, behind=None, gelu="",
+          image=(1, 3, 8, 8)):
     """A vision transformer of one block; what the arguments say is another than timm's."""
     made = Writer(tensors)
     x = before(made) if before else "image"
@@ -99,14 +100,14 @@ def write(path, tensors, before=None, class_token="cls_token", pool="token", sca
     row = made.add("BiasGelu", [row, "blocks.0.mlp.fc1.bias"], domain=gelu) if gelu else made.add("Gelu", [row])
     x = made.norm(made.add("Add", [x, made.linear(row, "blocks.0.mlp.fc2")]), "norm")
     if pool == "features":
-        return made.save(path, x, [1, 5, WIDTH])
+        return made.save(path, x, [1, 5, WIDTH], image)
     if pool == "mean":
         x = made.add("Slice", [x, *(made.constant(np.array([i])) for i in (1, 5, 1))])
         x = made.add("ReduceMean", [x, made.constant(np.array([1]))], keepdims=0)
     else:
         x = made.add("Gather", [x, made.constant(np.array(0))], axis=1)
     x = made.add("Gemm", [x, "head.weight", "head.bias"], "head", transB=1)
-    made.save(path, behind(made, x) if behind else x, [1, None])
+    made.save(path, behind(made, x) if behind else x, [1, None], image)
 
 
 @pytest.fixture
@@ -180,6 +181,11 @@ def test_a_normalisation_in_the_graph_is_refused(convert):
         weights(), before=normalise)
 
 
+def test_images_whose_channels_come_last_are_refused(convert):
+    assert "changes its input before the patches (Transpose): export the model without that" in convert(
+        weights(), before=lambda made: made.add("Transpose", ["image"], perm=[0, 3, 1, 2]), image=[1, 8, 8, 3])
+
+
 def test_operations_behind_the_head_are_refused(convert):
     assert "goes on behind its head (Div)" in convert(
         weights(), behind=lambda made, x: made.add("Div", [x, made.constant(np.float32(4))]))
@@ -191,7 +197,7 @@ def test_a_softmax_at_the_end_is_taken(convert):
 
 
 def test_another_attention_is_refused_with_figures(convert):
-    assert "something else than the vision transformer of its weights: v" in convert(weights(), scale=0.3)
+    assert "something else than the vision transformer of its weights with 2 heads: v" in convert(weights(), scale=0.3)
 
 
 def test_optimised_and_quantised_graphs_are_named(convert):
