@@ -39,8 +39,8 @@ let host: [Target] = [
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "E3Host", dependencies: ["CE3Files", "CZlib"], swiftSettings: optimised),
   .target(name: "E3Checkpoint", dependencies: ["CZlib", "E3Host"], swiftSettings: optimised),
-  .target(name: "CE3Float"),
-  .target(name: "E3Reference", dependencies: ["CE3Float", "E3Checkpoint", "E3Host"]),
+  .target(name: "CE3Float", cSettings: optimisedC),
+  .target(name: "E3Reference", dependencies: ["CE3Float", "E3Checkpoint", "E3Host"], swiftSettings: optimised),
   .target(name: "E3DataSets", dependencies: ["CE3Pictures", "E3Host"]),
   .target(
     name: "E3Models", dependencies: ["CE3", "CE3Signature", "E3", "E3DataSets", "E3Format", "E3Host"],
@@ -49,7 +49,7 @@ let host: [Target] = [
     name: "E3Converter",
     dependencies: [
       "CE3", "CE3Float", "CE3Kernels", "E3Checkpoint", "E3DataSets", "E3Format", "E3Host", "E3Models", "E3Reference",
-    ]),
+    ], swiftSettings: optimised),
   .target(name: "CE3JPEG", linkerSettings: [.linkedLibrary("jpeg")]),
   .target(name: "E3Metrics"),
   .target(
@@ -163,9 +163,8 @@ var tiesLifetimes: [SwiftSetting] { [.enableExperimentalFeature("Lifetimes")] }
 /// Kernels are optimised in debug builds as well, and so are the Swift modules that tests put through most: theirs take a
 /// third of the time then. SwiftPM takes such flags from no dependency but one by path, and keeps the others in folders
 /// called `checkouts`: there a debug build is slow, as every other debug build.
-var kernelFlags: [CSetting] {
-  [.headerSearchPath(".")] + (isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))])
-}
+var kernelFlags: [CSetting] { [.headerSearchPath(".")] + optimisedC }
+var optimisedC: [CSetting] { isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))] }
 var optimised: [SwiftSetting] { isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))] }
 var isDependency: Bool { Context.packageDirectory.contains("/checkouts/") }
 
