@@ -76,7 +76,7 @@ static __attribute__((noinline)) void block_lines(block *b, uint32_t line, const
 }
 
 /* Transposes 16 bytes of 16 lines, of which `count` may be read. */
-E3K_INLINE void load_bytes(const uint8_t *const *lines, size_t at, size_t count, b16 *out) {
+static __attribute__((noinline)) void load_bytes(const uint8_t *const *lines, size_t at, size_t count, b16 *out) {
   b16 bytes[LANES];
   if (count >= LANES) {
     E3K_UNROLL for (int k = 0; k < LANES; k++) bytes[k] = *(const b16_memory *)(lines[k] + at);
@@ -86,7 +86,7 @@ E3K_INLINE void load_bytes(const uint8_t *const *lines, size_t at, size_t count,
       for (size_t i = 0; i < count; i++) bytes[k][i] = lines[k][at + i];
     }
   }
-  transpose_bytes(bytes, out);
+  transpose(bytes, out);
 }
 
 /* Transposes 32 bytes of the first eight lines, of which `count` may be read, to eight bytes a column. */
@@ -171,7 +171,7 @@ static void load_turned(block *b, uint32_t first, uint32_t i, uint32_t low, uint
       b16 *out = b->raw + c * SEGMENT + i;
       for (int k = 0; k < LANES; k++)
         out[k] = raw[(size_t)(b->across[k] >> o.across) * o.step + o.offset - bytes.begin];
-      transpose_bytes(out, out);
+      transpose_bytes(out);
     }
   }
 }

@@ -61,29 +61,64 @@ E3K_INLINE b16 clamped_words(h16 words) {
 }
 #endif
 
+/* In each half, the lower, or the upper, eight bytes of both in turn. x86 has instructions for both halves, and clang takes
+ * tables for them on ARM. */
+#if E3K_X86
+E3K_INLINE b32 lower_in_turn(b32 a, b32 b) {
+  return __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 16, 48, 17, 49, 18, 50,
+                                 19, 51, 20, 52, 21, 53, 22, 54, 23, 55);
+}
+E3K_INLINE b32 upper_in_turn(b32 a, b32 b) {
+  return __builtin_shufflevector(a, b, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47, 24, 56, 25, 57, 26,
+                                 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+}
+/* The lower eight bytes of both halves, then the upper ones. */
+E3K_INLINE void store_columns(b32 v, b16 *to) {
+  *(b32_memory *)to = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 8, 9, 10,
+                                              11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+#else
+E3K_INLINE b16 lower_half_in_turn(b16 a, b16 b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+E3K_INLINE b16 upper_half_in_turn(b16 a, b16 b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+E3K_INLINE b32 lower_in_turn(b32 a, b32 b) {
+  return side_by_side(lower_half_in_turn(lower_bytes(a), lower_bytes(b)),
+                      lower_half_in_turn(upper_bytes(a), upper_bytes(b)));
+}
+E3K_INLINE b32 upper_in_turn(b32 a, b32 b) {
+  return side_by_side(upper_half_in_turn(lower_bytes(a), lower_bytes(b)),
+                      upper_half_in_turn(upper_bytes(a), upper_bytes(b)));
+}
+E3K_INLINE void store_columns(b32 v, b16 *to) {
+  const b16 a = lower_bytes(v), b = upper_bytes(v);
+  to[0] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+  to[1] = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+#endif
+
 /* In each half: the bytes 2 k and 2 k + 1 of all eight vectors become vector k. */
 E3K_INLINE void transpose_halves(b32 *v) {
   b32 w[8];
   E3K_UNROLL for (int round = 0; round < 3; round++) {
     E3K_UNROLL for (int i = 0; i < 4; i++) {
-      w[2 * i] = __builtin_shufflevector(v[i], v[i + 4], 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 16, 48,
-                                         17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55);
-      w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + 4], 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15,
-                                             47, 24, 56, 25, 57, 26, 58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+      w[2 * i] = lower_in_turn(v[i], v[i + 4]);
+      w[2 * i + 1] = upper_in_turn(v[i], v[i + 4]);
     }
     E3K_UNROLL for (int i = 0; i < 8; i++) v[i] = w[i];
   }
 }
 
 /* Byte k of vector i becomes byte i of vector k. */
-static __attribute__((noinline)) void transpose_bytes(const b16 *from, b16 *to) {
+E3K_INLINE void transpose(const b16 *from, b16 *to) {
   b32 v[8];
   E3K_UNROLL for (int i = 0; i < 8; i++) v[i] = side_by_side(from[i], from[i + 8]);
   transpose_halves(v);
-  E3K_UNROLL for (int i = 0; i < 8; i++) * (b32_memory *)(to + 2 * i) = __builtin_shufflevector(
-      v[i], v[i], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27,
-      28, 29, 30, 31);
+  E3K_UNROLL for (int i = 0; i < 8; i++) store_columns(v[i], to + 2 * i);
 }
+static __attribute__((noinline)) void transpose_bytes(b16 *v) { transpose(v, v); }
 
 /* Float k of vector i becomes float i of vector k: squares of 4 x 4 first, then whole quarters of vectors. */
 static __attribute__((noinline)) void transpose_floats(f16 *v) {

@@ -168,7 +168,7 @@ E3K_INLINE void resample_columns(tile *t, block *b, uint32_t method) {
     if (x < t->width) first = greatest(carries ? end : 0, even_column(b->image, t->windows[x].first));
   }
   for (uint32_t g = 0; g < t->groups; g++) {
-    if (method == E3K_FILTER) transpose_bytes(t->across.bytes + g * LANES, t->across.bytes + g * LANES);
+    if (method == E3K_FILTER) transpose_bytes(t->across.bytes + g * LANES);
     else transpose_floats(t->across.floats + g * LANES);
   }
 }
@@ -316,20 +316,25 @@ E3K_INLINE void bilinear_tile(tile *t, block *b, uint32_t first, uint32_t last) 
 
 /* ------------------------------------------------------------------------------------------------------- all tiles */
 
+/* What all tiles share. */
+static __attribute__((noinline)) void begin(tile *t, block *b, const e3k_prepare *p) {
+  t->p = p;
+  t->channels = p->patches.channels;
+  b->image = &p->image;
+  b->layout = e3k_layout_of(p->image.format);
+  for (int c = 0; c < 3; c++) b->places[c] = (component_place){0, 0, 0};
+  for (int i = 0; i < 3 * LANES; i++) {
+    t->mean[i / LANES][i % LANES] = p->mean[i % t->channels];
+    t->deviation[i / LANES][i % LANES] = p->deviation[i % t->channels];
+  }
+}
+
 /* The lines first ..< last of the columns left ..< right. */
 E3K_INLINE void prepare_tiles(const e3k_prepare *p, uint32_t method, uint32_t left, uint32_t right, uint32_t first,
                               uint32_t last) {
   tile t;
   block b;
-  t.p = p;
-  t.channels = p->patches.channels;
-  b.image = &p->image;
-  b.layout = e3k_layout_of(p->image.format);
-  for (int c = 0; c < 3; c++) b.places[c] = (component_place){0, 0, 0};
-  for (int i = 0; i < 3 * LANES; i++) {
-    t.mean[i / LANES][i % LANES] = p->mean[i % t.channels];
-    t.deviation[i / LANES][i % LANES] = p->deviation[i % t.channels];
-  }
+  begin(&t, &b, p);
   for (t.x = left; t.x < right; t.x += TILE) {
     t.width = least(TILE, right - t.x);
     t.groups = (t.width * t.channels + LANES - 1) / LANES;
