@@ -287,9 +287,9 @@ E3K_INLINE void convert_columns(block *b, uint32_t x, uint64_t mask, uint32_t sa
     const int has_colours = samples == E3K_SAMPLES_YUV || samples == E3K_SAMPLES_RGB;
     for (uint32_t c = 0; c < channels; c++) {
       const uint32_t from = has_colours ? c : 0;
-      *(b32_memory *)&b->columns[c][i] = samples == E3K_SAMPLES_RGB && channels == 3 && plain
-                                             ? lines_in_turn(side_by_side(bytes[0][c], bytes[1][c]))
-                                             : PACK_WORDS(words[0][from], words[1][from]);
+      b16 *out = &b->columns[c][i];
+      if (samples == E3K_SAMPLES_RGB && channels == 3 && plain) store_lines(bytes[0][c], bytes[1][c], out);
+      else *(b32_memory *)out = PACK_WORDS(words[0][from], words[1][from]);
     }
   }
 }

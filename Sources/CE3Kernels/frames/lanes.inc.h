@@ -45,12 +45,6 @@ E3K_INLINE h16 upper_words_of(i16 value) {
   return upper_words(__builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7),
                      __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15));
 }
-/* The lower and the upper eight bytes of both columns in turn. */
-E3K_INLINE b32 lines_in_turn(b32 columns) {
-  return __builtin_shufflevector(columns, columns, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 16, 24, 17, 25,
-                                 18, 26, 19, 27, 20, 28, 21, 29, 22, 30, 23, 31);
-}
-
 /* The tier's way to clamp to bytes 16 words of each, or 16 integers of each. */
 #ifndef PACK_WORDS
 #define PACK_WORDS(a, b) side_by_side(clamped_words(a), clamped_words(b))
@@ -77,6 +71,11 @@ E3K_INLINE void store_columns(b32 v, b16 *to) {
   *(b32_memory *)to = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 8, 9, 10,
                                               11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
 }
+/* Both columns, the lower and the upper eight bytes of each in turn. */
+E3K_INLINE void store_lines(b16 a, b16 b, b16 *to) {
+  *(b32_memory *)to = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 16, 24, 17,
+                                              25, 18, 26, 19, 27, 20, 28, 21, 29, 22, 30, 23, 31);
+}
 #else
 E3K_INLINE b16 lower_half_in_turn(b16 a, b16 b) {
   return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -96,6 +95,10 @@ E3K_INLINE void store_columns(b32 v, b16 *to) {
   const b16 a = lower_bytes(v), b = upper_bytes(v);
   to[0] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
   to[1] = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+E3K_INLINE void store_lines(b16 a, b16 b, b16 *to) {
+  to[0] = __builtin_shufflevector(a, a, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+  to[1] = __builtin_shufflevector(b, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 #endif
 
