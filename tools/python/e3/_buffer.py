@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_ssize_t, c_void_p, py_object
 
 
@@ -30,6 +31,11 @@ _release = ctypes.pythonapi.PyBuffer_Release
 _release.argtypes, _release.restype = [POINTER(_View)], None
 
 
+def own_memory(size: int) -> mmap.mmap:
+    """Memory that is aligned to a page, and that a forked process has a copy of: what it does is not seen here."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
 class Buffer:
     """The memory of an object, which stays where it is as long as this is alive.
 
@@ -51,5 +57,5 @@ class Buffer:
         self.size = view.len
 
     def __del__(self) -> None:
-        if self._view is not None:
+        if getattr(self, "_view", None) is not None:
             _release(byref(self._view))

@@ -11,6 +11,8 @@ import stat
 import threading
 from typing import Optional
 
+from ._library import shown
+
 
 def replace_file(path: str, content: bytes) -> None:
     """Writes a file that has its name once it is whole. A link stays one; a file that is replaced leaves its permissions and,
@@ -18,7 +20,7 @@ def replace_file(path: str, content: bytes) -> None:
     path = os.path.realpath(path)
     before = os.stat(path) if os.path.exists(path) else None
     if before and not stat.S_ISREG(before.st_mode):
-        raise ValueError(f"{path}: is no regular file")
+        raise ValueError(f"{shown(path)}: is no regular file")
     # A file that nobody may write to is kept from root as well, who may all the same.
     if before and not (before.st_mode & 0o222 and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "is write-protected: make it writable, or give another file", path)

@@ -8,7 +8,7 @@ from ctypes import POINTER, Structure, c_char_p, c_float, c_size_t, c_uint16, c_
 from typing import Optional
 
 ABI_VERSION_MAJOR = 1
-MAX_THREADS = 64
+MAX_THREADS, MAX_LEARNED_CLASSES, CLASS_LABEL_BYTES = 64, 64, 40
 CLASS_LABEL, FILE_MAGIC = 28, 34  # E3_ERROR_...
 
 
@@ -243,7 +243,18 @@ class E3Error(RuntimeError):
     def __init__(self, status: int, subject: Optional[str] = None, text: Optional[str] = None) -> None:
         self.status = status
         text = text or lib.e3_status_text(status).decode()
-        super().__init__(f"{subject}: {text}" if subject else text)
+        super().__init__(f"{shown(subject)}: {text}" if subject else text)
+
+
+def shown(text: str) -> str:
+    """A text, such as a label or a path, in one line, with what cannot be seen escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+
+
+def within(number: int, least: int, most: int, what: str) -> None:
+    """Refuses a number that the library would refuse, or take for another one."""
+    if not least <= number <= most:
+        raise ValueError(f"{what} is {number}, expected {least} to {most}")
 
 
 def check(status: int, subject: Optional[str] = None) -> None:

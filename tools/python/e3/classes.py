@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 from ctypes import byref, c_size_t, c_uint32, c_void_p, memmove, string_at
 from typing import Iterator, List, NamedTuple, Optional
 
 from . import _library
-from ._buffer import Buffer
+from ._buffer import Buffer, own_memory
 from ._library import check, lib, sized
 
 NO_CLASS = 0xFFFFFFFF
@@ -38,8 +37,7 @@ class Classes:
         size, alignment = c_size_t(), c_size_t()
         if source is None:
             check(lib.e3_classes_query(byref(model), capacity, 0, byref(size), byref(alignment)), subject)
-        # A mapping is aligned to a page.
-        mapping = mmap.mmap(-1, max(size.value, len(source or b""), 1))
+        mapping = own_memory(max(size.value, len(source or b""), 1))
         if source:
             mapping[: len(source)] = source
         self._memory = Buffer(mapping)
@@ -102,16 +100,23 @@ class Classes:
         if kind == "learned" and visible.lower() == "unlike":
             raise ValueError(f"{label!r} is what pictures of other things are called: give the class another name")
         index = c_uint32()
-        length = len(label.encode())
-        problem = "empty" if not length else "longer than 40 bytes" if length > 40 else "not one line" if "\0" in label else ""
+        try:
+            text, problem = label.encode(), ""
+        except UnicodeEncodeError:  # half of a surrogate pair
+            text, problem = b"", "no UTF-8"
+        if not label:
+            problem = "empty"
+        elif len(text) > _library.CLASS_LABEL_BYTES:
+            problem = f"longer than {_library.CLASS_LABEL_BYTES} bytes"
+        elif b"\0" in text:
+            problem = "not one line"
         if not problem:
-            status = lib.e3_classes_add(self.handle, label.encode(), _KINDS[kind], byref(index))
+            status = lib.e3_classes_add(self.handle, text, _KINDS[kind], byref(index))
             if status == _library.CLASS_LABEL:
                 problem = "not one line that can be seen"
             else:
                 check(status, label)
         if problem:
-            text = f"{label}: the label of a learned class is {problem}".lstrip(": ")
-            raise _library.E3Error(_library.CLASS_LABEL, text=text)
+            raise _library.E3Error(_library.CLASS_LABEL, label, f"the label of a learned class is {problem}")
         self._labels = None
         return index.value

@@ -34,6 +34,9 @@ _FORMATS = {
 _WORDS = ("gray10", "gray12", "gray16")
 _RANGES = {"default": 0, "limited": 1, "full": 2}
 _MATRICES = {"default": 0, "bt601": 1, "bt709": 2, "bt2020": 3}
+_CHROMA = ("yuyv", "nv12", "uyvy", "yvyu", "nv21", "nv16", "i420", "yv12")  # a sample for two pixels of a line
+_CHROMA_OF_TWO_LINES = ("nv12", "nv21", "i420", "yv12")
+_HIGH_DEFINITION = 720  # lines
 _TRANSFORMS = {
     "none": 0,
     "rotate_90": 1,
@@ -70,7 +73,7 @@ class Frame:
             "bgrx32" of 4, "gray8" of 1, where the last axis may be missing; "nv12" luma and `[height/2][width/2][2]` or
             `[height/2][width]`; "i420" luma and twice `[height/2][width/2]`. "gray10", "gray12" and "gray16": uint16.
         range: "full" or "limited"; by default limited for formats with U and V
-        matrix: "bt601", the default, "bt709" or "bt2020"
+        matrix: "bt601", "bt709" or "bt2020"; by default BT.709 from 720 lines on and BT.601 below, as in e3-run
         crop: x, y, width and height of the rectangle that counts
         transform: how the rectangle is turned: "rotate_90" and the other names of `e3_transform`
         """
@@ -80,6 +83,10 @@ class Frame:
         item = "H" if format in _WORDS else "B"
         buffers = [Buffer(plane) for plane in planes]
         height, width = _size(buffers[0], layout[0][2], format)
+        odd = ["width"] if format in _CHROMA and width % 2 else []
+        odd += ["height"] if format in _CHROMA_OF_TWO_LINES and height % 2 else []
+        if odd:
+            raise ValueError(f"the {' and '.join(odd)} of {format} must be even, but the frame has {width} x {height} pixels")
         struct = _library.Frame()
         struct.struct_size = ctypes.sizeof(_library.Frame)
         struct.format, struct.width, struct.height = number, width, height
@@ -95,8 +102,9 @@ class Frame:
                 struct.third_size = _readable(buffer)
         if range != "default":
             struct.range = _known(_RANGES, range, "range")
-        if matrix != "default":
-            struct.matrix = _known(_MATRICES, matrix, "matrix")
+        struct.matrix = _known(_MATRICES, matrix, "matrix")
+        if matrix == "default" and format in _CHROMA and height >= _HIGH_DEFINITION:
+            struct.matrix = _MATRICES["bt709"]
         if transform != "none":
             struct.transform = _known(_TRANSFORMS, transform, "transform")
         if crop is not None:
@@ -122,8 +130,10 @@ def as_frame(image: Any) -> Frame:
     if hasattr(image, "getbands"):
         return _of_pillow(image)
     shape = getattr(image, "shape", None)
+    name = type(image).__name__
+    if name == "Tensor" and hasattr(image, "numpy"):
+        raise TypeError("a Tensor is no frame: give tensor.numpy(), uint8 [height][width][3]")
     if shape is None:
-        name = type(image).__name__
         raise TypeError(f"a {name} is no frame: give an array of uint8, (luma, chroma), a Pillow image or an e3.Frame")
     if len(shape) == 2 or len(shape) == 3 and shape[2] == 1:
         return Frame("gray8", image)
@@ -135,6 +145,15 @@ def as_frame(image: Any) -> Frame:
     elif len(shape) == 4:
         message += ": one frame at a time; Model.batch takes several"
     raise ValueError(message)
+
+
+def several(frames: Any) -> Any:
+    """The same, unless it is a single frame, whose lines would be taken for frames."""
+    try:
+        as_frame(frames)
+    except (TypeError, ValueError, BufferError):
+        return frames
+    raise TypeError("one frame, where several are expected: give a list of frames")
 
 
 def _of_pillow(image: Any) -> Frame:

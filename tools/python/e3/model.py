@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import os
+import sys
 from collections import deque
 from ctypes import byref, c_size_t, c_uint32, c_void_p
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from . import _library
-from ._buffer import Buffer
+from ._buffer import Buffer, own_memory
 from ._files import other_file, replace_file
-from ._library import check, lib, sized
+from ._library import check, lib, shown, sized, within
 from .answer import Answer
 from .classes import Classes, LearnedClass
-from .frame import as_frame
+from .frame import as_frame, several
 
 
 class Calibration(NamedTuple):
@@ -122,11 +124,11 @@ class Model:
         ]
         self.calibration = self._calibration() if info.calibrated else None
         self._options = sized(_library.SessionOptions)
-        if not 1 <= threads <= _library.MAX_THREADS:
-            raise ValueError(f"threads is {threads}, but 1 to {_library.MAX_THREADS} compute a frame")
+        within(threads, 1, _library.MAX_THREADS, "threads")
+        within(resident, 0, 2**64 - 1, "resident")
         self._options.threads = threads
         tier = c_uint32()
-        check(lib.e3_isa_from_name(isa.encode(), byref(tier)), isa)
+        check(lib.e3_isa_from_name(isa.encode().replace(b"\0", b"?"), byref(tier)), isa)  # C would stop at a NUL
         self._options.isa = tier.value
         if early and lib.e3_abi_version() & 0xFFFF < 4:
             raise ValueError("the library is older than early=: all networks would answer")
@@ -176,8 +178,10 @@ class Model:
             self._idle.append(session)
 
     def run_tensor(self, values: Any) -> Answer:
-        """The answer to a prepared image: float32 `[height][width][channels]` in the model's value range."""
+        """The answer to a prepared image: float32 `[height][width][channels]` in the model's value range. ValueError where a
+        value is far outside of it, as those of bytes are."""
         buffer = self._tensor(values)
+        self._require_pixels(buffer)
         session = self._take()
         try:
             return session.run_tensor(buffer)
@@ -185,7 +189,8 @@ class Model:
             self._idle.append(session)
 
     def batch(self, frames: Iterable[Any], *, threads: Optional[int] = None) -> List[Answer]:
-        """The answers to many frames, in their order, on several threads; as many as this process may use when not stated.
+        """The answers to many frames, in their order. threads: 1 to 64; when not stated, as many as this process has processors
+        for, and 64 at most.
 
         Frames are taken from the iterable by one thread at a time, as they are needed.
         """
@@ -193,8 +198,10 @@ class Model:
         from itertools import islice
         from threading import Lock
 
-        count = threads or len(os.sched_getaffinity(0))
-        source, lock = iter(frames), Lock()
+        most = _library.MAX_THREADS
+        count = min(most, len(os.sched_getaffinity(0))) if threads is None else threads
+        within(count, 1, most, "threads")
+        source, lock = iter(several(frames)), Lock()
         parts: List[List[Answer]] = []
         failed = False
 
@@ -210,6 +217,8 @@ class Model:
                     if not chunk:
                         return
                     for frame in chunk:
+                        if failed:
+                            return
                         part.append(session.run_frame(as_frame(frame)))
             except BaseException:
                 failed = True
@@ -221,8 +230,12 @@ class Model:
             work(0)
         else:
             with ThreadPoolExecutor(count) as pool:
-                for done in [pool.submit(work, index) for index in range(count)]:
-                    done.result()
+                try:
+                    for done in [pool.submit(work, index) for index in range(count)]:
+                        done.result()
+                except BaseException:  # an interrupt, too: the others end after the frame at hand
+                    failed = True
+                    raise
         return [answer for part in parts for answer in part]
 
     def learn(self, label: str, frames: Iterable[Any], *, capacity: int = 16) -> LearnedClass:
@@ -230,8 +243,8 @@ class Model:
 
         Five pictures from different sides are a good start; with fewer than three, answers of the class are at most
         "unsure". The same frame counts each time that it is learned, and a label of the model itself is refused. No
-        other thread may use the model meanwhile. capacity: most classes, when these are the first. When a
-        frame is refused, or there is none, nothing is learned.
+        other thread may use the model meanwhile. capacity: most classes, 1 to 64, when these are the
+        first. When a frame is refused, or there is none, nothing is learned.
         """
         return self._learn(label, "learned", frames, capacity)
 
@@ -240,6 +253,7 @@ class Model:
         return self._learn("unlike", "unlike", frames, capacity)
 
     def _learn(self, label: str, kind: str, frames: Iterable[Any], capacity: int) -> LearnedClass:
+        within(capacity, 1, _library.MAX_LEARNED_CLASSES, "capacity")
         if self.networks > 1:
             raise ValueError("a deep ensemble learns no classes; a model of one network does")
         if kind == "learned" and label in self.labels:
@@ -248,7 +262,7 @@ class Model:
             self._learned = Classes(self._handle, None, capacity, self.path)
             self._idle.clear()  # those sessions have no room for features
         before = self._learned.bytes
-        session = None
+        frames, session = several(frames), None
         try:
             index = self._learned.index(label, kind)
             session = self._take()
@@ -364,9 +378,16 @@ class Model:
 
     def _take(self) -> "_Session":
         try:
-            return self._idle.pop()
+            while True:
+                session = self._idle.pop()
+                # A session's threads are in the process that made it.
+                if session.process == os.getpid():
+                    return session
         except IndexError:
             return _Session(self)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a model is neither copied nor sent to another process: open its file there")
 
     def _tensor(self, values: Any) -> Buffer:
         buffer = Buffer(values)
@@ -377,6 +398,23 @@ class Model:
         if buffer.strides != (4 * line, 4 * shape[2], 4):
             buffer = Buffer(memoryview(values).tobytes())
         return buffer
+
+    def _require_pixels(self, buffer: Buffer) -> None:
+        """Refuses values that are no pixels of the model's range, by the rule of `e3-run --tensor`."""
+        values = (ctypes.c_float * (buffer.size // 4)).from_address(buffer.address)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            array = numpy.frombuffer(values, numpy.float32)
+            ends = float(array.min()), float(array.max())
+        else:
+            ends = min(values), max(values)
+        slack = 1.5 * (self.value_high - self.value_low)
+        for value in ends:
+            # The library refuses what is not finite.
+            if math.isfinite(value) and not self.value_low - slack <= value <= self.value_high + slack:
+                raise ValueError(
+                    f"the value {value:.2f} is no prepared pixel: the model takes {self.value_low:.2f} to {self.value_high:.2f}"
+                )
 
     def _calibration(self) -> Calibration:
         stored = sized(_library.Calibration)
@@ -407,7 +445,7 @@ class _Session:
         "_learned",
         "_networks",
         "_path",
-        "_process",
+        "process",
         "_reference",
         "_result",
         "_width",
@@ -419,12 +457,13 @@ class _Session:
         model._options.learned_classes = model._learned is not None
         options = byref(model._options)
         check(lib.e3_session_query(byref(model._handle), options, byref(size), byref(alignment)), model.path)
-        self._arena = mmap.mmap(-1, size.value + alignment.value)
+        self._arena = own_memory(size.value + alignment.value)
         start = Buffer(self._arena)
         address = -(-start.address // alignment.value) * alignment.value
         self._file, self._descriptor = model._file, model._descriptor
         check(lib.e3_session_create(byref(model._handle), options, address, size, byref(self.handle)), model.path)
         self._arena = start  # keeps the memory mapped
+        self.process = os.getpid()
         self._labels, self._width, self._path = model.labels, model.representation_size, model.path
         self._networks = model.networks
         self._learned = model._learned
@@ -476,11 +515,11 @@ def _file(source: Any) -> "tuple[Buffer, str]":
             try:
                 return Buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path
             except ValueError as error:  # an empty file
-                raise ValueError(f"{path}: {error}") from None
+                raise ValueError(f"{shown(path)}: {error}") from None
     view = memoryview(source)
     if view.nbytes == 0:
         raise ValueError("a model has bytes")
     # A mapping is aligned as a model must be; the bytes of an object need not be.
-    copy = mmap.mmap(-1, view.nbytes)
+    copy = own_memory(view.nbytes)
     copy.write(view)
     return Buffer(copy), "model"

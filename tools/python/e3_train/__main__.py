@@ -5,6 +5,7 @@ import difflib
 import json
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -27,28 +28,40 @@ def version():
 
 def size(text):
   """HxW, or one number for a square."""
-  match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+  match = re.fullmatch(r"([0-9]+)(?:x([0-9]+))?", text)
   if not match or not all(1 <= int(side) <= 4096 for side in match.groups(match[1])):
     raise argparse.ArgumentTypeError(f"{text!r}: expected HxW")
   return int(match[1]), int(match[2] or match[1])
 
 
 def count(text):
-  if not text.isdigit() or not 1 <= int(text) <= 256:
+  if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= 256:
     raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to 256")
   return int(text)
 
 
 def seed(text):
-  if not text.isdecimal() or int(text) >= 1 << 32:
+  if not re.fullmatch("[0-9]+", text) or len(text) > 10 or int(text) >= 1 << 32:
     raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to {(1 << 32) - 1}")
   return int(text)
 
 
 def trained(text):
-  if text != "all" and not re.fullmatch(r"last:[1-9]\d{0,3}", text):
+  if text != "all" and not re.fullmatch(r"last:[1-9][0-9]{0,3}", text):
     raise argparse.ArgumentTypeError(f"{text!r}: expected last:N or all")
   return text
+
+
+def weights(text):
+  """{part: bits} of the words of `e3-convert pack --weights`."""
+  bits = {"experts": 8, "mlp": 8}
+  words = [part.split("=") for part in text.split(",")]
+  known = {"experts": ("4", "8"), "mlp": ("4", "8"), "attention": ("8",)}
+  if len({word[0] for word in words}) < len(words) or not all(len(word) == 2 and word[1] in known.get(word[0], ()) for word in words):
+    hint = f": experts={text},mlp={text}" if text in ("4", "8") else ""
+    raise argparse.ArgumentTypeError(
+      f"{text!r}: expected experts=B, mlp=B and attention=8 with B 4 or 8, separated by commas{hint}")
+  return bits | {part: int(number) for part, number in words if part in bits}
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,20 +120,23 @@ def arguments():
   fit.add_argument("--grey", action="store_true", help="a model for grey pictures")
   fit.add_argument("--resize", metavar="METHOD", help="how pictures are brought to the image size, as for e3-convert pack")
   fit.add_argument("--value-norm", metavar="MEAN,STD", help="values of pixels, as for e3-convert pack")
+  add_weights(fit)
   add_recipe(fit)
   fit.add_argument("--seed", type=seed, default=1, metavar="N", help="of the split, the weights and the order of pictures, 1")
   fit.add_argument("--threads", type=count, metavar="N", help="one for each processor")
   fit.add_argument("--float32", action="store_true", help="matrix products in float32, also where bfloat16 is faster")
-  fit.add_argument("--commands", metavar="FOLDER", help="where e3-convert and e3-eval are, if not on the PATH")
+  fit.add_argument("--commands", metavar="FOLDER", help="where e3-convert, e3-eval and e3-run are, if not on the PATH")
 
   check = commands.add_parser(
     "check", help="say what a folder of pictures holds, and what is wrong with it", epilog=EPILOG,
     description="Ends with status 0 where fit, with the same folders and the same recipe, would begin to train.")
   check.add_argument("pictures", metavar="PICTURES", help="folder with one folder of pictures for each class")
   add_others(check)
+  add_weights(check)
   add_recipe(check)
   check.add_argument("--json", action="store_true", help="print one JSON object")
   check.add_argument("--threads", type=count, metavar="N", help="one for each processor")
+  check.add_argument("--commands", metavar="FOLDER", help="where e3-run and e3-convert are, if not on the PATH")
 
   commands.add_parser("recipe", help="print the numbers of the training, to change them", epilog=EPILOG)
 
@@ -137,6 +153,11 @@ def add_others(command):
   command.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
                        help="pictures of none of the classes: half help to choose what decides, half test; may be given several times")
   command.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
+
+
+def add_weights(command):
+  command.add_argument("--weights", type=weights, default="experts=8", metavar="experts=B,mlp=B",
+                       help="bits of the weights of experts and of the other MLPs, 4 or 8, as for e3-convert pack")
 
 
 def add_recipe(command):
@@ -156,6 +177,7 @@ def join_negative(words):
 
 def run_check(options):
   from . import recipe as recipes
+  from .commands import Commands
   from .folder import many
   from .given import Given
   from .progress import Meter, usable_processors
@@ -163,7 +185,7 @@ def run_check(options):
   recipe = recipes.load(options.recipe)
   given = Given(options.pictures, options.test, options.unknown)
   meter = Meter(f"reading {len(given)} pictures")
-  given.examine(options.threads or usable_processors(), lambda done: meter.update(done, len(given)))
+  given.examine(options.threads or usable_processors(), lambda done: meter.update(done, len(given)), Commands(options.commands))
   folder, found, faults, notes = given.folder, given.examination, given.faults(), given.notes()
   if not faults:
     try:
@@ -199,19 +221,34 @@ def run_check(options):
   return 1 if faults else 0
 
 
+def end_at_once(*_):
+  """For an interruption of what nothing is kept of."""
+  os.write(2, b"e3-train: stopped\n")
+  os._exit(130)
+
+
 def require_torch():
+  # C++ of PyTorch that imports NumPy makes a RuntimeError of a KeyboardInterrupt. One that is ignored, as of a program in
+  # the background of a shell, stays so.
+  ends = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+  if ends:
+    signal.signal(signal.SIGINT, end_at_once)
   try:
     import torch  # noqa: F401
   except ImportError:
     raise Fault("PyTorch", "not installed: pip install torch (docs/TRAINING.md names the small one for CPUs)")
+  finally:
+    if ends:
+      signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_fit(options):
   if options.output.startswith("-"):  # e3-convert would take it for an option
     raise UsageFault("--output", f"{options.output!r} begins with a minus sign")
   require_torch()
+  from . import pictures
   from .commands import Commands
-  from .fit import Fit, Stopped
+  from .fit import ENDINGS, Fit, Stopped
 
   if options.train is None:
     options.train = "last:2" if options.from_ else "all"
@@ -222,8 +259,11 @@ def run_fit(options):
   for name in ("config", "ignore", "head"):
     if getattr(options, name) and not options.from_:
       raise UsageFault(f"--{name}", "belongs to --from")
+  for option, text, kind in (("--resize", options.resize, pictures.Resize), ("--value-norm", options.value_norm, pictures.ValueNorm)):
+    if text is not None:
+      pictures.understood(kind, text, option)
   base = options.output[: -len(".e3")]
-  written = {os.path.realpath(f"{base}{ending}"): f"{base}{ending}" for ending in (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")}
+  written = {os.path.realpath(f"{base}{ending}"): f"{base}{ending}" for ending in ENDINGS}
   for path in (options.recipe, options.from_, options.config):
     if path and (name := written.get(os.path.realpath(path))):
       raise UsageFault("--output", f"{name} would be written over, which is read")
@@ -232,7 +272,7 @@ def run_fit(options):
     fit = Fit(options, Commands(options.commands))
     fit.run()
   except Stopped as stopped:
-    print(f"e3-train: {stopped}", file=sys.stderr)
+    print(shown(f"e3-train: {stopped}"), file=sys.stderr)
     return 130
   finally:
     if fit:
@@ -274,8 +314,8 @@ def main():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     status = 1
   except OSError as error:
-    where = error.filename or "e3-train"
-    print(f"e3-train: {where}: {error.strerror or error}", file=sys.stderr)
+    where = [os.fsdecode(error.filename)] if isinstance(error.filename, (str, bytes)) and error.filename else []
+    print(shown(": ".join(["e3-train", *where, error.strerror or str(error)])), file=sys.stderr)
     status = 1
   return status
 

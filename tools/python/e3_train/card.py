@@ -1,6 +1,7 @@
 """The model card: what a user of a model must know, with the numbers that were measured."""
 
 import math
+import shlex
 
 from .faults import shown
 from .progress import duration
@@ -18,7 +19,7 @@ def summary(fit, report):
   if report["members"] > 1:
     lines[0] += f", members disagree on {percent(report['disagreement'])}"
   for found in unknown(report):
-    lines.append(f"{found['dataset']}: AUROC {found['auroc']:.3f}, {decisions(report, found)}")
+    lines.append(f"{shown(found['dataset'])}: AUROC {found['auroc']:.3f}, {decisions(report, found)}")
   return "\n".join(lines)
 
 
@@ -40,6 +41,11 @@ def doubts(report, labels):
   if by_chance(round(report["accuracy"] * len(labels)), len(labels), share) > 0.05:
     lines.append(f"accuracy {percent(report['accuracy'])} of {len(labels)} test pictures is no better than to name always the "
                  f"most frequent class ({percent(share)}), as far as so few can tell")
+  calibrated = report.get("calibrated", {})
+  right = calibrated.get("accepted_accuracy")
+  if right is not None and right < 0.5:
+    lines.append(f"of the accepted {percent(calibrated['accept'])} of the test pictures only {percent(right)} are right: most accepted "
+                 "answers are wrong")
   for found in unknown(report):
     accepted = next(shares["accept"] for shares in report["ood_decisions"] if shares["dataset"] == found["dataset"])
     if accepted > 0.5:
@@ -66,6 +72,7 @@ def text(fit, report, calibration):
   counts = [len(part) for part in fit.parts]
   tested = len(fit.test_folder) if fit.test_folder else counts[2]
   per_class = fit.folder.counts()
+  weights, float_ = weight_bits(fit.bits), report.get("reference")
   rows = [
     ("pictures", f"`{options.pictures}`: {len(fit.folder)}, of which {counts[0]} to train on, {counts[1]} to calibrate with, "
      f"{tested} to test with" + (f" (`{options.test}`)" if options.test else "") + f"; seed {options.seed}"),
@@ -76,16 +83,15 @@ def text(fit, report, calibration):
      if model.moe_blocks else "1; none"),
     ("images", f"{model.config['image_size'][0]} x {model.config['image_size'][1]}, {'grey' if fit.channels == 1 else 'colour'}, "
      f"`--resize {fit.picture_recipe.resize} --value-norm {fit.picture_recipe.value_norm}`"),
-    ("steps", f"{len(fit.history)} of {fit.recipe['batch']} pictures; last loss {fit.history[-1]:.3f}"),
+    ("weights", weights),
+    ("steps", f"{len(fit.history)} of {fit.recipe['batch']} pictures; last loss {fit.history[-1]:.3f}"
+     + (f"; the last {fit.rounded_steps} with 4-bit weights as they are rounded" if fit.rounded_steps else "")),
     ("took", duration(fit.seconds)),
   ]
-  measured = [
-    ("accuracy", percent(report["accuracy"])),
-    ("NLL; calibrated", f"{report['nll']:.3f}; {calibrated['nll']:.3f}"),
-    ("ECE; calibrated; by chance alone", f"{report['ece']:.3f}; {calibrated['ece']:.3f}; {calibrated['ece_by_chance']:.3f}"),
-  ]
-  if report["members"] > 1:
-    measured.append(("members disagree", percent(report["disagreement"])))
+  measured = figures(report, calibrated)
+  if float_:
+    measured = [(*row, beside[1]) for row, beside in zip(measured, figures(float_ | {"members": report["members"]}, float_["calibrated"]))]
+    measured.append(("same top class as in float", percent(float_["top1_agreement"])))
   measured += [
     ("true class in the set", percent(calibrated["coverage"])),
     ("accepted; unsure; unknown", "; ".join(percent(calibrated[name]) for name in ("accept", "unsure", "unknown"))),
@@ -97,7 +103,7 @@ def text(fit, report, calibration):
   return f"""# {fit.output.stem}
 
 Made by `e3-train fit`. The test pictures served for the figures below and for nothing else. Pictures of another camera,
-light or ground than these will be answered worse; measure with some of yours: `e3-eval {fit.output.name} FOLDER`.
+light or ground than these will be answered worse; measure with some of yours: `{shlex.join(['e3-eval', fit.output.name])} FOLDER`.
 {f'''
 ## Warnings
 
@@ -107,9 +113,9 @@ docs/TRAINING.md, "What is calibrated", says what to do.
 ''' if warned else ''}
 {table(rows)}
 
-## Measured: int8, held-out pictures
+## Measured: {weights}, held-out pictures
 
-{table(measured)}
+{table(measured, ("", "the file", "float") if float_ else ("", ""))}
 
 ## Calibration
 
@@ -123,8 +129,27 @@ docs/TRAINING.md, "What is calibrated", says what to do.
 ''' if notes else ''}"""
 
 
-def table(rows):
-  return "| | |\n|---|---|\n" + "\n".join(f"| {cell(name)} | {cell(value)} |" for name, value in rows)
+def weight_bits(weights):
+  """{part: bits} in words."""
+  names = [name for part, name in (("experts", "experts"), ("mlp", "MLPs")) if weights[part] == 4]
+  return f"{' and '.join(names)} in 4 bits, all else int8" if names else "int8"
+
+
+def figures(scores, calibrated):
+  """Rows of what was measured, of a file or of its checkpoint in float."""
+  rows = [
+    ("accuracy", percent(scores["accuracy"])),
+    ("NLL; calibrated", f"{scores['nll']:.3f}; {calibrated['nll']:.3f}"),
+    ("ECE; calibrated; by chance alone", f"{scores['ece']:.3f}; {calibrated['ece']:.3f}; {calibrated['ece_by_chance']:.3f}"),
+  ]
+  return rows + [("members disagree", percent(scores["disagreement"]))] * (scores["members"] > 1)
+
+
+def table(rows, titles=("", "")):
+  """Cells that a row has not are empty."""
+  heading = "".join(f" {title} |".replace("  ", " ") for title in titles)
+  lines = [" | ".join(map(cell, (*row, *[""] * (len(titles) - len(row))))) for row in rows]
+  return f"|{heading}\n{'|---' * len(titles)}|\n" + "\n".join(f"| {line} |" for line in lines)
 
 
 def cell(text):

@@ -1,7 +1,9 @@
 """The features that a frozen trunk gives for every view of every picture, computed once and kept on disk."""
 
+import errno
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -43,20 +45,46 @@ class Features:
   def size(self):
     return int(np.prod([float(side) for side in self.shape]) * 2)
 
+  @property
+  def is_there(self):
+    """Whether the file is there and has its size."""
+    return self.path.exists() and self.path.stat().st_size == self.size
+
+  def allocate(self):
+    """Takes the room on the disk, by one process of a machine: a write into a mapped file that finds none ends the process
+    without a word. The file has its size only when all of the room is taken."""
+    if self.is_there:
+      return
+    is_new = not self.path.exists()
+    for word in self.path.parent.glob(f"{self.path.stem}.*of*.json"):  # of what was in a file that is gone
+      word.unlink()
+    try:
+      # Where the file system cannot take room, glibc writes into every block, for which it has to read and not to append.
+      descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+      try:
+        if os.fstat(descriptor).st_size > self.size:
+          os.ftruncate(descriptor, self.size)
+        take_room(descriptor, self.size)
+        os.ftruncate(descriptor, self.size)
+      finally:
+        os.close(descriptor)
+    except OSError as error:
+      if is_new:
+        self.path.unlink(missing_ok=True)
+      raise OSError(error.errno, f"{error.strerror}: the features take {self.size / 1e9:.2g} GB", str(self.path))
+
   def compute(self, threads, progress, rank=0, world=1):
-    """Fills the file; with several processes on a machine, each its share."""
+    """Fills the file; with several processes on a machine, of which one has called `allocate`, each its share."""
+    if not self.is_there:
+      self.allocate()
     done_path = self.path.with_suffix(f".{rank}of{world}.json")
     done = 0
     try:
       kept = json.loads(done_path.read_text())
-      if kept["key"] == self.key and self.path.stat().st_size == self.size:
+      if kept["key"] == self.key:
         done = kept["done"]
     except (OSError, ValueError, KeyError, TypeError):
       pass
-    if not self.path.exists() or self.path.stat().st_size != self.size:
-      with open(self.path, "ab") as file:
-        file.truncate(self.size)
-      done = 0
     if not done:
       # Before a value is written over: a process that is killed must leave no word of what was there before.
       write_atomically(done_path, lambda file: file.write(b"{}"))
@@ -93,3 +121,13 @@ class Features:
     """Features [..., T, H] of some views, `places` and `numbers` having one shape."""
     found = self.array[places, numbers]
     return torch.from_numpy(found).view(torch.bfloat16)
+
+
+def take_room(descriptor, size):
+  """Takes the room of a file on the disk, where it can be taken before it is written to."""
+  if hasattr(os, "posix_fallocate"):
+    try:
+      os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+      if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+        raise

@@ -18,19 +18,24 @@ import numpy as np
 import torch
 
 from . import card, pictures, recipe as recipes, start
-from .checkpoint import save_safetensors, write_atomically
-from .faults import Fault, UsageFault
+from .checkpoint import put, save_safetensors, write_atomically, write_fault
+from .faults import Fault, UsageFault, shown
 from .features import Features, Views
 from .given import Given
+from .int4 import kernels
 from .model import VisionTransformer
 from .optimizers import Optimizer
 from .parallel import Group
 from .progress import Meter, usable_processors
 from .state import load as load_state
-from .training import AdamW, Training, probe
+from .training import AdamW, Training, probe, step_counts
 
 # From scratch a transformer needs many pictures; below this it is told.
 SCRATCH = 5000
+# Of the files that are written, the model's first.
+ENDINGS = (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")
+# Takings of the lock of a folder that others take away meanwhile.
+LOCK_TRIALS = 100
 # Unknown pictures that are divided: one half chooses what decides, the other measures it.
 LEAST_UNKNOWN = 8
 
@@ -46,15 +51,16 @@ class Fit:
     self.keeps = self.stopped = False
     self.recipe = recipes.load(options.recipe)
     self.output = Path(options.output)
+    self.base = self.output.with_suffix("")
     self.work = self.output.with_name(self.output.name + ".work")
     self.notes, self.seconds = [], {}
 
   def say(self, line):
     if self.group.is_first:
-      print(line, file=sys.stderr, flush=True)
+      print(shown(line), file=sys.stderr, flush=True)
 
   def note(self, line):
-    self.notes.append(line)
+    self.notes.append(shown(line))
     self.say(f"e3-train: note: {line}")
 
   def meter(self, stage):
@@ -82,18 +88,22 @@ class Fit:
       self.commands.find("e3-convert"), self.commands.find("e3-eval")
       if not self.output.parent.is_dir():
         raise Fault(self.output, "its folder is not there")
-      if self.output.is_dir():
-        raise Fault(self.output, "is a folder")
-      self.work.mkdir(exist_ok=True)
+      self.refuse_unwritable()
       self.lock()
     self.group.wait()
     signal.signal(signal.SIGTERM, self.stop)
     signal.signal(signal.SIGINT, self.stop)
     began = time.monotonic()
-    # A checkpoint that does not fit is told before every picture is read; without one the pictures give the model's size.
-    self.find()
-    for step in (self.begin, self.look) if self.options.from_ else (self.look, self.begin):
-      step()
+    try:
+      # A checkpoint that does not fit is told before every picture is read; without one the pictures give the model's size.
+      self.find()
+      for step in (self.begin, self.look) if self.options.from_ else (self.look, self.begin):
+        step()
+      if self.recipe["batch"] % self.group.world:
+        raise Fault("torchrun", f"a batch of {self.recipe['batch']} cannot be divided among {self.group.world} processes")
+    except (Fault, OSError):
+      self.leave()
+      raise
     self.announce()
     self.key = self.fingerprint()
     self.train()
@@ -101,19 +111,54 @@ class Fit:
       self.finish(began)
     self.group.wait()
 
+  def refuse_unwritable(self):
+    """What cannot be written is told before the training. What is written replaces what a link points at, or makes it, as
+    `e3-convert pack` does."""
+    for ending in ENDINGS:
+      path = f"{self.base}{ending}"
+      if fault := write_fault(path):
+        raise Fault(path, fault)
+
   def lock(self):
     """Two trainings that write into one folder would take each other's features. The lock goes with the process."""
-    self.held = open(self.work / "lock", "w")
-    try:
-      fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise Fault(self.work, "another e3-train works in it")
+    path = self.work / "lock"
+    for _ in range(LOCK_TRIALS):
+      # Another that is refused may take the folder away between any two steps.
+      with contextlib.suppress(FileNotFoundError):
+        self.is_new = not self.work.exists()
+        try:
+          self.work.mkdir(exist_ok=True)
+        except FileExistsError:
+          if os.path.lexists(self.work):
+            raise Fault(self.work, "is no folder: remove it, or name another --output")
+          continue
+        self.before = {entry.name for entry in self.work.iterdir()}
+        if path.is_symlink():
+          raise Fault(path, "is a link: remove it")
+        self.held = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "wb")
+        try:
+          fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+          raise Fault(self.work, "another e3-train works in it")
+        if os.path.samestat(os.fstat(self.held.fileno()), os.stat(path)):
+          return
+    raise Fault(self.work, "is taken away again and again: try once more, or name another --output")
+
+  def leave(self):
+    """After a refusal before the training: nothing stays of it."""
+    if not self.group.is_first:
+      return
+    for name in {"lock", "arithmetic"} - self.before:
+      (self.work / name).unlink(missing_ok=True)
+    if self.is_new:
+      with contextlib.suppress(OSError):  # another process's files
+        self.work.rmdir()
 
   # Pictures
 
   def find(self):
     """Finds the pictures and refuses folders that cannot work; reads none."""
-    self.given = Given(self.options.pictures, self.options.test, self.options.unknown)
+    self.given = Given(self.options.pictures, self.options.test, self.options.unknown, self.options.commands)
     self.folder, self.test_folder = self.given.folder, self.given.test
     self.refuse(self.given.folder_faults())
 
@@ -127,7 +172,7 @@ class Fit:
   def look(self):
     """Reads every picture, refuses what cannot work, and divides the folder."""
     meter = self.meter(f"reading {len(self.given)} pictures")
-    self.given.examine(self.threads, lambda done: meter.update(done, len(self.given)))
+    self.given.examine(self.threads, lambda done: meter.update(done, len(self.given)), self.commands)
     meter.end()
     self.refuse(self.given.faults(), is_all=True)
     for line in self.given.notes():
@@ -147,6 +192,8 @@ class Fit:
       self.from_checkpoint()
     else:
       self.from_scratch()
+    if options.value_norm:
+      self.note(f"--value-norm is taken as of pixels in 0...{self.picture_recipe.largest}")
     # Which blocks learn, and up to where the features are computed once.
     blocks, count = self.model.blocks, self.learning()
     if count is None:
@@ -160,14 +207,51 @@ class Fit:
         raise UsageFault("--train", f"last:{count} is too few: every block with experts must learn, which takes last:{blocks - first} or more")
     for name, value in self.model.parameter.items():
       value.requires_grad_(self.start is None or self.learns(name))
-    self.model.compute_dtype = torch.float32 if options.float32 or not fast_bfloat16() else torch.bfloat16
+    self.weigh()
+    self.model.compute_dtype = self.arithmetic()
+
+  def weigh(self):
+    """The bits of the file's weights, and which kernels that learn are rounded to 4 bits at the end of the training."""
+    self.bits, model = dict(self.options.weights), self.model
+    for part, what in (("experts", "there are no experts"), ("mlp", "all MLPs are experts")):
+      if self.bits[part] == 4 and not kernels(model, {part: 4}):
+        self.note(f"--weights {part}=4 changes nothing: {what}")
+        self.bits[part] = 8
+    in_loop = self.recipe["rounded_share"] > 0
+    self.rounded = [name for name in kernels(model, self.bits) if in_loop and model.parameter[name].requires_grad]
+
+  def arithmetic(self):
+    """The type of matrix products. What a measurement chose is kept: it may come out otherwise the next time, and the
+    numbers with it."""
+    if self.options.float32:
+      return torch.float32
+    path, name = self.work / "arithmetic", None
+    if self.group.is_first:
+      name = path.read_text().strip() if path.exists() else None
+      if name not in ("float32", "bfloat16"):
+        name = "bfloat16" if fast_bfloat16() else "float32"
+        write_atomically(path, lambda file: file.write(name.encode() + b"\n"))
+    return getattr(torch, self.group.first_says(name))
 
   def announce(self):
     """Says what will be trained."""
     kept = [sum(v.numel() for v in self.model.parameter.values() if v.requires_grad == learns) for learns in (True, False)]
     self.say(f"{len(self.folder.classes)} classes, {len(self.parts[0])} pictures to train on, {len(self.parts[1])} to calibrate with, "
              f"{len(self.test_folder or self.parts[2])} to test with; {kept[0] / 1e6:.1f} of {sum(kept) / 1e6:.1f} million "
-             f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}")
+             f"weights learn, {self.model.members} member{'s' * (self.model.members > 1)}; matrix products in "
+             f"{str(self.model.compute_dtype).removeprefix('torch.')}")
+    self.say_rounded()
+
+  def say_rounded(self):
+    """Says how many steps compute with rounded weights."""
+    steps, self.rounded_steps = step_counts(len(self.parts[0]), self.recipe, self.rounded)
+    if self.rounded_steps:
+      count = sum(self.model.parameter[name].numel() for name in self.rounded)
+      self.say(f"the last {self.rounded_steps} of {steps} steps compute with {count / 1e6:.1f} million weights as 4 bits round them")
+    elif self.rounded:
+      share = self.recipe["rounded_share"]
+      self.note(f"rounded_share {share:g} of {steps} steps is less than one: no step computes with weights as 4 bits round them")
+      self.rounded = []
 
   def learning(self):
     """How many of the last blocks learn; None for all."""
@@ -207,10 +291,13 @@ class Fit:
     size = config["image_size"]
     resize = options.resize or (None if image_size else source.resize) or f"bicubic:{size[0]}x{size[1]}"
     value_norm = options.value_norm or source.value_norm
+    origins = [None if given else source.recipe_file for given in (options.resize, options.value_norm)]
     if value_norm is None:
       value_norm = start.PLAIN_NORM
       self.note(f"{options.from_}: nothing tells the values of its pixels: -1...1 are taken; --value-norm says otherwise")
-    self.picture_recipe = pictures.Recipe(resize, value_norm, size, self.channels)
+    elif not options.value_norm and source.is_librarys:
+      source.require_shares()
+    self.picture_recipe = pictures.Recipe(resize, value_norm, size, self.channels, *origins)
     self.scratch = False
 
   def exported(self, image_size, suffix=""):
@@ -218,10 +305,12 @@ class Fit:
     work = self.work / f"export{suffix}"
     work.mkdir(exist_ok=True)
     # Members of a V-MoE checkpoint are asked for; a dense one has no experts to divide, and an E3 has its own.
-    source = start.Source(options.from_, work, self.commands, image_size, None, options.config, options.ignore)
-    if source.moe and source.members == 1 and (options.members or 2) > 1:
-      source = start.Source(options.from_, work, self.commands, image_size, options.members or 2, options.config, options.ignore)
-    shutil.rmtree(work)
+    try:
+      source = start.Source(options.from_, work, self.commands, image_size, None, options.config, options.ignore)
+      if source.moe and source.members == 1 and (options.members or 2) > 1:
+        source = start.Source(options.from_, work, self.commands, image_size, options.members or 2, options.config, options.ignore)
+    finally:
+      shutil.rmtree(work, ignore_errors=True)
     return source
 
   def from_scratch(self):
@@ -257,7 +346,8 @@ class Fit:
 
   def fingerprint(self):
     """Of all that the numbers of the training come from: a state of something else is not gone on with."""
-    return self.digest([self.recipe, self.model.config, self.parts[0], self.group.world], self.model.parameter.values())
+    numbers = [self.recipe, self.rounded, self.model.config, self.parts[0], self.group.world]
+    return self.digest(numbers, self.model.parameter.values())
 
   def trunk_fingerprint(self):
     """Of all that the features of the frozen trunk come from: neither head, members nor the recipe's other numbers."""
@@ -298,6 +388,13 @@ class Fit:
     if features:
       meter = self.meter(f"features of {len(places)} pictures, {recipe['views']} views of each")
       self.model.eval()
+      if self.group.local_rank == 0:
+        try:
+          features.allocate()
+        except OSError:
+          self.leave()
+          raise
+      self.group.wait()
       with self.keeping():
         features.compute(
           self.threads, lambda *done: meter.update(*done) or not self.stopped, self.group.local_rank, self.group.local_world)
@@ -324,7 +421,7 @@ class Fit:
       self.start_head(inputs, labels, training_views)
     optimizer = Optimizer(self.model, recipe | recipe["scratch"]) if self.scratch else AdamW(self.model, recipe)
     training = Training(self.model, optimizer, self.start, inputs, labels, training_views, recipe, options.seed, state,
-                        self.group, self.key)
+                        self.group, self.key, self.rounded)
     meter = self.meter(f"training, {training.steps} steps of {training.batch} pictures")
     recent = []
 
@@ -363,7 +460,7 @@ class Fit:
   def finish(self, began):
     """Writes the checkpoint, packs, calibrates, verifies, measures; the model file gets its name at the end."""
     output, picture, convert = self.output, self.picture_recipe, "e3-convert"
-    base = output.with_suffix("") if output.suffix == ".e3" else output
+    base = self.base
     weights, labels = Path(f"{base}.safetensors"), self.work / "labels.txt"
     tensors = {name: value.detach().numpy() for name, value in self.model.parameter.items()}
     beside = {"labels": self.folder.classes, "resize": picture.resize, "value_norm": picture.value_norm}
@@ -377,7 +474,8 @@ class Fit:
     # give the thresholds.
     learnt = self.linked("train", self.folder, self.parts[0])
     self.commands.run(convert, "pack", weights, "--labels", labels, "--resize", picture.resize,
-                      "--value-norm", picture.value_norm, "--quantize-with", learnt, "-o", model, notes=False)
+                      "--value-norm", picture.value_norm, "--quantize-with", learnt,
+                      "--weights", ",".join(f"{part}={bits}" for part, bits in self.bits.items()), "-o", model, notes=False)
     held = self.linked("calibration", self.folder, self.parts[1])
     test = self.linked("test", self.test_folder or self.folder, None if self.test_folder else self.parts[2])
     meter = self.meter(f"calibrating on {len(self.parts[1])} pictures")
@@ -394,7 +492,9 @@ class Fit:
     meter = self.meter("testing")
     unknown = [part for path in measuring for part in ("--ood", path)]
     page = Path(f"{base}.html")
-    report = json.loads(self.commands.run("e3-eval", model, test, *unknown, "--json", "--report", page, meter=meter))
+    # What 4 bits cost shows beside the checkpoint in float; int8 costs next to nothing (docs/TRAINING.md).
+    beside = ["--reference", weights] if 4 in self.bits.values() else []
+    report = json.loads(self.commands.run("e3-eval", model, test, *unknown, *beside, "--json", "--report", page, meter=meter))
     # The user's names, not those of links that are removed.
     own = {str(model): str(output), str(test): str((self.test_folder or self.folder).path), **measuring}
     text = page.read_text()
@@ -408,14 +508,14 @@ class Fit:
     for line in doubts:
       self.say(f"e3-train: warning: {line}")
     self.warnings += doubts
-    os.replace(model, output)
+    put(model, output)
     self.seconds = time.monotonic() - began
     write_atomically(Path(f"{base}.md"), lambda file: file.write(card.text(self, report, fit).encode()))
     labels.unlink()
     for path in (learnt, held, test, self.work / "unknown"):
       shutil.rmtree(path, ignore_errors=True)
     print(card.summary(self, report))
-    print(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint")
+    print(shown(f"{output}: packed, calibrated and verified; {base}.md is its card, {page} its page, {weights} its checkpoint"))
 
   def tested(self):
     """The indices of the test pictures in their folder."""
@@ -453,6 +553,7 @@ class Fit:
         link = halves[index % 2] / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((folder / name).resolve())
+      self.commands.own |= {str(half): str(folder) for half in halves}
       choosing.append(str(halves[0]))
       measuring[str(halves[1])] = str(folder)
     return choosing, measuring
@@ -465,6 +566,7 @@ class Fit:
       path = root / folder.files[index]
       path.parent.mkdir(parents=True, exist_ok=True)
       path.symlink_to(folder.file(index).resolve())
+    self.commands.own[str(root)] = str(folder.path)
     return root
 
 

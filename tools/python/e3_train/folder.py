@@ -1,5 +1,6 @@
 """A folder with one folder of pictures for each class: what is in it, what is wrong with it, and its split."""
 
+import errno
 import hashlib
 import os
 import random
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import pictures
+from .decoder import MANY
 from .faults import Fault, is_printable, shown
 
 # Fewer pictures of a class than this cannot be divided in three parts.
@@ -25,19 +27,20 @@ class Folder:
 
   def __init__(self, path):
     self.path = Path(path)
-    if not self.path.is_dir():
-      raise Fault(path, "no folder" if self.path.exists() else "not there")
-    names = entries(self.path)
-    folders = [name for name in names if (self.path / name).is_dir()]
+    if not is_folder(self.path):
+      raise Fault(path, "no folder")
+    folders, others, unreachable = parted(self.path, entries(self.path))
     self.litter = [name for name in folders if name in LITTER]
-    beside = sum(chosen(sorted(set(names) - set(folders))), [])
+    beside = sum(chosen(others), [])
     folders = without_litter(folders)
     if not folders:
-      raise Fault(path, "holds no folders; expected one for each class, with its pictures")
+      raise unreachable[0] if unreachable else Fault(path, "holds no folders; expected one for each class, with its pictures")
     if all(name.isascii() and name.isdigit() for name in folders):
       folders.sort(key=int)
     # What is wrong with the folders themselves, a line each.
-    self.faults = []
+    self.faults = list(map(str, unreachable))
+    # Otherwise a class may be missing.
+    self.is_whole = not unreachable
     if beside:
       self.fault(path, f"holds pictures beside folders ({listed(beside)}): move each into the folder of its class")
     # What the model file has no room for as a label is told now, not after hours of training.
@@ -50,10 +53,14 @@ class Folder:
         self.fault(self.path / name, f"reads the same as {ascii(other)}, another class: rename one of the two")
     self.classes = folders
     self.files, self.labels = [], []
+    # Classes without a picture of which no fault says why.
+    self.empty = []
     for index, name in enumerate(folders):
       inside, faults = pictures_in(self.path / name, "a class that holds folders",
                                    "move their pictures up, or name the folder whose folders are the classes")
       self.faults += faults
+      if not inside and not faults:
+        self.empty.append(name)
       self.files += [f"{name}/{entry}" for entry in inside]
       self.labels += [index] * len(inside)
 
@@ -77,9 +84,9 @@ class Folder:
   def file(self, index):
     return self.path / self.files[index]
 
-  def examine(self, threads, progress=lambda done: None):
+  def examine(self, threads, progress=lambda done: None, decoder=None):
     """Reads every picture once."""
-    return Examination(self, look_at(self.path, self.files, threads, progress))
+    return Examination(self, look_at(self.path, self.files, threads, progress, decoder))
 
 
 class Examination:
@@ -105,9 +112,9 @@ class Examination:
     if len(folder.classes) < 2:
       lines.append(f"{folder.path}: one class, {folder.classes[0]}; expected two or more")
     for name, count in zip(folder.classes, folder.counts()):
-      if count == 0:
+      if name in folder.empty:
         lines.append(shown(f"{folder.path / name}: no pictures{folder.without_endings(name)}"))
-      elif count < LEAST:
+      elif 0 < count < LEAST:
         lines.append(f"{folder.path / name}: {many(count, 'picture')}, expected {LEAST} or more")
     lines += self.broken
     lines += [shown(f"{folder.file(b)}: the same picture as {folder.file(a)}, of another class") for a, b in self.contradictions]
@@ -168,12 +175,22 @@ class Examination:
     return tuple(sorted(part) for part in parts)
 
 
+def opened(path):
+  """A regular file, open. A pipe would be waited for, and a device has no end."""
+  try:
+    # No pipe is waited for, should one come between the look and the opening.
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+  except OSError as error:
+    raise Fault(path, "no regular file" if error.errno == errno.ENXIO else error.strerror)  # ENXIO: a socket
+  if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    file.close()
+    raise Fault(path, "no regular file")
+  return file
+
+
 def digest_of(path):
-  """The hash of a regular file. A pipe would be waited for, and a device has no end."""
-  # No pipe is waited for, should one come between the look and the opening.
-  with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-      raise Fault(path, "no regular file")
+  """The hash of a regular file."""
+  with opened(path) as file:
     digest = hashlib.blake2b(digest_size=16)
     while part := file.read(1 << 20):
       digest.update(part)
@@ -183,12 +200,35 @@ def digest_of(path):
 def entries(path):
   """Names in a folder that are not hidden, in the order of their bytes."""
   try:
+    os.stat(os.path.join(path, "."))  # a folder whose names may be read, and nothing else of it
     names = [name for name in os.listdir(path) if not name.startswith(".")]
     return sorted(names, key=lambda name: name.encode())
   except OSError as error:
     raise Fault(path, error.strerror)
   except UnicodeEncodeError:
     raise Fault(path, "holds a name that is not UTF-8")
+
+
+def is_folder(path):
+  """Whether a path is a folder. A Fault where that cannot be told: what is left out then could be a class."""
+  try:
+    return stat.S_ISDIR(os.stat(path).st_mode)
+  except OSError as error:
+    problem = "not there" if error.errno == errno.ENOENT else error.strerror
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and os.path.islink(path):
+      problem = f"a link to {os.readlink(path)}, which is not there: mount or copy it, or remove the link"
+    raise Fault(path, problem)
+
+
+def parted(folder, names):
+  """Those of `names` that are folders, the others, and a Fault for each of which that cannot be told."""
+  folders, others, faults = [], [], []
+  for name in names:
+    try:
+      (folders if is_folder(folder / name) else others).append(name)
+    except Fault as fault:
+      faults.append(fault)
+  return folders, others, faults
 
 
 def chosen(names):
@@ -203,32 +243,44 @@ def without_litter(names):
 def pictures_in(path, what, instead):
   """The names of the pictures in a folder, and its faults. What lies beside them is a fault: a data set without it would be
   another one. `what` is a folder with folders in it, `instead` what to do about them."""
-  faults = []
   try:
-    inside = entries(path)
+    folders, files, unreachable = parted(path, entries(path))
   except Fault as fault:
     return [], [str(fault)]
-  if inner := [entry for entry in without_litter(inside) if (path / entry).is_dir()]:
+  faults = list(map(str, unreachable))
+  if inner := without_litter(folders):
     faults.append(str(Fault(path, f"{what} ({listed(inner)}): {instead}")))
-  found, others = chosen(inside)
+  found, others = chosen(files)
   if others:
     faults.append(str(Fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")))
   return found, faults
 
 
-def look_at(folder, files, threads, progress):
-  """Reads every picture once: (height, width, hash of the file, problem or None) of each."""
+def look_at(folder, files, threads, progress, decoder=None):
+  """Reads every picture once, and once more as the runtime does where `decoder` is there: (height, width, hash of the file,
+  problem or None) of each."""
 
   def look(name):
     path, digest = folder / name, b""
     try:
       digest = digest_of(path)
       image = pictures.read(path, 3)
+      if not pictures.ends(path):
+        raise Fault(path, "not a whole picture: the file ends early")
       return image.height, image.width, digest, None
     except Fault as fault:
       return 0, 0, digest, str(fault)
     except OSError as error:
       return 0, 0, b"", shown(f"{path}: {error.strerror}")
+
+  def judge(start):
+    """Those of a part of `seen` that the runtime refuses get their problem."""
+    part = [index for index in range(start, min(start + MANY, len(seen))) if not seen[index][3]]
+    refused = decoder.refused([folder / files[index] for index in part]) if part else {}
+    for index in part:
+      path = folder / files[index]
+      if problem := refused.get(os.path.abspath(path)):
+        seen[index] = (0, 0, seen[index][2], str(Fault(path, f"not a whole picture: {problem}")))
 
   seen = []
   with ThreadPoolExecutor(threads) as pool:
@@ -237,6 +289,9 @@ def look_at(folder, files, threads, progress):
       for found in pool.map(look, files[start : start + 4096]):
         seen.append(found)
         if len(seen) % 64 == 0:
+          progress(len(seen))
+      if decoder:
+        for _ in pool.map(judge, range(start, len(seen), MANY)):
           progress(len(seen))
   progress(len(seen))
   return seen

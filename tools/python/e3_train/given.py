@@ -1,10 +1,13 @@
 """The folders that a training is given: pictures of the classes, those to test with, unknown ones. `fit` and `check` judge them."""
 
+import contextlib
 import shlex
+import sys
 from pathlib import Path
 
+from .decoder import Decoder
 from .faults import Fault, shown
-from .folder import Examination, Folder, chosen, entries, listed, look_at, many, pictures_in, without_litter
+from .folder import Examination, Folder, chosen, entries, is_folder, listed, look_at, many, opened, parted, pictures_in, without_litter
 
 
 class Unknown:
@@ -12,16 +15,15 @@ class Unknown:
 
   def __init__(self, path):
     self.path = Path(path)
-    if not self.path.exists():
-      raise Fault(path, "not there")
-    self.is_file = not self.path.is_dir()
+    self.is_file = not is_folder(self.path)
     # Pictures by their names in the folder; what is wrong with it, a line each.
     self.files, self.faults = [], []
     if self.is_file:
+      opened(self.path).close()
       return
-    names = entries(self.path)
-    inner = [name for name in names if (self.path / name).is_dir()]
-    beside, others = chosen([name for name in names if name not in inner])
+    inner, files, unreachable = parted(self.path, entries(self.path))
+    self.faults += map(str, unreachable)
+    beside, others = chosen(files)
     folders = without_litter(inner)
     if folders and beside:
       self.fault(path, f"holds pictures beside folders ({listed(beside)}): move each into a folder")
@@ -29,7 +31,7 @@ class Unknown:
       self.fault(path, f"holds other than JPEG, PNG and PNM pictures ({listed(others)}): convert them, for instance with ImageMagick or Pillow")
     if not folders:
       self.files = beside
-      if not beside and not others:
+      if not beside and not others and not unreachable:
         self.fault(path, "no pictures")
     for name in folders:
       found, faults = pictures_in(self.path / name, "a folder within others that holds folders", "move their pictures up")
@@ -44,18 +46,19 @@ class Unknown:
   def __len__(self):
     return len(self.files)
 
-  def examine(self, threads, progress):
-    self.seen = look_at(self.path, self.files, threads, progress)
+  def examine(self, threads, progress, decoder=None):
+    self.seen = look_at(self.path, self.files, threads, progress, decoder)
 
 
 class Given:
   """What a training is given. Making it reads no picture; `examine` reads all."""
 
-  def __init__(self, pictures, test=None, unknown=()):
+  def __init__(self, pictures, test=None, unknown=(), commands=None):
     self.folder = Folder(pictures)
     self.test = Folder(test) if test is not None else None
     self.unknown = [Unknown(path) for path in unknown]
     options = [part for path in unknown for part in ("--unknown", path)] + (["--test", test] if test is not None else [])
+    options += ["--commands", commands] if commands else []
     # The command that lists all that is wrong.
     self.check = shlex.join(["e3-train", "check", str(pictures), *map(str, options)])
 
@@ -71,19 +74,27 @@ class Given:
     lines = list(self.folder.faults)
     if self.test is not None:
       lines += self.test.faults
-      if self.test.classes != self.folder.classes:
+      if self.test.classes != self.folder.classes and self.folder.is_whole and self.test.is_whole:
         lines.append(str(Fault(self.test.path, f"its classes are not those of {self.folder.path}")))
     return lines + sum((unknown.faults for unknown in self.unknown), [])
 
-  def examine(self, threads, progress=lambda done: None):
-    """Reads every picture once."""
+  def examine(self, threads, progress=lambda done: None, commands=None):
+    """Reads every picture once, and as the runtime does where `commands` can be found."""
+    with contextlib.ExitStack() as stack:
+      decoder = stack.enter_context(Decoder(commands)) if commands and commands.has("e3-run", "e3-convert") else None
+      if not decoder:
+        print("e3-train: note: e3-run and e3-convert are not found (--commands), so the runtime's decoder, which refuses damage that "
+              "others pass over, does not read the pictures", file=sys.stderr)
+      self.look(threads, progress, decoder)
+
+  def look(self, threads, progress, decoder):
     before = len(self.folder)
-    self.examination = self.folder.examine(threads, progress)
+    self.examination = self.folder.examine(threads, progress, decoder)
     if self.test is not None:
-      self.tested = self.test.examine(threads, lambda done: progress(before + done))
+      self.tested = self.test.examine(threads, lambda done: progress(before + done), decoder)
       before += len(self.test)
     for unknown in self.unknown:
-      unknown.examine(threads, lambda done: progress(before + done))
+      unknown.examine(threads, lambda done: progress(before + done), decoder)
       before += len(unknown)
 
   def faults(self):
@@ -92,7 +103,7 @@ class Given:
     lines += [line for line in self.folder_faults() if line not in lines]
     if self.test is not None:
       lines += self.tested.broken
-      lines += [str(Fault(self.test.path / name, "no pictures")) for name, count in zip(self.test.classes, self.test.counts()) if not count]
+      lines += [str(Fault(self.test.path / name, "no pictures")) for name in self.test.empty]
     return lines + [found[3] for unknown in self.unknown for found in unknown.seen if found[3]]
 
   def notes(self):

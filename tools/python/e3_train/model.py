@@ -12,6 +12,7 @@ from torch import nn
 from torch.distributed.nn import functional as dist_functions
 
 from . import operations
+from .int4 import Grids, Rounded
 
 # What a configuration may name as classifier; `fused` serves those that read every token alike.
 CLASSIFIERS = ("token", "0", "gap", "map", "patch_mean", "token_and_patch_mean", "token_pair")
@@ -60,6 +61,7 @@ class VisionTransformer(nn.Module):
     self.compute_dtype = torch.float32
     self.share = (0, 1)  # which share of a batch this process computes, of how many
     self.fused = None  # the module `fused`, to compute with it while the type is bfloat16
+    self.grids = {}  # {name: Grids} of the weights that are computed with as 4 bits round them
 
   @property
   def operations(self):
@@ -87,8 +89,13 @@ class VisionTransformer(nn.Module):
       value.data = torch.from_numpy(tensors[source]).expand_as(value).to(value.device).clone()
 
   def weight(self, name):
-    """A parameter in the type that matrix products compute in."""
-    return self.parameter[name].to(self.compute_dtype)
+    """A parameter in the type that matrix products compute in, rounded where it has grids."""
+    value, grids = self.parameter[name], self.grids.get(name)
+    return (Rounded.apply(value, grids) if grids else value).to(self.compute_dtype)
+
+  def fit_grids(self, names):
+    """Rounds the kernels `names` from here on, to levels that fit them as they are."""
+    self.grids = {name: Grids.fitting(self.parameter[name]) for name in names}
 
   def linear(self, x, name):
     """x [..., in] through the kernel `name` [in..., out...], its trailing axes taken as one."""

@@ -6,6 +6,8 @@ import sys
 import time
 from collections import deque
 
+from .faults import shown
+
 
 class Estimate:
   """How long a stage still takes: by its rate of the last minute, and what was said before, so that a pause or a slow start
@@ -41,7 +43,7 @@ class Meter:
   PAUSE = 30
 
   def __init__(self, stage, quiet=False):
-    self.stage, self.quiet = stage, quiet
+    self.stage, self.quiet = shown(stage), quiet
     self.started = self.shown = time.monotonic()
     self.estimate = Estimate()
 
@@ -69,7 +71,7 @@ class Meter:
     if not self.quiet:
       start = "\r\033[K" if sys.stderr.isatty() else ""
       taken = duration(time.monotonic() - self.started)
-      print(f"{start}{self.stage}: {taken}{more}", file=sys.stderr, flush=True)
+      print(f"{start}{self.stage}: {taken}{shown(more)}", file=sys.stderr, flush=True)
 
 
 def duration(seconds):

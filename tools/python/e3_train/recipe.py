@@ -13,8 +13,10 @@ def load(path=None):
   recipe = json.loads(DEFAULT.read_text())
   if path:
     try:
-      given = json.loads(Path(path).read_text())
-    except (OSError, ValueError, RecursionError) as error:
+      given = json.loads(Path(path).read_text("utf-8-sig"))
+    except RecursionError:
+      raise Fault(path, "nested too deeply: it is no recipe; e3-train recipe prints one")
+    except (OSError, ValueError) as error:
       raise Fault(path, getattr(error, "strerror", None) or f"not JSON: {error}")
     merge(recipe, given, path, "")
     # A number that is given for every training holds for one from scratch too, unless `scratch` has its own.
@@ -60,7 +62,7 @@ RANGES = {
   "aspect": (1, 100), "flip": (0, 1), "rotation": (0, 360), "contrast": (0, 1), "brightness": (0, 1), "tint": (0, 1),
   "noise": (0, 1), "erased": (0, 1), "learning_rate": (0, 1000), "head_learning_rate": (0, 1000),
   "router_learning_rate": (0, 1000), "muon_learning_rate": (0, 1000), "muon_momentum": (0, 1), "weight_decay": (0, 1000),
-  "betas": (0, 0.999999), "clip": (1e-9, 1e9), "warm_up": (0, 1), "label_smoothing": (0, 1), "mixup": (0, 1000), "probe_weight_decay": (0, 1e6),
+  "betas": (0, 0.999999), "clip": (1e-9, 1e9), "warm_up": (0, 1), "rounded_share": (0, 1), "label_smoothing": (0, 1), "mixup": (0, 1000), "probe_weight_decay": (0, 1e6),
   "probe_pictures": (1, 1_000_000_000), "expert_blocks": (0, 4095), "experts_per_member": (1, 4096),
   "selected_experts": (1, 4096), "expert_noise": (0, 1000), "expert_dropout": (0, 0.999999), "router_start": (0, 1000),
   "router_noise": (0, 1000), "router_loss": (0, 1000), "hidden_size": (1, 65536), "num_layers": (1, 4096),

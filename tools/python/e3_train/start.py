@@ -4,11 +4,13 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .checkpoint import load_safetensors
 from .faults import Fault, UsageFault
 from .model import VisionTransformer
+from .pictures import ValueNorm
 
 # Pixels in 0...1 become values of -1...1: what models without a known recipe have.
 PLAIN_NORM = "0.5,0.5"
@@ -26,6 +28,10 @@ class Source:
     options += ["--ensemble-size", members] if members else []
     found = json.loads(commands.run("e3-convert", "export", path, *options, "--json", "-o", output))
     self.labels, self.resize, self.value_norm = found["labels"], found["resize"], found["value_norm"]
+    # The file that a fault of the recipe is in, means and deviations as it writes them, the largest value of the pixels that they
+    # are of, and whether it is a library's, which brings pixels to 0...1 first.
+    self.recipe_file, self.written, self.largest = as_written(config or commands.noted("configuration") or path, self.value_norm)
+    self.is_librarys = True
     self.config = json.loads(output.with_suffix(".json").read_text())
     self.tensors = load_safetensors(output)
     output.unlink()
@@ -35,8 +41,24 @@ class Source:
       try:
         own = json.loads(beside.read_text())
         self.labels, self.resize, self.value_norm = own["labels"], own["resize"], own["value_norm"]
+        if not all(isinstance(text, str) for text in (*self.labels, self.resize, self.value_norm)):
+          raise ValueError
+        self.recipe_file, self.is_librarys = beside, False
+      except RecursionError:
+        raise Fault(beside, "nested too deeply: it is not what e3-train wrote beside a checkpoint; remove it, or fit anew")
       except (OSError, ValueError, KeyError, TypeError):
         raise Fault(beside, "not what e3-train wrote beside a checkpoint")
+
+  def require_shares(self):
+    """Refuses means and deviations of a library's configuration that are not, brought to its pixels, those of pixels in 0...1, as
+    `e3-convert pack` does. Numbers that are none in its unit are left to whoever reads `value_norm`."""
+    try:
+      is_right = ValueNorm(self.value_norm).largest == 1
+    except ValueError:
+      is_right = self.largest == 1
+    if not is_right:
+      raise Fault(self.recipe_file, f"its means and deviations are {self.written}, expected those of pixels in 0...{self.largest:g}: give "
+                  "--value-norm, which takes those of pixels in 0...1 and in 0...255")
 
   @property
   def moe(self):
@@ -45,6 +67,22 @@ class Source:
   @property
   def members(self):
     return (self.moe or {}).get("ensemble_size", 1)
+
+
+def as_written(configuration, value_norm):
+  """The file that has means and deviations, these as it writes them, and the largest value of its pixels: the configuration, or
+  what Hugging Face writes beside it, which may leave bytes as they are or scale them by a factor of its own."""
+  beside = Path(configuration).with_name("preprocessor_config.json")
+  try:
+    found = json.loads(beside.read_text("utf-8-sig"))
+    said = [0, 1] if found.get("do_normalize") is False else [*found["image_mean"], *found["image_std"]]
+    factor = found.get("rescale_factor")
+    largest = 255 if found.get("do_rescale") is False else 1 if factor is None or abs(factor * 255 - 1) <= 1e-6 else 255 * factor
+    if np.allclose(np.float32(said) / largest, np.float32(value_norm.split(",")), rtol=1e-6, atol=0):
+      return beside, ",".join(map(str, said)), largest
+  except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+    pass
+  return configuration, value_norm, 1
 
 
 def grey(tensors):

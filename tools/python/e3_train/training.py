@@ -10,6 +10,7 @@ from torch import nn
 
 from . import state
 from .faults import Fault
+from .int4 import Grids
 
 
 class Loss(nn.Module):
@@ -74,13 +75,21 @@ def learning_rate_share(step, steps, warm_up):
   return 0.5 * (1 + math.cos(math.pi * min(1, (step - warm) / max(1, steps - warm))))
 
 
+def step_counts(pictures, recipe, rounds):
+  """The steps of a training on so many pictures, and how many of them, the last ones, compute with rounded weights where it
+  `rounds` any: of few steps a small share is none."""
+  steps = recipe["epochs"] * (pictures // recipe["batch"])
+  return steps, round(steps * recipe["rounded_share"]) if rounds else 0
+
+
 class Training:
   """One training. `inputs(places, numbers)` gives what the loss takes of views, [N, M, …] for places [N, M].
 
   A step is a function of the seed, its number and the weights, so that a state that was kept goes on as if nothing had
-  been. In a group every process takes its share of each batch."""
+  been. In a group every process takes its share of each batch. The last steps, a share `rounded_share` of the recipe, compute
+  with the kernels `rounded` as 4 bits round them; their levels are chosen anew after as many steps as an epoch has."""
 
-  def __init__(self, model, optimizer, start, inputs, labels, views, recipe, seed, state_path, group, key):
+  def __init__(self, model, optimizer, start, inputs, labels, views, recipe, seed, state_path, group, key, rounded=()):
     self.model, self.optimizer, self.inputs, self.labels = model, optimizer, inputs, labels
     self.views, self.recipe, self.seed, self.state_path, self.group, self.key = views, recipe, seed, state_path, group, key
     self.loss = Loss(model, start, recipe["label_smoothing"], recipe["mixup"])
@@ -88,7 +97,9 @@ class Training:
     self.steps_per_epoch = len(labels) // self.batch
     if self.batch % group.world:
       raise Fault("torchrun", f"a batch of {self.batch} cannot be divided among {group.world} processes")
-    self.steps = recipe["epochs"] * self.steps_per_epoch
+    self.rounded = rounded
+    self.steps, rounded_steps = step_counts(len(labels), recipe, rounded)
+    self.first_rounded = self.steps - rounded_steps
     self.step, self.history = 0, []
     model.share = (group.rank, group.world)
     if group.world > 1:
@@ -106,6 +117,7 @@ class Training:
       return
     self.model.load_state_dict(tensors["model"], strict=False)
     self.optimizer.load_state_dict(tensors["optimizer"])
+    self.model.grids = {name: Grids(**tensors["grids"][name]) for name in tensors["grids"]}
     self.step, self.history = rest["step"], rest["history"]
 
   def save(self):
@@ -114,6 +126,7 @@ class Training:
       tensors = {
         "model": {name: value for name, value in self.model.state_dict().items() if name in names},
         "optimizer": self.optimizer.state_dict(),
+        "grids": {name: vars(grids) for name, grids in self.model.grids.items()},
       }
       state.save(self.state_path, tensors, {"key": self.key, "step": self.step, "history": self.history})
     self.group.wait()
@@ -138,6 +151,9 @@ class Training:
 
   def train_step(self, inputs, labels):
     self.optimizer.rate(learning_rate_share(self.step, self.steps, self.recipe["warm_up"]))
+    after = self.step - self.first_rounded
+    if after >= 0 and after % self.steps_per_epoch == 0:
+      self.model.fit_grids(self.rounded)
     torch.manual_seed(self.seed * 1_000_000_009 + self.step)  # the router noise
     loss, auxiliary = self.loss(inputs, labels)
     self.optimizer.zero_grad()
@@ -169,6 +185,7 @@ class Training:
           saved = time.monotonic()
     self.save()
     self.model.eval()
+    self.model.grids = {}  # the weights themselves are what is kept
     return True
 
 

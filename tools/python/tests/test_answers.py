@@ -1,8 +1,10 @@
 """Answers are those of e3-run, bit for bit, whatever the frame is made of."""
 
+import copy
 import os
 import platform
 import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -156,6 +158,29 @@ def test_formats_ranges_rectangles_and_transforms_are_those_of_e3_h(model):
         e3.Frame("gray16", luma)
 
 
+@pytest.mark.parametrize("format", ["nv12", "nv21", "i420", "yv12", "nv16", "yuyv", "uyvy", "yvyu"])
+def test_sides_that_share_u_and_v_are_even(format):
+    from e3.frame import _FORMATS
+
+    def frame(height, width):
+        # As a camera of odd sides would have them: the last line and column have U and V of their own.
+        planes = [(-(-height // lines), -(-width // pixels), values) for lines, pixels, values in _FORMATS[format][1]]
+        return e3.Frame(format, *(np.zeros(plane, np.uint8) for plane in planes))
+
+    assert frame(6, 8).struct.width == 8
+    is_of_two_lines = format in ("nv12", "nv21", "i420", "yv12")
+    with pytest.raises(ValueError, match=f"^the width of {format} must be even, but the frame has 7 x 6 pixels$"):
+        frame(6, 7)
+    sides = "width and height" if is_of_two_lines else "width"
+    with pytest.raises(ValueError, match=f"^the {sides} of {format} must be even, but the frame has 7 x 359 pixels$"):
+        frame(359, 7)
+    if is_of_two_lines:
+        with pytest.raises(ValueError, match=f"^the height of {format} must be even, but the frame has 8 x 359 pixels$"):
+            frame(359, 8)
+    else:
+        assert frame(359, 8).struct.height == 359
+
+
 def test_lines_may_lie_anywhere(model, e3_run):
     pixels = np.random.default_rng(2).integers(0, 256, (40, 60, 3), np.uint8)
     for part in [pixels[3:30, 5:50], pixels[::2], pixels[::-1], pixels[:, ::-1], pixels[:, :, ::-1], pixels[:, ::3]]:
@@ -182,6 +207,34 @@ def test_a_prepared_image_is_what_preprocess_gives(model):
     for wrong in [values[1:], values.astype(np.float64)]:
         with pytest.raises(ValueError, match="a prepared image is float32"):
             model.run_tensor(wrong)
+
+
+def test_a_prepared_image_of_another_range_is_refused_by_the_rule_of_e3_run(model):
+    values = model.preprocess(np.random.default_rng(5).integers(0, 256, (50, 40, 3), np.uint8))
+    low, high = f"{model.value_low:.2f}", f"{model.value_high:.2f}"
+    odd, slack = values.copy(), 1.5 * (model.value_high - model.value_low)
+    odd[3, 4] = 255
+    with pytest.raises(ValueError, match=rf"the value 255.00 is no prepared pixel: the model takes {low} to {high}$"):
+        model.run_tensor(odd)
+    odd[3, 4] = model.value_low - 1.01 * slack
+    with pytest.raises(ValueError, match="is no prepared pixel"):
+        model.run_tensor(odd[:, ::-1])
+    odd[3, 4] = model.value_low - 0.99 * slack  # noise and sharpening leave the range a little
+    model.run_tensor(odd)
+    odd[3, 4] = np.nan
+    with pytest.raises(e3.E3Error, match="a NaN or an infinity"):
+        model.run_tensor(odd)
+    # Without NumPy too.
+    import array
+
+    shape = [model.image_height, model.image_width, model.channels]
+    bytes_ = memoryview(array.array("f", [255.0] * values.size)).cast("B").cast("f", shape)
+    numpy = sys.modules.pop("numpy")
+    try:
+        with pytest.raises(ValueError, match="the value 255.00 is no prepared pixel"):
+            model.run_tensor(bytes_)
+    finally:
+        sys.modules["numpy"] = numpy
 
 
 def test_what_is_not_certain_is_refused(model):
@@ -250,6 +303,9 @@ def test_a_batch_and_many_threads_give_the_answers_of_one(model):
     for thread in threads:
         thread.join()
     assert found == expected
+    for threads in [0, 65, -1]:
+        with pytest.raises(ValueError, match=f"^threads is {threads}, expected 1 to 64$"):
+            model.batch(frames, threads=threads)
     with pytest.raises(ValueError):
         model.batch(frames[:20] + [np.zeros((1, 1, 7), np.uint8)] + frames)
 
@@ -270,6 +326,88 @@ def test_a_forked_child_runs_its_parents_model(model):
     if child == 0:
         os._exit(0 if model(pixels).member_logits.tobytes() == expected else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_forked_child_and_its_parent_run_the_model_at_once(threads):
+    model = e3.Model(ROOT / "models/fashion-e3.e3", threads=threads)
+    pixels = np.random.default_rng(9).integers(0, 256, (28, 28), np.uint8)
+    expected = model(pixels).member_logits.tobytes()
+    children = []
+    for _ in range(3):
+        children.append(os.fork())
+        if children[-1] == 0:
+            same = all(model(pixels).member_logits.tobytes() == expected for _ in range(100))
+            del model  # its sessions are destroyed in the child
+            os._exit(0 if same else 1)
+    assert all(model(pixels).member_logits.tobytes() == expected for _ in range(300))
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert model(pixels).member_logits.tobytes() == expected
+
+
+def test_what_a_forked_child_learns_is_its_own():
+    model = e3.Model(ROOT / "models/fashion-e3.e3")
+    frames = list(np.random.default_rng(3).integers(0, 256, (5, 28, 28), np.uint8))
+    model.learn("wing nut", frames)
+    child = os.fork()
+    if child == 0:
+        model.forget("wing nut")
+        model.learn("gear", frames)
+        model.learn("rivet", frames[::-1])
+        os._exit(0 if len(model.learned) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [learned.label for learned in model.learned] == ["wing nut"]
+    assert model(frames[0]).learned == "wing nut"
+
+
+def test_one_frame_where_several_are_expected_is_refused(model):
+    own = e3.Model(ROOT / "models/fashion-e3.e3")
+    grey, color = np.zeros((28, 28), np.uint8), np.zeros((30, 40, 3), np.uint8)
+    for frame in (grey, color, grey[..., None], (grey, np.zeros((14, 28), np.uint8)), e3.Frame("gray8", grey)):
+        for call in (model.batch, own.learn_unlike, lambda frames: own.learn("valve", frames)):
+            with pytest.raises(TypeError, match="one frame, where several are expected: give a list of frames"):
+                call(frame)
+    assert own.learned == []
+    assert len(model.batch(np.zeros((5, 28, 28), np.uint8))) == len(model.batch((grey, grey))) + 3 == 5
+
+
+def test_a_large_frame_with_u_and_v_has_the_matrix_that_e3_run_takes():
+    for height, matrix in ((718, "bt601"), (720, "bt709")):
+        planes = [np.zeros((height, 32), np.uint8), np.zeros((height // 2, 32), np.uint8)]
+        default, named = e3.Frame("nv12", *planes), e3.Frame("nv12", *planes, matrix=matrix)
+        assert default.struct.matrix in (0, 2) and max(default.struct.matrix, 1) == named.struct.matrix
+    assert e3.Frame("rgb24", np.zeros((720, 32, 3), np.uint8)).struct.matrix == 0
+
+
+def test_nv12_of_high_definition_is_answered_as_by_e3_run(e3_run):
+    draw = np.random.default_rng(5)
+    luma, chroma = draw.integers(0, 256, (720, 64), np.uint8), draw.integers(0, 256, (360, 64), np.uint8)
+    model = e3.Model(ROOT / "models/parts-e3.e3")
+    assert_equal(model((luma, chroma)), e3_run(model.path, luma.tobytes() + chroma.tobytes(), "nv12", 64, 720))
+
+
+def test_an_interrupt_ends_a_batch(model):
+    program = (
+        "import e3, itertools, numpy, signal, threading\n"
+        f"model = e3.Model({str(ROOT / 'models/fashion-e3.e3')!r})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
+        "main = threading.main_thread().ident\n"
+        "threading.Timer(0.5, signal.pthread_kill, [main, signal.SIGINT]).start()\n"
+        "model.batch(itertools.repeat(numpy.zeros((28, 28), numpy.uint8)), threads=2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_a_model_is_not_copied_and_a_tensor_is_told_its_next_step(model):
+    with pytest.raises(TypeError, match="neither copied nor sent to another process: open its file there"):
+        copy.deepcopy(model)
+
+    class Tensor:
+        shape, numpy = (28, 28), None
+
+    with pytest.raises(TypeError, match=r"give tensor.numpy\(\)"):
+        model(Tensor())
 
 
 def test_a_model_says_what_it_is(model):
@@ -295,9 +433,17 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(e3.E3Error, match="m.e3: not an E3 model file") as error:
         e3.Model(path)
     assert error.value.status == 34
-    for options in [{"threads": 0}, {"threads": 65}]:
-        with pytest.raises(ValueError, match="threads"):
+    for options, problem in [
+        ({"threads": 0}, "threads is 0, expected 1 to 64"),
+        ({"threads": 65}, "threads is 65, expected 1 to 64"),
+        ({"resident": -1}, "resident is -1, expected 0 to 18446744073709551615"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{problem}$"):
             e3.Model(MODELS[0], **options)
+    path = tmp_path / "two\nlines.e3"
+    path.write_bytes(b"no model " * 100)
+    with pytest.raises(e3.E3Error, match=r"two\\nlines.e3: not an E3 model file"):
+        e3.Model(path)
     with pytest.raises(e3.E3Error, match="fast: no such instruction-set tier"):
         e3.Model(MODELS[0], isa="fast")
 

@@ -88,8 +88,15 @@ def test_what_does_not_serve_is_refused(tmp_path):
     for label in (" \u2003", "\u2800\u3164", "\ue000"):
         with pytest.raises(e3.E3Error, match="the label of a learned class is not one line that can be seen"):
             model.learn(label, [frame(CAT)])
-    with pytest.raises(e3.E3Error, match="the label of a learned class is not one line"):
-        model.learn("two\nlines", [frame(CAT)])
+    for label, written in (("two\nlines", r"two\\nlines"), ("a\x1b[2J", r"a\\x1b\[2J"), ("a\0b", r"a\\x00b"), ("a\u202eb", r"a\\u202eb")):
+        with pytest.raises(e3.E3Error, match=f"^{written}: the label of a learned class is not one line"):
+            model.learn(label, [frame(CAT)])
+    with pytest.raises(e3.E3Error, match=r"^\\ud800: the label of a learned class is no UTF-8$"):
+        model.learn("\ud800", [frame(CAT)])
+    for capacity in (0, 65, -1, 2**32 + 1):
+        for learn in (lambda: model.learn("cat", [frame(CAT)], capacity=capacity), lambda: model.learn_unlike([frame(CAT)], capacity=capacity)):
+            with pytest.raises(ValueError, match=f"^capacity is {capacity}, expected 1 to 64$"):
+                learn()
     for label in ("unlike", " Unlike", "UNLIKE\u200b"):
         with pytest.raises(ValueError, match="^'.*' is what pictures of other things are called"):
             model.learn(label, [frame(CAT)])

@@ -11,7 +11,10 @@ from e3 import _library
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 HEADER = (ROOT / "Sources/CE3/include/e3.h").read_text()
 CODE = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
-SIZES = {"E3_MAX_THREADS": int(re.search(r"#define E3_MAX_THREADS (\d+)", CODE)[1])}
+SIZES = {
+    name: int(re.search(rf"#define {name} (\d+)", CODE)[1])
+    for name in ("E3_MAX_THREADS", "E3_MAX_LEARNED_CLASSES", "E3_CLASS_LABEL_BYTES")
+}
 ENUMS = re.findall(r"typedef uint32_t (\w+);", CODE)
 TYPES = {"uint16_t": 2, "uint32_t": 4, "int32_t": 4, "uint64_t": 8, "float": 4, "size_t": ctypes.sizeof(ctypes.c_size_t)}
 
@@ -66,7 +69,7 @@ def test_a_function_has_the_result_and_the_arguments_of_the_header(function):
 
 def test_numbers_are_those_of_the_header():
     assert f"#define E3_ABI_VERSION_MAJOR {_library.ABI_VERSION_MAJOR}" in HEADER
-    assert _library.MAX_THREADS == SIZES["E3_MAX_THREADS"]
+    assert SIZES == {name: getattr(_library, name.removeprefix("E3_")) for name in SIZES}
     from e3.answer import _DECISIONS
     from e3.frame import _FORMATS, _MATRICES, _RANGES, _TRANSFORMS
 

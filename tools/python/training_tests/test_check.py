@@ -1,28 +1,36 @@
 """Claims about `e3-train check`, and about what `fit` refuses before it needs PyTorch."""
 
+import errno
 import json
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
+from conftest import command as run
 from e3_train import pictures as reading
 from e3_train import recipe
-from e3_train.faults import Fault
+from e3_train.checkpoint import write_atomically
+from e3_train.faults import Fault, UsageFault
 from e3_train.folder import Folder
 from PIL import Image
 from pictures import draw, folder
 
 
-def run(*arguments):
-  command = [sys.executable, "-m", "e3_train", *map(str, arguments)]
-  return subprocess.run(command, capture_output=True, text=True)
+def of_pictures(text):
+  """What was said, without the line that the commands which decode are not there; these tests do not need them."""
+  return [line for line in text.splitlines() if not line.startswith("e3-train: note: e3-run and e3-convert are not found")]
 
 
 def check(*words):
   done = run("check", *words, "--json")
-  assert done.returncode in (0, 1) and not done.stderr, done.stderr
+  assert done.returncode in (0, 1) and not of_pictures(done.stderr), done.stderr
   return done.returncode, json.loads(done.stdout)
 
 
@@ -30,6 +38,11 @@ def test_a_good_folder_is_counted_and_ends_with_status_0(tmp_path):
   status, found = check(folder(tmp_path / "p"))
   assert (status, found["classes"], found["faults"]) == (0, {"across": 30, "down": 30}, [])
   assert found["shorter_side"] == [40, 40, 40] and found["suggested_image_size"] == 32
+
+
+def test_pictures_that_the_runtime_does_not_read_before_are_said(tmp_path):
+  done = run("check", folder(tmp_path / "p"), "--commands", tmp_path)
+  assert done.returncode == 0 and not of_pictures(done.stderr) and done.stderr.count("note: e3-run and e3-convert are not found") == 1
 
 
 def test_broken_empty_and_contradictory_pictures_are_named_and_end_with_status_1(tmp_path):
@@ -47,11 +60,19 @@ def test_broken_empty_and_contradictory_pictures_are_named_and_end_with_status_1
   assert len(found["faults"]) == 4
 
 
+def test_a_png_without_its_end_is_named_without_the_commands_too(tmp_path, monkeypatch):
+  monkeypatch.setenv("E3_COMMANDS", str(tmp_path))
+  root = folder(tmp_path / "p")
+  path = root / "down/003.png"
+  path.write_bytes(path.read_bytes()[:-12])
+  assert check(root)[1]["faults"] == [f"{path}: not a whole picture: the file ends early"]
+
+
 def test_few_pictures_and_doubles_are_notes(tmp_path):
   root = folder(tmp_path / "p", count=8)
   (root / "down/double.png").write_bytes((root / "down/001.png").read_bytes())
   recipe = tmp_path / "r.json"
-  recipe.write_text('{"batch": 8}')
+  recipe.write_text('\ufeff{"batch": 8}', encoding="utf-8")  # as some editors begin a text
   status, found = check(root, "--recipe", recipe)
   assert status == 0 and len(found["notes"]) == 2
   assert "few pictures of across (8), down (9)" in found["notes"][0]
@@ -157,6 +178,25 @@ def test_all_that_is_wrong_with_folders_is_said_at_once(tmp_path):
     "/across/cut.png: no JPEG, PNG or PNM picture"]
 
 
+def test_every_ending_of_jpeg_is_read_and_other_pictures_and_films_are_named(tmp_path):
+  root = folder(tmp_path / "p")
+  for index, ending in enumerate(("jif", "JFI", "pjpeg", "pjp", "jfif", "jpe", "mpo")):
+    draw(0, 100 + index).save(root / f"across/x.{ending}", "JPEG")
+  status, found = check(root)
+  assert status == 0 and found["classes"]["across"] == 37
+  for ending in ("tga", "CR2", "mp4"):
+    (root / f"down/x.{ending}").write_bytes(b"")
+  fault, = check(root)[1]["faults"]
+  assert fault.startswith(f"{root}/down: holds other than JPEG, PNG and PNM pictures (x.CR2, x.mp4, x.tga): convert them")
+
+
+def test_endings_are_those_of_e3_eval():
+  text = (ROOT / "Sources/E3DataSets/PictureFolder.swift").read_text()
+  for name, endings in (("endings", reading.ENDINGS), ("otherEndings", reading.OTHERS)):
+    found = re.search(rf"private let {name} = \[(.*?)\]", text, re.DOTALL).group(1)
+    assert tuple(re.findall(r'"([.a-z0-9]+)"', found)) == endings
+
+
 def test_folders_of_operating_systems_are_no_classes(tmp_path):
   root = folder(tmp_path / "p")
   for path in ("__MACOSX", "down/@eaDir", ".DS_Store"):
@@ -191,7 +231,7 @@ def test_folders_that_cannot_be_trained_on_are_refused_in_one_line(tmp_path, nam
 def test_classes_whose_names_no_label_can_have_are_refused(tmp_path, name):
   root = folder(tmp_path / "p", ("\u00e1cross", "a\u0107ross", name), 5)
   done = run("check", root)
-  assert done.returncode == 1 and not done.stderr
+  assert done.returncode == 1 and not of_pictures(done.stderr)
   assert all(letter.isascii() or letter in "\u00e1\u0107\u0301" for letter in done.stdout)
   assert "a control character" in done.stdout or "reads the same as" in done.stdout
 
@@ -211,6 +251,131 @@ def test_pipes_and_devices_are_not_read(tmp_path):
   (root / "down/zero.png").symlink_to("/dev/zero")
   status, found = check(root)
   assert status == 1 and [line.split(": ")[1] for line in found["faults"]] == ["no regular file"] * 2
+  held = socket.socket(socket.AF_UNIX)
+  held.bind(os.path.relpath(root / "down/socket.png"))
+  assert f"{root}/down/socket.png: no regular file" in check(root)[1]["faults"]
+  held.close()
+  for path in (root / "down/pipe.png", root / "down/socket.png", "/dev/zero"):
+    done = run("check", folder(tmp_path / f"q{Path(path).stem}"), "--unknown", path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"e3-train: {path}: no regular file\n")
+
+
+def test_links_to_nothing_are_named_and_not_left_out(tmp_path):
+  root, test, unknown = folder(tmp_path / "p"), folder(tmp_path / "t", count=2, first=900), folder(tmp_path / "u", ("x",), 4, 500)
+  left = ["p/third", "p/notes.txt", "p/down/inner", "p/down/x.png", "t/third", "u/strangers", "u/x/inner"]
+  for path in left:
+    (tmp_path / path).symlink_to(f"/nowhere/{Path(path).name}")
+  (root / ".hidden").symlink_to("/nowhere")
+  (root / "across/loop").symlink_to("loop")
+  status, found = check(root, "--test", test, "--unknown", unknown)
+  # No word of test pictures of other classes, which nobody can know.
+  assert status == 1 and sorted(found["faults"]) == sorted(
+    [f"{tmp_path}/{path}: a link to /nowhere/{Path(path).name}, which is not there: mount or copy it, or remove the link" for path in left]
+    + [f"{root}/across/loop: Too many levels of symbolic links"])
+  assert list(found["classes"]) == ["across", "down"]
+  for path in left:
+    (tmp_path / path).unlink()
+  (root / "across/loop").unlink()
+  assert check(root, "--test", test, "--unknown", unknown) == (0, found | {"faults": []})
+
+
+def test_a_folder_of_nothing_but_links_to_nothing_is_told_so(tmp_path):
+  root, lost = folder(tmp_path / "p"), tmp_path / "lost"
+  lost.mkdir()
+  (lost / "third").symlink_to("/nowhere/third")
+  (tmp_path / "link").symlink_to("/nowhere")
+  problem = "which is not there: mount or copy it, or remove the link"
+  for words, said in (((lost,), f"{lost}/third: a link to /nowhere/third, {problem}"),
+                      ((tmp_path / "link",), f"{tmp_path}/link: a link to /nowhere, {problem}"),
+                      ((root, "--test", tmp_path / "link"), f"{tmp_path}/link: a link to /nowhere, {problem}"),
+                      ((root, "--unknown", tmp_path / "link"), f"{tmp_path}/link: a link to /nowhere, {problem}")):
+    done = run("check", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"e3-train: {said}\n")
+  assert check(root, "--unknown", lost)[1]["faults"] == [f"{lost}/third: a link to /nowhere/third, {problem}"]
+
+
+def test_entries_that_cannot_be_looked_at_are_named(tmp_path, monkeypatch):
+  # As a folder without the right to enter it, or a disk that fails; the superuser meets neither.
+  root, look = folder(tmp_path / "p"), os.stat
+
+  def failing(path, *more, **options):
+    if str(path) == f"{root}/third":
+      raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+    if str(path) == f"{root}/down/.":
+      raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return look(path, *more, **options)
+
+  (root / "third").mkdir()
+  monkeypatch.setattr(os, "stat", failing)
+  faults = check(root)[1]["faults"]
+  assert f"{root}/third: Input/output error" in faults and f"{root}/down: Permission denied" in faults
+
+
+def test_a_full_disk_is_told_once(tmp_path):
+  root = folder(tmp_path / "p")
+  with open("/dev/full", "w") as full:
+    words = [sys.executable, "-m", "e3_train", "check", str(root), "--commands", str(tmp_path)]
+    done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "tools/python")})
+  assert done.returncode == 1 and of_pictures(done.stderr) == ["e3-train: No space left on device"]
+
+
+def test_an_error_of_the_system_names_its_file_in_one_line(monkeypatch):
+  def failing(options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "two\nlines")
+
+  monkeypatch.setattr("e3_train.__main__.run_check", failing)
+  done = run("check", "x")
+  assert (done.returncode, done.stderr) == (1, "e3-train: two\\nlines: No space left on device\n")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+  def failing(file):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  with pytest.raises(OSError, match="No space left on device: .*x.json"):
+    write_atomically(tmp_path / "x.json", failing)
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text, largest", [
+  ("0.5,0.5", 1), ("0.485,0.456,0.406,0.229,0.224,0.225", 1), ("0,1", 1), ("0.5,1", 1), ("0.5,0.015625", 1), ("-0.5,1", 1),
+  ("127.5,127.5", 255), ("123.675,116.28,103.53,58.395,57.12,57.375", 255), ("0,255", 255), ("0,127.5", 255), ("0,110,120,50,50,50", 255),
+])
+def test_means_and_deviations_are_of_pixels_up_to_1_or_of_bytes(text, largest):
+  for channels in (1, 3):
+    recipe = reading.Recipe("bicubic:32x32", text, (32, 32), channels)
+    assert recipe.largest == largest
+  numbers = np.array(text.split(","), np.float64).reshape(2, -1) / largest
+  assert recipe.value_norm == text
+  np.testing.assert_allclose(recipe.mean, numbers[0], rtol=1e-6)
+  np.testing.assert_allclose(recipe.deviation, numbers[1], rtol=1e-6)
+  assert str(reading.ValueNorm("+.5,50.e-2")) == "0.5,0.5"
+
+
+@pytest.mark.parametrize("text, problem", [
+  ("nan,1", "expected MEAN,STD, or"), ("0.5,nan", "expected MEAN,STD, or"), ("inf,1", "expected MEAN,STD, or"), ("0.5", "expected MEAN,STD, or"),
+  ("0.5,1e39", "expected MEAN,STD, or"), ("a,b", "expected MEAN,STD, or"), ("1,2,3,4", "expected MEAN,STD, or"),
+  ("1_0,2_0", "expected MEAN,STD, or"), ("0.5, 0.5", "expected MEAN,STD, or"), ("\uff11\uff12\uff17.5,127.5", "expected MEAN,STD, or"),
+  ("0.5,-0.5", "deviations above 0"), ("0.5,0", "deviations above 0"), ("0.5,1e-60", "deviations above 0"),
+  ("0.485,58.4", "some are of one and some of the other"), ("123.7,0.229", "some are of one and some of the other"),
+  ("127,1", "some are of one"), ("0.485,116.3,103.5,58.4,57.1,57.4", "some are of one"), ("123.7,116.3,103.5,58.4,57.1,0.2", "some are of one"),
+  ("0.5,0.0156", "values would reach 32.05"), ("123.7,2", "values would reach 65.65"),
+])
+def test_means_and_deviations_of_no_unit_are_refused(text, problem):
+  with pytest.raises(UsageFault, match=f"^--value-norm: '{text}': .*{problem}"):
+    reading.Recipe("bicubic:32x32", text, (32, 32), 3)
+  with pytest.raises(Fault, match=f"^x.json: value_norm '{text}': .*{problem}.*: give --value-norm$"):
+    reading.Recipe("bicubic:32x32", text, (32, 32), 3, None, "x.json")
+
+
+def test_the_file_that_asks_for_a_resize_is_named():
+  # The digits of other scripts, which e3-convert does not read.
+  others = [(f"bilinear:{side}", "expected FILTER:SIDE") for side in ("\u0663\u0662", "\uff13\uff12", "32x\u0663\u0662")]
+  for text, problem in (("bicubic:20", "is smaller than the image size, 32x32"), ("fast:40", "expected FILTER:SIDE"), *others):
+    with pytest.raises(Fault, match=f"^x.json: resize '{text}':? {problem}.*: give --resize$"):
+      reading.Recipe(text, "0.5,0.5", (32, 32), 3, "x.json")
+    with pytest.raises(UsageFault, match=f"^--resize: '{text}':? {problem}"):
+      reading.Recipe(text, "0.5,0.5", (32, 32), 3)
 
 
 def test_what_the_runtime_refuses_is_refused_before_training(tmp_path):
@@ -223,10 +388,22 @@ def test_what_the_runtime_refuses_is_refused_before_training(tmp_path):
 
 
 def test_mistakes_on_the_command_line_end_with_status_2():
-  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("fit", "x", "-o", "y.e3", "--seed", "-1"), ("fit", "x", "--output=-y.e3"), ("check",)):
+  for words in ((), ("fly",), ("fit", "x"), ("fit", "x", "-o", "y.e3", "--train", "first:2"), ("fit", "x", "-o", "y.e3", "--seed", "-1"), ("fit", "x", "-o", "y.e3", "--seed", "٣"),
+                ("fit", "x", "-o", "y.e3", "--threads", "²"), ("fit", "x", "--output=-y.e3"), ("check",)):
     assert run(*words).returncode == 2
   assert run("--version").stdout.split(".")[:1] == (ROOT / "VERSION").read_text().split(".")[:1]
   assert "PICTURES" in run("fit", "--help").stdout
+
+
+def test_ctrl_c_while_pytorch_is_imported_ends_in_one_line(tmp_path):
+  # As PyTorch does it: what its C++ meets while it imports becomes a RuntimeError.
+  (tmp_path / "torch.py").write_text(
+    "import signal\ntry:\n  signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n  raise RuntimeError('KeyboardInterrupt: <EMPTY MESSAGE>')\n")
+  path = os.pathsep.join((str(tmp_path), str(ROOT / "tools/python")))
+  done = subprocess.run([sys.executable, "-m", "e3_train", "fit", "x", "-o", "y.e3"], env=os.environ | {"PYTHONPATH": path},
+                        capture_output=True, text=True,
+                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job has it ignored
+  assert (done.returncode, done.stdout, done.stderr) == (130, "", "e3-train: stopped\n")
 
 
 def test_folders_with_numbers_are_in_the_order_of_the_numbers(tmp_path):
@@ -270,7 +447,7 @@ def test_the_size_of_a_claim_is_bounded(tmp_path):
 
 
 @pytest.mark.parametrize("text, problem", [
-  ("[", "not JSON"), ("[" * 100_000, "not JSON"), ('{"split": [0.7, 0.3, NaN]}', "split is"), ('{"view": {"aspect": NaN}}', "aspect is NaN"),
+  ("[", "not JSON"), ("[" * 100_000, "r.json: nested too deeply"), ('{"split": [0.7, 0.3, NaN]}', "split is"), ('{"view": {"aspect": NaN}}', "aspect is NaN"),
   ('{"learning_rate": -1}', "learning_rate is -1"), ('{"learning_rate": 1e999}', "learning_rate is Infinity"), ('{"betas": [0.9]}', "betas is"),
   ('{"scratch": {"patches": 0}}', "scratch.patches is 0"), ('{"scratch": {"hidden_size": 20, "num_heads": 3}}', "3 heads do not divide"),
   ('{"scratch": {"expert_blocks": [6]}}', "expected blocks below 6"), ('{"selected_experts": 2}', "more than experts_per_member, 1"), ('{"epoch": 3}', "epoch is no number"), ('{"epochs": "3"}', "epochs is"), ('{"epochs": 0}', "epochs is 0"),

@@ -7,7 +7,6 @@ import gzip
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -16,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from conftest import command
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -288,12 +288,19 @@ class Files(unittest.TestCase):
 
 
 class Training(unittest.TestCase):
+  def setUp(self):
+    # Of pictures that are looked at after an epoch, few do.
+    held_out = mock.patch.object(data, "HELD_OUT", 20)
+    held_out.start()
+    self.addCleanup(held_out.stop)
+
   def test_members_see_the_same_pictures_or_each_its_own(self):
     with tempfile.TemporaryDirectory() as folder:
       small_data(Path(folder))
       for pictures, count in (("same", 1), ("own", 2)):
-        command = ["e3-train", "fashion", "--model", "fashion-e3", "--float32", "--data", folder, "--output", f"{folder}/{pictures}"]
-        with mock.patch.object(sys, "argv", [*command, "--pictures", pictures]):
+        words = ["e3-train", "fashion", "--model", "fashion-e3", "--float32", "--threads", "1", "--data", folder]
+        words += ["--output", f"{folder}/{pictures}"]
+        with mock.patch.object(sys, "argv", [*words, "--pictures", pictures]):
           run = train.Run(arguments())
         images, labels = run.batch()
         self.assertEqual(images.shape, (256, count, 28, 28, 1))
@@ -304,24 +311,23 @@ class Training(unittest.TestCase):
         run.train_step()
         self.assertTrue(math.isfinite(run.loss_sum))
         run.save()
-      command += ["--pictures", "same"]  # where the state is of members that saw pictures of their own
-      with mock.patch.object(sys, "argv", command), self.assertRaisesRegex(SystemExit, "another configuration"):
+      words += ["--pictures", "same"]  # where the state is of members that saw pictures of their own
+      with mock.patch.object(sys, "argv", words), self.assertRaisesRegex(SystemExit, "another configuration"):
         train.Run(arguments())
 
   def test_a_stopped_training_goes_on_with_the_same_numbers(self):
     with tempfile.TemporaryDirectory() as folder:
       small_data(Path(folder))
-      command = [sys.executable, "-m", "e3_train", "fashion", "--model", "fashion-e3", "--float32", "--data", folder]
-      subprocess.run([*command, "--epochs", "2", "--output", f"{folder}/whole"], check=True, stdout=subprocess.DEVNULL)
+      words = ["fashion", "--model", "fashion-e3", "--float32", "--threads", "1", "--data", folder, "--epochs", "2", "--output"]
+      self.assertEqual(command(*words, f"{folder}/whole").returncode, 0)
       # The learning rate depends on the length of the schedule, so the first part must be stopped, not shortened.
-      parted = [*command[3:], "--epochs", "2", "--output", f"{folder}/parted"]
-      with mock.patch.object(sys, "argv", ["e3-train", *parted]):
+      with mock.patch.object(sys, "argv", ["e3-train", *words, f"{folder}/parted"]):
         run = train.Run(arguments())
       run.model.train()
       for _ in range(3):
         run.train_step()
       run.save()
-      subprocess.run([*command[:3], *parted], check=True, stdout=subprocess.DEVNULL)
+      self.assertEqual(command(*words, f"{folder}/parted").returncode, 0)
       one, other = (load_safetensors(f"{folder}/{part}/fashion-e3-s1.safetensors") for part in ("whole", "parted"))
       for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)

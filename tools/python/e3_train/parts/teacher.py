@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..checkpoint import write_atomically
+from ..state import write_tensors
 from . import data, recipes
 
 WIDTH = 96
@@ -68,7 +68,7 @@ def trained(directory, path, progress, epochs=EPOCHS):
     progress({"teacher_epoch": epoch + 1, "loss": round(total / steps, 5), "validation_accuracy": round(accuracy, 5),
               "cpu_seconds": round(time.process_time() - started, 2)})
   path.parent.mkdir(parents=True, exist_ok=True)
-  write_atomically(path, lambda file: torch.save(model.state_dict(), file))
+  write_tensors(path, model.state_dict())
 
 
 def guide(path, images):
