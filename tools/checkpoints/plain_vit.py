@@ -129,12 +129,13 @@ class Model:
         return norm(x, self.pair(f"{self.prefix}{name}" for name in NORMS), epsilon)
 
     def answers(self, x, heads, activation, epsilon):
-        """(configuration, logits [N, C]) for all that a head may read of the tokens `x` [N, T, H], the library's default first."""
+        """(configuration, logits [N, C], the deviation [C] that such logits have, what rounding does to them [C]) for all that a head
+        may read of the tokens `x` [N, T, H], the library's default first."""
         single, first, second = head_names(self.library, self.prefix)
         normed, places = self.last_norm(x, epsilon), self.prefix_tokens
         if f"{second}.weight" in self.tensors:
-            pair = [linear(normed[:, index], self.pair([name])) for index, name in enumerate((first, second))]
-            yield {"classifier": "token_pair"}, sum(pair) / 2
+            pair = [logits(normed[:, index], self.pair([name])) for index, name in enumerate((first, second))]
+            yield {"classifier": "token_pair"}, *(sum(parts) / 2 for parts in zip(*pair))
             return
         layer = self.pair([single])
         before = self.first(f"{self.prefix}{name}.weight" for name in ("heads.pre_logits", "pre_logits.fc"))
@@ -155,7 +156,7 @@ class Model:
             if pooled.shape[-1] == (layer if before is None else before)[0].shape[-1]:
                 pooled = pooled if before is None else np.tanh(linear(pooled, before))
                 own = {"classifier": classifier} if classifier == "token" else {"classifier": classifier, "final_norm": place}
-                yield own, linear(pooled, layer)
+                yield own, *logits(pooled, layer)
 
     def pooled_by_attention(self, x, heads, activation, epsilon):
         """timm's `AttentionPoolLatent` with one probe."""
@@ -169,17 +170,17 @@ class Model:
         row = linear(norm(pooled, self.pair([f"{path}norm"]), epsilon), self.pair([f"{path}mlp.fc1"]))
         return (pooled + linear(gelu(row, activation), self.pair([f"{path}mlp.fc2"])))[:, 0]
 
-    def head_bias(self):
-        """The constant part of the logits."""
-        single, first, second = head_names(self.library, self.prefix)
-        if f"{second}.weight" in self.tensors:
-            return (self.pair([first])[1] + self.pair([second])[1]) / 2
-        return self.pair([single])[1]
-
 
 def linear(x, layer):
     weight, bias = layer
     return x @ weight.T + bias
+
+
+def logits(pooled, layer):
+    """The logits of a head, with the deviation and the rounding of each."""
+    weight, bias = layer
+    deviation = np.linalg.norm(weight.astype(np.float64), axis=-1) * np.sqrt(np.square(pooled, dtype=np.float64).mean())
+    return linear(pooled, layer), deviation, 1e-6 * (deviation + np.abs(np.broadcast_to(bias, deviation.shape)))
 
 
 def norm(x, layer, epsilon):

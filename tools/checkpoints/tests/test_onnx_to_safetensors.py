@@ -123,6 +123,8 @@ def convert(tmp_path, monkeypatch):
 
 def outcome(folder, monkeypatch, *options):
     graph, output = folder / "model.onnx", folder / "model.safetensors"
+    output.unlink(missing_ok=True)
+    output.with_suffix(".json").unlink(missing_ok=True)
     monkeypatch.setattr(sys, "argv", ["onnx_to_safetensors", str(graph), str(output), *options])
     try:
         tool.main()
@@ -191,6 +193,65 @@ def test_operations_behind_the_head_are_refused(convert):
         weights(), behind=lambda made, x: made.add("Div", [x, made.constant(np.float32(4))]))
 
 
+def limited(made, x):
+    return made.add("Clip", [x, made.constant(np.float32(-1e9)), made.constant(np.float32(1e9))])
+
+
+def test_what_noise_may_not_meet_is_refused_wherever_it_stands(convert):
+    assert "changes its input before the patches (Clip)" in convert(weights(), before=lambda made: limited(made, "image"))
+    assert "operations that no plain vision transformer has (Clip)" in convert(weights(), behind=limited)
+
+
+def test_a_class_whose_bias_shuts_it_out_does_not_widen_what_others_may_differ(convert):
+    given = weights()
+    given["head.bias"][0] = -1e9
+    assert convert(given, pool="mean")[1]["classifier"] == "patch_mean"
+    assert "something else" in convert(given, scale=0.3)
+
+
+def test_each_class_is_compared_with_its_own_deviation(convert):
+    given = weights()
+    given["head.weight"][0] *= 1e5
+    assert convert(given, pool="mean")[1]["classifier"] == "patch_mean"
+    assert "behind its head (Mul)" in convert(given, behind=lambda made, x: made.add(
+        "Mul", [x, made.constant(np.array([1, 1, 1.1], np.float32))]))
+
+
+def test_weights_that_are_not_finite_are_named(convert):
+    given = weights()
+    given["norm.weight"][1] = np.nan
+    assert "norm.weight: has values that are not finite" in convert(given)
+
+
+def test_an_image_size_that_is_open_is_left_to_pack(convert, capsys):
+    _, config = convert(weights(), image=[1, 3, "height", "width"])
+    assert "image_size" not in config and "leaves the image size open: compared with 8x8" in capsys.readouterr().err
+
+
+def test_files_that_are_not_the_scripts_own_are_left_alone(convert, tmp_path, monkeypatch):
+    own, graph = tmp_path / "model.json", tmp_path / "model.onnx"
+    convert(weights())
+    own.write_text('{"mine": 1}')
+    monkeypatch.setattr(sys, "argv", ["onnx_to_safetensors", str(graph), str(tmp_path / "model.safetensors")])
+    with pytest.raises(SystemExit, match="model.json: exists and is none of this script's"):
+        tool.main()
+    assert own.read_text() == '{"mine": 1}'
+    graph.rename(tmp_path / "graph.safetensors")
+    monkeypatch.setattr(sys, "argv", ["onnx_to_safetensors", *[str(tmp_path / "graph.safetensors")] * 2])
+    with pytest.raises(SystemExit, match="is the graph itself"):
+        tool.main()
+
+
+def test_a_graph_that_cannot_be_understood_is_one_line(convert):
+    assert "two nodes make v" in convert(weights(), behind=twice)
+    assert "is not understood (IndexError" in convert(weights(), behind=lambda made, x: made.add("Constant", []))
+
+
+def twice(made, x):
+    made.nodes.append(helper.make_node("Identity", [x], [x]))
+    return x
+
+
 def test_a_softmax_at_the_end_is_taken(convert):
     tensors, _ = convert(weights(), behind=lambda made, x: made.add("Softmax", [x], axis=-1))
     same(tensors, weights())
@@ -233,4 +294,4 @@ def test_the_forward_pass_is_that_of_the_library(path):
     images = np.load(path.parents[1] / ("inputs-grey.npy" if given.get("in_chans") == 1 else "inputs.npy"))
     expected = np.load(path.parent / "logits.npy")
     tokens = model.tokens(images.transpose(0, 3, 1, 2), *numerics)
-    assert min(np.abs(found - expected).max() for _, found in model.answers(tokens, *numerics)) < 1e-4
+    assert min(np.abs(found - expected).max() for _, found, _, _ in model.answers(tokens, *numerics)) < 1e-4
