@@ -1,8 +1,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "camera_device.h"
+
+#define OTHER_SIZE ": leave --size out or give another (--list-cameras)"
 
 enum { DEFAULT_WIDTH = 640, DEFAULT_HEIGHT = 480, NO_CHROMA = 0, PAIRS = 1, PLANES = 2, LIMITED = 1, FULL = 2 };
 
@@ -168,7 +171,7 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
   const uint32_t width = found->width, height = found->height;
   if (width == 0 || height == 0 || width > E3C_MAX_SIDE || height > E3C_MAX_SIDE || (format->even_width & width) ||
       (format->even_height & height))
-    return device_refuse(failure, "the camera gives frames of an impossible size");
+    return device_refuse(failure, "the camera gives frames of an impossible size" OTHER_SIZE);
   const char *refused = refused_field(found->field);
   if (refused) return device_refuse(failure, refused);
   device->plane_count = format->memories;
@@ -194,7 +197,7 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
     const uint32_t stride = asked ? asked / shorter : found->strides[i] ? found->strides[i] : least;
     if (stride < least || stride > 16 * E3C_MAX_SIDE ||
         (format->memories == 1 && format->chroma == PLANES && stride % 2))
-      return device_refuse(failure, "the camera gives lines of an impossible length");
+      return device_refuse(failure, "the camera gives lines of an impossible length" OTHER_SIZE);
     picture->strides[i] = stride;
     device->plane_bytes[i] = (uint64_t)stride * (i == 0 ? lines : chroma_lines);
   }
@@ -204,15 +207,28 @@ static int settle(camera_device *device, e3c_camera_picture *picture, const pixe
   return settle_colour(picture, format, found, failure);
 }
 
-/* That none of the formats is there, and which are. The text is the only one of its kind: a program opens one camera. */
-static const char *formats_text(const camera_device *device) {
-  static char text[512];
-  strcpy(text, "the camera has none of the pixel formats that were asked for");
+static char text[512]; /* the only one of its kind: a program opens one camera */
+
+/* Whether a format is one of raw Bayer data, by the code that Linux gives it: 8 bits, 10 to 16 (BG10), 10 to 14 packed (pBAA). */
+static int is_bayer(uint32_t fourcc) {
+  const uint8_t code[] = {(uint8_t)fourcc, (uint8_t)(fourcc >> 8), (uint8_t)(fourcc >> 16), (uint8_t)(fourcc >> 24), 0};
+  if (strstr("BA81 GBRG GRBG RGGB BYR2", (const char *)code)) return 1;
+  if (code[0] == 'p' && strchr("BGgR", code[1])) return code[2] == code[3];
+  const char pair[] = {(char)code[0], (char)code[1], 0};
+  return strstr("BG GB BA GR RG", pair) && code[2] == '1' && code[3] % 2 == 0;
+}
+
+/* That none of the formats is there, and which are. */
+static const char *formats_text(const camera_device *device, int is_any) {
+  strcpy(text, is_any ? "the camera has no pixel format that is read"
+                      : "the camera does not have the pixel format that was asked for");
   size_t length = strlen(text);
+  int is_raw = 0;
   for (uint32_t i = 0; i < 32; i++) {
     struct v4l2_fmtdesc description = {.index = i, .type = device->type};
     if (device_control(device->descriptor, VIDIOC_ENUM_FMT, &description)) break;
     const char *before = i == 0 ? "; it has " : ", ";
+    is_raw = (i == 0 || is_raw) && is_bayer(description.pixelformat);
     memcpy(text + length, before, strlen(before));
     length += strlen(before);
     for (int byte = 0; byte < 4; byte++) {
@@ -220,7 +236,10 @@ static const char *formats_text(const camera_device *device) {
       if (letter > ' ' && letter < 0x7F) text[length++] = letter;
     }
   }
-  text[length] = 0;
+  strcpy(text + length,
+         is_raw ? ", raw Bayer data: the board's ISP makes pictures of it, as in rpicam-vid ... -o - | e3-run "
+                  "(docs/BOARDS.md)"
+                : "");
   return text;
 }
 
@@ -246,11 +265,14 @@ int choose_format(camera_device *device, e3c_camera_picture *picture, e3c_failur
       continue;
     }
     if ((picture->width && found.width != picture->width) || (picture->height && found.height != picture->height)) {
+      if (!other_size)
+        snprintf(text, sizeof text,
+                 "the camera does not have this size in this pixel format; it offers %ux%u (--list-cameras %s)",
+                 found.width, found.height, device->path);
       other_size = 1;
       continue;
     }
     return settle(device, picture, format, &found, failure);
   }
-  return device_refuse(failure,
-                       other_size ? "the camera does not have this size in this pixel format" : formats_text(device));
+  return device_refuse(failure, other_size ? text : formats_text(device, picture->format == E3C_CAMERA_ANY));
 }

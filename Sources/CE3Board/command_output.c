@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,10 +20,15 @@ static int is_updating; /* the terminal's line is one that will be written over 
 
 static FILE *file_of(int stream) { return stream == E3C_STDERR ? stderr : stream == E3C_FILE ? output_file() : stdout; }
 
-/* Remembers why standard output failed; nobody can be told that standard error did. */
+/* Remembers why standard output failed; nobody can be told that standard error did. What was not written yet is dropped: a
+ * later try could wait for a reader that is not there, or go on in the middle of a line. */
 static void check(int stream, int failed) {
-  if (failed && stream == E3C_STDOUT && first_error == 0) first_error = errno ? errno : EIO;
+  if (stream != E3C_STDOUT || first_error != 0 || !failed) return;
+  first_error = errno ? errno : EIO;
+  __fpurge(stdout);
 }
+
+static int is_lost(int stream) { return stream == E3C_STDOUT && first_error != 0; }
 
 /* In a signal handler: the message that follows gets a line of its own. */
 static void leave_updated_line(void) {
@@ -53,7 +60,7 @@ void e3c_set_message_end(const char *text) { message_end = text; }
 const char *e3c_name(void) { return command_name; }
 
 void e3c_put(int stream, const char *bytes, size_t count) {
-  if (count) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
+  if (count && !is_lost(stream)) check(stream, fwrite(bytes, 1, count, file_of(stream)) != count);
 }
 
 static void put_ascii(int stream, const char *text) {
@@ -67,6 +74,7 @@ void e3c_put_text_by(void (*rule)(int stream, const char *text)) { text_rule = r
 void e3c_put_text(int stream, const char *text) { text_rule(stream, text); }
 
 void e3c_put_unsigned(int stream, uint64_t value) {
+  if (is_lost(stream)) return;
   check(stream, fprintf(file_of(stream), "%llu", (unsigned long long)value) < 0);
 }
 
@@ -112,10 +120,12 @@ void e3c_put_float(int stream, float value) {
 }
 
 void e3c_put_fixed(int stream, double value, int decimals, int width) {
+  if (is_lost(stream)) return;
   check(stream, fprintf(file_of(stream), "%*.*f", width, decimals, value) < 0);
 }
 
 void e3c_put_time(int stream) {
+  if (is_lost(stream)) return;
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   const int64_t days = now.tv_sec / 86400;
@@ -131,8 +141,18 @@ void e3c_put_time(int stream) {
                         second / 60 % 60, second % 60, (int)(now.tv_nsec / 1000000)) < 0);
 }
 
+/* Waits for room in standard output, or for a stop: 0 then, as a write that a stop interrupts. */
+static int has_room(void) {
+  struct pollfd waiting[] = {{STDOUT_FILENO, POLLOUT, 0}, {e3c_stop_descriptor(), POLLIN, 0}};
+  while (waiting[1].fd >= 0 && poll(waiting, 2, -1) < 0) continue;
+  if (waiting[0].revents || !waiting[1].revents) return 1;
+  errno = EINTR;
+  return 0;
+}
+
 int e3c_flush(void) {
-  check(E3C_STDOUT, fflush(stdout) != 0);
+  if (is_lost(E3C_STDOUT)) __fpurge(stdout);
+  else check(E3C_STDOUT, !has_room() || fflush(stdout) != 0);
   return first_error;
 }
 
@@ -155,12 +175,14 @@ int e3c_can_update(void) {
 /* A line that is wider than the terminal is cut, not wrapped: it could not be written over. */
 void e3c_begin_update(void) {
   flockfile(stdout); /* until the line is whole */
-  fputs("\r\033[K\033[?7l", stdout);
+  const char begin[] = "\r\033[K\033[?7l";
+  e3c_put(E3C_STDOUT, begin, sizeof begin - 1);
   is_updating = 1;
 }
 
 int e3c_show_update(void) {
-  fputs("\033[?7h", stdout);
+  const char end[] = "\033[?7h";
+  e3c_put(E3C_STDOUT, end, sizeof end - 1);
   const int error = e3c_flush();
   funlockfile(stdout);
   return error;
@@ -170,7 +192,7 @@ void e3c_end_update(void) {
   flockfile(stdout);
   if (is_updating) {
     is_updating = 0;
-    fputc('\n', stdout);
+    e3c_put(E3C_STDOUT, "\n", 1);
     e3c_flush();
   }
   funlockfile(stdout);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,26 @@
 int e3c_exists(const char *path) {
   struct stat status;
   return stat(path, &status) == 0 || errno != ENOENT;
+}
+
+/* Where a file is: `place` is it, and its name ""; or, where there is none, its folder, and its name there. Null: nowhere. */
+static const char *find_place(const char *path, char target[CE3_PATH_BYTES], struct stat *place) {
+  char folder[CE3_PATH_BYTES];
+  if (stat(path, place) == 0) return "";
+  if (ce3_follow_links(path, target)) return NULL;
+  ce3_find_folder(target, folder);
+  if (stat(folder, place)) return NULL;
+  const char *name = strrchr(target, '/');
+  return name ? name + 1 : target;
+}
+
+int e3c_is_same(const char *path, const char *other) {
+  char targets[2][CE3_PATH_BYTES];
+  struct stat places[2];
+  const char *const name = find_place(path, targets[0], &places[0]);
+  const char *const other_name = find_place(other, targets[1], &places[1]);
+  return name && other_name && strcmp(name, other_name) == 0 && places[0].st_dev == places[1].st_dev &&
+         places[0].st_ino == places[1].st_ino;
 }
 
 static int write_all(int descriptor, const char *bytes, size_t count) {

@@ -10,6 +10,8 @@
 
 static volatile sig_atomic_t is_asked;
 static int asked = -1; /* eventfd */
+static uint64_t end_of_work;
+static int was_late;
 
 static void ask(int signal) {
   (void)signal;
@@ -33,6 +35,18 @@ void e3c_catch_stop(void) {
 }
 
 int e3c_stop_asked(void) { return is_asked; }
+
+void e3c_limit_work(uint64_t end) {
+  end_of_work = end;
+  was_late = 0;
+}
+
+int e3c_work_ends(void) {
+  if (end_of_work && ce3_clock_ns() >= end_of_work) was_late = 1;
+  return is_asked || was_late;
+}
+
+int e3c_was_late(void) { return was_late; }
 
 int e3c_stop_descriptor(void) { return asked; }
 

@@ -13,6 +13,27 @@ int e3p_begins_picture(const uint8_t *data, size_t size, size_t at) {
   return data[at + 3] == 0xFF || !has_no_segment(data[at + 3]);
 }
 
+int e3p_begins_oddly(const uint8_t *data, size_t size, size_t at) {
+  enum { MAX_CODES = 16 };
+  if (data[at] != 0xFF || (size - at >= 2 && data[at + 1] != E3P_SOI)) return 0;
+  for (size_t i = at + 2; i <= at + 2 * MAX_CODES; i += 2) {
+    if (i < size && data[i] != 0xFF) return 0;
+    if (i + 1 >= size) return -1;
+    const uint8_t marker = data[i + 1];
+    if (marker == 0xFF || !has_no_segment(marker)) return 1;
+    if (marker == E3P_SOI || marker == E3P_EOI) return 0;
+  }
+  return 0;
+}
+
+int e3p_has_frame_header(const uint8_t *data, size_t size, size_t at) {
+  const size_t left = size - at;
+  if (data[at] != 0xFF || (left > 1 && !e3p_is_frame_header(data[at + 1]))) return 0;
+  if ((left > 2 && data[at + 2] != 0) || (left > 4 && data[at + 4] != 8)) return 0;
+  if (left > 3 && data[at + 3] != 8 + 3 && data[at + 3] != 8 + 9 && data[at + 3] != 8 + 12) return 0;
+  return left > 4 ? 1 : -1;
+}
+
 int e3p_next_segment(const uint8_t *data, size_t size, size_t *at, e3p_segment *segment) {
   const size_t first = *at;
   for (size_t i = first;;) {

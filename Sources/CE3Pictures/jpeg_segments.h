@@ -34,6 +34,13 @@ typedef struct e3p_segment {
 /* 1 when a picture can begin at `at`: SOI, and a marker that may follow it. */
 int e3p_begins_picture(const uint8_t *data, size_t size, size_t at);
 
+/* The same where a stream may have what belongs to no picture: codes without a segment, which decoders pass over, may stand
+ * behind SOI. -1 when more bytes must come first. */
+int e3p_begins_oddly(const uint8_t *data, size_t size, size_t at);
+
+/* 1 when the header of a frame of eight bits begins at `at`, by five of its bytes; -1 when more bytes must come first. */
+int e3p_has_frame_header(const uint8_t *data, size_t size, size_t at);
+
 /* Finds the next marker at or behind *at, skips bytes that are none, and moves *at past its segment. Returns 1; 0 when the
  * bytes end before: *at is then where to look again when there are more. */
 int e3p_next_segment(const uint8_t *data, size_t size, size_t *at, e3p_segment *segment);

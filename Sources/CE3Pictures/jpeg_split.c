@@ -66,7 +66,10 @@ static int is_preview(const e3p_splitter *splitter) {
 /* Ends the part at hand after `length` bytes. */
 static e3p_part take(e3p_splitter *splitter, e3p_part part, size_t length, size_t *out) {
   if (part == E3P_PART_PICTURE && is_preview(splitter)) part = E3P_PART_PREVIEW;
-  if (part != E3P_PART_PADDING) splitter->is_suspect = part == E3P_PART_RUBBISH;
+  if (part != E3P_PART_PADDING) {
+    splitter->is_suspect = part == E3P_PART_RUBBISH;
+    splitter->has_begun = part != E3P_PART_LONG; /* whose end follows, as where a stream is joined in the middle */
+  }
   splitter->taken += length;
   splitter->at = splitter->scans = splitter->in_scan = 0;
   *out = length;
@@ -78,17 +81,17 @@ static e3p_part cut(e3p_splitter *splitter, size_t length, size_t *out) {
   return take(splitter, splitter->scans ? E3P_PART_CUT : E3P_PART_RUBBISH, length, out);
 }
 
-/* Bytes up to where a picture begins, or may begin when more bytes come. */
+/* Bytes up to where a picture, or the header of one that has lost its beginning, begins, or may when more bytes come. */
 static size_t padding(e3p_splitter *splitter, const uint8_t *data, size_t size, int is_last) {
   for (size_t i = 0; i < size; i++) {
     const uint8_t *found = memchr(data + i, 0xFF, size - i);
     if (!found) break;
     i = (size_t)(found - data);
-    if (e3p_begins_picture(data, size, i)) return i;
+    const int begins = e3p_begins_oddly(data, size, i), is_lost = e3p_has_frame_header(data, size, i);
+    if (begins > 0 || (begins < 0 && !is_last)) return i;
+    if (i + 1 < size && data[i + 1] == E3P_SOI) splitter->has_begun = 1;
+    if (splitter->has_begun && (is_lost > 0 || (is_lost < 0 && !is_last))) return i;
     if (i + 1 < size && data[i + 1] >= E3P_SOS && data[i + 1] < 0xFF) splitter->is_suspect = 1;
-    const size_t left = size - i;
-    const int may_begin = left < 4 && (left < 2 || data[i + 1] == E3P_SOI) && (left < 3 || data[i + 2] == 0xFF);
-    if (may_begin && !is_last) return i;
   }
   return size;
 }
@@ -116,9 +119,10 @@ static int walk_scan(e3p_splitter *splitter, const uint8_t *data, size_t size) {
     splitter->at = i = (size_t)(found - data);
     if (size - i < 2) return 0;
     const uint8_t code = data[i + 1];
-    if (code == E3P_SOI && size - i < 4) return 0;
-    if (code == E3P_EOI || (code == E3P_SOI && e3p_begins_picture(data, size, i)) || code == E3P_SOS ||
-        code == E3P_DHT || code == E3P_DQT || code == E3P_DRI || code == E3P_DNL)
+    const int begins = code == E3P_SOI ? e3p_begins_oddly(data, size, i) : 0;
+    if (begins < 0) return 0;
+    if (code == E3P_EOI || begins || code == E3P_SOS || code == E3P_DHT || code == E3P_DQT || code == E3P_DRI ||
+        code == E3P_DNL)
       return 1;
     i += code == 0xFF ? 1 : 2;
   }
@@ -129,7 +133,9 @@ e3p_part e3p_split(e3p_splitter *splitter, const uint8_t *data, size_t size, int
   if (splitter->at == 0) {
     const size_t skipped = padding(splitter, data, size, is_last);
     if (skipped > 0) return take(splitter, E3P_PART_PADDING, skipped, length);
-    if (size < 4) return E3P_PART_MORE;
+    if (size == 0 || e3p_begins_oddly(data, size, 0) < 0) return E3P_PART_MORE;
+    const int is_lost = e3p_has_frame_header(data, size, 0);
+    if (is_lost) return is_lost > 0 ? take(splitter, E3P_PART_RUBBISH, 2, length) : E3P_PART_MORE;
     splitter->at = 2;
   }
   const size_t limit = size < E3P_MAX_STREAM_PICTURE ? size : E3P_MAX_STREAM_PICTURE;
@@ -146,11 +152,12 @@ e3p_part e3p_split(e3p_splitter *splitter, const uint8_t *data, size_t size, int
       return E3P_PART_MORE;
     }
     if (s.marker == E3P_SOI) {
-      if (limit - s.start < 4 && !(is_last && limit == size)) {
+      const int begins = e3p_begins_oddly(data, limit, s.start);
+      if (begins < 0 && !(is_last && limit == size)) {
         splitter->at = s.start;
         break;
       }
-      if (e3p_begins_picture(data, limit, s.start)) return cut(splitter, s.start, length);
+      if (begins > 0) return cut(splitter, s.start, length);
       continue;
     }
     if (limit - splitter->at < 4 && !(is_last && limit == size)) {

@@ -11,11 +11,15 @@ uint32_t e3p_exif_orientation(const uint8_t *exif, size_t size) {
   if (e3p_tiff_open(exif, size, &tiff) || e3p_tiff_find(&tiff, 274, &entry)) return 0;
   uint32_t value = 0;
   switch (entry.type) {
-    case 1: value = entry.value < size ? exif[entry.value] : 0; break; /* BYTE */
-    case 3: value = e3p_tiff_read16(&tiff, entry.value); break;        /* SHORT, as the standard has it */
-    case 4: value = e3p_tiff_read32(&tiff, entry.value); break;        /* LONG, as some programs write it */
+    case 1: /* BYTE; several are none, as Pillow has it */
+      value = entry.count == 1 && entry.value < size ? exif[entry.value] : 0;
+      break;
+    case 3: /* SHORT, as the standard has it, and SSHORT; of several the first */
+    case 8: value = e3p_tiff_read16(&tiff, e3p_tiff_values(&tiff, &entry, 2)); break;
+    case 4: /* LONG, as some programs write it, and SLONG */
+    case 9: value = e3p_tiff_read32(&tiff, e3p_tiff_values(&tiff, &entry, 4)); break;
   }
-  return entry.count == 1 && value >= 1 && value <= 8 ? value : 1;
+  return entry.count >= 1 && value >= 1 && value <= 8 ? value : 1;
 }
 
 static int is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

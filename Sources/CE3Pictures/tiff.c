@@ -20,6 +20,10 @@ uint32_t e3p_tiff_read32(const e3p_tiff *tiff, size_t at) {
   return tiff->is_big ? first << 16 | second : second << 16 | first;
 }
 
+size_t e3p_tiff_values(const e3p_tiff *tiff, const e3p_tiff_entry *entry, uint32_t bytes) {
+  return entry->count <= 4 / bytes ? entry->value : e3p_tiff_read32(tiff, entry->value);
+}
+
 int e3p_tiff_find(const e3p_tiff *tiff, uint32_t tag, e3p_tiff_entry *entry) {
   const uint64_t directory = e3p_tiff_read32(tiff, 4);
   if (directory > tiff->size) return -1;

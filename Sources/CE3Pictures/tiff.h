@@ -24,6 +24,9 @@ int e3p_tiff_open(const uint8_t *bytes, size_t size, e3p_tiff *tiff);
 uint32_t e3p_tiff_read16(const e3p_tiff *tiff, size_t at);
 uint32_t e3p_tiff_read32(const e3p_tiff *tiff, size_t at);
 
+/* Where the values of an entry lie, each of as many bytes. */
+size_t e3p_tiff_values(const e3p_tiff *tiff, const e3p_tiff_entry *entry, uint32_t bytes);
+
 /* Finds the first entry with the tag. Returns 0 when there is one. */
 int e3p_tiff_find(const e3p_tiff *tiff, uint32_t tag, e3p_tiff_entry *entry);
 

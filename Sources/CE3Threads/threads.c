@@ -95,6 +95,22 @@ void ce3_team_run(ce3_team *team, ce3_team_task task, void *context) {
   ce3_team_barrier(team);
 }
 
+#ifdef __OPTIMIZE__
+/* The workers' stacks, and whether one of them has too little left. */
+typedef struct stack_room {
+  const char *stacks;
+  int is_short; /* atomic */
+} stack_room;
+
+static void look_at_stack(void *context, uint32_t index) {
+  stack_room *room = context;
+  if (index == 0) return;
+  const char *stack = room->stacks + (size_t)(index - 1) * CE3_WORKER_STACK_BYTES;
+  const size_t left = (size_t)((const char *)__builtin_frame_address(0) - stack);
+  if (left < CE3_LEAST_WORKER_STACK_BYTES) __atomic_store_n(&room->is_short, 1, __ATOMIC_RELAXED);
+}
+#endif
+
 static int bind_thread(pthread_t thread, uint16_t cpu) {
   if (cpu >= CPU_SETSIZE) return EINVAL;
   cpu_set_t set;
@@ -113,10 +129,13 @@ static void count_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 static int is_forked(const ce3_team *team) { return team->forks != __atomic_load_n(&forks, __ATOMIC_RELAXED); }
 
 ce3_team_result ce3_team_enter(ce3_team *team) {
-  if (team->count > 1 && is_forked(team)) return CE3_TEAM_FORKED;
-  if (__atomic_exchange_n(&team->busy, 1, __ATOMIC_ACQUIRE) == 0) return CE3_TEAM_OK;
-  /* A thread that was inside a call when this process was forked is not here to leave it. */
-  return is_forked(team) ? CE3_TEAM_FORKED : CE3_TEAM_BUSY;
+  if (__atomic_exchange_n(&team->busy, 1, __ATOMIC_ACQUIRE) != 0) {
+    /* A thread that was inside a call when this process was forked is not here to leave it. */
+    return is_forked(team) ? CE3_TEAM_FORKED : CE3_TEAM_BUSY;
+  }
+  if (team->count == 1 || !is_forked(team)) return CE3_TEAM_OK;
+  ce3_team_leave(team);
+  return CE3_TEAM_FORKED;
 }
 
 void ce3_team_leave(ce3_team *team) { __atomic_store_n(&team->busy, 0, __ATOMIC_RELEASE); }
@@ -174,6 +193,13 @@ ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, con
     pthread_attr_destroy(&attributes);
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+#ifdef __OPTIMIZE__
+  if (result == CE3_TEAM_OK && count > 1) {
+    stack_room room = {stacks, 0};
+    ce3_team_run(team, look_at_stack, &room);
+    if (room.is_short) result = CE3_TEAM_START_FAILED;
+  }
+#endif
   if (result != CE3_TEAM_OK) ce3_team_stop(team);
   return result;
 }

@@ -53,7 +53,7 @@ public enum ColorRange: UInt32, Sendable {
 
 /// How U and V become red, green and blue; without meaning for formats that have none.
 public enum ColorMatrix: UInt32, Sendable {
-  /// BT.601.
+  /// BT.601 for every size; `e3-run` and Python take BT.709 from 720 lines on.
   case formatDefault = 0
   /// BT.601: JPEG, standard definition.
   case bt601 = 1

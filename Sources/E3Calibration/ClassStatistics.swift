@@ -28,7 +28,7 @@ struct ClassStatistics {
         "class \(className(first, labels)) has \(counted(counts[first], "image")) for the class statistics, "
           + "expected 2 or more\(others): add pictures of every class; --no-distance calls nothing unknown instead")
     }
-    let size = networks.map(\.representation).max() ?? 0
+    let size = networks.map(\.headInputSize).max() ?? 0
     let members = networks.flatMap { [ModelShape](repeating: $0, count: $0.memberCount) }
     for (member, shape) in members.enumerated() {
       let place = (first: member * size, stride: members.count * size)
@@ -44,7 +44,7 @@ struct ClassStatistics {
   private static func fit(
     _ observations: Observations, _ place: (first: Int, stride: Int), shape: ModelShape
   ) -> [Float]? {
-    let (size, padded, classCount) = (shape.representation, shape.representationPadded, shape.classCount)
+    let (size, padded, classCount) = (shape.headInputSize, shape.headInputSizePadded, shape.classCount)
     return observations.representations.withUnsafeBufferPointer { all -> [Float]? in
       guard let base = all.baseAddress else { return nil }
       nonisolated(unsafe) let start = base + place.first

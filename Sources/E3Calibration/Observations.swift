@@ -27,7 +27,7 @@ struct Observations: Sendable {
   var expertUses: [UInt32] = []
   /// `[N]` FORMAT.md, "data hash".
   private var hashes: [UInt64] = []
-  /// `[N]` of the image alone.
+  /// `[N]` of what the network gets of the image, to a byte: pictures and prepared values of one image have the same.
   private var contents: [UInt64] = []
 
   /// What an answer comes to.
@@ -51,8 +51,9 @@ struct Observations: Sendable {
 
   /// How many of these images, with the same class, are among `others` too.
   func countShared(_ others: Observations) -> Int {
-    let known = Set(others.hashes)
-    return hashes.count { known.contains($0) }
+    func keys(_ images: Observations) -> [[UInt64]] { zip(images.contents, images.classes).map { [$0, UInt64($1)] } }
+    let known = Set(keys(others))
+    return keys(self).count { known.contains($0) }
   }
 
   /// How many of the first `count` of these images, of whatever class, are among `others` too.
@@ -78,7 +79,9 @@ struct Observations: Sendable {
         for place in range {
           let index = images.indices[place]
           let image = try images.image(at: place, for: model.file.shape)
-          let answer = try session.run(image, name: images.data.name(ofImage: index))
+          let name = images.data.name(ofImage: index)
+          part.contents.append(model.file.shape.contentHash(of: try session.prepared(image, name: name)))
+          let answer = try session.run(image, name: name)
           part.append(
             answer, image, label: images.classes[place], keepsRepresentations: keepsRepresentations)
           if countsUses { try part.countUses(session) }
@@ -142,7 +145,6 @@ struct Observations: Sendable {
     entropies.append(answer.totalEntropy)
     mutualInformation.append(answer.mutualInformation)
     hashes.append(Self.hash(image, label: label))
-    contents.append(Self.hash(image, label: 0))
   }
 
   /// Counts the experts that the last image of `session` chose.

@@ -308,12 +308,15 @@ public struct Checkpoint: Sendable {
     guard naming == nil, !sources.isEmpty,
       !sources.keys.contains(where: { name in parts.contains { name.holds($0) } })
     else { return }
-    throw FileError(
-      file: path,
-      problem: (configuration.map { "\($0.model), as \($0.file) calls it, is " } ?? "")
-        + "no vision transformer whose names are known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and "
-        + "big_vision's are), or its patch embedding is lost; its tensors are \(sources.keys.sorted().prefix(3).joined(separator: ", "))"
-        + (sources.count > 3 ? " and \(sources.count - 3) more" : ""))
+    var problem = ""
+    if let configuration { problem = "\(configuration.model), as \(configuration.file) calls it, is " }
+    problem += """
+      no vision transformer whose names are known (V-MoE's, timm's, Hugging Face's, torchvision's, vit_jax's and \
+      big_vision's are), or its patch embedding is lost; its tensors are \
+      \(sources.keys.sorted().prefix(3).joined(separator: ", "))
+      """
+    if sources.count > 3 { problem += " and \(sources.count - 3) more" }
+    throw FileError(file: path, problem: problem)
   }
 
   /// - Throws: a checkpoint of which the patch embedding has the names of a library, and nothing that could be a block

@@ -49,7 +49,7 @@ extension SourceModel {
     case .none: return [Float](repeating: 0, count: config.tokenCount * hidden)
     case .sincos2d(let temperature):
       let grid = Grid(height: config.gridHeight, width: config.gridWidth)
-      return [Float](repeating: 0, count: config.prefixTokens * hidden)
+      return [Float](repeating: 0, count: config.prefixCount * hidden)
         + sincos2dPositions(grid, hiddenSize: hidden, temperature: temperature)
     }
   }
@@ -61,10 +61,10 @@ extension ModelConfig {
     var encoder: [(String, JSONText)] = [
       ("num_layers", .integer(layerCount)), ("num_heads", .integer(headCount)), ("mlp_dim", .integer(mlpSize)),
     ]
-    if queryKeyNorm { encoder.append(("attention_qk_norm", .flag(true))) }
+    if hasQueryKeyNorm { encoder.append(("attention_qk_norm", .flag(true))) }
     if let experts {
       var moe: [(String, JSONText)] = [
-        ("layers", .array(experts.layers.map { .integer($0) })), ("num_experts", .integer(experts.count)),
+        ("layers", .array(experts.layers.map(JSONText.integer))), ("num_experts", .integer(experts.count)),
       ]
       if memberCount > 1 { moe.append(("ensemble_size", .integer(memberCount))) }
       moe.append(("router", .object([("num_selected_experts", .integer(experts.selected))])))
@@ -73,15 +73,16 @@ extension ModelConfig {
     let name =
       memberCount > 1
       ? "VisionTransformerMoeEnsemble" : experts == nil ? "VisionTransformer" : "VisionTransformerMoe"
-    return .object([
+    let fields: [(String, JSONText)] = [
       ("name", .text(name)), ("image_size", .array([.integer(imageHeight), .integer(imageWidth)])),
       ("channels", .integer(channels)), ("num_classes", .integer(classCount)),
       ("patch_size", .array([.integer(patchHeight), .integer(patchWidth)])), ("hidden_size", .integer(hiddenSize)),
       ("classifier", .text(classifier.rawValue)), ("class_token", .flag(hasClassToken)),
-      ("register_tokens", .integer(registerTokens)), ("final_norm", .text(finalNorm.rawValue)),
-      ("activation", .text(activation.rawValue)), ("layer_norm_epsilon", .float(layerNormEpsilon)),
-      ("representation_size", representationSize.map { .integer($0) } ?? .null), ("encoder", .object(encoder)),
-    ])
+      ("register_tokens", .integer(registerCount)), ("final_norm", .text(finalNorm.rawValue)),
+      ("activation", .text(activation.rawValue)), ("layer_norm_epsilon", .float(normEpsilon)),
+      ("representation_size", representationSize.map(JSONText.integer) ?? .null), ("encoder", .object(encoder)),
+    ]
+    return .object(fields)
   }
 }
 

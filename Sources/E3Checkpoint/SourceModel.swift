@@ -70,7 +70,7 @@ public struct SourceModel: ModelParameters {
     var rows = resizePositionEmbedding(
       values, hiddenSize: config.hiddenSize, leading: positionPrefix, from: sourceGrid,
       to: Grid(height: config.gridHeight, width: config.gridWidth), by: checkpoint.facts.positionResize)
-    let missing = config.prefixTokens - positionPrefix
+    let missing = config.prefixCount - positionPrefix
     rows.insert(
       contentsOf: [Float](repeating: 0, count: missing * config.hiddenSize), at: positionPrefix * config.hiddenSize)
     return rows

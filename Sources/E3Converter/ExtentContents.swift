@@ -26,7 +26,7 @@ struct ExtentContents {
     let block = ParameterNames.block(entry.block)
     switch entry.kind {
     case .patchEmbedding:
-      try writeLinear(ParameterNames.embedding, shape.patchInputs, shape.hidden, reading: .patches, to: writer)
+      try writeLinear(ParameterNames.embedding, shape.patchValueCount, shape.hiddenSize, reading: .patches, to: writer)
     case .positionEmbedding: try writer.write(try positionTable())
     case .norm0: try writeNorm(block.norm0, .norm0, entry.block, to: writer)
     case .queryKeyValue:
@@ -51,7 +51,7 @@ struct ExtentContents {
       images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
       try images?.mlp(block: entry.block)
       try writeMLP(
-        entry, block.mlp, width: shape.mlp, scales: scales,
+        entry, block.mlp, width: shape.mlpSize, scales: scales,
         reading: .norm1(block: entry.block, expert: nil), .hidden(block: entry.block, expert: nil), to: writer)
     case .router: try writeRouter(block.router, scales: channelScales(.norm1, entry.block), to: writer)
     case .expert:
@@ -59,7 +59,7 @@ struct ExtentContents {
       images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
       try images?.expert(entry.expert, block: entry.block)
       try writeMLP(
-        entry, block.experts, width: shape.expertMLP, at: entry.expert, scales: scales,
+        entry, block.experts, width: shape.expertMLPSize, at: entry.expert, scales: scales,
         reading: .norm1(block: entry.block, expert: entry.expert), .hidden(block: entry.block, expert: entry.expert),
         to: writer)
     case .encoderNorm: try writeNorm(ParameterNames.encoderNorm, .encoderNorm, 0, to: writer)
@@ -80,12 +80,12 @@ struct ExtentContents {
     case .mapNorm: try writeNorm(ParameterNames.mapNorm, .mapNorm, 0, to: writer)
     case .mapMLP:
       try writeMLP(
-        entry, ParameterNames.mapMLP, width: shape.mlp, scales: channelScales(.mapNorm, 0), reading: .mapNorm,
+        entry, ParameterNames.mapMLP, width: shape.mlpSize, scales: channelScales(.mapNorm, 0), reading: .mapNorm,
         .mapHidden, to: writer)
     case .preLogits:
       if shape.classifier != .map { try images?.finish() }
       try writeLinear(
-        ParameterNames.preLogits, shape.pooledWidth, shape.representation, reading: .pooled, to: writer)
+        ParameterNames.preLogits, shape.pooledSize, shape.headInputSize, reading: .pooled, to: writer)
     case .head: try writeHead(to: writer)
     default: preconditionFailure("no extent of the plan")
     }
@@ -118,8 +118,8 @@ struct ExtentContents {
   ) throws(FileError) {
     let isInt4 = entry.encoding == .int4
     try writeLinear(
-      names.dense0, shape.hidden, width, at: index, scales: scales, reading: input, isInt4: isInt4, to: writer)
-    try writeLinear(names.dense1, width, shape.hidden, at: index, reading: hidden, isInt4: isInt4, to: writer)
+      names.dense0, shape.hiddenSize, width, at: index, scales: scales, reading: input, isInt4: isInt4, to: writer)
+    try writeLinear(names.dense1, width, shape.hiddenSize, at: index, reading: hidden, isInt4: isInt4, to: writer)
   }
 
   /// A projection `[H, A, D]` to heads, each padded to D16 outputs.
@@ -136,7 +136,7 @@ struct ExtentContents {
       let first = head * shape.headSize
       try writer.write(
         packedLinear(
-          rounded?.weights ?? weights, offset: first, stride: shape.hidden, inputs: shape.hidden,
+          rounded?.weights ?? weights, offset: first, stride: shape.hiddenSize, inputs: shape.hiddenSize,
           outputs: shape.headSize, bias: rounded?.bias ?? bias, scales: rounded?.scales, biasOffset: first))
     }
   }
@@ -145,7 +145,7 @@ struct ExtentContents {
   private func writeAttentionOutput(
     _ names: LinearNames, reading place: RowPlace, to writer: ModelFileWriter
   ) throws(FileError) {
-    let hidden = shape.hidden
+    let hidden = shape.hiddenSize
     var weights = try model.values(of: names.kernel)
     var bias = try model.values(of: names.bias)
     let contexts = try contextScales(place, names)
@@ -171,8 +171,8 @@ struct ExtentContents {
   ) throws(FileError) {
     let scales = try channelScales(kind, block)
     let (scale, bias) = (try model.values(of: names.scale), try model.values(of: names.bias))
-    try writer.write(paddedRows(scales?.dividing(scale) ?? scale, width: shape.hidden))
-    try writer.write(paddedRows(scales?.dividing(bias) ?? bias, width: shape.hidden))
+    try writer.write(paddedRows(scales?.dividing(scale) ?? scale, width: shape.hiddenSize))
+    try writer.write(paddedRows(scales?.dividing(bias) ?? bias, width: shape.hiddenSize))
   }
 
   /// The factors between a LayerNorm and the weights that read it; nil where something else reads it, too.
@@ -199,7 +199,7 @@ struct ExtentContents {
       norm = ParameterNames.encoderNorm
       kernels = [ParameterNames.mapAttention.key.kernel, ParameterNames.mapAttention.value.kernel]
     }
-    var squares = [Double](repeating: 0, count: shape.hidden)
+    var squares = [Double](repeating: 0, count: shape.hiddenSize)
     for kernel in kernels {
       for expert in 0..<(experts ?? 1) {
         addWeightSquares(of: try values(kernel, at: experts == nil ? nil : expert), to: &squares)
@@ -219,7 +219,7 @@ struct ExtentContents {
   /// The factors between attention's values and its output projection; nil without images, which tell them.
   private func contextScales(_ place: RowPlace, _ names: LinearNames) throws(FileError) -> ChannelScales? {
     guard let images else { return nil }
-    var squares = [Double](repeating: 0, count: shape.hidden)
+    var squares = [Double](repeating: 0, count: shape.hiddenSize)
     addWeightSquares(of: try model.values(of: names.kernel), to: &squares)
     return ChannelScales(rowSquares: images.squares(place), weightSquares: squares)
   }
@@ -245,7 +245,7 @@ struct ExtentContents {
     for member in 0..<shape.memberCount {
       try writer.write(
         floatPanels(
-          weights, offset: member * shape.expertsPerMember, stride: shape.expertCount, inputs: shape.hidden,
+          weights, offset: member * shape.expertsPerMember, stride: shape.expertCount, inputs: shape.hiddenSize,
           outputs: shape.expertsPerMember))
     }
   }
@@ -253,7 +253,7 @@ struct ExtentContents {
   private func writeHead(to writer: ModelFileWriter) throws(FileError) {
     let weights = try model.values(of: ParameterNames.head.kernel)
     try writer.write(
-      floatPanels(weights, stride: shape.classCount, inputs: shape.representation, outputs: shape.classCount))
+      floatPanels(weights, stride: shape.classCount, inputs: shape.headInputSize, outputs: shape.classCount))
     try writer.write(paddedRows(try model.values(of: ParameterNames.head.bias), width: shape.classCount))
   }
 

@@ -44,7 +44,7 @@ extension e3_file_config {
     mlp_size = try field("mlp_dim", model.mlpSize)
     class_count = try field("num_classes", model.classCount)
     representation_size = try field("representation_size", model.representationSize ?? 0)
-    query_key_norm = model.queryKeyNorm ? 1 : 0
+    query_key_norm = model.hasQueryKeyNorm ? 1 : 0
     let kind: Classifier
     switch model.classifier {
     case .token: kind = .token
@@ -54,15 +54,15 @@ extension e3_file_config {
     case .tokenAndPatchMean: kind = .tokenGap
     case .tokenPair: kind = .tokenPair
     case .gap:
-      guard model.prefixTokens == 0 else {
+      guard model.prefixCount == 0 else {
         throw FieldRange(problem: "the head reads the mean of all tokens, class token included")
       }
       kind = .gap
     }
     class_token = model.hasClassToken ? 1 : 0
-    register_count = try field("registers", model.registerTokens)
+    register_count = try field("registers", model.registerCount)
     norm_after_pooling = model.finalNorm == .afterPooling ? 1 : 0
-    norm_epsilon = model.layerNormEpsilon
+    norm_epsilon = model.normEpsilon
     activation = UInt32((model.activation == .gelu ? Activation.geluErf : .geluTanh).rawValue)
     classifier = UInt32(kind.rawValue)
   }

@@ -1,15 +1,18 @@
 import E3Checkpoint
 import E3Format
 import E3Host
+import Glibc
 
 /// Reads a label file: UTF-8, one label per line, the line number being the class index.
 ///
 /// - Parameter note: Is told of a class without a name.
-/// - Throws: an unreadable file, another number of lines than `classCount`, bytes that are not UTF-8, control
-///   characters, two classes of one label.
+/// - Throws: an unreadable file or one that is none, another number of lines than `classCount`, bytes that are not UTF-8,
+///   control characters, a line of which nothing can be seen, two classes of one label.
 func readLabels(
   path: String, classCount: Int, note: (String) -> Void = { _ in }
 ) throws(FileError) -> [String] {
+  // A pipe that nobody writes to would be waited for without end.
+  if access(path, F_OK) == 0 { try requireFile(path, "with a label in each line") }
   let bytes = try readTextFile(path: path)
   guard let text = readableText(bytes) else {
     throw FileError(file: path, problem: "not UTF-8 text")
@@ -23,6 +26,12 @@ func readLabels(
       file: path, problem: "\(counted(lines.count, "label")), expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
+  if let blank = lines.firstIndex(where: isBlank) {
+    throw FileError(
+      file: path,
+      problem: "line \(blank + 1), the label of class \(blank), is nothing that can be seen: leave it empty for a "
+        + "class without a name")
+  }
   let nameless = lines.indices.filter { lines[$0].isEmpty }
   if let first = nameless.first {
     note(
@@ -39,7 +48,11 @@ func readLabels(
 func labels(
   for models: [SourceModel], path: String?, classCount: Int, note: (String) -> Void
 ) throws(FileError) -> [String]? {
-  if let path { return try readLabels(path: path, classCount: classCount, note: note) }
+  if let path {
+    let labels = try readLabels(path: path, classCount: classCount, note: note)
+    noteLookalikes(labels, file: path, note: note)
+    return labels
+  }
   var found: (labels: [String], path: String)?
   for model in models {
     guard let labels = labels(of: model, classCount: classCount, note: note) else { continue }
@@ -57,13 +70,50 @@ func labels(
 
 /// The labels of a checkpoint's metadata; nil where there are none that can be used.
 private func labels(of model: SourceModel, classCount: Int, note: (String) -> Void) -> [String]? {
-  guard let labels = model.labels else { return nil }
+  guard var labels = model.labels else { return nil }
+  let file = model.configPath ?? model.checkpoint.path
+  let blank = labels.indices.filter { isBlank(labels[$0]) }
+  for index in blank { labels[index] = "" }
+  if let first = blank.first {
+    note(
+      "\(file): the label of class \(first)\(blank.count > 1 ? ", and \(blank.count - 1) more," : "") is nothing that can "
+        + "be seen: no label is taken for it")
+  }
+  guard labels.contains(where: { !$0.isEmpty }) else { return nil }
   let problem =
     labels.count == classCount
     ? labelProblem(labels) : "\(counted(labels.count, "label")), expected one for each of \(classCount) classes"
-  guard let problem else { return labels }
-  note("\(model.configPath ?? model.checkpoint.path): its labels are left out, \(problem): give --labels")
+  guard let problem else {
+    noteLookalikes(labels, file: file, note: note)
+    return labels
+  }
+  note("\(file): its labels are left out, \(problem): give --labels")
   return nil
+}
+
+/// Whether a label is there of which nothing can be seen.
+private func isBlank(_ label: String) -> Bool {
+  !label.isEmpty && Array(label.utf8).withUnsafeBytes { $0.isBlank }
+}
+
+/// Names two classes whose labels look the same.
+private func noteLookalikes(_ labels: [String], file: String, note: (String) -> Void) {
+  var classes: [[UInt8]: Int] = [:]
+  for (index, label) in labels.enumerated() where !label.isEmpty {
+    if let first = classes.updateValue(index, forKey: seen(label)) {
+      note(
+        "\(file): the labels of the classes \(first) and \(index), \"\(labels[first])\", differ only in characters that "
+          + "cannot be seen")
+      return
+    }
+  }
+}
+
+/// What can be seen of a label: its words without characters of no width, with one space between them.
+private func seen(_ label: String) -> [UInt8] {
+  let shown = label.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
+  let words = shown.split { $0.properties.isWhitespace }
+  return Array(words.map { String(String.UnicodeScalarView($0)) }.joined(separator: " ").utf8)
 }
 
 /// What is wrong with labels; nil when they can be stored.

@@ -9,7 +9,7 @@ extension ExtentContents {
     let probe = try model.values(of: ParameterNames.mapProbe)
     let kernel = try model.values(of: names.query.kernel)
     let bias = try model.values(of: names.query.bias)
-    let hidden = shape.hidden
+    let hidden = shape.hiddenSize
     var query = bias.map(Double.init)
     for input in 0..<hidden {
       let value = Double(probe[input])

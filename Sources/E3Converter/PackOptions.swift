@@ -52,18 +52,8 @@ extension Preprocessing {
     let checkpoint = model.checkpoint
     self = Preprocessing.standard(for: checkpoint.form)
     if let source = model.preprocessing {
-      let channels = model.config.channels
-      let counts = [source.mean.count, source.deviation.count]
-      guard options.value != nil || counts.allSatisfy({ $0 == 1 || $0 == channels }) else {
-        // The libraries would refuse such images, or make three channels of one: there is no recipe to repeat.
-        let fields =
-          checkpoint.naming == .huggingFace ? "image_mean and image_std of preprocessor_config.json" : "mean and std"
-        throw FileError(
-          file: model.configPath ?? checkpoint.path,
-          problem: "\(fields) have \(counted(counts.max() ?? 0, "value")), but the model has "
-            + (channels == 1 ? "1 channel: give --value-norm MEAN,STD" : "\(channels) channels: give --value-norm"))
-      }
-      value = .norm(mean: source.mean.map { $0 * 255 }, deviation: source.deviation.map { $0 * 255 })
+      if options.value == nil { try model.requireUsable(source) }
+      value = source.value
       resize = .pillow(source.resize, source.filter, source.cropRounding)
       let (height, width) = (model.config.imageHeight, model.config.imageWidth)
       guard options.resize != nil || (source.crop.height == height && source.crop.width == width) else {
@@ -77,6 +67,18 @@ extension Preprocessing {
     value = options.value ?? value
   }
 
+  /// What the bytes 0 and 255 become, over all channels.
+  fileprivate var valueBounds: (low: Float, high: Float) {
+    switch value {
+    case .range(let low, let high): return (low, high)
+    case .norm(let mean, let deviation):
+      let channels = (0..<max(mean.count, deviation.count)).map { channel in
+        (mean[min(channel, mean.count - 1)], deviation[min(channel, deviation.count - 1)])
+      }
+      return (channels.map { -$0 / $1 }.min() ?? 0, channels.map { (255 - $0) / $1 }.max() ?? 0)
+    }
+  }
+
   /// What was taken for granted about the images of `models`, in a line; nil where all of them, or the caller, say it.
   static func assumption(of models: [SourceModel], options: PackOptions) -> String? {
     guard options.resize == nil || options.value == nil else { return nil }
@@ -85,6 +87,45 @@ extension Preprocessing {
     let others = silent.count > 1 ? " and \(silent.count - 1) more" : ""
     return "\(first.checkpoint.path)\(others): nothing says how the training prepared its images: they are stretched, "
       + "and bytes become values of -1...1; --resize and --value-norm say otherwise (\(usual)"
+  }
+}
+
+extension SourceModel {
+  /// What the bytes 0 and 255 become: as the metadata say, where they can be used, or as models of its form were trained.
+  package var valueBounds: (low: Float, high: Float) {
+    var recipe = Preprocessing.standard(for: checkpoint.form)
+    if let preprocessing, (try? requireUsable(preprocessing)) != nil { recipe.value = preprocessing.value }
+    return recipe.valueBounds
+  }
+
+  /// - Throws: means and deviations of a recipe, of which another number or another unit than the library's is given.
+  package func requireUsable(_ source: SourcePreprocessing) throws(FileError) {
+    let fields =
+      checkpoint.naming == .huggingFace ? "image_mean and image_std of preprocessor_config.json" : "mean and std"
+    func fault(_ problem: String) -> FileError {
+      FileError(file: configPath ?? checkpoint.path, problem: "\(fields) \(problem)")
+    }
+    let (channels, counts) = (config.channels, [source.mean.count, source.deviation.count])
+    guard counts.allSatisfy({ $0 == 1 || $0 == channels }) else {
+      // The libraries would refuse such images, or make three channels of one: there is no recipe to repeat.
+      throw fault(
+        "have \(counted(counts.max() ?? 0, "value")), but the model has "
+          + (channels == 1 ? "1 channel: give --value-norm MEAN,STD" : "\(channels) channels: give --value-norm"))
+    }
+    // The libraries bring pixels to 0...1 first, and would make one value of nearly every picture.
+    guard PixelUnit.largest(mean: source.mean, deviation: source.deviation) == 1 else {
+      let written = [source.mean, source.deviation].map { values in values.map { $0 * source.largest } }
+      let largest = Int(exactly: source.largest).map(String.init) ?? "\(source.largest)"
+      throw fault(
+        "are \(written[0]) and \(written[1]), expected those of pixels in 0...\(largest): give --value-norm, which takes "
+          + "those of pixels in 0...1 and in 0...255")
+    }
+  }
+}
+
+extension SourcePreprocessing {
+  fileprivate var value: Preprocessing.Value {
+    .norm(mean: mean.map { $0 * 255 }, deviation: deviation.map { $0 * 255 })
   }
 }
 

@@ -6,7 +6,7 @@ extension ExtentContents {
   /// What is added to the tokens before the first block, `[T][H16]`: the position embedding, and class token and
   /// register tokens in their rows.
   func positionTable() throws(FileError) -> [Float] {
-    let hidden = shape.hidden
+    let hidden = shape.hiddenSize
     var rows: [Float]
     switch model.config.positionEmbedding {
     case .learned: rows = try model.values(of: ParameterNames.positionEmbedding)
@@ -25,7 +25,7 @@ extension ExtentContents {
 
   /// Adds the vectors of the tensor `name` to the rows from `first` on.
   private func add(_ name: String, to rows: inout [Float], at first: Int) throws(FileError) {
-    let start = first * shape.hidden
+    let start = first * shape.hiddenSize
     for (index, value) in try model.values(of: name).enumerated() {
       rows[start + index] += value
       guard rows[start + index].isFinite else {

@@ -3,25 +3,35 @@ import E3Host
 /// Reads the labels of a data set: an IDX file (gzip too) or a `.npy` array of integers `[N]`, or a text file with one
 /// integer a line; lines without any text are passed over.
 ///
+/// - Parameter requireCount: Refuses a number of labels that is not wanted: of a compressed file before it is inflated.
 /// - Throws: a file that is none of these, a label that is negative.
-public func readClassLabels(path: String) throws(FileError) -> [Int] {
+public func readClassLabels(
+  path: String, requireCount: (Int) throws(FileError) -> Void = { _ in }
+) throws(FileError) -> [Int] {
   let labels =
     switch try FileForm(path: path) {
     case .npy: try readNumpyLabels(path: path)
-    case .idx, .gzip: try readIDXLabels(path: path)
+    case .idx, .gzip: try readIDXLabels(path: path, requireCount)
     case .other: try readTextLabels(path: path)
     }
+  try requireCount(labels.count)
   if let index = labels.firstIndex(where: { $0 < 0 }) {
     throw FileError(file: path, problem: "label \(index) is \(labels[index]), expected a class from 0")
   }
   return labels
 }
 
-private func readIDXLabels(path: String) throws(FileError) -> [Int] {
-  let file = try IDXFile(path: path)
-  guard file.shape.count == 1 else {
-    throw FileError(file: path, problem: "shape \(file.shape), expected [N] labels")
+private func readIDXLabels(
+  path: String, _ requireCount: (Int) throws(FileError) -> Void
+) throws(FileError) -> [Int] {
+  func requireAxis(_ shape: [Int]) throws(FileError) {
+    guard shape.count == 1 else { throw FileError(file: path, problem: "shape \(shape), expected [N] labels") }
   }
+  let file = try IDXFile(path: path) { (header, _) throws(FileError) in
+    try requireAxis(header.shape)
+    try requireCount(header.shape[0])
+  }
+  try requireAxis(file.shape)
   return file.integers()
 }
 

@@ -45,13 +45,11 @@ public struct DataSet: Sendable {
     guard source.labels == nil else {
       throw FileError(file: path, problem: "the folders are the labels; no label file can be given")
     }
-    let read = try readClassLabels(path: labelPath)
-    guard read.count == source.count else {
+    labels = try readClassLabels(path: labelPath) { (count) throws(FileError) in
+      guard count != source.count else { return }
       throw FileError(
-        file: labelPath, problem: "\(counted(read.count, "label")) for the \(counted(source.count, "image")) of \(path)"
-      )
+        file: labelPath, problem: "\(counted(count, "label")) for the \(counted(source.count, "image")) of \(path)")
     }
-    labels = read
   }
 
   private init(_ whole: DataSet, range: Range<Int>) {

@@ -32,8 +32,14 @@ struct IDXFile: Sendable {
   static let headerLimit = 4 + 4 * axisLimit
 
   /// Reads the file at `path`, compressed or not.
-  init(path: String) throws(FileError) {
-    let contents = try FileContents(path: path, totalSize: Self.totalSize)
+  ///
+  /// - Parameter admit: Is asked before a compressed file is inflated, with the number of its compressed bytes.
+  init(path: String, admit: (Header, Int) throws(FileError) -> Void = { _, _ in }) throws(FileError) {
+    let contents = try FileContents(path: path) { (bytes, compressed) throws(FileError) in
+      let header = try Header(bytes, file: path)
+      try admit(header, compressed)
+      return header.totalSize
+    }
     let header = try contents.withBytes { (bytes) throws(FileError) in
       let header = try Header(bytes, file: path)
       guard bytes.count == header.totalSize else {
@@ -68,18 +74,13 @@ struct IDXFile: Sendable {
     }
   }
 
-  /// Bytes of the whole file whose first bytes these are, so that a compressed file can be held to them.
-  private static func totalSize(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) -> Int {
-    try Header(bytes, file: file).totalSize
-  }
-
-  private struct Header {
+  struct Header {
     let element: Element
     let shape: [Int]
-    let size: Int
-    let totalSize: Int
+    fileprivate let size: Int
+    fileprivate let totalSize: Int
 
-    init(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) {
+    fileprivate init(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) {
       func fault(_ problem: String) -> FileError { FileError(file: file, problem: problem) }
       guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else { throw fault("not an IDX file") }
       guard let element = Element(rawValue: bytes[2]) else {

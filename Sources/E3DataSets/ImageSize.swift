@@ -27,6 +27,19 @@ struct ImageSize: Sendable {
   /// Values of an image.
   var values: Int { height * width * channels }
 
+  /// Holds compressed images to what memory there is for them: 64 bytes for each compressed one and 16 MiB. Real images
+  /// shrink to a twentieth at most. An image counts as 64 bytes at least, as its label and its answer are kept too.
+  ///
+  /// - Throws: more than that.
+  func requireRoom(for count: Int, compressed: Int, path: String) throws(FileError) {
+    let (least, room) = (64, 64 * compressed + 16 << 20)
+    guard count > room / max(values, least) else { return }
+    throw FileError(
+      file: path,
+      problem: "\(counted(count, "image")) of \(counted(values, "byte")) from \(compressed) compressed bytes are more "
+        + "than is held in memory: decompress the file first (gunzip)")
+  }
+
   func picture(_ pixels: [UInt8]) -> Picture {
     Picture(height: height, width: width, channels: channels, pixels: pixels)
   }

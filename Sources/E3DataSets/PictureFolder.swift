@@ -17,7 +17,7 @@ struct PictureFolder: ImageSource {
   init(path: String, alpha: PictureAlpha) throws(FileError) {
     self.alpha = alpha
     let names = try directoryEntries(path)
-    let (folders, beside) = parted(names, in: path)
+    let (folders, beside) = try parted(names, in: path)
     let classes = folders.filter { !Self.litter.contains($0) }
     if classes.isEmpty {
       let pictures = try pictures(beside, in: path)
@@ -34,7 +34,7 @@ struct PictureFolder: ImageSource {
     for (index, folder) in classes.enumerated() {
       let classPath = "\(path)/\(folder)"
       let names = try directoryEntries(classPath)
-      let (inner, files) = parted(names, in: classPath)
+      let (inner, files) = try parted(names, in: classPath)
       if let other = inner.first(where: { !Self.litter.contains($0) }) {
         throw FileError(file: "\(classPath)/\(other)", problem: "a folder within a class; expected pictures")
       }
@@ -57,24 +57,50 @@ struct PictureFolder: ImageSource {
 }
 
 /// Those of `names` that are folders, and the others.
-private func parted(_ names: [String], in folder: String) -> (folders: [String], others: [String]) {
-  let areFolders = names.map { isDirectory("\(folder)/\($0)") }
-  func chosen(_ isFolder: Bool) -> [String] { zip(names, areFolders).filter { $1 == isFolder }.map(\.0) }
-  return (chosen(true), chosen(false))
+///
+/// - Throws: an entry that cannot be looked at: it may be a class, as a link to a disk that is not mounted is.
+private func parted(
+  _ names: [String], in folder: String
+) throws(FileError) -> (folders: [String], others: [String]) {
+  var parts: (folders: [String], others: [String]) = ([], [])
+  for name in names {
+    var status = stat()
+    let path = "\(folder)/\(name)"
+    if stat(path, &status) != 0 {
+      let (cause, text) = (errno, systemErrorText())
+      let isLink = (cause == ENOENT || cause == ENOTDIR) && lstat(path, &status) == 0
+      let lost = "a link to what is not there: mount or copy it, or remove the link"
+      throw FileError(file: path, problem: isLink ? lost : text)
+    }
+    if status.st_mode & S_IFMT == S_IFDIR { parts.folders.append(name) } else { parts.others.append(name) }
+  }
+  return parts
 }
 
 /// Those of `names` that are pictures.
 ///
 /// - Throws: a picture of a form that is not read.
 private func pictures(_ names: [String], in folder: String) throws(FileError) -> [String] {
-  let others = [".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".jxl"]
-  if let other = names.first(where: { ends($0, in: others) }) {
+  if let other = names.first(where: { ends($0, in: otherEndings) }) {
     throw FileError(file: "\(folder)/\(other)", problem: "expected JPEG, PNG or PNM pictures")
   }
-  return names.filter {
-    ends($0, in: [".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".pbm", ".pgm", ".ppm", ".pnm"])
-  }
+  return names.filter { ends($0, in: endings) }
 }
+
+/// Endings of the pictures that are read, whose bytes then say which of the forms they have. As `e3-train` has them.
+private let endings = [
+  ".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".pbm", ".pgm", ".ppm", ".pnm",
+]
+
+/// Endings of other pictures and of films. As `e3-train` has them.
+private let otherEndings = [
+  ".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jps", ".jxl", ".pam", ".psd", ".svg", ".tga",
+  ".tif", ".tiff", ".webp",
+  // of cameras, unprocessed
+  ".arw", ".cr2", ".cr3", ".dng", ".nef", ".raw",
+  // films
+  ".avi", ".mkv", ".mov", ".mp4", ".webm",
+]
 
 /// Whether `name` has one of the endings, in small or capital letters.
 private func ends(_ name: String, in endings: [String]) -> Bool {
@@ -89,6 +115,7 @@ private func directoryEntries(_ path: String) throws(FileError) -> [String] {
   guard let directory = opendir(path) else { throw FileError(file: path, problem: systemErrorText()) }
   defer { closedir(directory) }
   var names: [String] = []
+  errno = 0
   while let entry = readdir(directory) {
     let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
       tuple.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: tuple.pointee)) {
@@ -97,6 +124,8 @@ private func directoryEntries(_ path: String) throws(FileError) -> [String] {
     }
     guard let name else { throw FileError(file: path, problem: "holds a name that is not UTF-8") }
     if !name.hasPrefix(".") { names.append(name) }
+    errno = 0
   }
+  if errno != 0 { throw FileError(file: path, problem: systemErrorText()) }
   return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
 }

@@ -29,8 +29,8 @@ public struct Comparison: Sendable {
   /// Share of the images whose most probable classes are equal.
   public var topAgreement: Float { 1 - Float(disagreeing.count) / Float(images) }
 
-  /// - Precondition: as many predictions on both sides, at least one.
-  init(reference: [Prediction], int8: [Prediction]) {
+  /// - Precondition: as many answers on both sides, at least one.
+  init(reference: [EnsembleAnswer], int8: [EnsembleAnswer]) {
     precondition(reference.count == int8.count && !reference.isEmpty)
     var logitDifferences: (max: Float, sum: Double, count: Int) = (0, 0, 0)
     var variations: [Float] = []
@@ -69,7 +69,8 @@ public struct Comparison: Sendable {
 ///   - checkpoints: One for each network of the file.
 ///   - tensor: A `.npy` file of prepared images, `[N, height, width, channels]`.
 ///   - progress: Is told the share of the work that is done, 0 to 1.
-/// - Throws: a file that cannot be used; a model file of other shapes than the checkpoints.
+/// - Throws: a file that cannot be used; a model file of other shapes than the checkpoints; values that are no pixels of
+///   the model's range.
 public func compare(
   _ checkpoints: [CheckpointSource], ignoring ignored: [String] = [], model path: String, tensor: String,
   progress: (Double) -> Void = { _ in }
@@ -78,11 +79,15 @@ public func compare(
   let shapes = packed.networks.map(\.shape)
   let references = try referenceModels(of: packed, checkpoints, ignoring: ignored)
   let images = try ImageTensor(path: tensor, for: references[0].config)
+  for image in 0..<images.count {
+    try requirePixels(
+      images[image], within: packed.file.shape.valueBounds, of: path, name: "\(tensor): image \(image)")
+  }
   var session = try ModelSession(packed, recordsRouting: true)
   var routing = RoutingStatistics(shapes, keepsChoices: true)
-  var found: [Prediction] = []
+  var found: [EnsembleAnswer] = []
   for image in 0..<images.count {
-    found.append(Prediction(memberLogits: try session.memberLogits(Array(images[image]))))
+    found.append(EnsembleAnswer(memberLogits: try session.memberLogits(Array(images[image]))))
     for layer in 0..<(routing?.layers.count ?? 0) { routing?.append(try session.routing(layer: layer), layer: layer) }
     progress(Double(image + 1) / Double(images.count) / 3)
   }
@@ -91,18 +96,18 @@ public func compare(
   var logits = [[[Float]]](repeating: [], count: images.count)
   for (network, reference) in references.enumerated() {
     var collectors: [RoutingCollector] = []
-    let expected = try reference.predict(images) { count in
+    let expected = try reference.answers(to: images) { count in
       collectors.append(
         RoutingCollector(
           shape: shapes[network], images: count, network: network,
           statistics: RoutingStatistics(shapes, keepsChoices: true)))
       return collectors.last
     }
-    for (image, prediction) in expected.enumerated() { logits[image] += prediction.memberLogits }
+    for (image, answer) in expected.enumerated() { logits[image] += answer.memberLogits }
     for collector in collectors { if let more = collector.statistics { floats?.append(contentsOf: more) } }
     progress((1 + Double(network + 1) / Double(references.count)) / 3)
   }
-  var comparison = Comparison(reference: logits.map { Prediction(memberLogits: $0) }, int8: found)
+  var comparison = Comparison(reference: logits.map { EnsembleAnswer(memberLogits: $0) }, int8: found)
   if let routing, let floats { comparison.flippedChoices = routing.flippedShare(against: floats) }
   let count = references.count
   for (network, reference) in references.enumerated() {

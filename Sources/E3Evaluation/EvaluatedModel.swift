@@ -111,7 +111,7 @@ public struct EvaluatedModel: Sendable {
         }
         for (logits, representations) in zip(logits, representations) {
           part.append(
-            members: Prediction(memberLogits: logits).memberProbabilities.flatMap { $0 }[...],
+            members: EnsembleAnswer(memberLogits: logits).memberProbabilities.flatMap { $0 }[...],
             distances: mapped.distances(of: representations), score: mapped.unknownScore)
         }
         return part

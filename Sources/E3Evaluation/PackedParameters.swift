@@ -17,7 +17,7 @@ struct PackedParameters: ModelParameters {
 
   func values(of name: String) throws(FileError) -> [Float] {
     switch name {
-    case ParameterNames.embedding.kernel: return kernel(file.linear(.patchEmbedding), inputs: shape.patchInputs)
+    case ParameterNames.embedding.kernel: return kernel(file.linear(.patchEmbedding), inputs: shape.patchValueCount)
     case ParameterNames.embedding.bias: return bias(file.linear(.patchEmbedding))
     default: break
     }
@@ -30,9 +30,9 @@ struct PackedParameters: ModelParameters {
     case names.norm1.scale: return norm(.norm1, block, row: 0)
     case names.norm1.bias: return norm(.norm1, block, row: 1)
     case names.router: return router(block)
-    case names.mlp.dense0.kernel: return kernel(file.mlp(block: block).expand, inputs: shape.hidden)
+    case names.mlp.dense0.kernel: return kernel(file.mlp(block: block).expand, inputs: shape.hiddenSize)
     case names.mlp.dense0.bias: return bias(file.mlp(block: block).expand)
-    case names.mlp.dense1.kernel: return kernel(file.mlp(block: block).contract, inputs: shape.mlp)
+    case names.mlp.dense1.kernel: return kernel(file.mlp(block: block).contract, inputs: shape.mlpSize)
     case names.mlp.dense1.bias: return bias(file.mlp(block: block).contract)
     case names.attention.out.kernel:
       let view = file.linear(.attentionOutput, block: block)
@@ -47,16 +47,16 @@ struct PackedParameters: ModelParameters {
     let view = file.linear(.queryKeyValue, block: block)
     let columns = columns(from: index * heads, count: heads)
     return projections[index].kernel == name
-      ? kernel(view, inputs: shape.hidden, columns: columns) : bias(view, columns: columns)
+      ? kernel(view, inputs: shape.hiddenSize, columns: columns) : bias(view, columns: columns)
   }
 
   func values(of name: String, at expert: Int) throws(FileError) -> [Float] {
     guard let block = block(of: name) else { return try source.values(of: name, at: expert) }
     let (names, view) = (ParameterNames.block(block).experts, file.expert(block: block, index: expert))
     switch name {
-    case names.dense0.kernel: return kernel(view.expand, inputs: shape.hidden)
+    case names.dense0.kernel: return kernel(view.expand, inputs: shape.hiddenSize)
     case names.dense0.bias: return bias(view.expand)
-    case names.dense1.kernel: return kernel(view.contract, inputs: shape.expertMLP)
+    case names.dense1.kernel: return kernel(view.contract, inputs: shape.expertMLPSize)
     case names.dense1.bias: return bias(view.contract)
     default: return try source.values(of: name, at: expert)
     }
@@ -68,14 +68,15 @@ struct PackedParameters: ModelParameters {
   }
 
   private func norm(_ kind: ExtentKind, _ block: Int, row: Int) -> [Float] {
-    Array(UnsafeBufferPointer(start: file.floats(kind, block: block) + row * shape.hiddenPadded, count: shape.hidden))
+    let values = file.floats(kind, block: block) + row * shape.hiddenSizePadded
+    return Array(UnsafeBufferPointer(start: values, count: shape.hiddenSize))
   }
 
   /// `[H, M, Em]`
   private func router(_ block: Int) -> [Float] {
     let perMember = shape.expertsPerMember
     let views = (0..<shape.memberCount).map { file.router(block: block, member: $0) }
-    return (0..<shape.hidden).flatMap { input in
+    return (0..<shape.hiddenSize).flatMap { input in
       views.flatMap { view in
         (0..<perMember).map { view.panels[($0 / 16 * view.inputs + input) * 16 + $0 % 16] }
       }

@@ -16,7 +16,7 @@ extension MappedModel {
     let members = networks.flatMap { view in (0..<view.shape.memberCount).map { (view, $0) } }
     for ((view, member), representation) in zip(members, representations) {
       let statistics = view.statistics(member: member)
-      let width = view.shape.representationPadded
+      let width = view.shape.headInputSizePadded
       let length =
         score.hasUnitLength ? representation.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() : 1
       var centred = zip(representation, UnsafeBufferPointer(start: statistics.centre, count: width))

@@ -19,7 +19,7 @@ func requirePacked(_ model: MappedModel, network: Int = 0, from source: SourceMo
   let head = view.bytes(at: view.tableIndex(ofPlanned: ExtentPlan(shape).index(of: .head)))
   let isSame = head.withMemoryRebound(to: Float.self) { stored in
     func equals(_ a: Float, _ b: Float) -> Bool { abs(a - b) <= max(abs(a), abs(b)) / 256 }
-    let (inputs, classes) = (shape.representation, shape.classCount)
+    let (inputs, classes) = (shape.headInputSize, shape.classCount)
     let panels = (0..<inputs * classes).allSatisfy { place in
       let (input, output) = (place / classes, place % classes)
       return equals(stored[(output / 16 * inputs + input) * 16 + output % 16], weights[place])
@@ -62,10 +62,10 @@ private func requireEqual(
   let sizes = [
     ("image height", shape.imageHeight, config.imageHeight), ("image width", shape.imageWidth, config.imageWidth),
     ("channels", shape.channels, config.channels), ("patch height", shape.patchHeight, config.patchHeight),
-    ("patch width", shape.patchWidth, config.patchWidth), ("hidden size", shape.hidden, config.hiddenSize),
+    ("patch width", shape.patchWidth, config.patchWidth), ("hidden size", shape.hiddenSize, config.hiddenSize),
     ("layers", shape.layerCount, config.layerCount), ("heads", shape.headCount, config.headCount),
-    ("MLP size", shape.mlp, config.mlpSize), ("classes", shape.classCount, config.classCount),
-    ("representation", shape.representation, config.headInputSize), ("members", shape.memberCount, config.memberCount),
+    ("MLP size", shape.mlpSize, config.mlpSize), ("classes", shape.classCount, config.classCount),
+    ("representation", shape.headInputSize, config.headInputSize), ("members", shape.memberCount, config.memberCount),
     ("experts", shape.expertCount, config.experts?.count ?? 0),
     ("selected experts", shape.selectedExperts, config.experts?.selected ?? 0),
     ("capacity", shape.capacity, config.experts?.capacity?.slots ?? 0),
@@ -73,7 +73,7 @@ private func requireEqual(
   for (name, size, expected) in sizes where size != expected {
     throw FileError(file: path, problem: "\(name) is \(size), expected \(expected) as in \(checkpoint)")
   }
-  let blocksAgree = (0..<shape.layerCount).allSatisfy { shape.isMoE($0) == config.hasExperts($0) }
+  let blocksAgree = (0..<shape.layerCount).allSatisfy { shape.isMoE($0) == config.isMoE($0) }
   let mode: CapacityMode =
     switch config.experts?.capacity?.batchPriority {
     case nil: .none
@@ -81,9 +81,9 @@ private func requireEqual(
     case false?: .vanilla
     }
   guard blocksAgree, shape.classifier == config.classifier.stored, shape.capacityMode == mode,
-    shape.hasClassToken == config.hasClassToken, shape.registerCount == config.registerTokens,
-    shape.normsAfterPooling == (config.finalNorm == .afterPooling), shape.normEpsilon == config.layerNormEpsilon,
-    (shape.activation == .geluErf) == (config.activation == .gelu), shape.hasQueryKeyNorm == config.queryKeyNorm,
+    shape.hasClassToken == config.hasClassToken, shape.registerCount == config.registerCount,
+    shape.normsAfterPooling == (config.finalNorm == .afterPooling), shape.normEpsilon == config.normEpsilon,
+    (shape.activation == .geluErf) == (config.activation == .gelu), shape.hasQueryKeyNorm == config.hasQueryKeyNorm,
     shape.hasPreLogits == (config.representationSize != nil)
   else { throw FileError(file: path, problem: "another architecture than \(checkpoint)") }
 }

@@ -10,9 +10,9 @@ public struct CalibrationLayout: BitwiseCopyable, Sendable {
   public static var temperatures: ClosedRange<Float> { 0.01...100 }
 
   /// R16: floats from one row of a representation to the next.
-  var width: UInt64 { UInt64(shape.representationPadded) }
+  var width: UInt64 { UInt64(shape.headInputSizePadded) }
   /// Panels of a whitening: R16 / 16.
-  public var panelCount: Int { shape.representationPadded / 16 }
+  public var panelCount: Int { shape.headInputSizePadded / 16 }
   /// Floats of a whitening: its panel p has 16(p + 1) inputs of 16 outputs.
   public var whiteningFloats: UInt64 { 128 * UInt64(panelCount) * (UInt64(panelCount) + 1) }
   /// Floats of one member: centre, two whitenings, class means. With the limits of the format every size fits 64 bits.

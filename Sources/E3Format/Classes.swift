@@ -53,12 +53,13 @@ public struct Classes: BitwiseCopyable, @unchecked Sendable {
   /// Whether they lie at `address`.
   public func isAt(_ address: OpaquePointer?) -> Bool { address == OpaquePointer(start) }
 
-  /// Whether they were learned with `model`.
+  /// Whether their memory holds classes that were learned with `model`, as far as its header shows.
   public func isFor(_ model: ModelFile) -> Bool {
-    guard header.model_hash == model.classesHash,
+    guard header.magic == E3_CLASSES_MAGIC, header.model_hash == model.classesHash,
       let own = try? ClassesLayout(model.shape, capacity: header.capacity, grid: header.grid)
     else { return false }
-    return own.bytes == layout.bytes && own.features == layout.features && own.members == layout.members
+    return header.file_size == UInt64(own.bytes) && own.bytes == layout.bytes && own.features == layout.features
+      && own.members == layout.members
   }
 
   /// The header, for its owner.

@@ -23,15 +23,15 @@ public struct ClassesLayout: BitwiseCopyable, Sendable {
     guard (1...UInt32(E3_MAX_LEARNED_CLASSES)).contains(capacity), Self.isGrid(grid) else { throw .indexRange }
     let cells = min(Int(grid), shape.gridHeight) * min(Int(grid), shape.gridWidth)
     // With the limits of a shape, no product here overflows 64 bits; on a machine of 32 it may.
-    let features = UInt64(Self.sequences(shape)) * UInt64(cells) * UInt64(shape.hiddenPadded)
+    let features = UInt64(Self.sequences(shape)) * UInt64(cells) * UInt64(shape.hiddenSizePadded)
     guard features <= UInt64(Self.mostFeatures),
-      UInt64(capacity) * UInt64(shape.memberCount) * UInt64(shape.representationPadded) <= UInt64(Int32.max) / 8
+      UInt64(capacity) * UInt64(shape.memberCount) * UInt64(shape.headInputSizePadded) <= UInt64(Int32.max) / 8
     else { throw .modelTooLarge }
     self.capacity = Int(capacity)
     self.grid = Int(grid)
     self.features = Int(features)
     members = shape.memberCount
-    meanWidth = shape.representationPadded
+    meanWidth = shape.headInputSizePadded
   }
 
   /// Sequences that enter the last block: members part at the first mixture of experts.

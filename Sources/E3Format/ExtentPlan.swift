@@ -217,16 +217,16 @@ extension ExtentPlan {
 
   /// Values of a float extent. With the limits of the format every product fits 64 bits.
   private func floatCount(_ kind: ExtentKind) -> UInt64 {
-    let hidden16 = UInt64(shape.hiddenPadded)
+    let hidden16 = UInt64(shape.hiddenSizePadded)
     switch kind {
     case .positionEmbedding: return UInt64(shape.tokenCount) * hidden16
     case .norm0, .norm1, .encoderNorm, .mapNorm: return 2 * hidden16
     case .queryKeyNorm: return 2 * UInt64(shape.headSizePadded)
     case .router:
-      return UInt64(shape.memberCount) * UInt64(ModelShape.padded(shape.expertsPerMember)) * UInt64(shape.hidden)
+      return UInt64(shape.memberCount) * UInt64(ModelShape.padded(shape.expertsPerMember)) * UInt64(shape.hiddenSize)
     case .mapQuery: return UInt64(shape.attentionWidth)
     case .mapKeyNorm: return UInt64(shape.headSizePadded)
-    case .head: return UInt64(shape.classCountPadded) * (UInt64(shape.representation) + 1)
+    case .head: return UInt64(shape.classCountPadded) * (UInt64(shape.headInputSize) + 1)
     default: preconditionFailure("not a float extent")
     }
   }

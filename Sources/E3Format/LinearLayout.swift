@@ -24,13 +24,14 @@ public struct LinearLayout: BitwiseCopyable, Sendable {
     var headInputs = false
     var headOutputs = false
     switch kind {
-    case .patchEmbedding: (inputs, outputs) = (shape.patchInputs, shape.hidden)
-    case .queryKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 3 * shape.attentionWidth, true)
-    case .mapKeyValue: (inputs, outputs, headOutputs) = (shape.hidden, 2 * shape.attentionWidth, true)
-    case .attentionOutput, .mapOutput: (inputs, outputs, headInputs) = (shape.attentionWidth, shape.hidden, true)
-    case .preLogits: (inputs, outputs) = (shape.pooledWidth, shape.representation)
-    case .mlp, .mapMLP: (inputs, outputs) = contract ? (shape.mlp, shape.hidden) : (shape.hidden, shape.mlp)
-    case .expert: (inputs, outputs) = contract ? (shape.expertMLP, shape.hidden) : (shape.hidden, shape.expertMLP)
+    case .patchEmbedding: (inputs, outputs) = (shape.patchValueCount, shape.hiddenSize)
+    case .queryKeyValue: (inputs, outputs, headOutputs) = (shape.hiddenSize, 3 * shape.attentionWidth, true)
+    case .mapKeyValue: (inputs, outputs, headOutputs) = (shape.hiddenSize, 2 * shape.attentionWidth, true)
+    case .attentionOutput, .mapOutput: (inputs, outputs, headInputs) = (shape.attentionWidth, shape.hiddenSize, true)
+    case .preLogits: (inputs, outputs) = (shape.pooledSize, shape.headInputSize)
+    case .mlp, .mapMLP, .expert:
+      let size = kind == .expert ? shape.expertMLPSize : shape.mlpSize
+      (inputs, outputs) = contract ? (size, shape.hiddenSize) : (shape.hiddenSize, size)
     default: preconditionFailure("not a linear layer")
     }
     isInt4 = encoding == .int4

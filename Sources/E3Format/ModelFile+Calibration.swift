@@ -20,7 +20,7 @@ extension ModelFile {
     let centre =
       (base + Int(extents[statisticsIndex].offset + statisticsOffset)).assumingMemoryBound(to: Float.self)
       + member * Int(layout.memberFloats)
-    let classes = centre + shape.representationPadded
+    let classes = centre + shape.headInputSizePadded
     return StatisticsView(
       centre: centre, classes: WhiteningView(panels: classes), background: WhiteningView(panels: classes + whitening),
       classMeans: classes + 2 * whitening)
@@ -159,15 +159,15 @@ extension ModelFile {
     let mine = UnsafeRawBufferPointer(
       start: statistics(member: 0).centre, count: Int(CalibrationLayout(shape).statisticsBytes))
     guard mine.allFinite else { throw .fileValues }
-    let rowBytes = 4 * shape.representationPadded
-    let usedBytes = 4 * shape.representation
+    let rowBytes = 4 * shape.headInputSizePadded
+    let usedBytes = 4 * shape.headInputSize
     for member in 0..<shape.memberCount {
       let view = statistics(member: member)
       guard UnsafeRawBufferPointer(start: view.centre, count: rowBytes).isZero(from: usedBytes, to: rowBytes) else {
         throw .fileValues
       }
       for index in 0..<shape.classCount {
-        let row = UnsafeRawBufferPointer(start: view.classMeans + index * shape.representationPadded, count: rowBytes)
+        let row = UnsafeRawBufferPointer(start: view.classMeans + index * shape.headInputSizePadded, count: rowBytes)
         guard row.isZero(from: usedBytes, to: rowBytes) else { throw .fileValues }
       }
       try validateWhitening(view.classes)
@@ -178,10 +178,10 @@ extension ModelFile {
   private func validateWhitening(_ whitening: WhiteningView) throws(E3Error) {
     for panel in 0..<CalibrationLayout(shape).panelCount {
       let start = UnsafeRawPointer(whitening.panel(panel))
-      let real = min(shape.representation - 16 * panel, 16)
+      let real = min(shape.headInputSize - 16 * panel, 16)
       for input in 0..<WhiteningView.inputs(ofPanel: panel) {
         // Output 16 * panel + j reads the inputs up to its own number.
-        let first = input >= shape.representation ? 16 : max(input - 16 * panel, 0)
+        let first = input >= shape.headInputSize ? 16 : max(input - 16 * panel, 0)
         let row = UnsafeRawBufferPointer(start: start + 64 * input, count: 64)
         guard row.isZero(from: 0, to: 4 * min(first, 16)), row.isZero(from: 4 * real, to: 64) else {
           throw .fileValues

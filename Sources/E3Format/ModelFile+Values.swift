@@ -9,19 +9,19 @@ extension ModelFile {
     switch kind {
     case .queryKeyNorm, .mapQuery, .mapKeyNorm: (width, used) = (shape.headSizePadded, shape.headSize)
     case .router:
-      try validatePanels(values, inputs: shape.hidden, outputs: shape.expertsPerMember, count: shape.memberCount)
+      try validatePanels(values, inputs: shape.hiddenSize, outputs: shape.expertsPerMember, count: shape.memberCount)
       return
     case .head:
       // The bias is one more row of each panel's sixteen columns, stored after all panels.
       let biasBytes = 4 * shape.classCountPadded
       try validatePanels(
-        UnsafeRawBufferPointer(rebasing: values.dropLast(biasBytes)), inputs: shape.representation,
+        UnsafeRawBufferPointer(rebasing: values.dropLast(biasBytes)), inputs: shape.headInputSize,
         outputs: shape.classCount, count: 1)
       try validatePadding(
         UnsafeRawBufferPointer(rebasing: values.suffix(biasBytes)), width: shape.classCountPadded,
         used: shape.classCount)
       return
-    default: (width, used) = (shape.hiddenPadded, shape.hidden)
+    default: (width, used) = (shape.hiddenSizePadded, shape.hiddenSize)
     }
     try validatePadding(values, width: width, used: used)
   }

@@ -98,7 +98,7 @@ extension ModelFile {
     precondition(member >= 0 && member < shape.memberCount, "no such member")
     let panelCount = ModelShape.padded(shape.expertsPerMember) / 16
     return FloatPanelsView(
-      panels: floats(.router, block: block) + member * panelCount * shape.hidden * 16, inputs: shape.hidden,
+      panels: floats(.router, block: block) + member * panelCount * shape.hiddenSize * 16, inputs: shape.hiddenSize,
       panelCount: panelCount, bias: nil)
   }
 
@@ -107,8 +107,8 @@ extension ModelFile {
     let panelCount = shape.classCountPadded / 16
     let panels = floats(.head)
     return FloatPanelsView(
-      panels: panels, inputs: shape.representation, panelCount: panelCount,
-      bias: panels + panelCount * shape.representation * 16)
+      panels: panels, inputs: shape.headInputSize, panelCount: panelCount,
+      bias: panels + panelCount * shape.headInputSize * 16)
   }
 
   private func mlpView(_ kind: ExtentKind, block: Int = 0, expert: Int = 0) -> MLPView {
@@ -128,8 +128,8 @@ extension ModelFile {
     for planned in plan.floatCount..<plan.count {
       let index = tableIndex(ofPlanned: planned)
       guard extents[index].encoding == UInt32(E3_FILE_ENCODING_INT4.rawValue) else { continue }
-      let width = extents[index].kind == UInt32(E3_FILE_EXPERT.rawValue) ? shape.expertMLP : shape.mlp
-      most = max(most, max(shape.hidden, width))
+      let width = extents[index].kind == UInt32(E3_FILE_EXPERT.rawValue) ? shape.expertMLPSize : shape.mlpSize
+      most = max(most, max(shape.hiddenSize, width))
     }
     return most
   }

@@ -21,9 +21,9 @@ extension ModelShape {
 
   /// ``multiplyAccumulates`` by stage, as the profile of a session has them.
   public var stageCosts: StageCosts {
-    let (t, h, f, m) = (UInt64(tokenCount), UInt64(hidden), UInt64(mlp), UInt64(memberCount))
+    let (t, h, f, m) = (UInt64(tokenCount), UInt64(hiddenSize), UInt64(mlpSize), UInt64(memberCount))
     var costs = StageCosts()
-    costs.embedding.add(UInt64(patchCount), UInt64(patchInputs), h)
+    costs.embedding.add(UInt64(patchCount), UInt64(patchValueCount), h)
     let first = firstMoEBlock ?? layerCount
     for block in 0..<layerCount {
       let copies = block <= first ? 1 : m
@@ -36,7 +36,7 @@ extension ModelShape {
         costs.routing.add(m * rows, h, UInt64(expertsPerMember))
         var assignments = m * rows * UInt64(selectedExperts)
         if capacityMode != .none { assignments = min(assignments, UInt64(expertCount) * UInt64(capacity)) }
-        costs.experts.add(assignments, 2 * h, UInt64(expertMLP))
+        costs.experts.add(assignments, 2 * h, UInt64(expertMLPSize))
       } else {
         costs.mlp.add(copies * rows, 2 * h, f)
       }
@@ -47,8 +47,8 @@ extension ModelShape {
       costs.head.add(m, h, h)
       costs.head.add(m, 2 * h, f)
     }
-    if hasPreLogits { costs.head.add(m, UInt64(pooledWidth), UInt64(representation)) }
-    costs.head.add(m, UInt64(representation), UInt64(classCount))
+    if hasPreLogits { costs.head.add(m, UInt64(pooledSize), UInt64(headInputSize)) }
+    costs.head.add(m, UInt64(headInputSize), UInt64(classCount))
     return costs
   }
 }

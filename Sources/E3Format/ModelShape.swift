@@ -40,7 +40,7 @@ extension ModelShape {
   /// Patches of an image.
   public var patchCount: Int { gridHeight * gridWidth }
   /// Values of a patch: height x width x channels.
-  public var patchInputs: Int { patchHeight * patchWidth * channels }
+  public var patchValueCount: Int { patchHeight * patchWidth * channels }
   /// Whether a class token stands before all others.
   public var hasClassToken: Bool { config.class_token != 0 }
   /// Register tokens, between the class token and the patches.
@@ -57,21 +57,21 @@ extension ModelShape {
   /// L: encoder blocks.
   public var layerCount: Int { Int(config.layer_count) }
   /// H.
-  public var hidden: Int { Int(config.hidden_size) }
+  public var hiddenSize: Int { Int(config.hidden_size) }
   /// H16: floats from one row of hidden values to the next.
-  public var hiddenPadded: Int { Self.padded(hidden) }
+  public var hiddenSizePadded: Int { Self.padded(hiddenSize) }
   /// A: attention heads.
   public var headCount: Int { Int(config.head_count) }
   /// D: values of one head.
-  public var headSize: Int { hidden / headCount }
+  public var headSize: Int { hiddenSize / headCount }
   /// D16: columns of one head in the packed projections.
   public var headSizePadded: Int { Self.padded(headSize) }
   /// A*D16: columns of all heads.
   public var attentionWidth: Int { headCount * headSizePadded }
   /// F: values between the two layers of an MLP.
-  public var mlp: Int { Int(config.mlp_size) }
+  public var mlpSize: Int { Int(config.mlp_size) }
   /// The larger F of the dense MLPs and the experts.
-  public var widestMLP: Int { max(mlp, expertMLP) }
+  public var widestMLP: Int { max(mlpSize, expertMLPSize) }
   /// GELU's form in MLPs and experts.
   public var activation: Activation { Activation(rawValue: .init(config.activation)) }
   /// Added to the variance of every LayerNorm.
@@ -90,7 +90,7 @@ extension ModelShape {
   /// E/M: experts of one member. Member m owns the experts `m * expertsPerMember ..< (m + 1) * expertsPerMember`.
   public var expertsPerMember: Int { expertCount / memberCount }
   /// F of the experts; 0 for a dense model.
-  public var expertMLP: Int { Int(config.expert_mlp_size) }
+  public var expertMLPSize: Int { Int(config.expert_mlp_size) }
   /// K: experts chosen for a token; 0 for a dense model.
   public var selectedExperts: Int { Int(config.selected_experts) }
   /// Slots of an expert for one image; meaningful unless ``capacityMode`` is `none`.
@@ -140,15 +140,15 @@ extension ModelShape {
   /// How the encoder's output becomes one vector.
   public var classifier: Classifier { Classifier(rawValue: .init(config.classifier)) }
   /// Values of the pooled vector: H, or 2 H where the class token and another vector stand side by side.
-  public var pooledWidth: Int { classifier == .tokenGap || classifier == .tokenPair ? 2 * hidden : hidden }
+  public var pooledSize: Int { classifier == .tokenGap || classifier == .tokenPair ? 2 * hiddenSize : hiddenSize }
   /// Whether the encoder's LayerNorm is applied to the pooled vector and not to the tokens.
   public var normsAfterPooling: Bool { config.norm_after_pooling != 0 }
   /// Whether a tanh layer stands before the head.
   public var hasPreLogits: Bool { config.representation_size != 0 }
   /// R: values that the head reads; those of the pooled vector without a `pre_logits` layer.
-  public var representation: Int { hasPreLogits ? Int(config.representation_size) : pooledWidth }
-  /// ``representation`` rounded up to 16.
-  public var representationPadded: Int { Self.padded(representation) }
+  public var headInputSize: Int { hasPreLogits ? Int(config.representation_size) : pooledSize }
+  /// ``headInputSize`` rounded up to 16.
+  public var headInputSizePadded: Int { Self.padded(headInputSize) }
   /// C.
   public var classCount: Int { Int(config.class_count) }
   /// C16.

@@ -32,9 +32,21 @@ public func runCommand(
     writeToStandardError("\(name): \(fault)\n")
     exit(fault.isMisuse ? 2 : 1)
   } catch {
-    writeToStandardError(usage(error) + "\n")
+    writeToStandardError(inLines(usage(error), quoting: CommandLine.arguments) + "\n")
     exit(2)
   }
+}
+
+/// What the parser says of a mistake, in as many lines as it has: a question mark for what of the arguments, which it
+/// quotes, would break a line or command a terminal.
+func inLines(_ text: String, quoting arguments: [String]) -> String {
+  var text = text
+  // Whole, then the value of an option.
+  for argument in arguments + arguments.flatMap({ $0.split(separator: "=", maxSplits: 1).map(String.init) }) {
+    let line = inOneLine(argument)
+    if !areSame(line, argument) { text = text.replacing("'\(argument)'", with: "'\(line)'") }
+  }
+  return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isPrintable || $0 == "\n" ? $0 : "?" }))
 }
 
 /// Place of an argument, or of the value of an option, that is empty: a variable of the shell that is not set. Nothing takes

@@ -11,7 +11,7 @@ package enum JSON: Equatable {
   /// classes take 2 MB.
   package static let sizeLimit = 8 << 20
 
-  /// Parses `text`, all of it.
+  /// Parses `text`, all of it. A byte-order mark before it, which some editors write, is passed over.
   ///
   /// - Throws: bad JSON, with the byte where it went wrong; duplicate keys; nesting beyond 32 levels; a text beyond
   ///   ``sizeLimit``. `file` names the text in errors.
@@ -20,6 +20,7 @@ package enum JSON: Equatable {
       throw FileError(file: file, problem: "\(text.count) bytes of JSON, expected at most \(Self.sizeLimit)")
     }
     var reader = JSONReader(text, file: file)
+    reader.skipMark()
     self = try JSON(&reader)
     try reader.requireEnd()
   }

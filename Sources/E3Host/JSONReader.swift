@@ -19,6 +19,12 @@ package struct JSONReader {
     FileError(file: file, problem: "not valid JSON near byte \(position): \(problem)")
   }
 
+  /// Passes over a byte-order mark.
+  package mutating func skipMark() {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    if position == 0, text.starts(with: mark) { position = mark.count }
+  }
+
   /// What the next value is.
   package mutating func kind() throws(FileError) -> Kind {
     skipSpace()

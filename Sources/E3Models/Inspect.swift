@@ -93,12 +93,12 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
     ("image_size", .array([.integer(shape.imageHeight), .integer(shape.imageWidth)])),
     ("channels", .integer(shape.channels)),
     ("patch_size", .array([.integer(shape.patchHeight), .integer(shape.patchWidth)])),
-    ("hidden_size", .integer(shape.hidden)),
+    ("hidden_size", .integer(shape.hiddenSize)),
     ("num_layers", .integer(shape.layerCount)),
     ("num_heads", .integer(shape.headCount)),
-    ("mlp_dim", .integer(shape.mlp)),
+    ("mlp_dim", .integer(shape.mlpSize)),
     ("num_classes", .integer(shape.classCount)),
-    ("representation_size", shape.hasPreLogits ? .integer(shape.representation) : .null),
+    ("representation_size", shape.hasPreLogits ? .integer(shape.headInputSize) : .null),
     ("classifier", .text(name(shape.classifier))),
     ("attention_qk_norm", .flag(shape.hasQueryKeyNorm)),
     ("activation", .text(shape.activation == .geluErf ? "gelu" : "gelu_tanh")),
@@ -129,25 +129,25 @@ private func configFields(_ shape: ModelShape) -> [(String, JSONText)] {
 
 private func shapeFields(_ shape: ModelShape) -> [(String, Int)] {
   [
-    ("patches", shape.patchCount), ("patch_values", shape.patchInputs), ("tokens", shape.tokenCount),
+    ("patches", shape.patchCount), ("patch_values", shape.patchValueCount), ("tokens", shape.tokenCount),
     ("head_size", shape.headSize), ("experts_per_member", shape.expertsPerMember),
-    ("representation", shape.representation), ("weights", weightCount(shape)),
+    ("representation", shape.headInputSize), ("weights", weightCount(shape)),
   ]
 }
 
 /// Weights and biases of the model, without padding.
 private func weightCount(_ shape: ModelShape) -> Int {
-  let (hidden, mlp) = (shape.hidden, shape.mlp)
+  let (hidden, mlp) = (shape.hiddenSize, shape.mlpSize)
   let perMLP = 2 * hidden * mlp + hidden + mlp
   let attention = 4 * hidden * hidden + 4 * hidden + (shape.hasQueryKeyNorm ? 2 * shape.headSize : 0)
   let moeBlocks = shape.moeBlockCount
-  var count = shape.patchInputs * hidden + hidden + shape.tokenCount * hidden
+  var count = shape.patchValueCount * hidden + hidden + shape.tokenCount * hidden
   count += shape.layerCount * (attention + 4 * hidden) + (shape.layerCount - moeBlocks) * perMLP
-  let perExpert = 2 * hidden * shape.expertMLP + hidden + shape.expertMLP
+  let perExpert = 2 * hidden * shape.expertMLPSize + hidden + shape.expertMLPSize
   count += moeBlocks * shape.expertCount * (perExpert + hidden) + 2 * hidden
   if shape.classifier == .map { count += hidden + attention + 2 * hidden + perMLP }
-  if shape.hasPreLogits { count += shape.pooledWidth * shape.representation + shape.representation }
-  return count + shape.representation * shape.classCount + shape.classCount
+  if shape.hasPreLogits { count += shape.pooledSize * shape.headInputSize + shape.headInputSize }
+  return count + shape.headInputSize * shape.classCount + shape.classCount
 }
 
 private func number(_ value: Float) -> JSONText { .number(Double(value)) }

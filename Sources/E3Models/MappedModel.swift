@@ -87,7 +87,7 @@ public final class MappedModel: @unchecked Sendable {
 
 extension MappedModel {
   /// R, of several networks the largest.
-  package var representationSize: Int { networks.map(\.shape.representation).max() ?? 0 }
+  package var representationSize: Int { networks.map(\.shape.headInputSize).max() ?? 0 }
 
   /// Of one frame, in all networks; saturating.
   package var multiplyAccumulates: UInt64 {

@@ -82,12 +82,7 @@ package struct ModelSession: ~Copyable {
   /// Refuses prepared values that are no pixels of the model's range: their answers would mean nothing.
   private func requirePixels(_ image: DataSetImage, _ name: @autoclosure () -> String) throws(FileError) {
     guard case .tensor(let values) = image else { return }
-    let (low, high) = model.file.shape.valueBounds
-    guard let value = values.withUnsafeBufferPointer({ PixelRange.firstOutside($0, low: low, high: high) }) else {
-      return
-    }
-    throw FileError(
-      file: name(), problem: "the value \(value) is no prepared pixel: \(model.path) takes \(low) to \(high)")
+    try E3Models.requirePixels(values[...], within: model.file.shape.valueBounds, of: model.path, name: name())
   }
 
   /// Member logits `[M][C]` of one prepared image, `[height][width][channels]` in the model's value range.
@@ -120,6 +115,22 @@ package struct ModelSession: ~Copyable {
       throw model.fault(error)
     }
   }
+}
+
+/// Refuses prepared values that are no pixels of a range: most likely bytes, or values of another one.
+///
+/// - Parameters:
+///   - bounds: What the bytes 0 and 255 become.
+///   - model: What messages call the model that takes them.
+///   - name: What messages call the image.
+package func requirePixels(
+  _ values: ArraySlice<Float>, within bounds: (low: Float, high: Float), of model: String,
+  name: @autoclosure () -> String
+) throws(FileError) {
+  let (low, high) = bounds
+  let outside = values.withUnsafeBufferPointer { PixelRange.firstOutside($0, low: low, high: high) }
+  guard let value = outside else { return }
+  throw FileError(file: name(), problem: "the value \(value) is no prepared pixel: \(model) takes \(low) to \(high)")
 }
 
 extension MappedModel {

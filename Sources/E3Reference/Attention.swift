@@ -17,8 +17,8 @@ struct Attention {
     key = try Linear(names.key, inputs: hidden, outputs: hidden, from: model)
     value = try Linear(names.value, inputs: hidden, outputs: hidden, from: model)
     out = try Linear(names.out, inputs: hidden, outputs: hidden, from: model)
-    queryNorm = config.queryKeyNorm ? try LayerNorm(scaleOnly: names.queryNorm, from: model) : nil
-    keyNorm = config.queryKeyNorm ? try LayerNorm(scaleOnly: names.keyNorm, from: model) : nil
+    queryNorm = config.hasQueryKeyNorm ? try LayerNorm(scaleOnly: names.queryNorm, from: model) : nil
+    keyNorm = config.hasQueryKeyNorm ? try LayerNorm(scaleOnly: names.keyNorm, from: model) : nil
   }
 
   /// Lets every query of a sequence attend to all tokens of that sequence.

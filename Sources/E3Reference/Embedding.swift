@@ -38,7 +38,7 @@ struct Embedding {
   /// - Returns: `[N*T][H]`.
   func tokens(_ patches: Matrix, count: Int) throws(FileError) -> Matrix {
     var prefix = config.hasClassToken ? try model.values(of: ParameterNames.classToken) : []
-    if config.registerTokens > 0 { prefix += try model.values(of: ParameterNames.registers) }
+    if config.registerCount > 0 { prefix += try model.values(of: ParameterNames.registers) }
     let perImage = patches.rows / count * config.hiddenSize
     var values: [Float] = []
     for image in 0..<count {
@@ -55,7 +55,7 @@ struct Embedding {
     case .none: []
     case .learned: try model.values(of: ParameterNames.positionEmbedding)
     case .sincos2d(let temperature):
-      [Float](repeating: 0, count: config.prefixTokens * config.hiddenSize)
+      [Float](repeating: 0, count: config.prefixCount * config.hiddenSize)
         + sincos2dPositions(
           Grid(height: config.gridHeight, width: config.gridWidth), hiddenSize: config.hiddenSize,
           temperature: temperature)

@@ -16,7 +16,7 @@ struct EncoderBlock {
     let y = try attended(x, observer: observer, visitor: visitor)
     let norm1 = try normalised(y)
     observer?.observe(.norm1(block: index), norm1)
-    guard let experts = model.config.experts, model.config.hasExperts(index) else {
+    guard let experts = model.config.experts, model.config.isMoE(index) else {
       let z = try y + mlp(norm1, visitor: visitor)
       observer?.observe(.block(index), z)
       return z
@@ -57,7 +57,7 @@ struct EncoderBlock {
 
   /// `[N*T][H]` to `[N*M*T][H]` in the first block with experts: the members' copies are equal up to there.
   func perMember(_ x: Matrix, images: Int) -> Matrix {
-    guard index == model.config.firstExpertLayer else { return x }
+    guard index == model.config.firstMoEBlock else { return x }
     let (members, tokens) = (model.config.memberCount, model.config.tokenCount)
     return x.gather(
       (0..<images).flatMap { image in

@@ -12,14 +12,14 @@ struct LayerNorm {
   init(_ names: NormNames, from model: any ModelParameters) throws(FileError) {
     scale = try model.values(of: names.scale)
     bias = try model.values(of: names.bias)
-    epsilon = Double(model.config.layerNormEpsilon)
+    epsilon = Double(model.config.normEpsilon)
   }
 
   /// A norm without bias.
   init(scaleOnly name: String, from model: any ModelParameters) throws(FileError) {
     scale = try model.values(of: name)
     bias = nil
-    epsilon = Double(model.config.layerNormEpsilon)
+    epsilon = Double(model.config.normEpsilon)
   }
 
   /// Normalises every run of `scale.count` values.

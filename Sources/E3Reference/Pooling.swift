@@ -10,7 +10,7 @@ struct Pooling {
   func callAsFunction(_ x: Matrix, sequences: Int, visitor: (any RowVisitor)?) throws(FileError) -> Matrix {
     let config = model.config
     func token(_ index: Int) -> Matrix { x.gather((0..<sequences).map { $0 * config.tokenCount + index }) }
-    func patchMean() -> Matrix { mean(x, of: config.prefixTokens..<config.tokenCount, sequences: sequences) }
+    func patchMean() -> Matrix { mean(x, of: config.prefixCount..<config.tokenCount, sequences: sequences) }
     return switch config.classifier {
     case .token, .first: token(0)
     case .gap: mean(x, of: 0..<config.tokenCount, sequences: sequences)

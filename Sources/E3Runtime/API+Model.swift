@@ -72,7 +72,7 @@ public func e3_model_get_info(
     filled.resident_minimum = try file.bytesWithoutExperts()
     filled.early = file.hasEarlyStops ? 1 : 0
     try file.forEachNetwork { (view) throws(E3Error) in
-      filled.representation_size = max(filled.representation_size, UInt32(view.shape.representation))
+      filled.representation_size = max(filled.representation_size, UInt32(view.shape.headInputSize))
       let (sum, isLarge) = filled.multiply_accumulates.addingReportingOverflow(view.shape.multiplyAccumulates)
       filled.multiply_accumulates = isLarge ? .max : sum
     }
@@ -108,10 +108,10 @@ private func modelInfo(_ file: ModelFile) -> e3_model_info {
   filled.experts = UInt32(shape.expertCount)
   filled.selected_experts = UInt32(shape.selectedExperts)
   filled.layers = UInt32(shape.layerCount)
-  filled.hidden_size = UInt32(shape.hidden)
+  filled.hidden_size = UInt32(shape.hiddenSize)
   filled.heads = UInt32(shape.headCount)
-  filled.mlp_size = UInt32(shape.mlp)
-  filled.representation_size = UInt32(shape.representation)
+  filled.mlp_size = UInt32(shape.mlpSize)
+  filled.representation_size = UInt32(shape.headInputSize)
   filled.tokens = UInt32(shape.tokenCount)
   filled.labels = UInt32(file.labelCount)
   filled.calibrated = file.calibration == nil ? 0 : 1

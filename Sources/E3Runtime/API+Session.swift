@@ -11,7 +11,8 @@ import E3Format
 private func session(_ handle: OpaquePointer?) throws(E3Error) -> UnsafeMutablePointer<Session> {
   guard let handle else { throw .nullArgument }
   let session = UnsafeMutablePointer<Session>(handle)
-  guard Int(bitPattern: session) % Session.arenaAlignment == 0, session.pointee.mark == Session.mark(at: session) else {
+  // The mark is the first member; another thread may be destroying the session.
+  guard Int(bitPattern: session) % Session.arenaAlignment == 0, ce3_load(session) == Session.mark(at: session) else {
     throw .notASession
   }
   return session
@@ -65,7 +66,7 @@ public func e3_session_destroy(_ handle: OpaquePointer?) -> e3_status {
     if handle == nil { return }
     let session = try session(handle)
     guard ce3_team_enter(session.pointee.team) != CE3_TEAM_BUSY else { throw .sessionBusy }
-    session.pointee.mark = 0
+    ce3_store(session, 0)
     ce3_team_stop(session.pointee.team)
   }
 }

@@ -21,8 +21,8 @@ struct AttentionScratch {
     let tokens = shape.tokenCount
     let tokensPadded = ModelShape.padded(tokens)
     let block = min(tokens, Self.queryBlock)
-    let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.headSizePadded))
-    let valueBytes = (shape.headSizePadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(tokens))
+    let keyBytes = panelCount(tokensPadded).multipliedReportingOverflow(by: e3k_panel_bytes(shape.headSizePadded))
+    let valueBytes = panelCount(shape.headSizePadded).multipliedReportingOverflow(by: e3k_panel_bytes(tokens))
     strides = (
       block, keyBytes.overflow ? Int.max : keyBytes.partialValue,
       valueBytes.overflow ? Int.max : valueBytes.partialValue
@@ -76,11 +76,11 @@ extension Encoder {
       kernels.quantize(queries.rows(range), width: width, multiplier: queryScale, into: quantized)
       let scores = scratch.scores.rows(0..<range.count)
       kernels.product(
-        quantized, scratch.keyPanels, inputs: width, panelCount: (tokens + 15) / 16, epilogue: E3K_STORE, into: scores)
+        quantized, scratch.keyPanels, inputs: width, panelCount: panelCount(tokens), epilogue: E3K_STORE, into: scores)
       let probabilities = scratch.probabilities.rows(0..<range.count)
       kernels.softmaxQuantize(scores, width: tokens, into: probabilities)
       kernels.product(
-        probabilities, scratch.valuePanels, inputs: valueInputs(tokens), panelCount: width / 16,
+        probabilities, scratch.valuePanels, inputs: valueInputs(tokens), panelCount: panelCount(width),
         epilogue: E3K_STORE, into: context.rows(range))
     }
   }
@@ -123,7 +123,7 @@ extension Encoder {
     let tokens = shape.tokenCount
     let width = shape.attentionWidth
     let all = space.residual.rows(0..<sequences * tokens)
-    let quantized = space.quantized.reshaped(width: shape.hidden, count: all.count)
+    let quantized = space.quantized.reshaped(width: shape.hiddenSize, count: all.count)
     let mine = worker.share(of: all.count)
     layerNorm(.norm0, block: block, all.rows(mine), quantized: quantized.rows(mine))
     if firstTokenOnly { normalizeFirstTokens(block: block, sequences: sequences) }
@@ -131,7 +131,7 @@ extension Encoder {
 
     let projection = model.linear(.queryKeyValue, block: block)
     let projected = space.queryKeyValue.rows(0..<all.count)
-    let queryPanels = width / 16
+    let queryPanels = panelCount(width)
     if firstTokenOnly {
       let keysAndValues = worker.panels(projection.panelCount - queryPanels)
       kernels.linear(

@@ -2,7 +2,7 @@ import CE3
 import CE3Kernels
 import E3Format
 
-extension Prediction {
+extension Answer {
   /// probabilities = probabilities^(1/T), normalised: softmax(log(p) / T).
   func temper(_ probabilities: UnsafeMutablePointer<Float>, by temperature: Float) {
     kernels.table.pointee.scaled_log(probabilities, model.shape.classCountPadded, 1 / temperature)

@@ -18,8 +18,8 @@ struct DistanceBuffers {
 
   init(_ shape: ModelShape, zeros: UnsafeMutablePointer<Float>, hasUnitLength: Bool, in arena: inout Arena) {
     (self.zeros, self.hasUnitLength) = (zeros, hasUnitLength)
-    centred = arena.takeRows(shape.memberCount, width: shape.representation)
-    whitened = arena.takeRows(shape.memberCount, times: 2, width: shape.representation)
+    centred = arena.takeRows(shape.memberCount, width: shape.headInputSize)
+    whitened = arena.takeRows(shape.memberCount, times: 2, width: shape.headInputSize)
     squares = arena.takeRows(shape.memberCount, width: shape.classCount)
     backgroundSquares = arena.take(Float.self, shape.memberCount)
   }
@@ -37,19 +37,19 @@ extension Encoder {
       if buffers.hasUnitLength { divideByLength(representations.row(member), zeros: buffers.zeros, into: row) }
       kernels.table.pointee.subtract(
         buffers.hasUnitLength ? row : representations.row(member), model.statistics(member: member).centre,
-        shape.representation, row)
+        shape.headInputSize, row)
     }
     worker.barrier()
 
     // Panels grow along the triangle: dealt out in turn, every worker gets long and short ones.
-    let panelCount = shape.representationPadded / 16
+    let panelCount = panelCount(shape.headInputSizePadded)
     for item in stride(from: worker.index, to: 2 * members * panelCount, by: worker.count) {
       let (row, panel) = (item / panelCount, item % panelCount)
       let statistics = model.statistics(member: row % members)
       let whitening = row < members ? statistics.classes : statistics.background
       kernels.table.pointee.float_gemm(
         buffers.centred.row(row % members), buffers.centred.stride, 1, WhiteningView.inputs(ofPanel: panel),
-        whitening.panel(panel), 1, nil, buffers.whitened.row(row) + 16 * panel, buffers.whitened.stride)
+        whitening.panel(panel), 1, nil, buffers.whitened.row(row) + panelChannels * panel, buffers.whitened.stride)
     }
     worker.barrier()
 
@@ -60,12 +60,12 @@ extension Encoder {
       let first = part.lowerBound - member * shape.classCount
       kernels.table.pointee.squared_distances(
         buffers.whitened.row(member),
-        model.statistics(member: member).classMeans + first * shape.representationPadded, shape.representationPadded,
-        part.count, shape.representation, buffers.squares.row(member) + first)
+        model.statistics(member: member).classMeans + first * shape.headInputSizePadded, shape.headInputSizePadded,
+        part.count, shape.headInputSize, buffers.squares.row(member) + first)
     }
     for member in worker.share(of: members) {
       kernels.table.pointee.squared_distances(
-        buffers.whitened.row(members + member), buffers.zeros, shape.representationPadded, 1, shape.representation,
+        buffers.whitened.row(members + member), buffers.zeros, shape.headInputSizePadded, 1, shape.headInputSize,
         buffers.backgroundSquares + member)
     }
     worker.barrier()
@@ -77,10 +77,10 @@ extension Encoder {
   ) {
     var square: Float = 0
     kernels.table.pointee.squared_distances(
-      representation, zeros, shape.representationPadded, 1, shape.representation, &square)
+      representation, zeros, shape.headInputSizePadded, 1, shape.headInputSize, &square)
     let length = square.isFinite ? square.squareRoot() : .nan
     // With the zeros up to a multiple of 16, which the products that follow read.
-    for column in 0..<shape.representationPadded { row[column] = representation[column] / length }
+    for column in 0..<shape.headInputSizePadded { row[column] = representation[column] / length }
   }
 
   /// Keeps what ``AnswerSpace/combineDistances(members:score:)`` reads of this network's members.

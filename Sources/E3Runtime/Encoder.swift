@@ -22,7 +22,7 @@ struct Encoder {
   func quantizePatches() {
     let rows = worker.share(of: space.patches.count)
     kernels.quantize(
-      space.patches.rows(rows), width: roundUp(shape.patchInputs, 16), into: space.patchesQuantized.rows(rows))
+      space.patches.rows(rows), width: roundUp(shape.patchValueCount, 16), into: space.patchesQuantized.rows(rows))
   }
 
   /// From `space.patchesQuantized` to `space.logits`. The workers meet at a barrier before they read it. Ends early, on
@@ -66,7 +66,7 @@ struct Encoder {
   private func embedPatches() {
     let positions = model.floats(.positionEmbedding, block: 0)
     for token in worker.share(of: shape.tokenCount) {
-      space.residual.row(token).copy(from: positions + token * shape.hiddenPadded, count: shape.hiddenPadded)
+      space.residual.row(token).copy(from: positions + token * shape.hiddenSizePadded, count: shape.hiddenSizePadded)
     }
     worker.barrier()
     let embedding = model.linear(.patchEmbedding, block: 0)
@@ -82,7 +82,7 @@ struct Encoder {
   ) {
     guard rows.count > 0 else { return }
     kernels.layerNorm(
-      rows, width: shape.hidden, parameters: model.floats(kind, block: block), paddedWidth: shape.hiddenPadded,
+      rows, width: shape.hiddenSize, parameters: model.floats(kind, block: block), paddedWidth: shape.hiddenSizePadded,
       epsilon: epsilon, normalized: normalized, quantized: quantized)
   }
 

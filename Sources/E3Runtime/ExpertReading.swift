@@ -40,7 +40,7 @@ struct ExpertReading {
       left = panels.upperBound..<left.upperBound
       readAhead(encoder)
       read(layer, panels)
-      multiply(layer.copied(panels, to: piece), panels.lowerBound * 16)
+      multiply(layer.copied(panels, to: piece), panels.lowerBound * panelChannels)
     }
   }
 

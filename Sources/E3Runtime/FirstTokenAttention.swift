@@ -25,21 +25,22 @@ struct FirstTokenScratch {
   init(_ shape: ModelShape, in arena: inout Arena) {
     let members = shape.memberCount
     let tokensPadded = ModelShape.padded(shape.tokenCount)
-    let keyBytes = (tokensPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenPadded))
-    let valueBytes = (shape.hiddenPadded / 16).multipliedReportingOverflow(by: e3k_panel_bytes(shape.tokenCount))
+    let keyBytes = panelCount(tokensPadded).multipliedReportingOverflow(by: e3k_panel_bytes(shape.hiddenSizePadded))
+    let valueBytes = panelCount(shape.hiddenSizePadded)
+      .multipliedReportingOverflow(by: e3k_panel_bytes(shape.tokenCount))
     strides = (
       keyBytes.overflow ? Int.max : keyBytes.partialValue, valueBytes.overflow ? Int.max : valueBytes.partialValue
     )
-    tokens = arena.takeRows(members, times: shape.tokenCount, width: shape.hidden)
+    tokens = arena.takeRows(members, times: shape.tokenCount, width: shape.hiddenSize)
     queries = arena.takeRows(members, width: shape.attentionWidth)
     contexts = arena.takeRows(members, width: shape.attentionWidth)
-    folded = arena.takeRows(members, times: shape.headCount, width: shape.hidden)
-    foldedQuantized = arena.takeQuantizedRows(members, times: shape.headCount, width: shape.hiddenPadded)
+    folded = arena.takeRows(members, times: shape.headCount, width: shape.hiddenSize)
+    foldedQuantized = arena.takeQuantizedRows(members, times: shape.headCount, width: shape.hiddenSizePadded)
     scores = arena.takeRows(members, times: shape.headCount, width: shape.tokenCount)
     probabilities = arena.takeQuantizedRows(members, times: shape.headCount, width: tokensPadded)
     keyPanels = arena.take(UInt8.self, members, times: strides.keys)
     valuePanels = arena.take(UInt8.self, members, times: strides.values)
-    columns = ColumnStatistics(members, width: shape.hiddenPadded, in: &arena)
+    columns = ColumnStatistics(members, width: shape.hiddenSizePadded, in: &arena)
   }
 
   func keyPanels(_ sequence: Int) -> UnsafeMutablePointer<UInt8> { keyPanels + sequence * strides.keys }
@@ -62,12 +63,12 @@ extension Encoder {
 
     let projection = model.linear(.queryKeyValue, block: block)
     kernels.linear(
-      space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(shape.attentionWidth / 16),
+      space.classQuantized.rows(0..<sequences), projection, panels: worker.panels(panelCount(shape.attentionWidth)),
       epilogue: E3K_STORE, into: scratch.queries)
     for sequence in worker.share(of: sequences) {
       let x = scratch.tokens.rows(sequence * tokens..<(sequence + 1) * tokens)
       kernels.packValuesAndKeys(
-        x, width: shape.hiddenPadded, columns: scratch.columns[sequence], values: scratch.valuePanels(sequence),
+        x, width: shape.hiddenSizePadded, columns: scratch.columns[sequence], values: scratch.valuePanels(sequence),
         keys: scratch.keyPanels(sequence))
     }
     worker.barrier()
@@ -90,28 +91,28 @@ extension Encoder {
     for item in items {
       let column = item % shape.headCount * width
       kernels.table.pointee.multiply_transposed(
-        query + column, projection.panel(ofColumn: shape.attentionWidth + column), width / 16, projection.inputs,
+        query + column, projection.panel(ofColumn: shape.attentionWidth + column), panelCount(width), projection.inputs,
         scratch.folded.row(item))
     }
 
     let (folded, quantized) = (scratch.folded.rows(items), scratch.foldedQuantized.rows(items))
-    kernels.quantize(folded, width: shape.hiddenPadded, multiplier: queryScale, into: quantized)
+    kernels.quantize(folded, width: shape.hiddenSizePadded, multiplier: queryScale, into: quantized)
     let scores = scratch.scores.rows(items)
     kernels.product(
-      quantized, scratch.keyPanels(sequence), inputs: shape.hiddenPadded, panelCount: (tokens + 15) / 16,
+      quantized, scratch.keyPanels(sequence), inputs: shape.hiddenSizePadded, panelCount: panelCount(tokens),
       epilogue: E3K_STORE, into: scores)
     let probabilities = scratch.probabilities.rows(items)
     kernels.softmaxQuantize(scores, width: tokens, into: probabilities)
     kernels.product(
       probabilities, scratch.valuePanels(sequence), inputs: valueInputs(tokens),
-      panelCount: shape.hiddenPadded / 16, epilogue: E3K_STORE, into: folded)
-    kernels.quantize(folded, width: shape.hiddenPadded, into: quantized)
+      panelCount: panelCount(shape.hiddenSizePadded), epilogue: E3K_STORE, into: folded)
+    kernels.quantize(folded, width: shape.hiddenSizePadded, into: quantized)
 
     for item in items {
       let column = item % shape.headCount * width
       kernels.product(
         scratch.foldedQuantized.rows(item..<item + 1), projection.panel(ofColumn: 2 * shape.attentionWidth + column),
-        inputs: projection.inputs, panelCount: width / 16, epilogue: E3K_STORE,
+        inputs: projection.inputs, panelCount: panelCount(width), epilogue: E3K_STORE,
         into: scratch.contexts.rows(sequence..<sequence + 1).columns(from: column))
     }
   }

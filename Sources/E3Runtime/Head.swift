@@ -30,9 +30,9 @@ extension Encoder {
           second = normalized.row(member * tokens + shape.prefixCount)
           averagePatches(normalized, member: member, into: second)
         }
-        pooled.copy(from: normalized.row(member * tokens), count: shape.hidden)
-        (pooled + shape.hidden).copy(from: second, count: shape.hidden)
-        let width = shape.pooledWidth
+        pooled.copy(from: normalized.row(member * tokens), count: shape.hiddenSize)
+        (pooled + shape.hiddenSize).copy(from: second, count: shape.hiddenSize)
+        let width = shape.pooledSize
         (pooled + width).update(repeating: 0, count: ModelShape.padded(width) - width)
       }
     case .map:
@@ -47,17 +47,18 @@ extension Encoder {
   /// out = the mean of the patch tokens of `member` in `rows`; `out` may be the first of them.
   private func averagePatches(_ rows: FloatRows, member: Int, into out: UnsafeMutablePointer<Float>) {
     kernels.table.pointee.mean_rows(
-      rows.row(member * shape.tokenCount + shape.prefixCount), rows.stride, shape.patchCount, shape.hiddenPadded, out)
+      rows.row(member * shape.tokenCount + shape.prefixCount), rows.stride, shape.patchCount, shape.hiddenSizePadded,
+      out)
   }
 
   /// Multi-head attention pooling: the probe attends to all tokens; p + Mlp(LayerNorm(p)).
   private func poolByAttention(_ all: FloatRows, sequences: Int) {
     let tokens = shape.tokenCount
     let width = shape.attentionWidth
-    let quantized = space.quantized.reshaped(width: shape.hidden, count: all.count)
+    let quantized = space.quantized.reshaped(width: shape.hiddenSize, count: all.count)
     let mine = worker.share(of: all.count)
     layerNorm(.encoderNorm, block: 0, all.rows(mine), normalized: space.normalized.rows(mine))
-    kernels.quantize(space.normalized.rows(mine), width: shape.hiddenPadded, into: quantized.rows(mine))
+    kernels.quantize(space.normalized.rows(mine), width: shape.hiddenSizePadded, into: quantized.rows(mine))
     worker.barrier()
 
     // The context of member m takes the query columns of its row m*T; keys and values stand where a block has them.
@@ -104,13 +105,14 @@ extension Encoder {
       let quantized = space.classQuantized
       let members = worker.share(of: features.count)
       kernels.quantize(
-        features.rows(members), width: ModelShape.padded(shape.pooledWidth), into: quantized.rows(members))
+        features.rows(members), width: ModelShape.padded(shape.pooledSize), into: quantized.rows(members))
       worker.barrier()
       let layer = model.linear(.preLogits, block: 0)
       let panels = worker.panels(layer.panelCount)
       kernels.linear(quantized, layer, panels: panels, epilogue: E3K_STORE, into: space.representation)
       for member in 0..<features.count {
-        kernels.tanh(space.representation.row(member) + panels.lowerBound * 16, count: panels.count * 16)
+        kernels.tanh(
+          space.representation.row(member) + panels.lowerBound * panelChannels, count: panels.count * panelChannels)
       }
       worker.barrier()
     }

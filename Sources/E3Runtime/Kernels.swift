@@ -14,7 +14,7 @@ struct Kernels {
     if isFinite == 0 { notFinite.pointee = 1 }
   }
 
-  /// output[:, 16 * panels] = epilogue(input · layer), for the panels in `panels` only.
+  /// output[:, panels] = epilogue(input · layer), for the panels in `panels` only.
   ///
   /// - Parameter next: the weights that this thread multiplies with afterwards, to be fetched meanwhile; a hint.
   func linear(
@@ -23,7 +23,8 @@ struct Kernels {
   ) {
     product(
       input, layer.panels + panels.lowerBound * layer.panelBytes, inputs: layer.inputs, panelCount: panels.count,
-      epilogue: epilogue, into: output.columns(from: panels.lowerBound * 16), next: next, isInt4: layer.isInt4)
+      epilogue: epilogue, into: output.columns(from: panels.lowerBound * panelChannels), next: next,
+      isInt4: layer.isInt4)
   }
 
   /// residual[rows[i]] += gates[i] * (input[i] · layer), for the panels in `panels` only.
@@ -40,7 +41,7 @@ struct Kernels {
     arguments.inputs = layer.inputs
     arguments.panels = layer.panels + panels.lowerBound * layer.panelBytes
     arguments.panel_count = panels.count
-    arguments.out = residual.start + panels.lowerBound * 16
+    arguments.out = residual.start + panels.lowerBound * panelChannels
     arguments.out_stride = residual.stride
     arguments.out_rows = rows
     arguments.gates = gates
@@ -77,7 +78,7 @@ struct Kernels {
   /// output = input · layer (+ bias) in float, for the panels in `panels` only: routers and the head.
   func floatLinear(_ input: FloatRows, _ layer: FloatPanelsView, panels: Range<Int>, into output: FloatRows) {
     guard input.count > 0, !panels.isEmpty else { return }
-    let column = panels.lowerBound * 16
+    let column = panels.lowerBound * panelChannels
     table.pointee.float_gemm(
       input.start, input.stride, input.count, layer.inputs, layer.panels + column * layer.inputs, panels.count,
       layer.bias.map { $0 + column }, output.start + column, output.stride)

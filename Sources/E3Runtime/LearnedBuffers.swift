@@ -37,7 +37,7 @@ struct LearnedBuffers {
     }
     width = widest
     features = arena.takeRows(1, width: width)
-    lines = arena.takeRows(threads, times: shape.gridHeight, width: shape.hidden)
+    lines = arena.takeRows(threads, times: shape.gridHeight, width: shape.hiddenSize)
     zeros = arena.take(Float.self, width)
     quantized = arena.takeQuantizedRows(1, width: width)
     products = arena.take(Float.self, Int(E3_MAX_LEARNED_CLASSES))

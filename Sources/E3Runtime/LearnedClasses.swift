@@ -16,15 +16,15 @@ extension Encoder {
       let (sequence, line, column) = (cell / (lines * columns), cell / columns % lines, cell % columns)
       let rows = line * height / lines..<(line + 1) * height / lines
       let (first, end) = (column * width / columns, (column + 1) * width / columns)
-      let out = learned.features.start + cell * shape.hiddenPadded
+      let out = learned.features.start + cell * shape.hiddenSizePadded
       for row in rows {
         let token = sequence * shape.tokenCount + shape.prefixCount + row * width + first
         kernels.table.pointee.mean_rows(
-          space.residual.row(token), space.residual.stride, end - first, shape.hiddenPadded,
+          space.residual.row(token), space.residual.stride, end - first, shape.hiddenSizePadded,
           rows.count == 1 ? out : scratch.row(row - rows.lowerBound))
       }
       if rows.count > 1 {
-        kernels.table.pointee.mean_rows(scratch.start, scratch.stride, rows.count, shape.hiddenPadded, out)
+        kernels.table.pointee.mean_rows(scratch.start, scratch.stride, rows.count, shape.hiddenSizePadded, out)
       }
     }
   }
@@ -34,7 +34,7 @@ extension Encoder {
     guard let classes = learned.state.pointee.classes, let distance = space.distance else { return }
     let layout = classes.layout
     let cells = FloatRows(
-      start: learned.features.start, stride: shape.hiddenPadded, count: layout.features / shape.hiddenPadded)
+      start: learned.features.start, stride: shape.hiddenSizePadded, count: layout.features / shape.hiddenSizePadded)
     layerNorm(.norm0, block: shape.layerCount - 1, cells, normalized: cells)
     var square: Float = 0
     kernels.table.pointee.squared_distances(
@@ -87,7 +87,7 @@ extension Encoder {
       var square: Float = 0
       kernels.table.pointee.squared_distances(
         distance.whitened.row(member), classes.mean(index) + member * classes.layout.meanWidth,
-        classes.layout.meanWidth, 1, shape.representation, &square)
+        classes.layout.meanWidth, 1, shape.headInputSize, &square)
       learned += square
       var nearest = Float.infinity
       let squares = distance.squares.row(member)
@@ -105,7 +105,7 @@ extension Encoder {
       learned.state.pointee.length > 0
     else { throw .noFeatures }
     for member in 0..<shape.memberCount {
-      for column in 0..<shape.representation where !distance.whitened.row(member)[column].isFinite {
+      for column in 0..<shape.headInputSize where !distance.whitened.row(member)[column].isFinite {
         throw .noFeatures
       }
     }

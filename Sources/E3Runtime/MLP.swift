@@ -4,7 +4,7 @@ import E3Format
 extension Encoder {
   /// rows = rows + Mlp(LN1(rows)): the dense MLP.
   func mlp(block: Int, rows: FloatRows) {
-    let quantized = space.quantized.reshaped(width: shape.hidden, count: rows.count)
+    let quantized = space.quantized.reshaped(width: shape.hiddenSize, count: rows.count)
     let mine = worker.share(of: rows.count)
     layerNorm(.norm1, block: block, rows.rows(mine), quantized: quantized.rows(mine))
     worker.barrier()

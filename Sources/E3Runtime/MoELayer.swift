@@ -19,7 +19,7 @@ extension Encoder {
   func moe(block: Int, rows: FloatRows, input: MoEInput) {
     let sourceCount = input.isShared ? input.tokens : rows.count
     let normalized = space.normalized.rows(0..<sourceCount)
-    let quantized = space.quantized.reshaped(width: shape.hidden, count: sourceCount)
+    let quantized = space.quantized.reshaped(width: shape.hiddenSize, count: sourceCount)
     let mine = worker.share(of: sourceCount)
     layerNorm(
       .norm1, block: block, rows.rows(mine), normalized: normalized.rows(mine), quantized: quantized.rows(mine))
@@ -66,7 +66,7 @@ extension Encoder {
   /// From here on every member has its own sequence: copies the tokens of member 0 to the others.
   private func copySequence(_ rows: FloatRows, tokens: Int) {
     for row in worker.share(of: rows.count) where row >= tokens {
-      rows.row(row).copy(from: rows.row(row % tokens), count: shape.hiddenPadded)
+      rows.row(row).copy(from: rows.row(row % tokens), count: shape.hiddenSizePadded)
     }
   }
 
@@ -81,7 +81,7 @@ extension Encoder {
     for place in worker.share(of: total) {
       let source = input.sourceRow(Int(tables.rows[place]))
       (gathered.bytes + place * gathered.stride).copy(
-        from: quantized.bytes + source * quantized.stride, count: shape.hiddenPadded)
+        from: quantized.bytes + source * quantized.stride, count: shape.hiddenSizePadded)
       gathered.ranges[place] = quantized.ranges[source]
     }
     worker.barrier()
@@ -135,7 +135,7 @@ extension Encoder {
     }
     worker.barrier()
 
-    let hidden = activateHidden(count: batch.count, width: shape.expertMLP)
+    let hidden = activateHidden(count: batch.count, width: shape.expertMLPSize)
     for expert in experts {
       let places = tables.places(of: expert).clamped(to: batch)
       guard !places.isEmpty else { continue }

@@ -87,6 +87,12 @@ extension Range<Int> {
   }
 }
 
+/// Channels of a panel: what the matrices of weights, keys and values are cut into.
+var panelChannels: Int { Int(E3K_PANEL_CHANNELS) }
+
+/// Panels that hold `channels`.
+func panelCount(_ channels: Int) -> Int { (channels + panelChannels - 1) / panelChannels }
+
 /// Bytes of one quantised row of `width` values.
 func quantizedStride(_ width: Int) -> Int { e3k_odd_lines(width) }
 

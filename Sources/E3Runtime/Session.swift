@@ -67,7 +67,8 @@ struct Session {
   /// into its own arena.
   static let mark: UInt64 = 0x6e6f_6973_7345_3345
 
-  var mark: UInt64
+  /// The first member, read and written as one word.
+  private let mark: UInt64
   /// The view of the first network.
   let model: ModelFile
   let kernels: UnsafePointer<e3k_table>
@@ -135,7 +136,7 @@ struct Session {
     let residency = options.residentBytes > 0 ? try Residency(model, options: options, in: &arena) : nil
     var representation = 0
     try model.forEachNetwork { (view) throws(E3Error) in
-      representation = max(representation, view.shape.representation)
+      representation = max(representation, view.shape.headInputSize)
     }
     let answer = AnswerSpace(model, representation: representation, options: options, in: &arena)
     var nextRecord = arena.used
@@ -293,6 +294,7 @@ extension UnsafeMutablePointer<Session> {
   private func runNetworks(
     stopsEarly: Bool, _ prepare: (Network) throws(E3Error) -> Session.Input
   ) throws(E3Error) -> e3_result {
+    if let classes = pointee.learned?.state.pointee.classes, !classes.isFor(pointee.model) { throw .notClasses }
     pointee.learned?.forget()
     pointee.residency?.beginRun()
     var index = 0
@@ -319,9 +321,9 @@ extension UnsafeMutablePointer<Session> {
     let isLast = index + 1 == model.networkCount
     guard isLast || stopsEarly else { return nil }
     let network = pointee.networks[index].model
-    var result = Prediction(
-      model: model, members: network.firstMember + network.shape.memberCount, kernels: kernels, answer: pointee.answer
-    ).predict()
+    var result = Answer(
+      model: model, members: network.firstMember + network.shape.memberCount, kernels: kernels, space: pointee.answer
+    ).result()
     result.networks = UInt32(index + 1)
     guard isLast || result.mayStop(model.earlyStop(afterNetwork: index)) else { return nil }
     // What is recorded of the networks that are left out is of an earlier frame.

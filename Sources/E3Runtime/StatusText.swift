@@ -10,7 +10,7 @@ private func text(of status: Int) -> StaticString {
   case E3_OK: "no error"
   case E3_ERROR_NULL_ARGUMENT: "a required pointer is null"
   case E3_ERROR_STRUCT_SIZE: "struct_size is not set, or is smaller than the first version of the struct"
-  case E3_ERROR_ARENA_TOO_SMALL: "the arena is smaller than e3_session_query asks for"
+  case E3_ERROR_ARENA_TOO_SMALL: "the memory is smaller than e3_session_query or e3_classes_query asks for"
   case E3_ERROR_ARENA_ALIGNMENT: "the arena is not aligned as e3_session_query asks for"
   case E3_ERROR_THREAD_COUNT: "more threads than the library supports (64)"
   case E3_ERROR_ISA_UNKNOWN: "no such instruction-set tier"
@@ -59,7 +59,8 @@ private func text(of status: Int) -> StaticString {
   case E3_ERROR_FILE_NUMERICS:
     "packed for another generation of arithmetic than this library computes: pack the model anew (e3-convert pack)"
   case E3_ERROR_FILE_CHANGED: "the model's bytes have changed since it was opened"
-  case E3_ERROR_THREAD_START: "a worker thread could not be started"
+  case E3_ERROR_THREAD_START:
+    "a worker thread could not be started, or thread-local variables leave it too little stack"
   case E3_ERROR_THREAD_AFFINITY: "a thread could not be bound to its CPU"
   case E3_ERROR_FORKED: "the session's workers are in the process that this one was forked from"
   case E3_ERROR_FILE_READ: "a part of the model could not be read: the medium is damaged, or the file got shorter"

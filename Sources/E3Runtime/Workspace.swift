@@ -75,19 +75,20 @@ struct Workspace {
     let hasExperts = shape.firstMoEBlock != nil
     let poolsAllTokens = shape.classifier != .token && shape.classifier != .first
 
-    patches = arena.takeRows(shape.patchCount, width: shape.patchInputs)
-    patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchInputs)
-    residual = arena.takeRows(members, times: tokens, width: shape.hidden)
-    normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hidden)
-    quantized = arena.takeQuantizedRows(members, times: tokens, width: max(shape.hiddenPadded, shape.attentionWidth))
-    classQuantized = arena.takeQuantizedRows(members, width: shape.pooledWidth)
+    patches = arena.takeRows(shape.patchCount, width: shape.patchValueCount)
+    patchesQuantized = arena.takeQuantizedRows(shape.patchCount, width: shape.patchValueCount)
+    residual = arena.takeRows(members, times: tokens, width: shape.hiddenSize)
+    normalized = arena.takeRows(members, times: hasExperts || poolsAllTokens ? tokens : 1, width: shape.hiddenSize)
+    quantized = arena.takeQuantizedRows(
+      members, times: tokens, width: max(shape.hiddenSizePadded, shape.attentionWidth))
+    classQuantized = arena.takeQuantizedRows(members, width: shape.pooledSize)
     let int4Inputs = model.mostInt4Inputs
     expandedBytes = e3k_expanded_bytes(int4Inputs)
     expanded = int4Inputs == 0 ? nil : arena.take(UInt8.self, options.threads, times: expandedBytes)
     routing = RoutingTables(shape, in: &arena)
     let mine = model.firstMember..<model.firstMember + members
     representation = answer.representations.rows(mine)
-    pooled = shape.hasPreLogits ? arena.takeRows(members, width: shape.pooledWidth) : representation
+    pooled = shape.hasPreLogits ? arena.takeRows(members, width: shape.pooledSize) : representation
     logits = answer.logits.rows(mine)
     routingRecord = record
     let hasUnitLength = model.calibration.map { UnknownScore($0).hasUnitLength } ?? false
@@ -110,7 +111,7 @@ struct Workspace {
     hidden = arena.takeRows(hiddenRows, width: shape.widestMLP)
     hiddenQuantized = arena.takeQuantizedRows(hiddenRows, width: shape.widestMLP)
     let (rows, wide) = tokens.multipliedReportingOverflow(by: max(shape.selectedExperts, 1))
-    assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hidden)
+    assigned = arena.takeQuantizedRows(hasExperts ? members : 0, times: wide ? Int.max : rows, width: shape.hiddenSize)
   }
 }
 

@@ -18,11 +18,23 @@ struct Convert: ParsableCommand {
       CompareCommand.self, CalibrateCommand.self, LearnCommand.self, ExportCommand.self, RandomCommand.self,
     ])
 
+  /// Without a subcommand.
+  func run() throws { throw ValidationError("give a subcommand") }
+
+  /// `help NAME`, of which the parser would pass over a name that it does not know.
+  private static func requireKnownHelp(_ arguments: [String]) throws {
+    guard arguments.first == "help" else { return }
+    let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    guard let other = arguments.dropFirst().first(where: { !$0.hasPrefix("-") && !names.contains($0) }) else { return }
+    throw ValidationError("there is no subcommand '\(other)'")
+  }
+
   static func main() {
     runCommand(
       "e3-convert", message: { exitCode(for: $0).isSuccess ? fullMessage(for: $0) : nil },
       usage: { fullMessage(for: $0) }
     ) {
+      try requireKnownHelp(Array(CommandLine.arguments.dropFirst()))
       var command = try parseAsRoot()
       try command.run()
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import E3Checkpoint
+import E3Converter
 import E3Host
 
 /// Writes a checkpoint in the one form that training reads.
@@ -45,6 +46,7 @@ struct ExportCommand: ParsableCommand {
     let source = try SourceModel(
       checkpoint: checkpoint, config: config, options: options, ignoring: model.ignore)
     for line in source.notes { printNote(line) }
+    if let fault = source.unusable { printNote(fault.description) }
     let meter = ProgressMeter("writing \(output)")
     try export(source, output: output, progress: meter.update)
     if json {
@@ -63,6 +65,13 @@ struct ExportCommand: ParsableCommand {
 }
 
 extension SourceModel {
+  /// Why the means and deviations of the images' recipe are none that `pack` takes; nil where they are.
+  fileprivate var unusable: FileError? {
+    guard let preprocessing else { return nil }
+    do throws(FileError) { try requireUsable(preprocessing) } catch { return error }
+    return nil
+  }
+
   /// What V-MoE's configuration has no field for, and how a pack of the export is told it; nil where there is nothing.
   fileprivate var droppedNote: String? {
     var (kinds, options): ([String], [String]) = ([], [])
@@ -70,9 +79,10 @@ extension SourceModel {
       kinds.append("labels")
       options.append("--labels FILE (export --json prints them)")
     }
-    if let recipe = preprocessing?.options {
+    if let preprocessing {
+      let recipe = preprocessing.options
       kinds.append("recipe of the images")
-      options.append("--resize \(recipe.resize) --value-norm \(recipe.valueNorm)")
+      options.append("--resize \(recipe.resize) --value-norm \(unusable == nil ? recipe.valueNorm : "MEAN,STD")")
     }
     guard !kinds.isEmpty else { return nil }
     return "the export leaves out \(kinds.joined(separator: " and ")): pack it with \(options.joined(separator: " "))"

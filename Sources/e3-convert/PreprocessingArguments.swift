@@ -34,10 +34,10 @@ struct PreprocessingArguments: ParsableArguments {
     }
     if let valueNorm, valueNorm.unit == nil {
       throw ValidationError(
-        "--value-norm takes means and deviations of pixels in 0...1 (0.485,0.229) or in 0...255 (123.7,58.4); these are "
-          + "neither: values would reach \(valueNorm.reach(of: 1)) or \(valueNorm.reach(of: 255))")
+        "--value-norm takes means and deviations of pixels in 0...1 (0.485,0.229) or in 0...255 (123.7,58.4); "
+          + valueNorm.fault)
     }
-    if let valueRange, valueRange.reach > largestPlausibleValue {
+    if let valueRange, valueRange.reach > PixelUnit.largestPlausibleValue {
       throw ValidationError(
         "--value-range takes the values that bytes 0 and 255 become, such as -1,1 or 0,1; no model is trained on "
           + "values of \(valueRange.reach)")
@@ -51,9 +51,6 @@ struct PreprocessingArguments: ParsableArguments {
     valueNorm?.unit.map { "--value-norm is taken as of pixels in 0...\($0 == 1 ? "1" : "255")" }
   }
 }
-
-/// Values beyond this are no pixels that a network was trained on: the constants have another unit.
-private let largestPlausibleValue: Float = 32
 
 /// `stretch`, `stretch-float`, `small-crop`, `small-crop:256`; `bicubic:248` and `bilinear:224x224`, with any of
 /// Pillow's filters.
@@ -108,11 +105,7 @@ struct ValueNorm: ExpressibleByArgument {
   }
 
   /// Largest value of the pixels the constants are of: 1 or 255; nil when they are plausible for neither.
-  var unit: Float? {
-    let isShare = (mean + deviation).allSatisfy { abs($0) <= 1 }
-    let unit: Float = isShare ? 1 : 255
-    return reach(of: unit) <= largestPlausibleValue ? unit : nil
-  }
+  var unit: Float? { PixelUnit.largest(mean: mean, deviation: deviation) }
 
   /// In units of bytes.
   var value: Preprocessing.Value? {
@@ -121,9 +114,11 @@ struct ValueNorm: ExpressibleByArgument {
     }
   }
 
-  /// Largest magnitude of a value, were the pixels in 0...`largest`.
-  func reach(of largest: Float) -> Float {
-    zip(mean, deviation).map { max(abs($0), abs(largest - $0)) / $1 }.max() ?? 0
+  /// Why the constants have no unit.
+  var fault: String {
+    if PixelUnit.isMixed(mean: mean, deviation: deviation) { return "these are some of one and some of the other" }
+    let reaches = [1, 255].map { PixelUnit.reach(of: $0, mean: mean, deviation: deviation) }
+    return "these are neither: values would reach \(reaches[0]) or \(reaches[1])"
   }
 }
 

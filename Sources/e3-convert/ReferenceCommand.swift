@@ -1,6 +1,8 @@
 import ArgumentParser
 import E3Checkpoint
+import E3Converter
 import E3Host
+import E3Models
 import E3Reference
 
 /// Runs a checkpoint in float32: what the packed model is compared with.
@@ -46,8 +48,12 @@ struct ReferenceCommand: ParsableCommand {
     for line in source.notes { printNote(line) }
     let reference = ReferenceModel(source)
     let images = try ImageTensor(path: tensor, for: reference.config)
-    let lines = try reference.predict(images).enumerated().map { (frame, prediction) in
-      json ? prediction.json(frame: frame, source: tensor).description : prediction.text(frame: frame)
+    for image in 0..<images.count {
+      try requirePixels(
+        images[image], within: source.valueBounds, of: checkpoint, name: "\(tensor): image \(image)")
+    }
+    let lines = try reference.answers(to: images).enumerated().map { (frame, answer) in
+      json ? answer.json(frame: frame, source: tensor).description : answer.text(frame: frame)
     }
     guard let output else { return lines.forEach { print($0) } }
     let file = try AtomicFile(path: output)

@@ -240,6 +240,21 @@ struct CalibrateTests {
     #expect(same.doubts.contains { $0.hasPrefix("150 of the images are among those of the class statistics too") })
     let apart = try calibrate(model: model, data: data[0..<100], statistics: data[100..<200], output: folder["o.e3"])
     #expect(!apart.doubts.contains { $0.contains("class statistics") })
+    // As values that somebody made of the same bytes, in other steps than the runtime.
+    var pixels: [UInt8] = []
+    for index in 0..<200 {
+      if case .picture(let picture) = try data.image(at: index) { pixels += picture.pixels }
+    }
+    let floats = pixels.map { Float($0) / 127.5 - 1 }
+    let path = try folder.write(npy([200, 8, 8, 1], floats.withUnsafeBytes(Array.init), type: "<f4"), to: "f.npy")
+    let values = try DataSet(path: path, labels: folder["held-labels"])
+    let prepared = try calibrate(model: model, data: values, statistics: data[0..<150], output: folder["o.e3"])
+    #expect(prepared.doubts.contains { $0.hasPrefix("150 of the images are among those of the class statistics too") })
+    // Another class makes them others.
+    let labels = try #require(data.labels).map { UInt8(($0 + 1) % sampleClasses) }
+    let others = try DataSet(path: path, labels: folder.write(idx([200], labels), to: "other-labels"))
+    let relabelled = try calibrate(model: model, data: others, statistics: data[0..<150], output: folder["o2.e3"])
+    #expect(!relabelled.doubts.contains { $0.contains("class statistics") })
   }
 
   @Test("the hash is of the images and their labels, in order")

@@ -79,6 +79,31 @@ import Testing
     )
   }
 
+  @Test("empty labels are none, and that is said")
+  func emptyLabels() throws {
+    let names = [(#""num_features""#, #""label_names": ["a", "", "c", "d", ""], "num_features""#)]
+    let timm = try config(Self.deit3, names)
+    #expect(timm.labels == ["a", "", "c", "d", ""])
+    let note = "label_names has no text for class 1, and 1 more: no label is taken for it"
+    #expect(timm.notes.contains { $0.hasSuffix(note) })
+    let vit = try config(Self.vit, [(#""1": "kind 1""#, #""1": """#)])
+    #expect(vit.labels?[1] == "")
+    #expect(vit.notes.contains { $0.hasSuffix("id2label has no text for class 1: no label is taken for it") })
+  }
+
+  @Test("a configuration that is no object is refused as that", arguments: ["[{}]", "1", "null", #""x""#])
+  func noObject(_ text: String) throws {
+    for file in ["config.json", "preprocessor_config.json"] {
+      let folder = try TemporaryFolder()
+      let source = "\(Goldens.libraryDirectory)/\(Self.vit)"
+      for name in try FileManager.default.contentsOfDirectory(atPath: source) {
+        try folder.write(name == file ? Array(text.utf8) : contents(of: "\(source)/\(name)"), to: name)
+      }
+      let message = fault { _ = try SourceModel(checkpoint: folder.path, config: nil) }
+      #expect(message == "\(folder.path)/\(file): no object of JSON, { … }", "\(message ?? "read")")
+    }
+  }
+
   @Test("label2id tells the labels where id2label does not, and a contradiction is said")
   func labelNumbers() throws {
     let kinds = (0..<5).map { "kind \($0)" }
@@ -306,8 +331,8 @@ import Testing
     #expect(try config(Self.vit, [type]).config == plain.config)
     #expect(try config(Self.vit, [type]).preprocessing == plain.preprocessing)
     let epsilon = (#""layer_norm_eps": 1e-12,"#, "")
-    #expect(try config(Self.vit, [type, epsilon]).config.layerNormEpsilon == 1e-6)
-    #expect(try config(Self.vit, [epsilon]).config.layerNormEpsilon == 1e-12)
+    #expect(try config(Self.vit, [type, epsilon]).config.normEpsilon == 1e-6)
+    #expect(try config(Self.vit, [epsilon]).config.normEpsilon == 1e-12)
   }
 
   @Test("code of its own that auto_map names is passed over, and that is said")

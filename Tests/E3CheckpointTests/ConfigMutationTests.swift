@@ -121,9 +121,10 @@ import Testing
     var mutations: [Mutation] = []
     func add(_ kind: String, _ key: String, _ members: [(key: String, value: JSON)]) {
       let text = (path + [key]).joined(separator: ".")
-      mutations.append(
-        Mutation(
-          text: "\(text) \(kind)", names: [key] + path.suffix(1) + alternatives(key), document: put(.object(members))))
+      var names: [String] = [key]
+      names += path.suffix(1)
+      names += alternatives(key)
+      mutations.append(Mutation(text: "\(text) \(kind)", names: names, document: put(.object(members))))
     }
     for (index, (key, value)) in members.enumerated() {
       func with(_ key: String, _ value: JSON?) -> [(key: String, value: JSON)] {
@@ -138,7 +139,8 @@ import Testing
       mutations += Self.mutations(of: value, path: path + [key]) { put(.object(with(key, $0))) }
     }
     if path.last.map({ !$0.contains("2") }) ?? true {
-      add("added", "unheard_of", members + [("unheard_of", .number(1))])
+      let unheardOf: (key: String, value: JSON) = ("unheard_of", .number(1))
+      add("added", "unheard_of", members + CollectionOfOne(unheardOf))
     }
     return mutations
   }
@@ -155,22 +157,27 @@ import Testing
 
   /// Values of the same and of other types.
   private static func others(than value: JSON) -> [(kind: String, value: JSON)] {
-    let types: [(String, JSON)] = [
+    let types: [(kind: String, value: JSON)] = [
       ("null", .null), ("a text", .string("zzz")), ("a list", .array([])), ("an object", .object([])),
       ("a number", .number(7)), ("a flag", .bool(true)),
     ]
     switch value {
-    case .null: return types.filter { $0.0 != "null" }
-    case .bool(let flag): return types.filter { $0.0 != "a flag" } + [("turned", .bool(!flag))]
+    case .null: return types.filter { $0.kind != "null" }
+    case .bool(let flag):
+      let turned: [(kind: String, value: JSON)] = [("turned", .bool(!flag))]
+      return types.filter { $0.kind != "a flag" } + turned
     case .string: return types
     case .number(let number):
-      return types.filter { $0.0 != "a number" }
-        + [
-          ("more", .number(number + 1)), ("twice", .number(2 * number)), ("0", .number(0)),
-          ("negative", .number(-1 - number)),
-        ]
+      let numbers: [(kind: String, value: JSON)] = [
+        ("more", .number(number + 1)), ("twice", .number(2 * number)), ("0", .number(0)),
+        ("negative", .number(-1 - number)),
+      ]
+      return types.filter { $0.kind != "a number" } + numbers
     case .array(let elements):
-      return types + [("longer", .array(elements + elements.suffix(1))), ("shorter", .array(elements.dropLast()))]
+      let lists: [(kind: String, value: JSON)] = [
+        ("longer", .array(elements + elements.suffix(1))), ("shorter", .array(elements.dropLast())),
+      ]
+      return types + lists
     case .object: return types
     }
   }

@@ -31,7 +31,7 @@ private let ensemble = """
     #expect(config.headSize == 16 && config.memberCount == 2 && config.expertsPerMember == 4)
     #expect(config.experts?.layers == [1, 3] && config.experts?.selected == 1 && config.experts?.capacity == nil)
     #expect(config.channels == 3 && config.headInputSize == 64 && config.positionEmbedding == .learned)
-    #expect(config.firstExpertLayer == 1 && config.hasExperts(3) && !config.hasExperts(2))
+    #expect(config.firstMoEBlock == 1 && config.isMoE(3) && !config.isMoE(2))
   }
 
   @Test("the parameters of an ensemble have the names and shapes of V-MoE")
@@ -79,7 +79,7 @@ private let ensemble = """
   func ignored() throws {
     let fields = #""position_emb": {"name": "none"}, "attention_qk_norm": true, "num_layers""#
     let config = try config(edited(#""num_layers""#, fields))
-    #expect(config.positionEmbedding == .learned && !config.queryKeyNorm)
+    #expect(config.positionEmbedding == .learned && !config.hasQueryKeyNorm)
   }
 
   @Test("a V-MoE is viewed as an ensemble when asked")

@@ -49,7 +49,7 @@ struct ExportTests {
     try export(model, output: folder["x.safetensors"])
     let again = try SourceModel(checkpoint: folder["x.safetensors"], config: nil)
     #expect(again.config.memberCount == 2 && again.config.imageHeight == 16 && again.config.imageWidth == 12)
-    let router = ParameterNames.block(try #require(again.config.firstExpertLayer)).router
+    let router = ParameterNames.block(try #require(again.config.firstMoEBlock)).router
     let count = try #require(again.config.experts?.count)
     #expect(again.checkpoint.shape(of: router) == [again.config.hiddenSize, 2, count / 2])
   }

@@ -31,6 +31,8 @@ import Testing
       ("model", [0x93] + Array("NUMPY\u{1}\u{0}".utf8), "one .npy array"),
       ("model", [0x1F, 0x8B, 8, 0], "an archive: unpack it first"),
       ("model", Array("<!DOCTYPE html>".utf8), "a web page"),
+      ("model", [0x89] + Array("PNG\r\n\u{1A}\n".utf8), "a picture, expected a checkpoint"),
+      ("model", [0xFF, 0xD8, 0xFF, 0xE0], "a picture, expected a checkpoint"),
       ("model", [0x89] + Array("E3M\r\n\u{1A}\n".utf8), "is packed already"),
       (
         "model.pt", Array("x".utf8),
@@ -136,9 +138,13 @@ import Testing
       end += count
     }
     header += "}"
-    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+    let length: [UInt8] = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
     let added = [UInt8](repeating: 0, count: tensors.reduce(0) { $0 + $1.bytes })
-    return try folder.write(length + Array(header.utf8) + bytes[(8 + size)...] + added, to: "more.safetensors")
+    var file: [UInt8] = length
+    file += header.utf8
+    file += bytes[(8 + size)...]
+    file += added
+    return try folder.write(file, to: "more.safetensors")
   }
 
   private let config = "\(library)/same/config.json"

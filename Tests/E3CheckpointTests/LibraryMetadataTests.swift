@@ -1,9 +1,9 @@
-import E3Checkpoint
 import E3Goldens
 import E3Host
 import E3TestSupport
 import Foundation
 import Testing
+@testable import E3Checkpoint
 
 @Suite("Configurations of other libraries") struct LibraryMetadataTests {
   private static let folder = Goldens.libraryDirectory
@@ -162,6 +162,29 @@ import Testing
         )
       ])
     #expect(named.labels == ["a", "bee, insect", "c", "d", "e"])
+  }
+
+  @Test("labels that are told apart are those of no other class")
+  func takenLabels() throws {
+    func labels(_ labels: [String]) -> ([String], [String]) {
+      var notes: [String] = []
+      return (distinctLabels(labels, file: "f", notes: &notes), notes)
+    }
+    let (crane, notes) = labels(["crane", "crane (0)", "crane", "", ""])
+    #expect(crane == ["crane (0) (0)", "crane (0)", "crane (2)", "", ""])
+    #expect(
+      notes == [#"f: the classes 0 and 2 have one label, and are told apart: "crane (0) (0)" and "crane (2)""#])
+    #expect(labels(["a", "a (3)", "a (3) (3)", "a"]).0 == ["a (0)", "a (3)", "a (3) (3)", "a (3) (3) (3)"])
+    // Both groups would have the same texts.
+    let groups = ["a", "a", "a (0)", "a (0)", "a (1)"]
+    #expect(Set(labels(groups).0).count == 5, "\(labels(groups).0)")
+    let hugging = try open(
+      "hf_ViTForImageClassification", "config.json",
+      [
+        (#""0": "kind 0""#, #""0": "crane""#), (#""1": "kind 1""#, #""1": "crane (0)""#),
+        (#""2": "kind 2""#, #""2": "crane""#),
+      ])
+    #expect(hugging.labels == ["crane (0) (0)", "crane (0)", "crane (2)", "kind 3", "kind 4"])
   }
 
   @Test("labels that classes share are told apart, by their synsets where there are any, and the others kept")
@@ -358,6 +381,11 @@ import Testing
         "fc_norm is not given, that is, false with global_pool token, but the tensor fc_norm.weight is there"
       ),
       ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0"#, "pretrained_cfg.crop_pct is 0"),
+      (
+        "timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 1e-9"#,
+        "pretrained_cfg.crop_pct is 1e-09, expected 0.125 to 1"
+      ),
+      ("timm_deit3_small_patch16_224", #""crop_pct": 0.9"#, #""crop_pct": 0.12"#, "pretrained_cfg.crop_pct is 0.12"),
     ])
   func refused(_ name: String, _ old: String, _ new: String, _ expected: String) throws {
     let message = try #require(fault { _ = try open(name, "config.json", [(old, new)]) })
@@ -493,8 +521,8 @@ import Testing
   @Test(
     "a processor that does something else is refused by its field",
     arguments: [
-      (#""do_rescale": true"#, #""do_rescale": false"#, "do_rescale is false"),
-      (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#, "rescale_factor is 1"),
+      (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": -1"#, "rescale_factor is -1.0, expected above 0"),
+      (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 0"#, "rescale_factor is 0.0, expected above 0"),
       (#""resample": 2"#, #""resample": 9"#, "resample is 9"),
       (
         #""do_resize": true"#, #""crop_size": {"height": 16, "width": 17}, "do_center_crop": true, "do_resize": true"#,
@@ -509,6 +537,22 @@ import Testing
     let message = try #require(
       fault { _ = try open("hf_ViTForImageClassification", "preprocessor_config.json", [(old, new)]) })
     #expect(message.contains("preprocessor_config.json: ") && message.contains(expected), "\(message)")
+  }
+
+  @Test("means of pixels that are not brought to 0...1 have their unit", arguments: [false, true])
+  func rescale(by factor: Bool) throws {
+    let edit =
+      factor
+      ? (#""rescale_factor": 0.00392156862745098"#, #""rescale_factor": 1"#)
+      : (#""do_rescale": true"#, #""do_rescale": false"#)
+    let plain = try open("hf_ViTForImageClassification", "preprocessor_config.json", [])
+    let model = try open("hf_ViTForImageClassification", "preprocessor_config.json", [edit])
+    let (bytes, shares) = try (#require(model.preprocessing), #require(plain.preprocessing))
+    func scaled(_ shares: [Float]) -> [Float] { shares.map { Float(Double($0) / 255) } }
+    #expect(bytes.mean == scaled(shares.mean) && bytes.deviation == scaled(shares.deviation))
+    let cause = factor ? "rescale_factor is 1.0" : "do_rescale is false"
+    let note = "\(cause): image_mean and image_std are taken as of pixels in 0...255.0"
+    #expect(model.notes.contains { $0.hasSuffix(note) }, "\(model.notes)")
   }
 
   @Test(

@@ -139,29 +139,32 @@ private struct PickleText {
     #expect(checkpoint.tensorNames == ["model.w"])
   }
 
+  /// Tensors that are refused, and with what words.
+  private static let refusals: [(PickleText, String)] = [
+    (.tensor(offset: 1), "leaves its storage of 6 elements"),
+    (.tensor(shape: [2, 3], strides: [4, 1]), "leaves its storage"),
+    (
+      .tensor(shape: [1 << 30, 1 << 20], strides: [0, 0]), "repeats the 6 elements of its storage to 112589990684262"
+    ),
+    (.tensor(shape: [(1 << 24) + 7], strides: [0]), "to 16777223, expected at most 16777216 more in all tensors"),
+    (.tensor(shape: [1 << 30, 1 << 30], strides: [0, 0]), "leaves its storage"),
+    (.tensor(offset: 6, shape: [2], strides: [0]), "leaves its storage"),
+    (.tensor(offset: 3, shape: [2, 4], strides: [0, 1]), "leaves its storage"),
+    (.tensor(shape: [2], strides: [-1]), "leaves its storage"),
+    (.tensor(offset: -1, shape: [1], strides: [1]), "leaves its storage"),
+    (.tensor(size: 7), "24 bytes in its storage, expected 7 elements"),
+    (.tensor(key: "1"), "its storage 1 is missing"),
+    // Neither the product of the extents nor that of an empty tensor's others may leave Int.
+    (.tensor(shape: [0, .max, .max, .max], strides: [1, 1, 1, 1]), "leaves its storage"),
+    (.tensor(shape: [-1], strides: [1], storage: "BoolStorage"), "shape [-1], which no array has"),
+    (.tensor(shape: [.max, .max, 2], strides: [1, 1, 1], storage: "BoolStorage"), "which no array has"),
+    (.call(.global("torch._utils", "_rebuild_tensor_v2"), [.integer(1)]), "described in a way that is not known"),
+    (.call(.global("torch._utils", "_rebuild_parameter"), [.integer(1)]), "in a way that is not known"),
+  ]
+
   @Test(
     "a tensor that leaves its storage, or is described in another way, is refused by its name",
-    arguments: [
-      (PickleText.tensor(offset: 1), "leaves its storage of 6 elements"),
-      (.tensor(shape: [2, 3], strides: [4, 1]), "leaves its storage"),
-      (
-        .tensor(shape: [1 << 30, 1 << 20], strides: [0, 0]), "repeats the 6 elements of its storage to 112589990684262"
-      ),
-      (.tensor(shape: [(1 << 24) + 7], strides: [0]), "to 16777223, expected at most 16777216 more in all tensors"),
-      (.tensor(shape: [1 << 30, 1 << 30], strides: [0, 0]), "leaves its storage"),
-      (.tensor(offset: 6, shape: [2], strides: [0]), "leaves its storage"),
-      (.tensor(offset: 3, shape: [2, 4], strides: [0, 1]), "leaves its storage"),
-      (.tensor(shape: [2], strides: [-1]), "leaves its storage"),
-      (.tensor(offset: -1, shape: [1], strides: [1]), "leaves its storage"),
-      (.tensor(size: 7), "24 bytes in its storage, expected 7 elements"),
-      (.tensor(key: "1"), "its storage 1 is missing"),
-      // Neither the product of the extents nor that of an empty tensor's others may leave Int.
-      (.tensor(shape: [0, .max, .max, .max], strides: [1, 1, 1, 1]), "leaves its storage"),
-      (.tensor(shape: [-1], strides: [1], storage: "BoolStorage"), "shape [-1], which no array has"),
-      (.tensor(shape: [.max, .max, 2], strides: [1, 1, 1], storage: "BoolStorage"), "which no array has"),
-      (.call(.global("torch._utils", "_rebuild_tensor_v2"), [.integer(1)]), "described in a way that is not known"),
-      (.call(.global("torch._utils", "_rebuild_parameter"), [.integer(1)]), "in a way that is not known"),
-    ])
+    arguments: refusals)
   private func damaged(_ tensor: PickleText, _ expected: String) throws {
     let message = try #require(fault { _ = try open(.dictionary([("a", tensor)])) })
     #expect(message.contains("model.pt: tensor a: ") && message.contains(expected), "\(message)")

@@ -51,6 +51,51 @@ struct CommandTests {
     #expect(replaced.status == 1 && replaced.errors.contains("is also an input"))
   }
 
+  @Test("floats that are no pixels of the model's range are refused, by reference and compare as by e3-run")
+  func otherRange() throws {
+    let (model, tensor) = (folder["model.e3"], folder["bytes.npy"])
+    #expect(try run("pack", checkpoint, "--config", config, "-o", model).status == 0)
+    var values = [Float](repeating: 1, count: 2 * 12 * 13 * 3)
+    values[500] = 212
+    try NumpyArray.write(values, shape: [2, 12, 13, 3], path: tensor)
+    for (command, taker) in [
+      (["reference", checkpoint, "--config", config], checkpoint), (["compare", checkpoint, model], model),
+    ] {
+      let refused = try tool.run(command + ["--tensor", tensor])
+      #expect(refused.status == 1 && refused.output.isEmpty)
+      let line = "\(tensor): image 1: the value 212.0 is no prepared pixel: \(taker) takes -1.0 to 1.0\n"
+      #expect(refused.errors.hasSuffix("e3-convert: \(line)"), "\(refused.errors)")
+    }
+  }
+
+  @Test("without a subcommand, or with help for none that there is, it is a mistake on the command line")
+  func noSubcommand() throws {
+    for arguments in [[], ["--"], ["help", "nosuch"], ["help", "pack", "nosuch"]] {
+      let refused = try tool.run(arguments)
+      #expect(refused.status == 2 && refused.output.isEmpty, "\(arguments)")
+      #expect(refused.errors.contains("Usage: e3-convert <subcommand>"), "\(refused.errors)")
+    }
+    for arguments in [["help"], ["help", "pack"], ["help", "help"], ["--help"], ["help", "--help"]] {
+      let help = try tool.run(arguments)
+      #expect(help.status == 0 && help.errors.isEmpty && help.output.contains("USAGE:"), "\(arguments)")
+    }
+  }
+
+  @Test("what a mistake on the command line quotes breaks no line and commands no terminal")
+  func controls() throws {
+    for (name, arguments) in [
+      ("e3-convert", ["pa\u{1B}[31mck\n"]), ("e3-convert", ["help", "pa\u{1B}[31mck\n"]),
+      ("e3-convert", ["verify", "m", "--\u{1B}\n=1"]), ("e3-convert", ["pack", "--capacity=\u{1B}\u{202E}\n"]),
+      ("e3-eval", ["m", "d", "--limit", "\u{1B}[2J\n"]), ("e3-eval", ["m", "d", "--\u{1B}[2J\n"]),
+      ("e3-bench", ["--\u{1B}[2J\n"]), ("e3-bench", ["m", "--isa", "\u{1B}\n"]), ("e3-bench", ["m", "\u{1B}\n"]),
+    ] {
+      let refused = try BuiltCommand(name).run(arguments)
+      #expect(refused.status == 2 && refused.errors.contains("?"), "\(name) \(arguments): \(refused.errors)")
+      #expect(!refused.errors.unicodeScalars.contains { $0 != "\n" && !$0.isPrintable }, "\(name) \(arguments)")
+      #expect(refused.errors.split(separator: "\n").allSatisfy { !$0.hasPrefix("'") }, "\(refused.errors)")
+    }
+  }
+
   @Test("an empty argument, as of a variable that is not set, is a mistake that is named")
   func empty() throws {
     for (arguments, after) in [
@@ -97,7 +142,10 @@ struct CommandTests {
     #expect(bytes.errors == "e3-convert: note: --value-norm is taken as of pixels in 0...255\n")
     #expect(try folder.bytes("one.e3") == folder.bytes("two.e3"))
     for (option, value, expected) in [
-      ("--value-norm", "0.5,2", "these are neither"), ("--value-norm", "127.5,0.5", "these are neither"),
+      ("--value-norm", "0.5,2", "these are some of one and some of the other"),
+      ("--value-norm", "0.485,58.4", "these are some of one"),
+      ("--value-norm", "0.5,120,120,60,60,60", "these are some of one"),
+      ("--value-norm", "0,0.001", "these are neither"), ("--value-norm", "127.5,0.5", "these are neither"),
       ("--value-range", "0,255", "no model is trained on values of 255.0"), ("--value-range", "1,0", "invalid"),
     ] {
       let refused = try run("pack", checkpoint, "--config", config, "-o", folder["no.e3"], option, value)

@@ -107,8 +107,10 @@ struct CompareTests {
 
   @Test("differences are measured as defined")
   func definition() {
-    let reference = [Prediction(memberLogits: [[0, 0], [0, 0]]), Prediction(memberLogits: [[9, 0], [9, 0]])]
-    let int8 = [Prediction(memberLogits: [[0, 1], [0, 0]]), Prediction(memberLogits: [[0, 9], [0, 9]])]
+    let reference = [
+      EnsembleAnswer(memberLogits: [[0, 0], [0, 0]]), EnsembleAnswer(memberLogits: [[9, 0], [9, 0]]),
+    ]
+    let int8 = [EnsembleAnswer(memberLogits: [[0, 1], [0, 0]]), EnsembleAnswer(memberLogits: [[0, 9], [0, 9]])]
     let comparison = Comparison(reference: reference, int8: int8)
     #expect(comparison.maxLogitDifference == 9)
     #expect(comparison.meanLogitDifference == 37.0 / 8)

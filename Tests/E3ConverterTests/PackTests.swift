@@ -27,7 +27,7 @@ struct PackTests {
     for image in 0..<count {
       let size = images.values.count / count
       let logits = try session.memberLogits(Array(images.values[image * size..<(image + 1) * size]))
-      let found = Prediction(memberLogits: logits)
+      let found = EnsembleAnswer(memberLogits: logits)
       let reference = Array(probabilities[image * classes..<(image + 1) * classes])
       variation += zip(found.probabilities, reference).reduce(0) { $0 + abs($1.0 - $1.1) } / 2
       let sorted = reference.sorted(by: >)

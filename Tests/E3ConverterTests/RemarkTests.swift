@@ -4,6 +4,7 @@ import Foundation
 import Testing
 @testable import E3Checkpoint
 @testable import E3Converter
+@testable import E3Models
 
 /// What `pack` and `export` say of what the caller may not have meant.
 @Suite("Remarks of pack and export")
@@ -45,6 +46,81 @@ struct RemarkTests {
     #expect(fault { _ = try notes([source], given) } == nil)
     // The float path takes images that are prepared: it needs no recipe.
     #expect(fault { _ = try SourceModel(checkpoint: path, config: nil) } == nil)
+  }
+
+  @Test(
+    "means and deviations that are not those of pixels in 0...1 are refused, unless --value-norm is given",
+    arguments: [
+      ("0.5", "127.5", true), ("127.5", "58.4", true), ("0.5", "58.4", true), ("0", "2", true), ("0.5", "1e-30", true),
+      ("0", "1", false), ("1", "1", false), ("-1", "0.0625", false), ("0.5", "0.015625", false),
+    ])
+  func units(_ mean: String, _ deviation: String, _ isRefused: Bool) throws {
+    func list(_ field: String, _ value: String) -> (String, String) {
+      ("\"\(field)\": [\n      0.5\n    ]", "\"\(field)\": [\(value)]")
+    }
+    let path = try model("timm_vit_tiny_patch16_224", [list("mean", mean), list("std", deviation)])
+    let source = CheckpointSource(checkpoint: path)
+    let message = fault { _ = try notes([source]) }
+    guard isRefused else {
+      #expect(message == nil)
+      return
+    }
+    let found = "mean and std are \([Float(mean)!]) and \([Float(deviation)!]), expected those of pixels in 0...1"
+    #expect(message?.hasPrefix("\(path)/config.json: \(found): give --value-norm") == true, "\(message ?? "packed")")
+    let given = PackOptions(value: .norm(mean: [127.5], deviation: [127.5]))
+    #expect(fault { _ = try notes([source], given) } == nil)
+    #expect(fault { _ = try SourceModel(checkpoint: path, config: nil) } == nil)
+  }
+
+  @Test("a mean of one channel among others that is no pixel in 0...1 is refused, of Hugging Face too")
+  func oddMean() throws {
+    let means = "\"image_mean\": [\n    0.5,\n    0.5,\n    0.5\n  ]"
+    let path = try model("hf_ViTForImageClassification", [(means, "\"image_mean\": [0.5, 0.5, 99]")])
+    let message = fault { _ = try notes([CheckpointSource(checkpoint: path)]) }
+    let fields = "image_mean and image_std of preprocessor_config.json"
+    let expected = "\(fields) are [0.5, 0.5, 99.0] and [0.5, 0.5, 0.5], expected"
+    #expect(message?.contains(expected) == true, "\(message ?? "")")
+    // Its numbers are those of the file, and the unit that of its pixels.
+    let bytes = try model("hf_ViTForImageClassification", [("\"do_rescale\": true", "\"do_rescale\": false")], as: "b")
+    let other = fault { _ = try notes([CheckpointSource(checkpoint: bytes)]) }
+    let found = "are [0.5, 0.5, 0.5] and [0.5, 0.5, 0.5], expected those of pixels in 0...255: give"
+    #expect(other?.contains(found) == true, "\(other ?? "")")
+  }
+
+  @Test("labels of which nothing can be seen are refused in a file, and left out of a configuration")
+  func blankLabels() throws {
+    let plain = CheckpointSource(checkpoint: try model("timm_vit_tiny_patch16_224"))
+    for blank in [" ", "\u{200B}", "\u{3164}", "\u{A0}\u{AD}"] {
+      let file = try folder.write("a\nb\n\(blank)\nd\ne\n", to: "labels.txt")
+      let problem =
+        "\(file): line 3, the label of class 2, is nothing that can be seen: leave it empty for a class without a name"
+      #expect(fault { _ = try notes([plain], PackOptions(labels: file)) } == problem)
+    }
+    let named = try model("hf_ViTForImageClassification", [("\"1\": \"kind 1\"", "\"1\": \"\u{200B}\"")], as: "h")
+    let said = try notes([CheckpointSource(checkpoint: named)])
+    let note = "\(named)/config.json: the label of class 1 is nothing that can be seen: no label is taken for it"
+    #expect(said.contains(note), "\(said)")
+    #expect(try MappedModel(path: folder["out.e3"]).labels == ["kind 0", "", "kind 2", "kind 3", "kind 4"])
+  }
+
+  @Test("labels that look the same are said")
+  func lookalikes() throws {
+    let plain = CheckpointSource(checkpoint: try model("timm_vit_tiny_patch16_224"))
+    for (first, second) in [("crane", "cr\u{200B}ane"), ("a b", "a\u{A0}b"), ("a b", "a  b")] {
+      let file = try folder.write("\(first)\nb\nc\n\(second)\ne\n", to: "labels.txt")
+      let note =
+        "\(file): the labels of the classes 0 and 3, \"\(first)\", differ only in characters that cannot be seen"
+      let said = try notes([plain], PackOptions(labels: file))
+      #expect(said.contains(note), "\(said)")
+    }
+  }
+
+  @Test("a pipe in the place of a label file is refused at once")
+  func pipeOfLabels() throws {
+    let plain = CheckpointSource(checkpoint: try model("timm_vit_tiny_patch16_224"))
+    #expect(mkfifo(folder["pipe"], 0o600) == 0)
+    let message = fault { _ = try notes([plain], PackOptions(labels: folder["pipe"])) }
+    #expect(message == "\(folder["pipe"]): a pipe, expected a file: with a label in each line")
   }
 
   @Test("bits of experts that are not there, a network given twice and the filter nearest are said")
@@ -100,5 +176,10 @@ struct RemarkTests {
         && result.errors.contains("--resize bilinear:16x16 --value-norm 0.5,0.5,0.5,0.5,0.5,0.5"), "\(result.errors)")
     let json = try tool.run(["export", path, "-o", folder["out.safetensors"], "--json"])
     #expect(!json.errors.contains("leaves out"))
+    let means = "\"image_mean\": [\n    0.5,\n    0.5,\n    0.5\n  ]"
+    let other = try model("hf_ViTForImageClassification", [(means, "\"image_mean\": 127.5")])
+    let bytes = try tool.run(["export", other, "-o", folder["out.safetensors"]])
+    #expect(bytes.status == 0 && bytes.errors.contains("--resize bilinear:16x16 --value-norm MEAN,STD\n"))
+    #expect(bytes.errors.contains("preprocessor_config.json are [127.5] and [0.5, 0.5, 0.5], expected"))
   }
 }

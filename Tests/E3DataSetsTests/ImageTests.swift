@@ -50,7 +50,9 @@ struct ImageTests {
 
   @Test("pictures are known by every ending that they have, and WebP is refused")
   func endings() throws {
-    for name in ["a.jfif", "a.JPE", "a.mpo", "a.jpg", "a.jpeg", "a.pbm", "a.pnm", "a.PNG"] {
+    for name in [
+      "a.jfif", "a.JPE", "a.mpo", "a.jpg", "a.jpeg", "a.jif", "a.JFI", "a.pjpeg", "a.pjp", "a.pbm", "a.pnm", "a.PNG",
+    ] {
       let folder = try TemporaryFolder()
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 5), to: "d/class/\(name)")
       try folder.write(pnm(height: 1, width: 1, channels: 1, value: 6), to: "d/class/b.pgm")
@@ -141,6 +143,20 @@ struct ImageTests {
     #expect(problem { _ = try images.image(at: 0) }?.contains("not finite") == true)
   }
 
+  @Test("compressed images that would take much more memory than their file are refused before they are inflated")
+  func bombs() throws {
+    // Bytes that hardly shrink, behind a header that claims more than follows.
+    let large = try folder.write(gzip(idx([40_000, 28, 28], noise(40_000))), to: "large")
+    let found = problem { _ = try DataSet(path: large) }
+    #expect(found?.hasPrefix("40000 images of 784 bytes from ") == true, "\(found ?? "accepted")")
+    #expect(found?.hasSuffix("decompress the file first (gunzip)") == true)
+    // Small images count too: each has a label and an answer.
+    let many = try folder.write(gzip(idx([400_000, 1, 1], [UInt8](repeating: 0, count: 400_000))), to: "many")
+    #expect(problem { _ = try DataSet(path: many) }?.contains("than is held in memory") == true)
+    let some = try folder.write(gzip(idx([20_000, 28, 28], [UInt8](repeating: 0, count: 15_680_000))), to: "some")
+    #expect(try DataSet(path: some).count == 20_000)
+  }
+
   @Test("every truncation and every single-byte change of a compressed file is read or refused, never a trap")
   func mutations() throws {
     let good = gzip(idx([2, 3, 4], (0..<24).map { UInt8($0) }))
@@ -166,7 +182,9 @@ struct ImageTests {
     try folder.write([1], to: "deep/class/a.png")
     try folder.write([1], to: "deep/class/more/b.png")
     #expect(problem { _ = try DataSet(path: folder["deep"]) }?.contains("a folder within a class") == true)
-    for name in ["flat/b.GIF", "classes/class/b.webp", "beside/b.tiff"] {
+    for name in [
+      "flat/b.GIF", "classes/class/b.webp", "beside/b.tiff", "targa/class/b.tga", "raw/class/b.CR2", "film/class/b.mp4",
+    ] {
       let root = String(name.prefix { $0 != "/" })
       try folder.write([1], to: "\(root)/\(root == "flat" ? "" : "class/")a.png")
       try folder.write([1], to: name)
@@ -176,6 +194,19 @@ struct ImageTests {
     let odd = [UInt8]("\(folder["names"])/".utf8) + [0xFF, 0]
     #expect(odd.withUnsafeBytes { mkdir($0.baseAddress!.assumingMemoryBound(to: CChar.self), 0o700) } == 0)
     #expect(problem { _ = try DataSet(path: folder["names"]) } == "holds a name that is not UTF-8")
+    // What may be a class, or a picture, is not left out.
+    for link in ["disk/class", "inner/class/a.png"] {
+      let root = String(link.prefix { $0 != "/" })
+      try folder.write([1], to: "\(root)/kept/a.png")
+      try folder.write([1], to: "\(root)/class2/a.png")
+      if root == "inner" { try folder.write([1], to: "inner/class/b.png") }
+      #expect(symlink("/nowhere/\(root)", folder[link]) == 0)
+      let said = "a link to what is not there: mount or copy it, or remove the link"
+      #expect(problem { _ = try DataSet(path: folder[root]) } == said)
+    }
+    try folder.write([1], to: "loop/kept/a.png")
+    #expect(symlink("class", folder["loop/class"]) == 0)
+    #expect(problem { _ = try DataSet(path: folder["loop"]) } == "Too many levels of symbolic links")
     try folder.write([1, 2, 3], to: "damaged/a.png")
     let damaged = try DataSet(path: folder["damaged"])
     #expect(problem { _ = try damaged.image(at: 0) } != nil)

@@ -99,6 +99,19 @@ struct ChangedFileTests {
     }
   }
 
+  @Test("has no thresholds of its classes where their section is shorter than before")
+  func thresholds() throws {
+    for length in [0, 8, 12] as [UInt64] {
+      try changed(
+        .adaptive,
+        { bytes in
+          let index = try #require(bytes.extentIndex(of: .setThresholds))
+          bytes[extent: index].length = length
+        },
+        { #expect(($0.setThresholds != nil) == (length == 12)) })
+    }
+  }
+
   @Test("gives no copy of a table that is not the one that was validated")
   func copies() throws {
     for isChanged in [false, true] {

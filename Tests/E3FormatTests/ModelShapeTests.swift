@@ -23,12 +23,12 @@ struct ModelShapeTests {
     let shape = try ModelShape(validating: SampleFile.config)
     #expect(shape.gridHeight == 2 && shape.gridWidth == 2, "leftover pixels are not used")
     #expect(shape.patchCount == 4 && shape.tokenCount == 5, "a class token stands before the patches")
-    #expect(shape.patchInputs == 36)
-    #expect(shape.hidden == 6 && shape.hiddenPadded == 16)
+    #expect(shape.patchValueCount == 36)
+    #expect(shape.hiddenSize == 6 && shape.hiddenSizePadded == 16)
     #expect(shape.headSize == 3 && shape.headSizePadded == 16 && shape.attentionWidth == 32)
     #expect(shape.expertsPerMember == 2)
     #expect(shape.firstMoEBlock == 1 && shape.isMoE(1) && !shape.isMoE(0))
-    #expect(shape.representation == 4 && shape.classCountPadded == 16)
+    #expect(shape.headInputSize == 4 && shape.classCountPadded == 16)
   }
 
   @Test("S/32 costs 1.47 GMAC, the dense model 1.20; normalised queries and keys 0.05 and 0.03 more")

@@ -50,6 +50,18 @@ struct NameTests {
     #expect(first([0, 4.1, -5]) == 4.1 && first([0, -4.1]) == -4.1)
   }
 
+  @Test("a text is a word whatever its case and what cannot be seen around it, but not within it")
+  func called() {
+    func isUnlike(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { $0.isCalled("unlike") } }
+    for text in ["unlike", "UnLike", " unlike", "unlike\u{3164}\u{A0}"] {
+      #expect(isUnlike(Array(text.utf8)), "\(text)")
+    }
+    for text in ["", " ", "unlik", "unlikes", "un like", "un\u{200B}like", "unlikf"] {
+      #expect(!isUnlike(Array(text.utf8)), "\(text)")
+    }
+    #expect(!isUnlike([0xFF]) && !isUnlike(Array("unlike".utf8) + [0xC0]))
+  }
+
   @Test("a character that turns the line or breaks it is not printable")
   func printable() {
     for scalar in ["a", "é", "\u{1F600}"] as [Unicode.Scalar] { #expect(UTF8Text.isPrintable(scalar)) }

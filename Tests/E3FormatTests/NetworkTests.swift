@@ -34,7 +34,7 @@ struct NetworkTests {
         try SampleFile(config: network.config, seed: network.seed).bytes.withAligned { alone in
           let other = try ModelFile(validating: alone)
           let plan = ExtentPlan(other.shape)
-          #expect(view.shape.hidden == other.shape.hidden)
+          #expect(view.shape.hiddenSize == other.shape.hiddenSize)
           for index in 0..<plan.count {
             let (mine, theirs) = (view.tableIndex(ofPlanned: index), other.tableIndex(ofPlanned: index))
             #expect(view.bytes(at: mine).elementsEqual(other.bytes(at: theirs)))

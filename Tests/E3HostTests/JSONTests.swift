@@ -18,6 +18,13 @@ import Testing
     #expect(try parse("0") == .number(0) && parse("1e400") == .number(.infinity) && parse("1e400").integer == nil)
   }
 
+  @Test("a byte-order mark before the text is passed over, and counts in messages")
+  func mark() throws {
+    #expect(try parse("\u{FEFF}{\"a\": 1}") == .object([("a", .number(1))]))
+    #expect(fault { _ = try parse("\u{FEFF} [x]") }?.contains("near byte 5") == true)
+    for text in ["\u{FEFF}", "\u{FEFF}\u{FEFF}1", "1\u{FEFF}"] { #expect(fault { _ = try parse(text) } != nil) }
+  }
+
   @Test(
     "what RFC 8259 does not allow is refused with its place",
     arguments: [

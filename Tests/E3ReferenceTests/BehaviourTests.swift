@@ -120,13 +120,13 @@ import Testing
   @Test("uncertainty is split into what the members share and where they differ")
   func uncertainty() {
     let sure: [Float] = [30, 0, 0]
-    let agreeing = Prediction(memberLogits: [sure, sure])
+    let agreeing = EnsembleAnswer(memberLogits: [sure, sure])
     #expect(agreeing.totalEntropy < 1e-6 && agreeing.mutualInformation < 1e-6 && agreeing.disagreement == 0)
-    let opposed = Prediction(memberLogits: [[30, 0, 0], [0, 30, 0], [30, 0, 0]])
+    let opposed = EnsembleAnswer(memberLogits: [[30, 0, 0], [0, 30, 0], [30, 0, 0]])
     #expect(opposed.expectedEntropy < 1e-6 && abs(opposed.disagreement - 2 / 3) < 1e-6 && opposed.topClass == 0)
     // Entropy of (2/3, 1/3).
     #expect(abs(opposed.mutualInformation - 0.636514) < 1e-5)
-    let flat = Prediction(memberLogits: [[1, 1, 1, 1]])
+    let flat = EnsembleAnswer(memberLogits: [[1, 1, 1, 1]])
     #expect(abs(flat.totalEntropy - 1.386294) < 1e-5 && flat.mutualInformation == 0 && flat.topClass == 0)
     #expect(flat.top(2) == [0, 1])
   }
@@ -153,7 +153,8 @@ import Testing
 
   @Test("an answer with values that are no numbers is still JSON, with null in their places")
   func notANumber() {
-    let json = Prediction(memberLogits: [[.nan, 1], [0.5, .infinity]]).json(frame: 3, source: "a \"b\".npy").description
+    let answer = EnsembleAnswer(memberLogits: [[.nan, 1], [0.5, .infinity]])
+    let json = answer.json(frame: 3, source: "a \"b\".npy").description
     #expect(json.hasPrefix(#"{"frame":3,"source":"a \"b\".npy","top":"#))
     #expect(json.contains(#""members":[{"logits":[null,1.0],"#) && json.contains(#"{"logits":[0.5,null],"#))
     #expect(!json.contains("nan"))
@@ -161,7 +162,7 @@ import Testing
 
   @Test("the line for people has percent and decimals as everywhere else")
   func text() {
-    let text = Prediction(memberLogits: [[2, 0]]).text(frame: 0)
+    let text = EnsembleAnswer(memberLogits: [[2, 0]]).text(frame: 0)
     #expect(text == "0: class 0 88.1 %, class 1 11.9 %; mutual information 0.0000, disagreement 0.0 %")
   }
 }

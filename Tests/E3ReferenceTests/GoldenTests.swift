@@ -76,7 +76,7 @@ func largestDifference(_ a: [Float], _ b: [Float]) -> Float {
 
   private func checkProbabilities(_ logits: Matrix, config: ModelConfig, _ golden: Goldens.Case) throws {
     let predictions = stride(from: 0, to: logits.rows, by: config.memberCount).map { row in
-      Prediction(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) })
+      EnsembleAnswer(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) })
     }
     let probabilities = try NumpyArray(path: #require(golden.expected("probs"))).values
     #expect(largestDifference(predictions.flatMap(\.probabilities), probabilities) <= tolerance)

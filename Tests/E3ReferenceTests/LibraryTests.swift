@@ -49,10 +49,10 @@ import Testing
   func defaults() throws {
     let dinov2 = try SourceModel(
       checkpoint: "\(Goldens.libraryDirectory)/hf_Dinov2WithRegistersForImageClassification", config: nil)
-    #expect(dinov2.config.classifier == .tokenAndPatchMean && dinov2.config.registerTokens == 4)
-    #expect(dinov2.config.activation == .gelu && dinov2.config.layerNormEpsilon == 1e-6)
+    #expect(dinov2.config.classifier == .tokenAndPatchMean && dinov2.config.registerCount == 4)
+    #expect(dinov2.config.activation == .gelu && dinov2.config.normEpsilon == 1e-6)
     let vit = try SourceModel(checkpoint: "\(Goldens.libraryDirectory)/hf_ViTForImageClassification", config: nil)
-    #expect(vit.config.layerNormEpsilon == 1e-12 && vit.config.classifier == .token)
+    #expect(vit.config.normEpsilon == 1e-12 && vit.config.classifier == .token)
     let siglip = try SourceModel(
       checkpoint: "\(Goldens.libraryDirectory)/timm_vit_base_patch32_siglip_gap_256", config: nil)
     #expect(siglip.config.activation == .geluTanh && siglip.config.classifier == .patchMean)

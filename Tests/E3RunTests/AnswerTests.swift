@@ -80,12 +80,13 @@ struct AnswerTests {
     let members = try #require(object["members"] as? [[String: Any]])
     #expect(members.count == 2)
     for member in members { #expect(Set(member.keys) == ["logits", "probabilities"]) }
-    let memberProbabilities = members.map { numbers($0["probabilities"]) }
+    let memberProbabilities: [[Double]] = members.map { numbers($0["probabilities"]) }
     for index in 0..<3 {
-      #expect(abs(probabilities[index] - (memberProbabilities[0][index] + memberProbabilities[1][index]) / 2) < 1e-6)
+      let mean: Double = (memberProbabilities[0][index] + memberProbabilities[1][index]) / 2
+      #expect(abs(probabilities[index] - mean) < 1e-6)
     }
     let top = try #require(object["top"] as? [[String: Any]])
-    let ranked = (0..<3).sorted { probabilities[$0] > probabilities[$1] }
+    let ranked: [Int] = (0..<3).sorted { (a: Int, b: Int) in probabilities[a] > probabilities[b] }
     #expect(top.map { $0["index"] as? Int } == ranked)
     #expect(top.map { number($0, "probability") } == ranked.map { probabilities[$0] })
     #expect(top.map { $0["label"] as? String } == ranked.map { ["cat", "Čeština", ""][$0] })

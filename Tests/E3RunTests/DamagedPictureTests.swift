@@ -56,7 +56,8 @@ struct DamagedPictureTests {
   @Test("is refused in one line, or gives pixels that depend on nothing but its bytes", arguments: names)
   func pictures(name: String) throws {
     let picture = try pictureBytes(name)
-    var random = SplitMix(state: UInt64(name.utf8.reduce(0) { $0 &* 31 &+ Int($1) }.magnitude))
+    let sum: Int = name.utf8.reduce(0) { (sum: Int, byte: UInt8) in sum &* 31 &+ Int(byte) }
+    var random = SplitMix(state: UInt64(sum.magnitude))
     for round in 0..<150 {
       let bytes = damaged(picture, &random)
       var settings = e3p_settings()

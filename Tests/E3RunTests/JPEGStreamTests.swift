@@ -88,6 +88,58 @@ struct JPEGStreamTests {
     #expect(split(bytes + bytes) == [.picture(0..<bytes.count), .picture(bytes.count..<2 * bytes.count)])
   }
 
+  /// Between SOI and the first segment: what decoders pass over, and what no picture has.
+  private static let codes: [[UInt8]] = [
+    [0xFF, 0], [0xFF, 0xD3], [0xFF, 1], [0xFF, 2], [0xFF, 0, 0xFF, 0xD0, 0xFF, 1], [0xFF, 0xFF],
+  ]
+
+  @Test("codes without a segment behind its first marker leave a picture a picture", arguments: codes)
+  func codesBehindTheBeginning(code: [UInt8]) throws {
+    for name in ["grey.jpg", "restart.jpg"] {
+      let good = try pictureBytes(name)
+      let odd = good.inserting(code, at: 2)
+      let (n, o) = (good.count, odd.count)
+      #expect(split(odd + good) == [.picture(0..<o), .picture(o..<o + n)])
+      let padding = Part(kind: E3P_PART_PADDING, range: n..<n + 3)
+      #expect(
+        split(good + [0, 0xFF, 0] + odd + good)
+          == [.picture(0..<n), padding, .picture(n + 3..<n + 3 + o), .picture(n + 3 + o..<2 * n + 3 + o)])
+      let cut = Array(good.dropLast(20))
+      #expect(split(cut + odd) == [Part(kind: E3P_PART_CUT, range: 0..<n - 20), .picture(n - 20..<n - 20 + o)])
+      for length in 2..<o - 1 {
+        let parts = split(good + odd[..<length] + good)
+        #expect(parts.last == .picture(n + length..<2 * n + length), "\(length)")
+        #expect(!parts.dropFirst().dropLast().contains { $0.kind == E3P_PART_PICTURE }, "\(length)")
+      }
+    }
+  }
+
+  @Test("a picture without its beginning is reported, but for one that began before the stream")
+  func lostBeginnings() throws {
+    let good = try pictureBytes("progressive.jpg")
+    let n = good.count
+    let header = jpegSegment(0xC2, in: good)
+    let lost: [[UInt8]] = [
+      [0xFF, 0xD8] + [0, 0, 0] + good[2...], [0xFF, 0xD9] + good[2...], [0xFF, 0xD8, 0xFF, 0xD9] + good[2...],
+      [0xFF, 0xD8] + [UInt8](repeatElement([0xFF, 0], count: 100).joined()) + good[2...], Array(good[2...]),
+    ]
+    for picture in lost {
+      let start = n + picture.count - (n - header.lowerBound)
+      let report = Part(kind: E3P_PART_RUBBISH, range: start..<start + 2)
+      let found = split(good + picture + good)
+      #expect(found.filter { $0.kind == E3P_PART_RUBBISH } == [report])
+      #expect(found.first == .picture(0..<n) && found.last == .picture(n + picture.count..<2 * n + picture.count))
+      // It may be the first one of the stream, unless it has no sign of a beginning.
+      let first = split(picture + good).map(\.kind)
+      #expect(first.last == E3P_PART_PICTURE)
+      #expect(first.contains(E3P_PART_RUBBISH) == (picture[1] == 0xD8))
+    }
+    for length in header.lowerBound..<n - 4 {
+      let joined = split(Array(good[length...]) + good)
+      #expect(joined.map(\.kind) == [E3P_PART_PADDING, E3P_PART_PICTURE], "\(length)")
+    }
+  }
+
   @Test("a thumbnail is never a picture of its own, whichever byte around it is damaged")
   func thumbnails() throws {
     let (picture, thumbnail) = (try pictureBytes("colour-444.jpg"), try pictureBytes("grey.jpg"))

@@ -81,6 +81,26 @@ struct LiveTests {
     }
   }
 
+  @Test("a stop ends a run whose output nobody reads with success, and says so")
+  func unread() throws {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    for end in ends { #expect(fcntl(end, F_SETFD, FD_CLOEXEC) == 0) }
+    defer { ends.forEach { close($0) } }
+    let (input, errors) = (open("/dev/zero", O_RDONLY | O_CLOEXEC), try Scratch())
+    defer { close(input) }
+    let process = try command.start(
+      [model, "-", "--json"] + options, descriptors: [input, ends[1], errors.descriptor])
+    // It waits once the pipe is full; a signal before that would be taken before the last line is written.
+    var full = pollfd(fd: ends[1], events: Int16(POLLOUT), revents: 0)
+    while poll(&full, 1, 0) == 1 { usleep(10_000) }
+    usleep(200_000)
+    kill(process, SIGTERM)
+    #expect(wait(for: process) == 0)
+    let said = "stopped while nobody read standard output: its last line may be cut\n"
+    #expect(errors.text.hasSuffix(said), "\(errors.text)")
+  }
+
   @Test("a stop ends the wait for a named pipe that nobody writes to; what a later writer sends is answered")
   func namedPipe() throws {
     let path = folder["frames"]

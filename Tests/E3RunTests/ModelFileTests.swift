@@ -348,6 +348,33 @@ struct MannersTests {
     #expect(late.errors.hasPrefix("e3-run: \(large): frame 0: \(statusText(E3_ERROR_DEADLINE))\n"))
   }
 
+  /// Grey, 8000 x 8000, whose data end early: a million blocks of six bits each, a difference of 0 and an end of block.
+  private func cutPicture() throws -> [UInt8] {
+    let small = try pictureBytes("grey.jpg")
+    var header = Array(small[..<jpegSegment(0xDA, in: small).upperBound])
+    let size = jpegSegment(0xC0, in: small).lowerBound + 5
+    header.replaceSubrange(size..<size + 4, with: [0x1F, 0x40, 0x1F, 0x40])
+    return header + [UInt8](repeatElement([0x28, 0xA2, 0x8A], count: 249_000).joined()) + [0xFF, 0xD9]
+  }
+
+  @Test("--deadline ends the decoding of a picture, and the frame is late, not broken")
+  func deadlineOfDecoding() throws {
+    let bytes = try cutPicture()
+    let path = try folder.write(bytes, to: "large.jpg")
+    // Decoded to its end it is damaged: who calls it late has not come to it.
+    for (input, options) in [(path, []), ("-", ["--pixel-format", "mjpeg"])] as [(String, [String])] {
+      let whole = try run([model, input] + options, input: bytes)
+      #expect(whole.status == 1 && whole.errors.contains("corrupt or unsupported JPEG: "))
+      let metrics = folder["late.prom"]
+      let late = try run([model, input, "--deadline", "1", "--metrics", metrics] + options, input: bytes)
+      #expect(late.status == 1)
+      #expect(late.errors == "e3-run: \(input): frame 0: \(statusText(E3_ERROR_DEADLINE))\n")
+      let counts = String(decoding: try folder.bytes("late.prom"), as: UTF8.self)
+      #expect(counts.contains("e3_broken_frames_total{kind=\"late\"} 1\n"))
+      #expect(counts.contains("e3_broken_frames_total{kind=\"undecodable\"} 0\n"))
+    }
+  }
+
   @Test("--cpus names the CPU that cannot be used")
   func cpus() throws {
     let bench = BuiltCommand("e3-bench")

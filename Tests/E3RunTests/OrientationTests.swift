@@ -7,9 +7,12 @@ private func exif(_ order: String, type: UInt16, count: UInt32 = 1, _ value: UIn
   func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
     withUnsafeBytes(of: order == "MM" ? value.bigEndian : value.littleEndian) { Array($0) }
   }
-  let held = type == 4 ? bytes(value) : type == 3 ? bytes(UInt16(value)) + [0, 0] : [UInt8(value), 0, 0, 0]
+  let first = [4, 9].contains(type) ? bytes(value) : [3, 8].contains(type) ? bytes(UInt16(value)) : [UInt8(value)]
+  let values = first + [UInt8](repeating: 1, count: Int(max(count, 1) - 1) * first.count)
+  // More than four bytes lie behind the directory.
+  let held = values.count > 4 ? bytes(UInt32(26)) : values + [UInt8](repeating: 0, count: 4 - values.count)
   return Array(order.utf8) + bytes(UInt16(42)) + bytes(UInt32(8)) + bytes(UInt16(1)) + bytes(tag) + bytes(type)
-    + bytes(count) + held + [0, 0, 0, 0]
+    + bytes(count) + held + [0, 0, 0, 0] + (values.count > 4 ? values : [])
 }
 
 private func xmp(_ text: String) -> [UInt8] {
@@ -75,11 +78,22 @@ struct OrientationTests {
     }
   }
 
+  @Test("EXIF's number may have a sign, and of several the first counts, as Pillow has it", arguments: ["II", "MM"])
+  func exifNumbers(order: String) throws {
+    for (type, count) in [(8, 1), (9, 1), (3, 2), (3, 3), (4, 2), (8, 2), (9, 2), (4, 3)] as [(UInt16, UInt32)] {
+      let block = exif(order, type: type, count: count, 6)
+      try expect(jpeg(Array("Exif\0\0".utf8) + block), 6, of: "colour-444.jpg", "\(type) \(count)")
+      try expect(png("rgb8.png", "eXIf", block), 6, of: "rgb8.png", "\(type) \(count)")
+    }
+  }
+
   @Test("a number that means nothing turns nothing")
   func meaningless() throws {
     let blocks = [
-      exif("II", type: 3, 0), exif("MM", type: 3, 9), exif("II", type: 4, 65542), exif("MM", type: 3, count: 2, 6),
-      exif("II", type: 2, 6), exif("MM", type: 3, 6, tag: 275), Array(exif("II", type: 3, 6).prefix(15)),
+      exif("II", type: 3, 0), exif("MM", type: 3, 9), exif("II", type: 4, 65542), exif("MM", type: 1, count: 2, 6),
+      exif("II", type: 3, count: 0, 6), exif("MM", type: 8, 65530), exif("II", type: 9, 0xFFFF_FFFA),
+      Array(exif("MM", type: 4, count: 2, 6).prefix(29)), exif("II", type: 2, 6), exif("MM", type: 3, 6, tag: 275),
+      Array(exif("II", type: 3, 6).prefix(15)),
       Array("II*\0".utf8) + [255, 255, 255, 255], [],
     ]
     for block in blocks {

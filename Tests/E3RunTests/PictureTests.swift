@@ -82,7 +82,7 @@ struct PictureTests {
     #expect(throws: PictureError.self) { try decodePicture(bytes) }
   }
 
-  @Test("what is no picture is called so", arguments: ["", "P", "P7\n1 1 255\n0 0 0\n", "hello"])
+  @Test("what is no picture is called so", arguments: ["", "P", "P7", "P8\n1 1 255\n0 0 0\n", "hello", "BM____"])
   func foreign(text: String) throws {
     let expected = text.isEmpty ? "the file is empty" : "not a JPEG, PNG or PNM (P1 to P6) picture"
     #expect(throws: PictureError(text: expected)) { try decodePicture(Array(text.utf8)) }
@@ -91,7 +91,8 @@ struct PictureTests {
   @Test(
     "other kinds of pictures and films are refused by their names",
     arguments: [
-      ("RIFF____WEBPVP8 ", "WebP"), ("GIF89a", "GIF"), ("BM____", "BMP"), ("II*\0", "TIFF"), ("MM\0*", "TIFF"),
+      ("RIFF____WEBPVP8 ", "WebP"), ("GIF89a", "GIF"), ("II*\0", "TIFF"), ("MM\0*", "TIFF"),
+      ("BM\u{46}\0\0\0\0\0\0\0\u{36}\0\0\0\u{28}\0\0\0", "BMP"), ("P7\nWIDTH 1", "PAM"),
       ("\0\0\0\u{18}ftypheic", "HEIC"), ("\0\0\0\u{18}ftypavif", "AVIF"),
     ])
   func others(beginning: String, name: String) {
@@ -102,7 +103,7 @@ struct PictureTests {
   @Test("films and streams are told what reads them")
   func films() {
     let film = "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"
-    let stream = "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m"
+    let stream = "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m, without --size"
     #expect(throws: PictureError(text: film)) { try decodePicture(Array("\0\0\0\u{18}ftypisom".utf8)) }
     #expect(throws: PictureError(text: film)) { try decodePicture([0x1A, 0x45, 0xDF, 0xA3, 0x01]) }
     #expect(throws: PictureError(text: film)) { try decodePicture(Array("RIFF\u{10}\0\0\0AVI LIST".utf8)) }

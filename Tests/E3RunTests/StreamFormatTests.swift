@@ -36,7 +36,9 @@ struct StreamFormatTests {
 
   private func packed(_ order: (_ y0: UInt8, _ u: UInt8, _ y1: UInt8, _ v: UInt8) -> [UInt8]) -> [UInt8] {
     let (u, v) = (doubled(Self.u), doubled(Self.v))
-    return (0..<60).flatMap { order(Self.luma[2 * $0], u[$0], Self.luma[2 * $0 + 1], v[$0]) }
+    return (0..<60).flatMap { (pair: Int) -> [UInt8] in
+      order(Self.luma[2 * pair], u[pair], Self.luma[2 * pair + 1], v[pair])
+    }
   }
 
   @Test("the same samples give the same answer in every format with U and V")

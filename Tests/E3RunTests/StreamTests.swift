@@ -19,9 +19,11 @@ struct StreamTests {
 
   @Test("an rgb24 stream gives the answers of the same pixels as pictures")
   func rgb() throws {
-    let frames = (0..<3).map { Array(noise(12 * 10 * 3 * 3)[($0 * 360)..<($0 * 360 + 360)]) }
-    let pictures = try frames.enumerated().map { index, pixels in
-      try folder.write(Array("P6 12 10 255\n".utf8) + pixels, to: "\(index).ppm")
+    let three = noise(3 * 360)
+    let frames: [[UInt8]] = (0..<3).map { (index: Int) in Array(three[360 * index..<360 * index + 360]) }
+    let header = Array("P6 12 10 255\n".utf8)
+    let pictures: [String] = try frames.enumerated().map { index, pixels in
+      try folder.write(header + pixels, to: "\(index).ppm")
     }
     let expected = try answers(run([model, "--json"] + pictures))
     let options = ["--pixel-format", "rgb24", "--size", "12x10", "--json"]
@@ -32,8 +34,10 @@ struct StreamTests {
     let file = try folder.write(Array(frames.joined()), to: "stream.rgb")
     #expect(try answers(run([model, file] + options)) == expected)
     // Longer lines: five bytes after each that are not pixels.
-    let padded = frames.flatMap { frame in
-      stride(from: 0, to: 360, by: 36).flatMap { frame[$0..<$0 + 36] + [9, 9, 9, 9, 9] }
+    let padding: [UInt8] = [9, 9, 9, 9, 9]
+    var padded: [UInt8] = []
+    for frame in frames {
+      for start in stride(from: 0, to: 360, by: 36) { padded += frame[start..<start + 36] + padding }
     }
     #expect(try answers(run([model, "-", "--stride", "41"] + options, input: padded)) == expected)
   }
@@ -105,6 +109,29 @@ struct StreamTests {
     #expect(outcome.status == 1)
     #expect(try outcome.objects.map { $0["frame"] as? Int } == [0, 2, 3])
     #expect(outcome.errors == "e3-run: -: another picture begins inside picture 1\n")
+  }
+
+  @Test("no picture of a stream is lost without a line, whatever stands behind its first marker")
+  func oddBeginnings() throws {
+    let good = try pictureBytes("grey.jpg")
+    func outcome(_ code: [UInt8]) throws -> Outcome {
+      let picture = good.inserting(code, at: 2)
+      return try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + [0, 0] + picture + good)
+    }
+    for code in [[0xFF, 0], [0xFF, 0xD0], [0xFF, 1]] as [[UInt8]] {
+      let read = try outcome(code)
+      #expect(read.status == 0 && read.errors.isEmpty, "\(read.errors)")
+      let answers = try answers(read)
+      #expect(answers.count == 3 && answers.allSatisfy { $0 == answers[0] })
+    }
+    for (code, text) in [
+      ([0xFF, 2], "picture 1: corrupt or unsupported JPEG: Unsupported marker type 0x02"),
+      ([0, 0], "bytes that are no picture stand in the place of picture 1"),
+    ] as [([UInt8], String)] {
+      let broken = try outcome(code)
+      #expect(broken.status == 1 && broken.errors == "e3-run: -: \(text)\n")
+      #expect(try broken.objects.map { $0["frame"] as? Int } == [0, 2])
+    }
   }
 
   @Test("a run of bytes that are no picture has one line, however long it is")

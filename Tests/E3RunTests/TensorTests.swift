@@ -53,14 +53,19 @@ struct TensorTests {
       #expect(try answers(run([model, "--tensor", path, "--json"])) == [expected[index]])
     }
     #expect(try run([model, "--tensor", batch, "--frames", "2", "--json"]).lines.count == 2)
+    let said = try run([model, "--tensor", batch]).lines.filter { $0.hasPrefix(batch) }
+    #expect(said.enumerated().allSatisfy { $1.hasPrefix("\(batch) \($0): ") } && said.count == 3, "\(said)")
+    #expect(try run([model, "--tensor", folder["image.npy"]]).output.hasPrefix("\(folder["image.npy"]): "))
   }
 
   @Test("bytes are pixels and go through the preprocessing recipe")
   func pixels() throws {
-    let pixels = (0..<378).map { UInt8($0 % 251) }
+    let pixels: [UInt8] = (0..<378).map { UInt8($0 % 251) }
     let path = try folder.write(npy([2, 7, 9, 3], pixels), to: "pixels.npy")
-    let pictures = try (0..<2).map {
-      try folder.write(Array("P6 9 7 255\n".utf8) + pixels[$0 * 189..<$0 * 189 + 189], to: "\($0).ppm")
+    let pictures: [String] = try (0..<2).map { (index: Int) in
+      let start: Int = index * 189
+      let picture: [UInt8] = Array("P6 9 7 255\n".utf8) + pixels[start..<start + 189]
+      return try folder.write(picture, to: "\(index).ppm")
     }
     #expect(try answers(run([model, "--tensor", path, "--json"])) == answers(run([model, "--json"] + pictures)))
   }

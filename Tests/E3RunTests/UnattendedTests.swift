@@ -107,12 +107,15 @@ struct UnattendedTests {
     let options = ["--json", "--save-limit", "100,1,0"] + stream
     #expect(try run([model, "-", "--save", "unknown", folder["kept"]] + options, input: frames).status == 0)
     let wanted = (0..<10).filter { raw[$0]["decision"] as? String == "unknown" }
-    func name(_ number: Int) -> String { "e3-" + String(repeating: "0", count: number < 10 ? 9 : 8) + String(number) }
-    let expected = (1...wanted.count).flatMap { [name($0) + ".gray8", name($0) + ".json"] }
+    func name(_ number: Int) -> String { "e3-\(String(repeating: "0", count: number < 10 ? 9 : 8))\(number)" }
+    let expected: [String] = (1...wanted.count).flatMap { (number: Int) in
+      ["\(name(number)).gray8", "\(name(number)).json"]
+    }
     #expect(try saved("kept") == expected)
     for (number, frame) in wanted.enumerated() {
       let name = name(number + 1)
-      #expect(try contents(of: folder["kept/\(name).gray8"]) == Array(frames[frame * 120..<frame * 120 + 120]))
+      let kept: [UInt8] = Array(frames[120 * frame..<120 * frame + 120])
+      #expect(try contents(of: folder["kept/\(name).gray8"]) == kept)
       let text = try Data(contentsOf: URL(fileURLWithPath: folder["kept/\(name).json"]))
       let object = try #require(JSONSerialization.jsonObject(with: text) as? [String: Any])
       #expect(object["file"] as? String == "\(name).gray8" && object["pixel_format"] as? String == "gray8")
@@ -141,7 +144,7 @@ struct UnattendedTests {
         Array(planes[start..<start + length]) + padding
       }
     }
-    let padded = rows(0..<120, 12, [1, 2, 3, 4]) + rows(120..<180, 6, [5, 6])
+    let padded: [UInt8] = rows(0..<120, 12, [1, 2, 3, 4]) + rows(120..<180, 6, [5, 6])
     let i420 = ["--pixel-format", "i420", "--size", "12x10", "--stride", "16", "--color-matrix", "bt709"]
     #expect(try run([model, "-"] + keep + i420, input: padded).status == 0)
     #expect(try contents(of: folder["kept/e3-0000000001.i420"]) == planes)
@@ -213,7 +216,7 @@ struct UnattendedTests {
       (["--save-limit", "1,1,1"], "--save-limit needs --save"),
       (
         ["--save", "unsure", "d", "--save-limit", "1,1"],
-        "--save-limit takes FRAMES,MIB,SECONDS, to 100000, 1000000 and 86400, not '1,1'"
+        "--save-limit takes FRAMES,MIB,SECONDS, whole numbers to 100000, 1000000 and 86400, not '1,1'"
       ),
       (["--smooth", "101"], "--smooth takes 1 to 100 frames, not '101'"),
       (["--threads", "many"], "--threads takes 1 to 64 or auto, not 'many'"),
@@ -260,18 +263,22 @@ struct UnattendedTests {
       let count = raw.filter { $0["decision"] as? String == kind }.count
       #expect(seen["e3_answers_total{decision=\"\(kind)\"}"] == Double(count))
     }
-    let smoothed = ["accept", "unsure", "unknown"].map { seen["e3_smoothed_answers_total{decision=\"\($0)\"}"] ?? -1 }
+    let smoothed: [Double] = ["accept", "unsure", "unknown"].map { (kind: String) in
+      seen["e3_smoothed_answers_total{decision=\"\(kind)\"}"] ?? -1
+    }
     #expect(smoothed.reduce(0, +) == 40)
     #expect(seen["e3_frames_total"] == 40 && seen["e3_broken_frames_total{kind=\"cut\"}"] == 1)
     #expect(seen["e3_sources_lost_total"] == 1)
     #expect(seen["e3_latency_seconds_count"] == 40 && seen["e3_latency_seconds_bucket{le=\"+Inf\"}"] == 40)
-    let buckets = ["0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "+Inf"]
-      .map { seen["e3_latency_seconds_bucket{le=\"\($0)\"}"] ?? -1 }
+    let bounds: [String] = ["0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "+Inf"]
+    let buckets: [Double] = bounds.map { seen["e3_latency_seconds_bucket{le=\"\($0)\"}"] ?? -1 }
     #expect(buckets == buckets.sorted())
-    let mean = raw.map(distance).reduce(0, +) / 40
-    #expect(abs(try #require(seen["e3_relative_distance_mean"]) - mean) < 1e-3 * max(1, abs(mean)))
+    let mean: Double = raw.map(distance).reduce(0, +) / 40
+    let tolerance: Double = 1e-3 * max(1, abs(mean))
+    let drift: Double = (mean + 1.5) / 2.5
+    #expect(abs(try #require(seen["e3_relative_distance_mean"]) - mean) < tolerance)
     #expect(seen["e3_relative_distance_calibration_mean"] == -1.5)
-    #expect(abs(try #require(seen["e3_relative_distance_drift"]) - (mean + 1.5) / 2.5) < 1e-3 * max(1, abs(mean)))
+    #expect(abs(try #require(seen["e3_relative_distance_drift"]) - drift) < tolerance)
     #expect(abs(try #require(seen["e3_unknown_share_promised"]) - 0.05) < 1e-6)
     #expect(abs(try #require(seen["e3_last_answer_timestamp_seconds"]) - Date().timeIntervalSince1970) < 600)
   }
@@ -340,15 +347,16 @@ struct UnattendedTests {
   func metricsOfSomethingElse() throws {
     let model = try folder.model()
     let bytes = try folder.bytes("model.e3")
+    try folder.write(bytes, to: "other.e3")
     #expect(mkfifo(folder["pipe"], 0o600) == 0 && mkfifo(folder[".m.prom.part"], 0o600) == 0)
-    for name in ["pipe", "model.e3"] {
+    for name in ["pipe", "other.e3"] {
       let outcome = try run([model, "-", "--metrics", folder[name]] + stream, input: noise(120))
       #expect(outcome.status == 1 && outcome.output.isEmpty)
       #expect(outcome.errors == "e3-run: \(folder[name]): exists and holds no metrics; it is not replaced\n")
     }
-    #expect(try folder.bytes("model.e3") == bytes)
+    #expect(try folder.bytes("other.e3") == bytes)
     #expect(try run([model, "-", "--metrics", folder["m.prom"]] + stream, input: noise(120)).status == 0)
-    #expect(folder.names == ["m.prom", "model.e3", "pipe"])
+    #expect(folder.names == ["m.prom", "model.e3", "other.e3", "pipe"])
   }
 
   @Test("--save and --metrics go on in folders that were removed and made anew")

@@ -24,6 +24,9 @@ struct UsageTests {
     arguments: [
       ([], "a MODEL.e3 is missing"),
       (["m.e3"], "a FRAME is missing"),
+      (["", "f.png"], "an argument is empty"),
+      (["m.e3", ""], "an argument is empty"),
+      (["m.e3", "f.png", "", "g.png"], "an argument is empty"),
       (["m.e3", "f.png", "--nonsense"], "unknown option '--nonsense'"),
       (["-x", "m.e3"], "unknown option '-x'"),
       (["m.e3", "p.jpg", "-json"], "unknown option '-json' (did you mean --json?)"),
@@ -42,8 +45,8 @@ struct UsageTests {
       (["--json=yes", "m.e3", "f.png"], "no argument is taken by '--json=yes'"),
       (["m.e3", "f.png", "--top", "0"], "--top takes 1 to 1000000, not '0'"),
       (["m.e3", "f.png", "--top", "5x"], "--top takes 1 to 1000000, not '5x'"),
-      (["m.e3", "f.png", "--resident", "4Q"], "--resident takes bytes, as 400M, not '4Q'"),
-      (["m.e3", "f.png", "--resident", "M"], "--resident takes bytes, as 400M, not 'M'"),
+      (["m.e3", "f.png", "--resident", "4Q"], "--resident takes bytes, as 900K, 400M or 1G, not '4Q'"),
+      (["m.e3", "f.png", "--resident", "M"], "--resident takes bytes, as 900K, 400M or 1G, not 'M'"),
       (["m.e3", "f.png", "--resident", "4M", "--load", "lock"], "--resident needs --load map"),
       (["m.e3", "f.png", "--resident", "4M", "--watch-model"], "--resident needs --load map"),
       (["m.e3", "f.png", "--fps", "0"], "--fps takes frames per second from 0.001 to 1000, not '0'"),
@@ -136,6 +139,36 @@ struct UsageTests {
     #expect(outcome.errors == "e3-run: \(reason); e3-run --help explains\n")
   }
 
+  @Test("metrics that would replace a file that is used are refused before anything is done, by whatever name")
+  func metricsOfTheirOwn() throws {
+    let folder = try TemporaryFolder()
+    let model = try folder.model()
+    let bytes = try contents(of: model)
+    let there = try folder.write("classes", to: "there.e3c")
+    try FileManager.default.createSymbolicLink(atPath: folder["link"], withDestinationPath: "there.e3c")
+    try FileManager.default.createSymbolicLink(atPath: folder["ahead"], withDestinationPath: "none.e3c")
+    try FileManager.default.linkItem(atPath: there, toPath: folder["hard"])
+    for (metrics, arguments, same) in [
+      (model, [model, "f.png"], model), (folder["f.png"], [model, "f0.png", folder["f.png"]], folder["f.png"]),
+      (folder["link"], [model, "f.png", "--classes", there], there),
+      (folder["hard"], [model, "f.png", "--classes", there], there),
+      (there, [model, "f.png", "--trust", there], there),
+      (
+        "\(folder.path)/./none.e3c", [model, "f.png", "--teach", "q", "--classes", folder["none.e3c"]],
+        folder["none.e3c"]
+      ),
+      (folder["none.e3c"], [model, "f.png", "--teach", "q", "--classes", folder["ahead"]], folder["ahead"]),
+    ] {
+      let outcome = try run(arguments + ["--metrics", metrics])
+      let reason = "--metrics takes a file of its own, not '\(same)'"
+      #expect(outcome.errors == "e3-run: \(reason); e3-run --help explains\n" && outcome.status == 2)
+    }
+    #expect(try contents(of: model) == bytes && folder.bytes("there.e3c") == Array("classes".utf8))
+    #expect(folder.names.filter { $0.hasPrefix("none") || $0.hasPrefix("f") }.isEmpty)
+    let other = try run([model, folder["f.png"], "--metrics", folder["g.png"]])
+    #expect(other.errors == "e3-run: \(folder["f.png"]): No such file or directory\n" && other.status == 1)
+  }
+
   @Test("what is not there yet may be a camera: no mistake of the command line, but one to retry")
   func notThereYet() throws {
     let folder = try TemporaryFolder()
@@ -225,9 +258,96 @@ struct UsageTests {
     #expect(pictures.status == 1)
     let reason = "a folder, not a file: give its pictures, as in folder/*"
     #expect(pictures.errors.hasPrefix("e3-run: \(folder.path): \(reason)\n"))
-    let pixels = try run([folder.model(), picture, "--pixel-format", "gray8", "--size", "9999x999"])
-    #expect(pixels.status == 1)
-    #expect(pixels.errors.contains(" bytes): it is a picture, which is read without --pixel-format\n"))
+    let jpeg = try contents(of: picture)
+    let png = try contents(of: pictureFolder.appendingPathComponent("grey8.png").path)
+    let y4m = Array("YUV4MPEG2 W12 H10 F25:1 Ip C420jpeg\nFRAME\n".utf8) + noise(180)
+    let bare = Array(jpeg.prefix(2)) + Array(jpeg[20...])  // without its JFIF marker
+    let alone = "which is read without --pixel-format"
+    // The second segment of the JPEG below is none: these may be pixels, and are told only where a frame is not whole.
+    let refused: [([UInt8], String, String, String)] = [
+      (jpeg, "9999x999", "a JPEG picture, \(alone)", "\n"), (jpeg, "12x10", "a JPEG picture, \(alone)", "\n"),
+      (png, "12x10", "a picture, \(alone)", "\n"), (bare, "12x10", "a JPEG picture, \(alone)", "\n"),
+      ([0xFF, 0xD8, 0xFF, 0xC0, 0, 2, 1, 2] + noise(20), "9999x999", "the stream ends inside frame 0", "\(alone)\n"),
+      (y4m, "12x10", "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m, without --size\n", "\n"),
+    ]
+    for (bytes, size, start, end) in refused {
+      let outcome = try run([folder.model(), "-", "--pixel-format", "gray8", "--size", size], input: bytes)
+      #expect(outcome.status == 1 && outcome.output.isEmpty)
+      let isSaid = outcome.errors.hasPrefix("e3-run: -: \(start)") && outcome.errors.hasSuffix(end)
+      #expect(isSaid, "\(outcome.errors)")
+    }
+  }
+
+  /// The first bytes of files that are no raw pixels, and what is said of each.
+  static let kinds: [(bytes: String, said: String)] = [
+    ("P6\n12 10\n255\n", "a picture, which"), ("P7\nWIDTH 12\n", "PAM pictures"), ("GIF87a", "GIF pictures"),
+    ("II*\0\u{8}\0\0\0", "TIFF pictures"), ("RIFF____WEBPVP8 ", "WebP pictures"), ("RIFF____AVI LIST", "a film"),
+    ("\0\0\0\u{18}ftypavif", "AVIF pictures"), ("\0\0\0\u{18}ftypisom", "a film"),
+    ("\0\0\0\u{1}\u{67}\u{42}\0\u{1E}", "a film"), ("PK\u{3}\u{4}", "not a JPEG, PNG"),
+    ("BM\u{46}\0\0\0\0\0\0\0\u{36}\0\0\0\u{28}\0\0\0", "BMP pictures"),
+  ]
+
+  @Test("bytes of other files are not answered as pixels, also where the run would end after a frame", arguments: kinds)
+  func otherKinds(bytes: String, said: String) throws {
+    let folder = try TemporaryFolder()
+    let input = Array(bytes.utf8) + noise(400)
+    let outcome = try run(
+      [folder.model(), "-", "--pixel-format", "gray8", "--size", "12x10", "--frames", "1"], input: input)
+    #expect(outcome.status == 1 && outcome.output.isEmpty)
+    #expect(outcome.errors.hasPrefix("e3-run: -: \(said)"), "\(outcome.errors)")
+  }
+
+  @Test(
+    "pixels that only begin alike are answered",
+    arguments: ["P9", "P6\n\u{1}\u{2}", "P3#", "P7\n", "BM____", "GIF", "II*\0II*\0", "\0\0\0\u{1}ggggggg"])
+  func alikePixels(bytes: String) throws {
+    let folder = try TemporaryFolder()
+    let input = Array(bytes.utf8) + [UInt8](repeating: 9, count: 120 - bytes.utf8.count)
+    let outcome = try run([folder.model(), "-", "--pixel-format", "gray8", "--size", "12x10"], input: input)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+  }
+
+  @Test("a stream of another kind than --pixel-format names says what it is", arguments: ["mjpeg", "y4m"])
+  func otherStreams(format: String) throws {
+    let folder = try TemporaryFolder()
+    let png = try contents(of: pictureFolder.appendingPathComponent("grey8.png").path)
+    let jpeg = try contents(of: pictureFolder.appendingPathComponent("grey.jpg").path)
+    let y4m = Array("YUV4MPEG2 W12 H10 F25:1 Ip C420jpeg\nFRAME\n".utf8) + noise(180)
+    var streams: [([UInt8], String)] = [
+      (png, "a picture, which"), (png + noise(1 << 17), "a picture, which"), (Array("GIF89a".utf8), "GIF pictures"),
+    ]
+    streams.append(format == "y4m" ? (jpeg, "a JPEG picture, which") : (y4m, "a yuv4mpegpipe stream"))
+    for (bytes, said) in streams {
+      let outcome = try run([folder.model(), "-", "--pixel-format", format], input: bytes)
+      #expect(outcome.status == 1 && outcome.output.isEmpty)
+      #expect(outcome.errors.hasPrefix("e3-run: -: \(said)"), "\(outcome.errors)")
+    }
+  }
+
+  @Test("an MJPEG stream may begin inside the first segments of a picture", arguments: [8, 30, 100, 200, 300])
+  func cutFirst(length: Int) throws {
+    let folder = try TemporaryFolder()
+    let jpeg = try contents(of: pictureFolder.appendingPathComponent("grey.jpg").path)
+    let stream = jpeg.prefix(length) + jpeg + jpeg
+    let outcome = try run([folder.model(), "-", "--pixel-format", "mjpeg"], input: Array(stream))
+    #expect(outcome.output.filter { $0 == "\n" }.count >= 2, "\(outcome.output)\(outcome.errors)")
+    let alone = try run([folder.model(), "-", "--pixel-format", "mjpeg"], input: Array(jpeg.prefix(length)))
+    #expect(alone.errors == "e3-run: -: bytes that are no picture stand in the place of picture 0\n")
+    #expect(alone.status == 1)
+  }
+
+  @Test("a declared size holds for the pictures of an MJPEG stream too")
+  func sizeOfPictures() throws {
+    let folder = try TemporaryFolder()
+    let jpeg = try contents(of: pictureFolder.appendingPathComponent("grey.jpg").path)
+    let command = try [folder.model(), "-", "--pixel-format", "mjpeg"]
+    #expect(try run(command, input: jpeg + jpeg).status == 0)
+    let other = try run(command + ["--size", "640x480"], input: jpeg + jpeg)
+    #expect(other.status == 1 && other.output.isEmpty)
+    #expect(other.errors.contains("picture 0 has ") && other.errors.contains(" pixels, not 640x480\n"))
+    let words = other.errors.split(separator: " ")
+    let has = try #require(words.first { $0.contains("x") && $0.first?.isNumber == true })
+    #expect(try run(command + ["--size", String(has)], input: jpeg + jpeg).status == 0)
   }
 
   @Test("an instruction set that this CPU lacks is refused: no CPU has both of these")

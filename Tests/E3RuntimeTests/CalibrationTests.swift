@@ -25,7 +25,7 @@ struct CalibrationTests {
     _ model: OpenModel, _ result: e3_result, hasUnitLength: Bool = false
   ) throws -> (distance: Double, relative: Double) {
     let file = try ModelFile(validating: UnsafeRawBufferPointer(model.memory))
-    let (size, padded) = (file.shape.representation, file.shape.representationPadded)
+    let (size, padded) = (file.shape.headInputSize, file.shape.headInputSizePadded)
     func whiten(_ view: WhiteningView, _ z: [Double]) -> [Double] {
       (0..<size).map { row in
         (0...row).reduce(0.0) { $0 + Double(view.panel(row / 16)[$1 * 16 + row % 16]) * z[$1] }
@@ -193,7 +193,7 @@ struct CalibrationTests {
     SetScore(isAdaptive: isAdaptive).store(in: &calibration)
     calibration.image_count = 100
     file.calibration = calibration
-    let thresholds = (0..<37).map { isAdaptive ? Float($0 % 5) / 4 : Float($0 % 3) / 30 }
+    let thresholds: [Float] = (0..<37).map { (index: Int) in isAdaptive ? Float(index % 5) / 4 : Float(index % 3) / 30 }
     file.setThresholds = thresholds
     let session = try OpenSession(OpenModel(file.bytes), sessionOptions())
     var stated = e3_calibration()
@@ -202,9 +202,9 @@ struct CalibrationTests {
     #expect(stated.class_conditional == 1 && stated.set_score == (isAdaptive ? 2 : 1) && stated.set_penalty == 0)
     for seed in 0..<4 as Range<UInt64> {
       let result = try session.run(session.model.image(seed: seed))
-      let order = (0..<37).sorted {
-        let (p, q) = (result.probabilities[$0], result.probabilities[$1])
-        return p > q || p == q && $0 < $1
+      let order: [Int] = (0..<37).sorted { (a: Int, b: Int) -> Bool in
+        let (p, q): (Float, Float) = (result.probabilities[a], result.probabilities[b])
+        return p > q || p == q && a < b
       }
       var (expected, mass): ([Int], Float) = ([], 0)
       for index in order {
@@ -213,7 +213,8 @@ struct CalibrationTests {
         mass += result.probabilities[index]
       }
       #expect(expected.count > 1 && expected.count < 37)
-      #expect((0..<Int(result.prediction_set_count)).map { Int(result.prediction_set[$0]) } == expected)
+      let set: [Int] = (0..<Int(result.prediction_set_count)).map { Int(result.prediction_set[$0]) }
+      #expect(set == expected)
     }
   }
 
@@ -228,7 +229,8 @@ struct CalibrationTests {
       for member in 0..<2 {
         for whitening in 0..<2 {
           for k in 0..<4 {
-            try bytes.write(value, in: .statistics, at: 4 * (member * 576 + 16 + 256 * whitening + 17 * k))
+            let element: Int = member * 576 + 16 + 256 * whitening + 17 * k
+            try bytes.write(value, in: .statistics, at: 4 * element)
           }
         }
       }

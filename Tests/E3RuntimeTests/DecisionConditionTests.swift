@@ -9,15 +9,15 @@ import Testing
 @Suite("Each condition of the decision decides alone")
 struct DecisionConditionTests {
   /// Calls `body` with the decisions of a calibrated model with 37 classes, thresholds 3 and 0.4.
-  private func withPrediction<R>(_ body: (Prediction, e3_file_calibration) throws -> R) throws -> R {
+  private func withAnswer<R>(_ body: (E3Runtime.Answer, e3_file_calibration) throws -> R) throws -> R {
     let model = try OpenModel(awkwardConfigs[1].config, isCalibrated: true)
     let session = try OpenSession(model, sessionOptions())
     let pointer = try #require(UnsafeMutableRawPointer(session.handle)).assumingMemoryBound(to: Session.self)
-    let prediction = Prediction(
+    let answer = E3Runtime.Answer(
       model: pointer.pointee.model, members: pointer.pointee.model.memberCount, kernels: pointer.kernels,
-      answer: pointer.pointee.answer)
+      space: pointer.pointee.answer)
     return try withExtendedLifetime(session) {
-      try body(prediction, try #require(pointer.pointee.model.calibration))
+      try body(answer, try #require(pointer.pointee.model.calibration))
     }
   }
 
@@ -30,10 +30,10 @@ struct DecisionConditionTests {
       (-.infinity, 1, E3_DECISION_ACCEPT), (.nan, 1, E3_DECISION_ACCEPT), (.nan, 0, E3_DECISION_UNSURE),
     ] as [(Float, Float, Int)])
   func decide(relative: Float, top: Float, decision: Int) throws {
-    try withPrediction { prediction, calibration in
+    try withAnswer { answer, calibration in
       #expect(calibration.unknown_threshold == 3 && calibration.accept_threshold == 0.4)
       #expect(
-        Int(prediction.decide(calibration, topProbability: top, unknownScore: relative)) == decision)
+        Int(answer.decide(calibration, topProbability: top, unknownScore: relative)) == decision)
     }
   }
 
@@ -41,14 +41,14 @@ struct DecisionConditionTests {
   private func set(
     _ probabilities: [Float], top: Int, threshold: Float, score: SetScore = .leastAmbiguous
   ) throws -> [UInt32] {
-    try withPrediction { prediction, stored in
+    try withAnswer { answer, stored in
       var calibration = stored
       calibration.set_threshold = threshold
       score.store(in: &calibration)
-      let all = probabilities + [Float](repeating: 0, count: prediction.model.shape.classCount - probabilities.count)
+      let all = probabilities + [Float](repeating: 0, count: answer.model.shape.classCount - probabilities.count)
       return [UInt32](unsafeUninitializedCapacity: all.count) { buffer, count in
         guard let start = buffer.baseAddress else { return }
-        count = prediction.collectPredictionSet(calibration, all, top: top, into: start)
+        count = answer.collectPredictionSet(calibration, all, top: top, into: start)
       }
     }
   }

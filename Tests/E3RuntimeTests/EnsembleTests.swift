@@ -105,11 +105,12 @@ struct EnsembleTests {
     let file = Self.file(["dense", "sparse, one member", "dense"], isCalibrated: true)
     let whole = try OpenModel(file.bytes)
     let image = whole.image(seed: 2)
-    let relative = try Self.parts(of: file).map { part in
+    let relative: [Float] = try Self.parts(of: file).map { part in
       try OpenSession(OpenModel(part.bytes), sessionOptions()).run(image).relative_distance
     }
     let result = try OpenSession(whole, sessionOptions()).run(image)
-    #expect(result.relative_distance.bitPattern == (relative.reduce(0, +) / 3).bitPattern)
+    let mean: Float = relative.reduce(0, +) / 3
+    #expect(result.relative_distance.bitPattern == mean.bitPattern)
   }
 
   // promise: equal-bits
@@ -189,8 +190,10 @@ struct EnsembleTests {
     let whole = try OpenModel(file.bytes)
     let parts = try Self.parts(of: file).map { try OpenModel($0.bytes).info }
     let info = whole.info
-    #expect(info.networks == 3 && info.members == parts.reduce(0) { $0 + $1.members })
-    #expect(info.multiply_accumulates == parts.reduce(0) { $0 + $1.multiply_accumulates })
+    let members: UInt32 = parts.map(\.members).reduce(0, +)
+    let products: UInt64 = parts.map(\.multiply_accumulates).reduce(0, +)
+    #expect(info.networks == 3 && info.members == members)
+    #expect(info.multiply_accumulates == products)
     #expect(info.representation_size == parts.map(\.representation_size).max())
     #expect(info.hidden_size == parts[0].hidden_size && info.experts == parts[0].experts)
     for (index, part) in parts.enumerated() {

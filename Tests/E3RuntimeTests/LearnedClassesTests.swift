@@ -252,6 +252,23 @@ struct LearnedClassesTests {
     #expect(e3_classes_get_info(classes.handle, nil) == E3_ERROR_NULL_ARGUMENT)
   }
 
+  @Test("that are written over while they are attached end a run with a status")
+  func writtenOver() throws {
+    let model = try open()
+    let classes = try OpenClasses(model, capacity: 4)
+    let session = try attached(model, classes)
+    _ = try session.run(model.image(seed: 1))
+    let another = try open(seed: 8)
+    for other in [try OpenClasses(model, capacity: 2), try OpenClasses(another, capacity: 4)] {
+      classes.memory.copyBytes(from: UnsafeRawBufferPointer(other.memory))
+      expect(E3_ERROR_NOT_CLASSES) { _ = try session.run(model.image(seed: 1)) }
+    }
+    for byte in [0, 0xFF] as [UInt8] {
+      classes.memory.initializeMemory(as: UInt8.self, repeating: byte)
+      expect(E3_ERROR_NOT_CLASSES) { _ = try session.run(model.image(seed: 1)) }
+    }
+  }
+
   // promise: classes-remove
   @Test("of which one is removed have the bytes, and the answers, as if it had never been there")
   func remove() throws {

@@ -22,7 +22,7 @@ private struct WorstCase {
     (shape, self.threads) = (file.shape, threads)
     let (m, t) = (shape.memberCount, shape.tokenCount)
     barriers += isFrame ? 1 : 0
-    linear(rows: shape.patchCount, shape.patchInputs, shape.hidden)
+    linear(rows: shape.patchCount, shape.patchValueCount, shape.hiddenSize)
     barriers += 2
     var copies = 1
     for block in 0..<shape.layerCount {
@@ -33,14 +33,14 @@ private struct WorstCase {
         copies = m
         experts(file, block, rows)
       } else {
-        mlp(rows: copies * rows, shape.mlp, file.mlp(block: block).expand.isInt4)
+        mlp(rows: copies * rows, shape.mlpSize, file.mlp(block: block).expand.isInt4)
         barriers += 1
       }
     }
     pooling(file)
-    if shape.hasPreLogits { linear(rows: m, shape.pooledWidth, shape.representation) }
+    if shape.hasPreLogits { linear(rows: m, shape.pooledSize, shape.headInputSize) }
     barriers += shape.hasPreLogits ? 3 : 1
-    float(rows: m, shape.representation, up(shape.classCount, 16), biasBytes: 4 * up(shape.classCount, 16))
+    float(rows: m, shape.headInputSize, up(shape.classCount, 16), biasBytes: 4 * up(shape.classCount, 16))
     if file.hasStatistics { distances() }
     barriers += 1
   }
@@ -49,7 +49,7 @@ private struct WorstCase {
 
   /// B: rows that go through an MLP at a time.
   private var batchRows: Int {
-    let widest = max(shape.mlp, shape.expertMLP)
+    let widest = max(shape.mlpSize, shape.expertMLPSize)
     return min(shape.memberCount * shape.tokenCount, max(64, threads * (786_432 / (4 * up(widest, 16)))))
   }
 
@@ -71,7 +71,7 @@ private struct WorstCase {
   }
 
   private mutating func attention(_ block: Int, _ copies: Int, _ rows: Int) {
-    let (t, h, w) = (shape.tokenCount, shape.hidden, shape.attentionWidth)
+    let (t, h, w) = (shape.tokenCount, shape.hiddenSize, shape.attentionWidth)
     if shape.foldsKeysAndValues(ofBlock: block) {
       let (h16, heads) = (up(h, 16), copies * shape.headCount)
       linear(rows: copies, h, w)  // queries
@@ -98,29 +98,29 @@ private struct WorstCase {
 
   private mutating func mlp(rows: Int, _ width: Int, _ isInt4: Bool) {
     let pieces = (rows + batchRows - 1) / batchRows
-    linear(rows: rows, shape.hidden, width, reads: pieces, isInt4: isInt4)
-    linear(rows: rows, width, shape.hidden, reads: pieces, isInt4: isInt4)
+    linear(rows: rows, shape.hiddenSize, width, reads: pieces, isInt4: isInt4)
+    linear(rows: rows, width, shape.hiddenSize, reads: pieces, isInt4: isInt4)
     barriers += 2 * pieces + 1
   }
 
   private mutating func experts(_ file: ModelFile, _ block: Int, _ rows: Int) {
     let (m, e) = (shape.memberCount, shape.expertCount)
     let routed = m * rows
-    for _ in 0..<m { float(rows: rows, shape.hidden, up(shape.expertsPerMember, 16)) }
+    for _ in 0..<m { float(rows: rows, shape.hiddenSize, up(shape.expertsPerMember, 16)) }
     // Each worker reads a router for its own rows.
-    weightBytes += (threads - 1) * 4 * shape.hidden * up(shape.expertsPerMember, 16)
+    weightBytes += (threads - 1) * 4 * shape.hiddenSize * up(shape.expertsPerMember, 16)
     var assigned = routed * shape.selectedExperts
     if shape.capacityMode != .none { assigned = min(assigned, e * shape.capacity) }
     let used = min(e, assigned)
     let pieces = used + assigned / batchRows
     let isInt4 = file.expert(block: block, index: 0).expand.isInt4
-    linear(rows: assigned, shape.hidden, shape.expertMLP, reads: pieces, isInt4: isInt4)
-    linear(rows: assigned, shape.expertMLP, shape.hidden, reads: pieces, isInt4: isInt4)
+    linear(rows: assigned, shape.hiddenSize, shape.expertMLPSize, reads: pieces, isInt4: isInt4)
+    linear(rows: assigned, shape.expertMLPSize, shape.hiddenSize, reads: pieces, isInt4: isInt4)
     barriers += 5 + 2 * (assigned <= batchRows ? 1 : min(pieces, 4 * assigned / batchRows + 1))
   }
 
   private mutating func pooling(_ file: ModelFile) {
-    let (m, t, h, w) = (shape.memberCount, shape.tokenCount, shape.hidden, shape.attentionWidth)
+    let (m, t, h, w) = (shape.memberCount, shape.tokenCount, shape.hiddenSize, shape.attentionWidth)
     switch shape.classifier {
     case .gap, .tokenGap, .tokenPair: barriers += 2
     case .map:
@@ -128,13 +128,13 @@ private struct WorstCase {
       for _ in 0..<m * shape.headCount { head(1) }
       linear(rows: m, w, h)
       barriers += 7
-      mlp(rows: m, shape.mlp, file.mapMLP.expand.isInt4)
+      mlp(rows: m, shape.mlpSize, file.mapMLP.expand.isInt4)
     default: barriers += 1
     }
   }
 
   private mutating func distances() {
-    let (m, c, r) = (shape.memberCount, shape.classCount, up(shape.representation, 16))
+    let (m, c, r) = (shape.memberCount, shape.classCount, up(shape.headInputSize, 16))
     multiplyAccumulates += m * r * (r + 16) + m * (c + 1) * r
     weightBytes += 4 * (m * r * (r + 16) + m * (c + 1) * r)
     barriers += 3
@@ -164,9 +164,12 @@ struct WorstCaseTests {
     }
     // A calibration holds for one set of weights.
     let configs = bytes[[UInt8].configOffset..<bytes.tableOffset]
-    let checksums = (0..<Int(bytes.header.extent_count)).map { bytes[extent: $0] }
-      .filter { $0.kind < UInt32(ExtentKind.labels.rawValue) }.flatMap { SampleFile.raw($0.checksum) }
-    let hash = (configs + checksums).withUnsafeBytes { XXH64.hash($0) }
+    var hashed: [UInt8] = Array(configs)
+    for index in 0..<Int(bytes.header.extent_count) {
+      let extent = bytes[extent: index]
+      if extent.kind < UInt32(ExtentKind.labels.rawValue) { hashed += SampleFile.raw(extent.checksum) }
+    }
+    let hash = hashed.withUnsafeBytes { XXH64.hash($0) }
     try bytes.write(hash, in: .calibration, at: 56)
     return bytes
   }

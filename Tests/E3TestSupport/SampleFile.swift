@@ -280,12 +280,12 @@ extension SampleFile {
       let layers = [false, true].map { LinearLayout(shape, entry.kind, contract: $0) }
       guard weights != .int8 else { return layers.flatMap { Self.panels($0, &random) } }
       return layers.flatMap { Self.int4Panels($0, asInt8: weights == .expanded, &random) }
-    case .router: return Self.floatPanels(entry, inputs: shape.hidden, outputs: shape.expertsPerMember, &random)
-    case .head: return Self.floatPanels(entry, inputs: shape.representation, outputs: shape.classCount, &random)
+    case .router: return Self.floatPanels(entry, inputs: shape.hiddenSize, outputs: shape.expertsPerMember, &random)
+    case .head: return Self.floatPanels(entry, inputs: shape.headInputSize, outputs: shape.classCount, &random)
     case .queryKeyNorm, .mapQuery, .mapKeyNorm:
       return Self.floats(entry, period: shape.headSizePadded, used: shape.headSize, &random)
     case _ where entry.encoding == .float:
-      return Self.floats(entry, period: shape.hiddenPadded, used: shape.hidden, &random)
+      return Self.floats(entry, period: shape.hiddenSizePadded, used: shape.hiddenSize, &random)
     default: return Self.panels(LinearLayout(shape, entry.kind), &random)
     }
   }

@@ -11,7 +11,7 @@ extension SampleFile {
 
   /// For each member: centre, two whitenings with positive diagonals, class means.
   static func statistics(_ shape: ModelShape, _ random: inout SplitMix) -> [UInt8] {
-    let (real, padded) = (shape.representation, (shape.representation + 15) / 16 * 16)
+    let (real, padded) = (shape.headInputSize, (shape.headInputSize + 15) / 16 * 16)
     func row(_ scale: Float) -> [Float] { (0..<padded).map { $0 < real ? random.float * scale : 0 } }
     var values: [Float] = []
     for _ in 0..<shape.memberCount {

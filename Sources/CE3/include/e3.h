@@ -15,12 +15,15 @@
  *     outside the caller's memory is a count of the forks of this process.
  *   - fork: a child uses models as its parent does. A session of one thread works in both; one with workers works in the
  *     parent only, as threads do not survive a fork: in the child every use is E3_ERROR_FORKED, but e3_session_destroy.
+ *     That is of fork: a child of _Fork or vfork, which tell nobody, must not use a session.
  *   - Signals belong to the caller's threads: workers block all but those that an instruction of their own raises (SIGBUS,
  *     SIGSEGV, SIGFPE, SIGILL, SIGTRAP). A signal handler may call any function on a session that it did not interrupt.
  *   - Structs with a `struct_size` member are versioned by it: set it to sizeof(the struct) before the call. A library
  *     that is newer than the caller fills only the members that the caller's struct has; one that is older leaves the
  *     members it does not know untouched.
- *   - A call uses at most 64 kB of its caller's stack, whatever the model. Workers have stacks of their own, in the arena.
+ *   - A call uses at most 64 kB of its caller's stack, whatever the model. Workers have stacks of their own, in the arena,
+ *     of 256 KiB. The program's thread-local variables may take 144 KiB of each: with more than its stack can spare,
+ *     e3_session_create says E3_ERROR_THREAD_START.
  *   - Answers are equal bit for bit on every CPU, every instruction-set tier and every number of threads.
  */
 #ifndef E3_H
@@ -54,7 +57,7 @@ enum {
   /* The caller's arguments. */
   E3_ERROR_NULL_ARGUMENT = 1,      /* a required pointer is null */
   E3_ERROR_STRUCT_SIZE = 2,        /* struct_size is smaller than the first version of the struct */
-  E3_ERROR_ARENA_TOO_SMALL = 3,    /* fewer bytes than e3_session_query asks for */
+  E3_ERROR_ARENA_TOO_SMALL = 3,    /* fewer bytes than e3_session_query or e3_classes_query asks for */
   E3_ERROR_ARENA_ALIGNMENT = 4,    /* the arena is not aligned as e3_session_query asks for */
   E3_ERROR_THREAD_COUNT = 5,       /* threads is above E3_MAX_THREADS */
   E3_ERROR_ISA_UNKNOWN = 6,        /* no such instruction-set tier in this build */
@@ -104,7 +107,7 @@ enum {
   E3_ERROR_FILE_CHANGED = 47, /* the bytes are no longer those that e3_model_open saw */
 
   /* The system. */
-  E3_ERROR_THREAD_START = 64,    /* a worker thread could not be started */
+  E3_ERROR_THREAD_START = 64, /* a worker could not be started, or thread-local variables leave it too little stack */
   E3_ERROR_THREAD_AFFINITY = 65, /* a thread could not be bound to the CPU that was asked for */
   E3_ERROR_FORKED = 66,          /* the session's workers are in the process that this one was forked from */
   E3_ERROR_FILE_READ = 67, /* a part of the model could not be read: the medium gave an error, or the file got shorter */
@@ -321,7 +324,8 @@ typedef struct e3_session_options {
 /* Bytes and alignment of the arena that a session of `model` with `options` needs (null: defaults). Exact: that many
  * bytes work and one byte fewer gives E3_ERROR_ARENA_TOO_SMALL. Worker stacks are part of the arena. Networks of one file
  * use it in turn: it is that of the largest, and room for what the others answer. For arenas of
- * several megabytes or more, back the memory with huge pages; inference is faster. */
+ * several megabytes or more, back the memory with huge pages; inference is faster. Whether the processor has the tier and the
+ * file the early stops that the options ask for is seen by e3_session_create alone. */
 E3_API e3_status e3_session_query(const e3_model *model, const e3_session_options *options, size_t *bytes,
                                   size_t *alignment);
 
@@ -378,7 +382,7 @@ enum {
 /* How U and V become red, green and blue; without meaning for formats that have none. From interface version 1.2. */
 typedef uint32_t e3_color_matrix;
 enum {
-  E3_MATRIX_DEFAULT = 0, /* BT.601 */
+  E3_MATRIX_DEFAULT = 0, /* BT.601 for every size; e3-run and Python take BT.709 from 720 lines on */
   E3_MATRIX_BT601 = 1,   /* JPEG, standard definition (V4L2 YCBCR_ENC_601, ffmpeg smpte170m, bt470bg) */
   E3_MATRIX_BT709 = 2,   /* high definition */
   E3_MATRIX_BT2020 = 3   /* ultra-high definition, not constant luminance */
@@ -642,7 +646,8 @@ typedef struct e3_class {
 E3_API e3_status e3_classes_get_class(const e3_classes *classes, uint32_t index, e3_class *learned);
 
 /* From now on the session compares every frame with `classes`, which must stay where they are until others are attached, or
- * null, which detaches them. The session must have been created with `learned_classes` (E3_ERROR_NO_FEATURES) for the model
+ * null, which detaches them; a run whose classes others of another model or size have taken the place of, or other bytes, is
+ * E3_ERROR_NOT_CLASSES. The session must have been created with `learned_classes` (E3_ERROR_NO_FEATURES) for the model
  * that they were learned with (E3_ERROR_CLASSES_MODEL).
  *
  * A learned class is the answer when three things hold: it is the nearest of the learned classes; its distance is at most its

@@ -111,6 +111,9 @@ void e3c_close(int descriptor);
 /* Whether there is something at `path`, as far as the system tells. */
 int e3c_exists(const char *path);
 
+/* Whether both paths lead to one file, which need not be there yet. */
+int e3c_is_same(const char *path, const char *other);
+
 /* Writes a file that gets the name `path` once it is whole, and the permissions and the owner of the one that it
  * replaces; `*loses_owner`: this process may not give it to that owner. Returns 0 or an errno; then the old file is as
  * it was. ESTALE: it is not the one that was read with `stamp` any more; null: there was none. A signal that ends the
@@ -136,6 +139,15 @@ void e3c_catch_stop(void);
 
 /* 1 once a stop was asked for. */
 int e3c_stop_asked(void);
+
+/* Until when what is asked with e3c_work_ends may go on, by ce3_clock_ns; 0: for ever. */
+void e3c_limit_work(uint64_t end);
+
+/* 1 once a stop was asked for, or when the time of e3c_limit_work has passed. */
+int e3c_work_ends(void);
+
+/* 1 when e3c_work_ends has found that its time had passed. */
+int e3c_was_late(void);
 
 /* A descriptor that is readable once a stop was asked for; -1, which poll passes over, before e3c_catch_stop. */
 int e3c_stop_descriptor(void);

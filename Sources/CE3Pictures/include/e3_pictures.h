@@ -69,6 +69,11 @@ int e3p_reads_jpeg(void);
 /* Reads the header of the `size` bytes at `data`. Returns 0, or -1 with a one-line text in message[E3P_MESSAGE_BYTES]. */
 int e3p_read_header(const uint8_t *data, size_t size, const e3p_settings *settings, e3p_header *header, char *message);
 
+/* What the `size` bytes at `data` begin as, where they are no raw pixels for certain, as a text that goes behind the name of their
+ * file and says how such a file is read; NULL where they may be pixels. A picture shows by its first bytes alone, a JPEG also by
+ * its second segment if that is among them. */
+const char *e3p_begins_as(const uint8_t *data, size_t size);
+
 /* Bytes that e3p_decode writes: height x width x channels. */
 static inline size_t e3p_pixel_bytes(const e3p_header *header) {
   return (size_t)header->width * header->height * header->channels;
@@ -99,7 +104,7 @@ typedef enum e3p_part {
   E3P_PART_CUT = 2,     /* a picture that ends early: another begins within it, or the stream ends */
   E3P_PART_LONG = 3,    /* a picture that does not end within E3P_MAX_STREAM_PICTURE bytes */
   E3P_PART_PREVIEW = 4, /* a smaller copy that the picture before it lists as its own (MPF) */
-  E3P_PART_RUBBISH = 5, /* the beginning of a picture, without a scan */
+  E3P_PART_RUBBISH = 5, /* the beginning of a picture, without a scan, or the header of one without its beginning */
   E3P_PART_PADDING = 6  /* bytes in which no picture begins */
 } e3p_part;
 
@@ -112,6 +117,7 @@ typedef struct e3p_splitter {
   uint32_t scans;
   uint32_t in_scan;
   uint32_t is_suspect; /* bytes of a header came since the last picture */
+  uint32_t has_begun;  /* a picture did, so that what comes now is not the rest of one that began before the stream */
   uint32_t preview_count;
   uint64_t previews[E3P_MAX_PREVIEWS]; /* where in the stream they begin */
 } e3p_splitter;

@@ -19,6 +19,8 @@ enum {
   CE3_MAX_THREADS = 64,
   /* Stack of one worker: the measured need of an inference, the C library's thread control block and a signal frame. */
   CE3_WORKER_STACK_BYTES = 256 * 1024,
+  /* What has to be left of it for the worker: the C library puts the program's thread-local variables there, too. */
+  CE3_LEAST_WORKER_STACK_BYTES = 96 * 1024,
   CE3_STACK_ALIGNMENT = 4096
 };
 
@@ -67,12 +69,18 @@ typedef enum ce3_team_result {
 
 /* Starts count - 1 workers on `stacks`, (count - 1) * CE3_WORKER_STACK_BYTES bytes aligned to CE3_STACK_ALIGNMENT. With
  * `cpus`, worker i is bound to cpus[i] and the caller to cpus[0]. On failure no worker is left running and the caller is
- * bound as before. */
+ * bound as before; START_FAILED also where a stack has less than CE3_LEAST_WORKER_STACK_BYTES left. */
 ce3_team_result ce3_team_start(ce3_team *team, uint32_t count, void *stacks, const uint16_t *cpus);
 
 /* Takes the team for one call; ce3_team_leave gives it back. Not OK: BUSY or FORKED, and nothing is to be given back. */
 ce3_team_result ce3_team_enter(ce3_team *team);
 void ce3_team_leave(ce3_team *team);
+
+/* A word that another thread may read or write meanwhile. */
+static inline uint64_t ce3_load(const void *word) { return __atomic_load_n((const uint64_t *)word, __ATOMIC_RELAXED); }
+static inline void ce3_store(void *word, uint64_t value) {
+  __atomic_store_n((uint64_t *)word, value, __ATOMIC_RELAXED);
+}
 
 /* Runs `task` on every member and returns when all have finished. */
 void ce3_team_run(ce3_team *team, ce3_team_task task, void *context);

@@ -31,14 +31,14 @@ struct ConfigDocument {
   var classTokenReason: String?
   /// Whether class token and registers have positions, and what says so.
   var positionsPrefix: (isThere: Bool, reason: String)?
-  var registerTokens: Int?
+  var registerCount: Int?
   /// What the library calls the only register, where it is not what others are called.
   var registerName: String?
   var finalNorm: ModelConfig.FinalNorm?
   var activation: ModelConfig.Activation?
-  var layerNormEpsilon: Float?
+  var normEpsilon: Float?
   var positionEmbedding: ModelConfig.PositionEmbedding?
-  var queryKeyNorm: Bool?
+  var hasQueryKeyNorm: Bool?
   /// Parts that the model has or does not have, and what says so.
   var parts: [OptionalPart: (isThere: Bool, reason: String)] = [:]
   /// Nil when the file has no `encoder.moe`.
@@ -115,8 +115,7 @@ struct ConfigDocument {
   /// - Throws: an unreadable file, bad JSON, a field with a wrong type or value or that is not known, an architecture
   ///   that is not read.
   init(path: String) throws(FileError) {
-    let mapped = try MappedFile(path: path)
-    let root = ConfigObject(value: try JSON(parsing: mapped.bytes, file: path), path: "", file: path)
+    let root = try ConfigObject(parsing: MappedFile(path: path))
     if root.json("model_type") == .string(timmWrapper) {
       self = try timmConfig(root)
     } else if root.has("model_type") || root.has("architectures") {

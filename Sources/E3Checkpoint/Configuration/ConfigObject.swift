@@ -16,6 +16,15 @@ struct ConfigObject {
     self.file = file
   }
 
+  /// The object that a whole file is.
+  ///
+  /// - Throws: bad JSON, and JSON that is something else.
+  init(parsing file: MappedFile) throws(FileError) {
+    let value = try JSON(parsing: file.bytes, file: file.path)
+    guard case .object = value else { throw FileError(file: file.path, problem: "no object of JSON, { … }") }
+    self.init(value: value, path: "", file: file.path)
+  }
+
   func fault(_ field: String, _ found: String, _ expected: String) -> FileError {
     FileError(file: file, problem: "\(path)\(field) is \(found), expected \(expected)")
   }

@@ -43,10 +43,10 @@ struct ConfigResolver {
       patchHeight: patchHeight, patchWidth: patchWidth, hiddenSize: hidden, layerCount: layerCount, headCount: heads,
       mlpSize: try mlpSize(expertLayers: expertLayers), classCount: try classCount(),
       representationSize: try representationSize(), classifier: classifier, hasClassToken: prefix.hasClassToken,
-      registerTokens: prefix.registers, finalNorm: finalNorm(facts, classifier),
+      registerCount: prefix.registers, finalNorm: finalNorm(facts, classifier),
       activation: document.activation ?? facts.activation,
-      layerNormEpsilon: document.layerNormEpsilon ?? facts.epsilon, positionEmbedding: positionEmbedding,
-      queryKeyNorm: try queryKeyNorm(), memberCount: 1, experts: nil)
+      normEpsilon: document.normEpsilon ?? facts.epsilon, positionEmbedding: positionEmbedding,
+      hasQueryKeyNorm: try hasQueryKeyNorm(), memberCount: 1, experts: nil)
     let divides = "a multiple of \(names.headCount), \(heads)"
     if hidden % heads != 0, document.hiddenSize == nil, let evidence {
       throw evidence.checkpoint.misfit(embedding, "\(hidden) outputs, expected \(divides) in \(document.file)")
@@ -57,8 +57,8 @@ struct ConfigResolver {
         hidden % 4 == 0 && hidden >= 8, names.hiddenSize, "\(hidden)", "a multiple of 4 from 8 on for sincos2d")
     }
     try require(
-      classifier != .map || config.prefixTokens == 0, "classifier", "map",
-      "another one: attention pooling here is over all tokens, and there are \(config.prefixTokens) before the patches")
+      classifier != .map || config.prefixCount == 0, "classifier", "map",
+      "another one: attention pooling here is over all tokens, and there are \(config.prefixCount) before the patches")
     try addExperts(expertLayers, to: &config)
     if let note = assumedNumerics(config) { notes.append(note) }
     return ResolvedConfig(
@@ -80,7 +80,7 @@ struct ConfigResolver {
     let positions: (source: Grid, prefix: Int, image: Grid)
     do throws(FileError) {
       classifier = try self.classifier(evidence?.checkpoint.facts ?? NamingFacts(), notes: &notes)
-      prefix = try prefixTokens(classifier)
+      prefix = try prefixCount(classifier)
       positions = try self.positions(patch: patch, prefix: prefix, notes: &notes)
     } catch {
       guard let first = problem, first.file == error.file, first.tensor == nil, error.tensor == nil else {
@@ -104,11 +104,11 @@ struct ConfigResolver {
   /// What was taken for granted because neither a configuration nor a tensor says it.
   private func assumedNumerics(_ config: ModelConfig) -> String? {
     guard let checkpoint = evidence?.checkpoint, let naming = checkpoint.naming, naming != .vmoe, naming != .bigVision,
-      document.activation == nil || document.layerNormEpsilon == nil
+      document.activation == nil || document.normEpsilon == nil
     else { return nil }
     let form = config.activation == .gelu ? "with the error function" : "in tanh form"
     return "\(checkpoint.path): no configuration says activation and epsilon: GELU \(form) and "
-      + "\(config.layerNormEpsilon) are taken, as models with \(naming.rawValue)'s names have by default"
+      + "\(config.normEpsilon) are taken, as models with \(naming.rawValue)'s names have by default"
   }
 
   private func require(_ condition: Bool, _ field: String, _ found: String, _ expected: String) throws(FileError) {
@@ -225,10 +225,10 @@ struct ConfigResolver {
     classifier == .token || classifier == .first ? .beforePooling : document.finalNorm ?? facts.finalNorm
   }
 
-  private func prefixTokens(
+  private func prefixCount(
     _ classifier: ModelConfig.Classifier
   ) throws(FileError) -> (hasClassToken: Bool, registers: Int) {
-    let given = document.registerTokens
+    let given = document.registerCount
     guard let evidence else { return (document.hasClassToken ?? classifier.needsClassToken, given ?? 0) }
     let name = ParameterNames.registers
     var registers = 0
@@ -343,9 +343,9 @@ struct ConfigResolver {
     return document.positionEmbedding ?? .learned
   }
 
-  private func queryKeyNorm() throws(FileError) -> Bool {
+  private func hasQueryKeyNorm() throws(FileError) -> Bool {
     if document.isEnsemble { return false }
-    if let given = document.queryKeyNorm { return given }
+    if let given = document.hasQueryKeyNorm { return given }
     guard let evidence else { return false }
     return (0..<evidence.layerCount).contains { index in
       let names = ParameterNames.block(index).attention

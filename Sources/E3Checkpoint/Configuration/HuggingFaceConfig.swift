@@ -39,12 +39,12 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
     document.mlpSize = try root.size("intermediate_size") ?? 3072
   }
   if type == "dinov2_with_registers" {
-    document.registerTokens = try root.size("num_register_tokens", minimum: 0) ?? 4
+    document.registerCount = try root.size("num_register_tokens", minimum: 0) ?? 4
   } else {
-    document.registerTokens = type == "deit" ? 1 : 0  // the distillation token
+    document.registerCount = type == "deit" ? 1 : 0  // the distillation token
   }
   document.activation = try activation(root)
-  document.layerNormEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 || type == "vit_msn" ? 1e-6 : 1e-12)
+  document.normEpsilon = try root.epsilon("layer_norm_eps") ?? (isDinov2 || type == "vit_msn" ? 1e-6 : 1e-12)
   try addLabels(root, to: &document)
   document.quantization = try quantization(root)
   if let code = try root.object("auto_map")?.fields.first {
@@ -64,7 +64,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   if isListed("\(folder)preprocessor_config.json") {
     try requireFile("\(folder)preprocessor_config.json", "take it away")
     let file = try MappedFile(path: "\(folder)preprocessor_config.json")
-    let object = ConfigObject(value: try JSON(parsing: file.bytes, file: file.path), path: "", file: file.path)
+    let object = try ConfigObject(parsing: file)
     let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
     document.preprocessing = preprocessing
     let crop = preprocessing.crop
@@ -179,6 +179,7 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
   // What the library writes where nobody gave names.
   if labels.enumerated().contains(where: { $0.element != "LABEL_\($0.offset)" }) {
     document.labels = distinctLabels(labels, file: root.file, notes: &document.notes)
+    noteNameless(labels, named == nil ? "label2id" : "id2label", file: root.file, notes: &document.notes)
   }
 }
 

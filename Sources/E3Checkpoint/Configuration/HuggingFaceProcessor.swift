@@ -49,10 +49,9 @@ func huggingFacePreprocessing(
   }
   if try root.bool("do_pad") == true { throw root.fault("do_pad", "true", "false") }
   guard try does("do_resize") else { throw root.fault("do_resize", "false", "true") }
-  guard try does("do_rescale") else { throw root.fault("do_rescale", "false", "true") }
-  if let factor = try root.number("rescale_factor"), abs(factor * 255 - 1) > 1e-6 {
-    throw root.fault("rescale_factor", "\(factor)", "1/255")
-  }
+  let rescales = try does("do_rescale")
+  let factor = rescales ? try root.number("rescale_factor") ?? 1 / 255 : 1
+  guard factor.isFinite, factor > 0 else { throw root.fault("rescale_factor", "\(factor)", "above 0, mostly 1/255") }
   let filters: [SourcePreprocessing.Filter] = [.nearest, .lanczos, .bilinear, .bicubic, .box, .hamming]
   let filter: SourcePreprocessing.Filter
   if let number = try root.size("resample", in: Array(filters.indices)) {
@@ -132,8 +131,17 @@ func huggingFacePreprocessing(
   let normalises = try does("do_normalize")
   let mean = normalises ? try root.numbers("image_mean") : [0]
   let deviation = normalises ? try root.numbers("image_std") : [1]
-  guard let mean, let deviation, deviation.allSatisfy({ $0 > 0 }) else {
+  guard var mean, var deviation, deviation.allSatisfy({ $0 > 0 }) else {
     throw FileError(file: root.file, problem: "image_mean and image_std are missing or not above 0")
+  }
+  var largest = 1.0
+  if abs(factor * 255 - 1) > 1e-6 {
+    // Byte * factor is normalised: the same numbers of byte / 255 are smaller by 255 * factor.
+    largest = 255 * factor
+    (mean, deviation) = (mean.map { Float(Double($0) / largest) }, deviation.map { Float(Double($0) / largest) })
+    notes.append(
+      "\(root.file): \(rescales ? "rescale_factor is \(factor)" : "do_rescale is false"): image_mean and image_std are "
+        + "taken as of pixels in 0...\(largest)")
   }
   if known == nil {
     notes.append(
@@ -146,5 +154,6 @@ func huggingFacePreprocessing(
         + "a pixel to even")
   }
   return SourcePreprocessing(
-    resize: resize, filter: filter, crop: crop, cropRounding: .down, mean: mean, deviation: deviation)
+    resize: resize, filter: filter, crop: crop, cropRounding: .down, mean: mean, deviation: deviation,
+    largest: Float(largest))
 }

@@ -97,14 +97,14 @@ public struct ModelConfig: Equatable, Sendable {
   public var hasClassToken: Bool
   /// Learned tokens between the class token and the patches (registers, the distillation token). Nothing reads them but
   /// attention, and the head of a ``Classifier/tokenPair``.
-  public var registerTokens: Int
+  public var registerCount: Int
   public var finalNorm: FinalNorm
   public var activation: Activation
   /// Added to the variance in every layer norm over H, and in the norms of queries and keys.
-  public var layerNormEpsilon: Float
+  public var normEpsilon: Float
   public var positionEmbedding: PositionEmbedding
   /// Whether queries and keys are normalised (`attention_qk_norm`).
-  public var queryKeyNorm: Bool
+  public var hasQueryKeyNorm: Bool
   /// M; 1 when no block has experts.
   public var memberCount: Int
   /// Nil when no block has experts.
@@ -115,9 +115,9 @@ public struct ModelConfig: Equatable, Sendable {
   /// Patches in a row: partial patches at the right edge are ignored.
   public var gridWidth: Int { imageWidth / patchWidth }
   /// Tokens before the patches': class token and registers.
-  public var prefixTokens: Int { (hasClassToken ? 1 : 0) + registerTokens }
+  public var prefixCount: Int { (hasClassToken ? 1 : 0) + registerCount }
   /// T, class token and registers included.
-  public var tokenCount: Int { gridHeight * gridWidth + prefixTokens }
+  public var tokenCount: Int { gridHeight * gridWidth + prefixCount }
   /// D
   public var headSize: Int { hiddenSize / headCount }
   /// Values of one patch: rows × columns × channels.
@@ -130,9 +130,9 @@ public struct ModelConfig: Equatable, Sendable {
   public var headInputSize: Int { representationSize ?? pooledSize }
 
   /// Whether the MLP of block `index` is a mixture of experts.
-  public func hasExperts(_ index: Int) -> Bool { experts?.layers.contains(index) ?? false }
+  public func isMoE(_ index: Int) -> Bool { experts?.layers.contains(index) ?? false }
   /// First block with experts: from there on every member has its own copy of the tokens. Nil without experts.
-  public var firstExpertLayer: Int? { experts?.layers.first }
+  public var firstMoEBlock: Int? { experts?.layers.first }
 }
 
 /// What the caller asks for beyond the configuration file.

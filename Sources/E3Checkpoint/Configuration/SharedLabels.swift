@@ -1,8 +1,9 @@
-/// Labels that several classes share, as ImageNet's "crane", told apart; the others as they are.
+/// Labels that several classes share, as ImageNet's "crane", told apart; the others as they are. No two are the same, but
+/// for empty ones.
 ///
 /// - Parameters:
 ///   - names: what else tells classes apart, one for each: synsets. Without them, or where these are shared too, their
-///     numbers do.
+///     numbers do, once more where another class is called so.
 ///   - file: of the labels, for the note.
 func distinctLabels(_ labels: [String], names: [String]? = nil, file: String, notes: inout [String]) -> [String] {
   var classes: [[UInt8]: [Int]] = [:]
@@ -11,12 +12,13 @@ func distinctLabels(_ labels: [String], names: [String]? = nil, file: String, no
   }
   let shared = classes.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }
   guard let first = shared.first else { return labels }
-  var distinct = labels
+  var (distinct, taken) = (labels, Set(classes.keys))
   for group in shared {
     let marks = names.map { names in group.map { names[$0] } } ?? []
     let areNames = Set(marks.map { Array($0.utf8) }).count == group.count && !marks.contains("")
     for (place, index) in group.enumerated() {
       distinct[index] = "\(labels[index]) (\(areNames ? marks[place] : "\(index)"))"
+      while !taken.insert(Array(distinct[index].utf8)).inserted { distinct[index] += " (\(index))" }
     }
   }
   let more = shared.count > 1 ? ", and so on for \(shared.count - 1) more" : ""
@@ -24,6 +26,14 @@ func distinctLabels(_ labels: [String], names: [String]? = nil, file: String, no
     "\(file): the classes \(listed(first.map { "\($0)" })) have one label, and are told apart: "
       + "\(listed(first.map { "\"\(distinct[$0])\"" }))\(more)")
   return distinct
+}
+
+/// Says which classes of `field` have no label, where there are any.
+func noteNameless(_ labels: [String], _ field: String, file: String, notes: inout [String]) {
+  let nameless = labels.indices.filter { labels[$0].isEmpty }
+  guard let first = nameless.first else { return }
+  let more = nameless.count > 1 ? ", and \(nameless.count - 1) more" : ""
+  notes.append("\(file): \(field) has no text for class \(first)\(more): no label is taken for it")
 }
 
 /// `a and b`, `a, b and c`; of many the first ones.

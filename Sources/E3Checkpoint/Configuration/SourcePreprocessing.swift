@@ -30,11 +30,14 @@ public struct SourcePreprocessing: Equatable, Sendable {
   public var cropRounding: CropRounding
   /// Of pixels in 0...1, one value per channel or one for all.
   public var mean, deviation: [Float]
+  /// Largest value of the pixels that mean and deviation are of as the metadata write them.
+  public var largest: Float
 
   public init(
-    resize: Resize, filter: Filter, crop: Grid, cropRounding: CropRounding, mean: [Float], deviation: [Float]
+    resize: Resize, filter: Filter, crop: Grid, cropRounding: CropRounding, mean: [Float], deviation: [Float],
+    largest: Float = 1
   ) {
     (self.resize, self.filter, self.crop, self.cropRounding) = (resize, filter, crop, cropRounding)
-    (self.mean, self.deviation) = (mean, deviation)
+    (self.mean, self.deviation, self.largest) = (mean, deviation, largest)
   }
 }

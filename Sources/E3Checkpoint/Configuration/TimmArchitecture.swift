@@ -8,7 +8,7 @@ struct TimmArchitecture {
   /// Nil for a size that is not known.
   var layerCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
-  var registerTokens: Int
+  var registerCount: Int
   var isDistilled: Bool
   /// Whether there is a class token; nil for a size that is not known.
   var hasClassToken: Bool?
@@ -44,7 +44,7 @@ struct TimmArchitecture {
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
     isDistilled = contains("distilled")
-    registerTokens = registers ?? (isDistilled ? 1 : 0)
+    registerCount = registers ?? (isDistilled ? 1 : 0)
     if layerCount != nil {
       pooling = contains("gap") ? "avg" : contains("map") || contains("siglip") ? "map" : "token"
       hasClassToken = pooling == "token"

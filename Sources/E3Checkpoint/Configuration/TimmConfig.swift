@@ -21,10 +21,10 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   guard let name = try root.text("architecture") else { throw root.fault("architecture", "missing", "a name") }
   let architecture = try TimmArchitecture(name, file: root.file)
   document.activation = architecture.activation
-  document.layerNormEpsilon = 1e-6
+  document.normEpsilon = 1e-6
   document.headCount = architecture.headCount
   if architecture.headCount != nil { document.names.headCount = "num_heads of \(name) (not given)" }
-  document.registerTokens = architecture.registerTokens
+  document.registerCount = architecture.registerCount
   document.registerName = architecture.isDistilled ? "dist_token" : nil
   document.layerCount = architecture.layerCount
   document.parts = architecture.parts
@@ -195,7 +195,7 @@ private func addArguments(
   } else if arguments.isNull("init_values") {
     document.parts[.layerScale] = (false, "init_values is null")
   }
-  document.registerTokens = try arguments.size("reg_tokens", minimum: 0) ?? document.registerTokens
+  document.registerCount = try arguments.size("reg_tokens", minimum: 0) ?? document.registerCount
   if let given = try arguments.flag("class_token") {
     (document.hasClassToken, document.classTokenReason) = (given, "class_token is \(given)")
   }
@@ -242,8 +242,13 @@ private func addPreprocessing(_ pretrained: ConfigObject, to document: inout Con
     try pretrained.string("interpolation", oneOf: filters.map(\.rawValue))
     .flatMap(SourcePreprocessing.Filter.init) ?? .bicubic
   let share = try pretrained.number("crop_pct") ?? 0.875
-  guard share > 0, share <= 1 else { throw pretrained.fault("crop_pct", "\(share)", "above 0 and at most 1") }
-  func side(_ size: Int) -> Int { min(ConfigDocument.sideLimit, Int((Double(size) / share).rounded(.down))) }
+  // Less would show an eighth of a picture's sides.
+  guard share >= 0.125, share <= 1, Double(max(grid.height, grid.width)) / share <= Double(ConfigDocument.sideLimit)
+  else {
+    throw pretrained.fault(
+      "crop_pct", "\(share)", "0.125 to 1, for pictures of at most \(ConfigDocument.sideLimit) pixels a side")
+  }
+  func side(_ size: Int) -> Int { Int((Double(size) / share).rounded(.down)) }
   let resize: SourcePreprocessing.Resize
   switch try pretrained.string("crop_mode", oneOf: ["center", "squash"]) ?? "center" {
   case "squash": resize = .exact(Grid(height: side(grid.height), width: side(grid.width)))
@@ -284,12 +289,11 @@ private func addLabels(
     }
     // What transformers writes where nobody gave names.
     guard names.contains(where: { $0.value != "LABEL_\($0.key)" }) else { return }
+    let labels = (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" }
     document.labels = distinctLabels(
-      (0..<count).map { index in names[index].map { texts?[Array($0.utf8)] ?? $0 } ?? "" },
-      names: texts == nil ? nil : (0..<count).map { names[$0] ?? "" }, file: object.file, notes: &document.notes)
-    guard let first = (0..<count).first(where: { names[$0] == nil }) else { return }
-    let more = count - names.count > 1 ? ", and \(count - names.count - 1) more" : ""
-    document.notes.append("\(object.file): \(field) has no text for class \(first)\(more): no label is taken for it")
+      labels, names: texts == nil ? nil : (0..<count).map { names[$0] ?? "" }, file: object.file,
+      notes: &document.notes)
+    noteNameless(labels, field, file: object.file, notes: &document.notes)
   }
 }
 

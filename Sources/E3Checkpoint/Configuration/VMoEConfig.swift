@@ -23,17 +23,17 @@ func vmoeConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
     root.isNull("representation_size") ? .some(nil) : try root.size("representation_size").map { $0 }
   document.classifier = try root.choice("classifier")
   document.hasClassToken = try root.bool("class_token")
-  document.registerTokens = try root.size("register_tokens", minimum: 0)
+  document.registerCount = try root.size("register_tokens", minimum: 0)
   document.finalNorm = try root.choice("final_norm")
   document.activation = try root.choice("activation")
-  document.layerNormEpsilon = try root.epsilon("layer_norm_epsilon")
+  document.normEpsilon = try root.epsilon("layer_norm_epsilon")
 
   guard let encoder = try root.object("encoder") else { return document }
   try encoder.requireKnown(encoderFields, elsewhere: moeFields.sorted().map { "moe.\($0)" })
   document.layerCount = try encoder.size("num_layers", maximum: ConfigDocument.layerLimit)
   document.headCount = try encoder.size("num_heads")
   document.mlpSize = try encoder.size("mlp_dim")
-  document.queryKeyNorm = try encoder.bool("attention_qk_norm")
+  document.hasQueryKeyNorm = try encoder.bool("attention_qk_norm")
   document.positionEmbedding = try positionEmbedding(encoder)
   document.moe = try encoder.object("moe").map { (object) throws(FileError) in try moe(object) }
   if let mlpSize = document.mlpSize, let expertSize = try encoder.object("moe")?.size("mlp_dim"), expertSize != mlpSize

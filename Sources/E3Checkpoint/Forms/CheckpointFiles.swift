@@ -155,7 +155,7 @@ func isListed(_ path: String) -> Bool {
 }
 
 /// - Throws: where something else than a file is at `path`, with what can be done, `next`.
-func requireFile(_ path: String, _ next: String) throws(FileError) {
+package func requireFile(_ path: String, _ next: String) throws(FileError) {
   let kind: String
   switch mode(path) {
   case S_IFREG?: return

@@ -48,6 +48,8 @@ enum FileKind {
       || starts(with: [0xFD] + Array("7zXZ".utf8))
     {
       throw refusal("an archive: unpack it first")
+    } else if starts(with: [0x89] + Array("PNG".utf8)) || starts(with: [0xFF, 0xD8, 0xFF]) {
+      throw refusal("a picture, expected a checkpoint")
     } else if starts(with: "<") {
       throw refusal("a web page or XML, not a checkpoint: download the file itself")
     } else if bytes[0] == 0x08, bytes.count > 4, bytes[1] < 0x20, [0x12, 0x3A, 0x42].contains(bytes[2]) {

@@ -140,7 +140,9 @@ struct ZipArchive {
     guard flags & 1 == 0 else { throw fault("is encrypted") }
     guard method == 0 || method == 8 else { throw fault("zip method \(method), expected stored or deflated") }
     guard try number(file, local, 4) == 0x0403_4B50 else { throw fault("no local zip header at byte \(local)") }
-    let start = try local + 30 + number(file, local + 26, 2) + number(file, local + 28, 2)
+    let localNameLength = try number(file, local + 26, 2)
+    let localExtraLength = try number(file, local + 28, 2)
+    let start = local + 30 + localNameLength + localExtraLength
     guard start <= file.bytes.count, storedSize <= file.bytes.count - start else {
       throw fault("\(storedSize) bytes at byte \(start) leave the zip file of \(file.bytes.count)")
     }

@@ -26,7 +26,7 @@ extension ModelConfig {
       for projection in [names.query, names.key, names.value] {
         add(projection, [hidden, headCount, headSize], bias: [headCount, headSize])
       }
-      if queryKeyNorm {
+      if hasQueryKeyNorm {
         add(names.queryNorm, [headSize])
         add(names.keyNorm, [headSize])
       }
@@ -39,14 +39,14 @@ extension ModelConfig {
 
     add(ParameterNames.embedding, [patchHeight, patchWidth, channels, hidden], bias: [hidden])
     if hasClassToken { add(ParameterNames.classToken, [1, 1, hidden]) }
-    if registerTokens > 0 { add(ParameterNames.registers, [1, registerTokens, hidden]) }
+    if registerCount > 0 { add(ParameterNames.registers, [1, registerCount, hidden]) }
     if positionEmbedding == .learned { add(ParameterNames.positionEmbedding, [1, tokenCount, hidden]) }
     for index in 0..<layerCount {
       let block = ParameterNames.block(index)
       add(block.norm0)
       add(block.attention)
       add(block.norm1)
-      if let experts, hasExperts(index) {
+      if let experts, isMoE(index) {
         add(block.router, memberCount > 1 ? [hidden, memberCount, expertsPerMember] : [hidden, experts.count])
         add(block.experts, leading: [experts.count])
       } else {

@@ -233,10 +233,10 @@ struct Translation {
     let (classes, inputs) = (a.shape[0], a.shape[1])
     tensors[ParameterNames.head.kernel] = ComputedTensor(
       shape: [2 * inputs, classes], parts: [PermutedTensor(a, order: [1, 0]), PermutedTensor(b, order: [1, 0])]
-    ) { parts in parts.joined().map { $0 / 2 } }
+    ) { parts in parts.joined().map { (value: Float) in value / 2 } }
     guard let a = heads[0].bias, let b = heads[1].bias, a.shape == b.shape, a.shape == [classes] else { return }
     tensors[ParameterNames.head.bias] = ComputedTensor(shape: [classes], parts: [a, b]) { parts in
-      zip(parts[0], parts[1]).map { $0 / 2 + $1 / 2 }
+      zip(parts[0], parts[1]).map { (first: Float, second: Float) in first / 2 + second / 2 }
     }
   }
 

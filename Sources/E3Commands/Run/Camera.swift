@@ -40,7 +40,7 @@ struct Camera: FrameSource, ~Copyable {
     guard let device else { return nil }
     layout = picture.format == Self.mjpeg ? nil : CameraLayout(picture)
     size = (picture.width, picture.height)
-    decoder = PictureDecoder(options.pictures)
+    decoder = PictureDecoder(options)
     isAwaited = options.board.reconnects
     self.path = path
     self.device = device

@@ -71,7 +71,7 @@ struct CaptureRequest {
       guard !hasColour else { throw .usage("--color-range and --color-matrix need --pixel-format, or a camera") }
       return nil
     }
-    if pixels == .mjpeg { return StreamFormat(pixels: pixels, width: 0, height: 0) }
+    if pixels == .mjpeg { return StreamFormat(pixels: pixels, width: size?.width ?? 0, height: size?.height ?? 0) }
     if pixels == .y4m {
       guard size == nil else { throw .usage("y4m says itself what its --size is") }
       var format = StreamFormat(pixels: pixels, width: 0, height: 0)

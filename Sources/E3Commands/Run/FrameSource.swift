@@ -17,6 +17,8 @@ enum SourceStep {
   case frame
   /// There was a frame, but it could not be decoded; reported already.
   case broken
+  /// There was a frame, and its deadline passed while it was decoded.
+  case late
   /// The source ended, or a stop was asked for.
   case end
 }

@@ -21,8 +21,9 @@ var helpText: StaticString {
     --pixel-format NAME   read raw frames: rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16,
                           yuyv, uyvy, yvyu, nv12, nv21, nv16, i420, yv12; or mjpeg, JPEG pictures one after the other;
                           or y4m (yuv4mpegpipe), whose header says everything
-    --size WxH            pixels of a raw frame; a camera is asked for this format and size. The width is even where U
-                          and V are shared (yuyv, uyvy, yvyu, nv16), width and height with nv12, nv21, i420 and yv12
+    --size WxH            pixels of a raw frame, or of all pictures of mjpeg; a camera is asked for this format and
+                          size. The width is even where U and V are shared (yuyv, uyvy, yvyu, nv16), width and height with
+                          nv12, nv21, i420 and yv12
     --stride BYTES        from one line of a raw frame to the next (lines are adjacent); of i420 and yv12 that of Y, and
                           half of it for U and V
     --chroma-stride BYTES from one line of U and V to the next, where it is not in that proportion

@@ -13,6 +13,8 @@ struct MJPEGStream: FrameSource, ~Copyable {
   private static var padding: Int { 64 << 10 }
 
   private let path: UnsafePointer<CChar>
+  /// What its pictures must have; nil: any.
+  private let size: (width: UInt32, height: UInt32)?
   private let descriptor: Descriptor
   private let buffer: Memory
   private var decoder: PictureDecoder
@@ -25,16 +27,20 @@ struct MJPEGStream: FrameSource, ~Copyable {
   private var skipped = 0
   /// Whether these were reported.
   private var isSkipping = false
+  /// What the stream begins as, where that is something else than JPEG pictures for certain.
+  private var kind: UnsafePointer<CChar>?
 
-  init(_ path: UnsafePointer<CChar>, _ settings: e3p_settings) throws(Failure) {
+  init(_ path: UnsafePointer<CChar>, _ format: StreamFormat, _ options: Options) throws(Failure) {
     let descriptor = try Descriptor(path)
     guard let buffer = Memory(count: Int(E3P_MAX_STREAM_PICTURE)) else {
       throw .report(path, "out of memory for a frame")
     }
     self.path = path
+    size = format.width == 0 ? nil : (UInt32(format.width), UInt32(format.height))
     self.descriptor = descriptor
     self.buffer = buffer
-    decoder = PictureDecoder(settings)
+    decoder = PictureDecoder(options)
+    kind = nil
   }
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
@@ -50,9 +56,9 @@ struct MJPEGStream: FrameSource, ~Copyable {
         startPicture()
         defer { count += 1 }
         let capture = ce3_clock_ns() - start
-        do { return try decoder.decode(picture, path: path, position: count, capture: capture, body) } catch {
-          return .broken
-        }
+        do {
+          return try decoder.decode(picture, path: path, position: count, size: size, capture: capture, body)
+        } catch { return .broken }
       case E3P_PART_CUT:
         if isAtEnd, e3c_stop_asked() != 0 { return .end }
         startPicture()
@@ -68,14 +74,20 @@ struct MJPEGStream: FrameSource, ~Copyable {
         if part == E3P_PART_PADDING, skipped <= Self.padding { continue }
         if isSkipping { continue }
         isSkipping = true
+        if count == 0, kind != nil { throw noPicture() }
         return reportBroken(E3C_RUBBISH, "bytes that are no picture stand in the place of picture ")
       case E3P_PART_PREVIEW: continue
       default:
         if try readMore() { continue }
-        if count == 0, e3c_stop_asked() == 0 { throw .report(path, "the stream holds no JPEG picture") }
+        if count == 0, e3c_stop_asked() == 0 { throw noPicture() }
         return .end
       }
     }
+  }
+
+  private func noPicture() -> Failure {
+    if let kind { return .report(path, cString: kind) }
+    return .report(path, "the stream holds no JPEG picture")
   }
 
   private mutating func startPicture() { (skipped, isSkipping) = (0, false) }
@@ -104,6 +116,8 @@ struct MJPEGStream: FrameSource, ~Copyable {
     if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
     held = held.lowerBound..<held.upperBound + got
     isAtEnd = got == 0
+    // A JPEG picture may be cut here, and whole ones follow.
+    if count == 0, skipped == 0 { kind = bytes[0] == 0xFF && bytes[1] == 0xD8 ? nil : e3p_begins_as(bytes, held.count) }
     return true
   }
 }

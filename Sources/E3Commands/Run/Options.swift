@@ -19,7 +19,7 @@ struct Options {
   /// Least nanoseconds from one frame to the next.
   var frameInterval: UInt64 = 0
   /// How pictures are decoded.
-  var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_stop_asked)
+  var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_work_ends)
   /// How frames lie, and what of them is looked at.
   var capture = CaptureRequest()
   /// What is done on a board that nobody watches.
@@ -107,7 +107,7 @@ struct Options {
         session.load = try Self.loadMode(argument)
         isLoadChosen = true
       case .resident:
-        session.residentBytes = try OptionValue.bytes(argument, "--resident takes bytes, as 400M, not")
+        session.residentBytes = try OptionValue.bytes(argument, "--resident takes bytes, as 900K, 400M or 1G, not")
       case .early: session.stopsEarly = true
       case .watchModel: watchesModel = true
       case .trust: trust = argument
@@ -124,6 +124,7 @@ struct Options {
       case .saveLimit:
         saveLimit = try SaveOptions.limits(argument)
       case .metrics:
+        if let argument, CString.equal(argument, "-") { throw .usage("--metrics takes a FILE, not", argument) }
         board.metrics = argument
       case .listCameras:
         try choose(.listCameras)
@@ -184,6 +185,15 @@ struct Options {
   private mutating func checkOperands(
     count: Int, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   ) throws(Failure) {
+    for index in firstOperand..<count {
+      guard let operand = arguments[index].map({ UnsafePointer($0) }), operand[0] != 0 else {
+        throw .usage("an argument is empty")
+      }
+      // Standard input has no name.
+      if !CString.equal(operand, "-") { try requireOtherMetrics(operand) }
+    }
+    if let classes = session.classes { try requireOtherMetrics(classes) }
+    if let trust { try requireOtherMetrics(trust) }
     if task == .listCameras { return }
     guard firstOperand < count else { throw .usage("a MODEL.e3 is missing") }
     let frames = firstOperand + 1..<count
@@ -194,7 +204,9 @@ struct Options {
       for index in frames {
         // What is not there yet may be a camera.
         guard let frame = arguments[index] else { continue }
-        if e3c_is_camera(frame) == 0 {
+        let isCamera = e3c_is_camera(frame)
+        let isForStreams = capture.pixels == .y4m || capture.chromaStride != 0
+        if isCamera == 0 || (isCamera < 0 && isForStreams && !board.needsCamera) {
           stream = try capture.stream()
           guard !board.needsCamera else { throw .usage("--control and --reconnect are for cameras, not for", frame) }
         } else {
@@ -210,6 +222,15 @@ struct Options {
         throw .usage("--control, --reconnect, --smooth, --save and --metrics are for frames")
       }
       guard frames.isEmpty else { throw .usage("no FRAME is taken here:", arguments[frames.lowerBound]) }
+    }
+  }
+}
+
+extension Options {
+  /// Refuses metrics in the place of a file that is used: they would replace it.
+  private func requireOtherMetrics(_ path: UnsafePointer<CChar>) throws(Failure) {
+    if let metrics = board.metrics, e3c_is_same(metrics, path) != 0 {
+      throw .usage("--metrics takes a file of its own, not", path)
     }
   }
 }

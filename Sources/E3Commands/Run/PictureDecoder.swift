@@ -7,13 +7,17 @@ import CE3Threads
 struct PictureDecoder: ~Copyable {
   private var memory: Memory?
   private var settings: e3p_settings
+  /// Nanoseconds that a frame may take from the scene on; 0: any number.
+  private let deadline: UInt64
 
-  init(_ settings: e3p_settings) {
+  init(_ options: Options) {
     memory = nil
-    self.settings = settings
+    settings = options.pictures
+    deadline = options.deadline
   }
 
-  /// Calls `body` with the decoded picture, and returns `.frame`; `.end` when a stop was asked for meanwhile.
+  /// Calls `body` with the decoded picture, and returns `.frame`; `.end` when a stop was asked for meanwhile, `.late` when
+  /// the deadline passed.
   ///
   /// - Parameter position: its number, in a stream of pictures.
   /// - Parameter size: what it must have; nil: any.
@@ -27,7 +31,8 @@ struct PictureDecoder: ~Copyable {
     let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     var message = InlineArray<256, CChar>(repeating: 0)
     var header = e3p_header()
-    var isStopped = false
+    var stopped: SourceStep?
+    e3c_limit_work(deadline == 0 ? 0 : capture < deadline ? start + deadline - capture : 1)
     var span = message.mutableSpan
     let failed: Failure? = span.withUnsafeMutableBufferPointer { message in
       if e3p_read_header(data, bytes.count, &settings, &header, message.baseAddress) != 0 {
@@ -44,16 +49,14 @@ struct PictureDecoder: ~Copyable {
       guard let pixels = memory?.start else { return .report(path, "out of memory for the pixels") }
       let start = pixels.assumingMemoryBound(to: UInt8.self)
       if e3p_decode(data, bytes.count, &settings, &header, start, message.baseAddress) != 0 {
-        if e3c_stop_asked() != 0 {
-          isStopped = true
-          return nil
-        }
-        return Self.report(path, position, message.baseAddress)
+        stopped = e3c_stop_asked() != 0 ? .end : e3c_was_late() != 0 ? .late : nil
+        return stopped != nil ? nil : Self.report(path, position, message.baseAddress)
       }
       return nil
     }
     if let failed { throw failed }
-    guard let pixels = memory?.start, !isStopped else { return .end }
+    if let stopped { return stopped }
+    guard let pixels = memory?.start else { return .end }
     let format = header.channels == 3 ? E3_PIXEL_RGB24 : E3_PIXEL_GRAY8
     var frame = e3_frame(format: format, width: header.width, height: header.height)
     frame.planes.0 = UnsafeRawPointer(pixels)

@@ -18,10 +18,10 @@ struct PictureFile: FrameSource, ~Copyable {
   private var decoder: PictureDecoder
   private var isDone = false
 
-  init(_ path: UnsafePointer<CChar>, _ settings: e3p_settings) throws(Failure) {
+  init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
     self.path = path
     descriptor = try Descriptor(path)
-    decoder = PictureDecoder(settings)
+    decoder = PictureDecoder(options)
   }
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {

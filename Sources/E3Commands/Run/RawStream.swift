@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Pictures
 import CE3Threads
 
 /// An open file or standard input.
@@ -44,7 +45,10 @@ struct RawStream: FrameSource, ~Copyable {
     }
     let start = ce3_clock_ns()
     let got = try first + read(from: first, all: true)
-    if count == 0 { isPicture = beginsAsPicture(got) }
+    if count == 0 {
+      try requirePixels(got)
+      isPicture = beginsAsPicture(got)
+    }
     guard got == format.frameBytes else {
       if e3c_stop_asked() != 0 { return .end }
       e3c_count(E3C_CUT, 1)
@@ -61,6 +65,13 @@ struct RawStream: FrameSource, ~Copyable {
     count += 1
     body(SourceFrame(pixels: format.frame(memory.start), capture: ce3_clock_ns() - start))
     return .frame
+  }
+
+  /// Refuses a first frame that is the beginning of something else for certain: its bytes would be answered as pixels.
+  private func requirePixels(_ count: Int) throws(Failure) {
+    if let kind = e3p_begins_as(memory.start.assumingMemoryBound(to: UInt8.self), count) {
+      throw .report(path, cString: kind)
+    }
   }
 
   /// Whether the first of `count` bytes are those of a JPEG or PNG picture.

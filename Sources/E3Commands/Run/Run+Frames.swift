@@ -25,11 +25,11 @@ extension Run {
         }
         switch options.stream {
         case .some(let format) where format.pixels == .mjpeg:
-          try answer(MJPEGStream(path, options.pictures), path)
+          try answer(MJPEGStream(path, format, options), path)
         case .some(let format) where format.pixels == .y4m:
           try answer(Y4MStream(path, format), path)
         case .some(let format): try answer(RawStream(path, format), path)
-        case nil: try answer(PictureFile(path, options.pictures), path)
+        case nil: try answer(PictureFile(path, options), path)
         }
       } catch {
         if isOver { throw error }
@@ -55,7 +55,6 @@ extension Run {
     while !isDone {
       pace.wait()
       e3c_tick()
-      if let watch, let next = watch.next() { try takeOver(next, watch) }
       var failure: Failure?
       let step: SourceStep
       do throws(Failure) {
@@ -68,6 +67,7 @@ extension Run {
       switch step {
       case .end: return
       case .broken where !Source.toleratesDamage: hasFailed = true
+      case .late: try finish(.failure(StatusError(status: e3_status(E3_ERROR_DEADLINE))), path)
       default: break
       }
       e3c_count(E3C_FRAMES, 1)
@@ -77,6 +77,12 @@ extension Run {
 
   /// Gives the answers to one frame, one for each region; returns why the run cannot go on.
   private mutating func answer(_ frame: SourceFrame, _ path: UnsafePointer<CChar>, isLive: Bool) -> Failure? {
+    do throws(Failure) {
+      // Now and not before the frame was waited for, which may be long.
+      if let watch, let next = watch.next() { try takeOver(next, watch) }
+    } catch {
+      return error
+    }
     let start = ce3_clock_ns()
     for region in 0..<options.capture.view.answerCount {
       var part = frame
@@ -93,7 +99,7 @@ extension Run {
     return nil
   }
 
-  /// From the next frame on, `next` answers.
+  /// From this frame on, `next` answers.
   private mutating func takeOver(_ next: ModelBox, _ watch: ModelWatch) throws(Failure) {
     let knowsOthers = !next.value.knowsClasses(of: model.value)
     watch.retire(model)
@@ -110,9 +116,10 @@ extension Run {
   /// Takes an answer in and writes it, or reports why there is none.
   ///
   /// - Parameter frame: What it answers; nil for prepared images.
+  /// - Parameter isNumbered: Whether it is one of several in a file.
   mutating func finish(
     _ outcome: Result<Answer, StatusError>, _ path: UnsafePointer<CChar>, frame: SourceFrame? = nil, region: Int = 0,
-    isLive: Bool = false
+    isLive: Bool = false, isNumbered: Bool = false
   ) throws(Failure) {
     do throws(Failure) {
       try model.value.requireUnchanged()
@@ -128,12 +135,13 @@ extension Run {
       // Whoever reads the answers gets each one when it is there.
       var error: Int32 = 0
       if lesson == nil {
-        error = write(shown, path, isLive: isLive)
+        error = write(shown, path, isLive: isLive, isNumbered: isNumbered)
       } else {
         error = try lesson?.take(answer.result, model.value, source: path, frame: count) ?? 0
       }
       if error != 0 {
         isOver = true
+        if Failure.isStopped(error) { return }
         throw .report(standardOutput: error)
       }
       if let frame { keep(frame, shown, path, isLive: isLive) }
@@ -160,7 +168,9 @@ extension Run {
   }
 
   /// Writes an answer; 0, or the errno of standard output.
-  private func write(_ shown: ShownAnswer, _ path: UnsafePointer<CChar>, isLive: Bool) -> Int32 {
+  private func write(
+    _ shown: ShownAnswer, _ path: UnsafePointer<CChar>, isLive: Bool, isNumbered: Bool
+  ) -> Int32 {
     let output = TextStream.output
     if options.json {
       JSONAnswer(stream: output).write(shown, source: path, model: model.value, top: options.top ?? 5)
@@ -168,7 +178,7 @@ extension Run {
     }
     let text = TextAnswer(stream: output, isUTF8: isUTF8)
     guard isLive else {
-      text.write(shown, source: path, model: model.value, top: options.top ?? 5)
+      text.write(shown, source: path, isNumbered: isNumbered, model: model.value, top: options.top ?? 5)
       return output.flush()
     }
     if canUpdate { e3c_begin_update() }

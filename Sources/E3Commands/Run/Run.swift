@@ -103,8 +103,10 @@ struct Run: ~Copyable {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
         try requirePixels(UnsafeBufferPointer(start: values, count: file.imageBytes / 4), path)
-        try finish(model.value.classify(values, count: file.imageBytes / 4), path)
-      case .uint8: try finish(model.value.classify(SourceFrame(pixels: pixelFrame(image))), path)
+        try finish(model.value.classify(values, count: file.imageBytes / 4), path, isNumbered: file.imageCount > 1)
+      case .uint8:
+        try finish(
+          model.value.classify(SourceFrame(pixels: pixelFrame(image))), path, isNumbered: file.imageCount > 1)
       }
       count += 1
     }

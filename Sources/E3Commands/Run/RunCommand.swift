@@ -37,7 +37,11 @@ public func runCommand(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
   // A run that saw standard output fail has said so already.
   if status == 0 {
     let error = TextStream.output.flush()
-    if error != 0 { status = Failure.report(standardOutput: error).exitStatus }
+    if Failure.isStopped(error) {
+      _ = Failure.report(nil, "stopped while nobody read standard output: its last line may be cut")
+    } else if error != 0 {
+      status = Failure.report(standardOutput: error).exitStatus
+    }
   }
   return status
 }

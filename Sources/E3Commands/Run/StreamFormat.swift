@@ -3,7 +3,7 @@ import CE3
 /// How the frames of a raw stream lie in its bytes: whole lines, plane after plane.
 struct StreamFormat {
   let pixels: StreamPixels
-  /// Pixels; 0 for `mjpeg`, whose pictures say it themselves.
+  /// Pixels; 0 for a `mjpeg` whose pictures may have any size.
   let width: Int, height: Int
   /// Bytes from one line of the first plane to the next; even where U and V have a plane each.
   var stride: Int

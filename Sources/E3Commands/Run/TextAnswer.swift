@@ -8,10 +8,16 @@ struct TextAnswer {
 
   private static var barWidth: Int { 24 }
 
-  func write(_ shown: ShownAnswer, source: UnsafePointer<CChar>, model: borrowing Model, top: Int) {
+  func write(
+    _ shown: ShownAnswer, source: UnsafePointer<CChar>, isNumbered: Bool, model: borrowing Model, top: Int
+  ) {
     let answer = shown.answer
     let result = answer.result
     stream.write(path: source)
+    if isNumbered {
+      stream.write(" ")
+      stream.write(shown.frame)
+    }
     if let region = shown.region {
       stream.write(" ")
       region.write(to: stream)

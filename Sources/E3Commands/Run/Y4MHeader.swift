@@ -41,7 +41,9 @@ enum Y4MHeader {
     guard kind.admits(width: width, height: height) else {
       throw .report(path, "frames of ") { errors in
         errors.write(size: (UInt32(width), UInt32(height)))
-        errors.write(" pixels; width and height must be even where U and V are shared (4:2:0)")
+        errors.write(
+          " pixels; width and height must be even where U and V are shared: ffmpeg -vf 'crop=trunc(iw/2)*2:trunc(ih/2)*2'"
+        )
       }
     }
     var format = StreamFormat(pixels: kind, width: width, height: height)
@@ -100,8 +102,10 @@ enum Y4MHeader {
       while end < line.count, line[end] != UInt8(ascii: " ") { end += 1 }
       let field = UnsafeRawBufferPointer(rebasing: line[start + 1..<end])
       start = end
-      // Three letters of `I`: how it is shown, in time, and how its U and V were made.
-      guard field.isEmpty || field[0] == UInt8(ascii: "X") || (field[0] == UInt8(ascii: "I") && field.ends(with: "pp"))
+      // Three letters of `I`: how it is shown, in time, and how its U and V were made; some write the header's one.
+      guard
+        field.isEmpty || field[0] == UInt8(ascii: "X") || field.equals("Ip")
+          || (field[0] == UInt8(ascii: "I") && field.ends(with: "pp"))
       else { throw refused(field, path) }
     }
   }

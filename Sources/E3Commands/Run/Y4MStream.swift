@@ -1,5 +1,6 @@
 import CE3
 import CE3Board
+import CE3Pictures
 import CE3Threads
 
 /// Frames of a YUV4MPEG2 stream, as `ffmpeg -f yuv4mpegpipe` writes it: a line that says how they lie, then for each a
@@ -32,6 +33,7 @@ struct Y4MStream: FrameSource, ~Copyable {
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     if frame == nil {
       guard let header = try readLine(after: 0) else { return try end(isEmpty: true) }
+      try requireY4M(header.count + 1)
       format = try Y4MHeader.format(header, asked: format, path: path)
       frame = Memory(count: format.frameBytes)
     }
@@ -61,6 +63,12 @@ struct Y4MStream: FrameSource, ~Copyable {
     return .frame
   }
 
+  /// Names what the first line's `count` bytes begin as, where they are something else for certain.
+  private func requireY4M(_ count: Int) throws(Failure) {
+    let bytes = line.start.assumingMemoryBound(to: UInt8.self)
+    if bytes[0] != UInt8(ascii: "Y"), let kind = e3p_begins_as(bytes, count) { throw .report(path, cString: kind) }
+  }
+
   /// The stream has no more bytes: it may, between two frames.
   private func end(isEmpty: Bool) throws(Failure) -> SourceStep {
     if e3c_stop_asked() != 0 { return .end }
@@ -87,11 +95,15 @@ struct Y4MStream: FrameSource, ~Copyable {
       if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
       if got == 0 {
         if length == 0 || e3c_stop_asked() != 0 { return nil }
+        if frame == nil { try requireY4M(length) }
         throw .report(path, "the stream ends inside a line of its header")
       }
       if line.start.load(fromByteOffset: length, as: UInt8.self) == UInt8(ascii: "\n") { break }
       length += 1
-      guard length < Self.lineLimit else { throw .report(path, "a line of the y4m stream is longer than 1024 bytes") }
+      guard length < Self.lineLimit else {
+        if frame == nil { try requireY4M(length) }
+        throw .report(path, "a line of the y4m stream is longer than 1024 bytes")
+      }
     }
     return UnsafeRawBufferPointer(start: line.start, count: length)
   }

@@ -59,7 +59,7 @@ extension Failure {
   /// Says how many lines about frames were left out since the last one.
   static func reportUnreported() {
     let count = e3c_unreported()
-    if count > 0 { _ = report(nil, "further frames were broken") { writeLeftOut(count, $0) } }
+    if count > 0 { _ = report(nil, "there were more lines about frames") { writeLeftOut(count, $0) } }
   }
 
   private static func writeLeftOut(_ count: UInt64, _ errors: TextStream) {
@@ -81,6 +81,12 @@ extension Failure {
   /// Reports an errno.
   static func report(_ file: UnsafePointer<CChar>?, errno: Int32) -> Failure {
     report(file, cString: e3c_error_text(errno))
+  }
+
+  /// Whether writing ended because a stop was asked for while nobody read.
+  static func isStopped(_ errno: Int32) -> Bool {
+    let interrupted: Int32 = 4  // EINTR, which an embedded build does not have
+    return errno == interrupted && e3c_stop_asked() != 0
   }
 
   /// Reports that standard output could not be written.

@@ -102,7 +102,9 @@ struct Model: ~Copyable {
     let created = e3_session_create(handle, &choices, start, bytes, &session)
     if created == E3_ERROR_ISA_UNAVAILABLE { throw Self.reportUnavailable(setup.isa) }
     if created == E3_ERROR_RESIDENT_BYTES { throw Self.reportResident(path, info) }
-    if created == E3_ERROR_FILE_READ || created == E3_ERROR_NO_EARLY_STOPS { throw .report(path, status: created) }
+    if created == E3_ERROR_FILE_READ || created == E3_ERROR_NO_EARLY_STOPS || created == E3_ERROR_MEMORY_LOCK {
+      throw .report(path, status: created)
+    }
     if created == E3_ERROR_THREAD_AFFINITY, let cpus = setup.cpus { throw Self.reportUnusable(cpus, setup.threads) }
     try Self.check(nil, created)
     guard let session else { throw .report(path, "the session was not created") }

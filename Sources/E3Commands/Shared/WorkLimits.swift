@@ -54,7 +54,7 @@ struct WorkLimits {
   /// No less than what docs/WORST_CASE.md counts for a network. What is no product counts as well, as many as it may
   /// weigh: an exponential of attention as 64, a GELU as 32, a value of a norm as 64.
   private static func mostWork(_ shape: ModelShape) -> Double {
-    let hidden = Double(shape.hiddenPadded)
+    let hidden = Double(shape.hiddenSizePadded)
     let tokens = Double(shape.tokenCount)
     func mlp(_ width: Int) -> Double { Double(ModelShape.padded(width)) * (2 * hidden + 32) }
     let attention =
@@ -67,17 +67,17 @@ struct WorkLimits {
       if shape.isMoE(block) {
         copies = Double(shape.memberCount)
         row += copies * hidden * Double(ModelShape.padded(shape.expertsPerMember))
-        row += copies * Double(shape.selectedExperts) * mlp(shape.expertMLP)
+        row += copies * Double(shape.selectedExperts) * mlp(shape.expertMLPSize)
       } else {
-        row += copies * mlp(shape.mlp)
+        row += copies * mlp(shape.mlpSize)
       }
     }
     // Attention pooling: keys and values of all tokens.
     row += Double(shape.memberCount) * attention
     let embedding = (Double(shape.imageValues) + 8 * tokens) * hidden
-    let representation = Double(shape.representationPadded)
+    let representation = Double(shape.headInputSizePadded)
     let head =
-      mlp(shape.mlp) + Double(ModelShape.padded(shape.pooledWidth)) * representation
+      mlp(shape.mlpSize) + Double(ModelShape.padded(shape.pooledSize)) * representation
       + representation * (2 * Double(shape.classCountPadded) + representation + 32)
     return embedding + tokens * row + Double(shape.memberCount) * head
   }

@@ -13,7 +13,7 @@ struct PatchMatrix {
 
   /// The rows [gridHeight * gridWidth][rowStride] that the first layer reads.
   ///
-  /// - Parameter rowStride: floats from one row to the next, at least `shape.patchInputs`; what lies between the two is
+  /// - Parameter rowStride: floats from one row to the next, at least `shape.patchValueCount`; what lies between the two is
   ///   not written.
   init(shape: ModelShape, rows: UnsafeMutablePointer<Float>, rowStride: Int) {
     layout = e3k_patches(

@@ -19,14 +19,14 @@ struct PatchMatrixTests {
     let plain = try prepare(frame, recipe)
 
     let shape = try recipe.shape(patchHeight: patchHeight, patchWidth: patchWidth)
-    let stride = shape.patchInputs + 5
+    let stride = shape.patchValueCount + 5
     var expected = [Float](repeating: 777, count: shape.patchCount * stride)
     for y in 0..<shape.gridHeight * patchHeight {
       for x in 0..<shape.gridWidth * patchWidth {
-        let row = y / patchHeight * shape.gridWidth + x / patchWidth
-        for c in 0..<channels {
-          expected[row * stride + (y % patchHeight * patchWidth + x % patchWidth) * channels + c] = plain[y, x, c]
-        }
+        let row: Int = y / patchHeight * shape.gridWidth + x / patchWidth
+        let pixel: Int = y % patchHeight * patchWidth + x % patchWidth
+        let start: Int = row * stride + pixel * channels
+        for c in 0..<channels { expected[start + c] = plain[y, x, c] }
       }
     }
 

@@ -218,7 +218,7 @@ struct PixelFormatTests {
     }
     func padded(_ plane: [UInt8], _ line: Int, _ stride: Int) -> [UInt8] {
       let rest = [UInt8](repeating: 99, count: stride - line)
-      return (0..<plane.count / line).flatMap { Array(plane[$0 * line..<($0 + 1) * line]) + rest }
+      return (0..<plane.count / line).flatMap { (row: Int) -> [UInt8] in plane[row * line..<(row + 1) * line] + rest }
     }
     let luma = nv12.planes[0]
     let expected = try prepare(nv12, Self.recipes[0]).values

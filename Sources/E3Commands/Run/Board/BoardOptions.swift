@@ -86,7 +86,7 @@ struct SaveOptions {
       (1...1_000_000).contains(size.value), argument[frames.length + 1 + size.length] != 0,
       let pause = CString.number(argument + frames.length + size.length + 2), pause.value <= 86400
     else {
-      throw .usage("--save-limit takes FRAMES,MIB,SECONDS, to 100000, 1000000 and 86400, not", argument)
+      throw .usage("--save-limit takes FRAMES,MIB,SECONDS, whole numbers to 100000, 1000000 and 86400, not", argument)
     }
     return (frames.value, size.value, pause.value)
   }

@@ -2,7 +2,7 @@ import E3Host
 import Glibc
 
 /// The answer to one image: the members' opinions, their mean, and how far they agree. Entropies are in nats.
-public struct Prediction: Sendable {
+public struct EnsembleAnswer: Sendable {
   /// `[M][C]`
   public let memberLogits: [[Float]]
   /// `[M][C]` softmax of each member's logits.
@@ -74,15 +74,15 @@ extension ReferenceModel {
   ///
   /// - Parameter observer: Makes what sees the values inside for a batch of so many images.
   /// - Throws: as `logits(_:count:observer:)`; logits that are not finite.
-  public func predict(_ images: ImageTensor, observer: (_ count: Int) -> (any ForwardObserver)? = { _ in nil })
-    throws(FileError) -> [Prediction]
+  public func answers(to images: ImageTensor, observer: (_ count: Int) -> (any ForwardObserver)? = { _ in nil })
+    throws(FileError) -> [EnsembleAnswer]
   {
     let capacity = config.experts?.capacity
     let spansImages = capacity.map { $0.groupSize != config.tokenCount * config.memberCount } ?? false
     // 64 images keep the matrices of a base-size model within a few hundred megabytes.
     let batch = spansImages ? images.count : min(64, images.count)
     let imageSize = images.values.count / images.count
-    var predictions: [Prediction] = []
+    var answers: [EnsembleAnswer] = []
     for start in stride(from: 0, to: images.count, by: batch) {
       let end = min(start + batch, images.count)
       let logits = try logits(
@@ -91,9 +91,9 @@ extension ReferenceModel {
         throw FileError(file: model.checkpoint.path, problem: "logits are not finite: the weights are unusable")
       }
       for row in stride(from: 0, to: logits.rows, by: config.memberCount) {
-        predictions.append(Prediction(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) }))
+        answers.append(EnsembleAnswer(memberLogits: (row..<row + config.memberCount).map { Array(logits[$0]) }))
       }
     }
-    return predictions
+    return answers
   }
 }

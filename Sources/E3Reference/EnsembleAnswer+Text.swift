@@ -1,6 +1,6 @@
 import E3Host
 
-extension Prediction {
+extension EnsembleAnswer {
   /// One line for people.
   package func text(frame: Int) -> String {
     let classes = top(3).map { "class \($0) \(percent(Double(probabilities[$0]), 1))" }.joined(separator: ", ")

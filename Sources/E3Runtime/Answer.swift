@@ -29,21 +29,21 @@ extension Encoder {
 }
 
 /// The answer of a file: of the members of all its networks, which count alike, or of the first ones.
-struct Prediction {
+struct Answer {
   let model: ModelFile
   /// Those that answered.
   let members: Int
   let kernels: Kernels
-  let answer: AnswerSpace
+  let space: AnswerSpace
 
   /// What the members' parts say together: the mean of their probabilities, how much they differ, and what to do.
-  func predict() -> e3_result {
-    let buffers = answer.result
+  func result() -> e3_result {
+    let buffers = space.result
     let classes = model.shape.classCount
     var expected: Float = 0
     for member in 0..<members { expected += buffers.memberEntropies[member] }
     expected /= Float(members)
-    let logits = answer.logits
+    let logits = space.logits
     kernels.table.pointee.mean_rows(
       logits.start, logits.stride, members, model.shape.classCountPadded, buffers.probabilities)
 
@@ -67,7 +67,7 @@ struct Prediction {
     (result.distance, result.relative_distance, result.unknown_score) = (.nan, .nan, .nan)
     if model.hasStatistics, let calibration {
       let score = UnknownScore(calibration)
-      let distances = answer.combineDistances(members: members, score: score)
+      let distances = space.combineDistances(members: members, score: score)
       (result.distance, result.relative_distance) = (distances.nearest, distances.relative)
       result.unknown_score = score.score(
         distance: distances.weighted, entropy: total, mutualInformation: result.mutual_information)
@@ -82,8 +82,8 @@ struct Prediction {
     }
     (result.learned_class, result.nearest_learned_class) = (E3_NO_CLASS, E3_NO_CLASS)
     (result.learned_distance, result.learned_radius) = (.nan, .nan)
-    result.representation_stride = UInt32(answer.representations.stride)
-    result.representations = UnsafePointer(answer.representations.start)
+    result.representation_stride = UInt32(space.representations.stride)
+    result.representations = UnsafePointer(space.representations.start)
     return result
   }
 
