@@ -22,6 +22,7 @@
  *   FAKE_HELD     path that is the same device: /proc/PROCESS/fd/0, as if that process had it open
  *   FAKE_FPS      frames a second; a frame that finds no queued buffer is lost. 0 (default): the next frame comes when all
  *                 buffers are queued, so that none is lost and every run is the same
+ *   FAKE_PAUSE    milliseconds before each frame, also of those that wait for their buffers
  *   FAKE_BURST    frames that come whenever the program's first thread gives a buffer back; all of them have been taken when
  *                 that call returns. One comes at the start
  *   FAKE_SCRIPT   a letter a frame, in a ring ("."): . good; e marked as damaged; l longer than its buffer; a announced, but
@@ -182,6 +183,7 @@ static void show(unsigned long number, unsigned long frames, char fault) {
 static void *device(void *context) {
   (void)context;
   const double fps = atof(setting("FAKE_FPS", "0"));
+  const uint32_t pause = number_setting("FAKE_PAUSE", 0);
   const char *script = setting("FAKE_SCRIPT", ".");
   unsigned long frames = 0;
   while (camera.memory >= 0) {
@@ -193,6 +195,7 @@ static void *device(void *context) {
   if (frames == 0) abort();
   for (unsigned long number = 0;; number++) {
     if (fps > 0) usleep((useconds_t)(1e6 / fps));
+    if (pause > 0) usleep(pause * 1000);
     pthread_mutex_lock(&camera.mutex);
     while (fps == 0 && camera.is_streaming && !may_come()) pthread_cond_wait(&camera.changed, &camera.mutex);
     const char fault = script[camera.step % strlen(script)];
