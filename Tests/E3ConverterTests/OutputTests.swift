@@ -68,17 +68,21 @@ struct OutputTests {
   @Test("a checkpoint that is cut while it is packed is one line, and no model but that of the whole one")
   func sourceCut() throws {
     let output = folder["model.e3"]
-    try pack(checkpoint: checkpoint, config: config, output: output)
+    let start = ContinuousClock.now
+    #expect(try tool.run(["pack", checkpoint, "--config", config, "-o", output]).status == 0)
+    let duration = ContinuousClock.now - start
     let whole = try folder.bytes("model.e3")
     let original = try contents(of: checkpoint)
-    for round in 0..<8 as Range<UInt32> {
+    // From before the file is opened to after the model is written.
+    for round in 0..<8 {
       unlink(output)
       let cut = try folder.write(original, to: "cut.safetensors")
       let (null, errors) = (try Scratch(), try Scratch())
       let process = try tool.start(
         ["pack", cut, "--config", config, "-o", output],
         descriptors: [null.descriptor, null.descriptor, errors.descriptor])
-      usleep(round * 4000)
+      let delay = duration * round / 5
+      usleep(useconds_t(delay / .microseconds(1)))
       #expect(truncate(cut, 5000) == 0)
       let status = wait(for: process)
       if status == 0 {
