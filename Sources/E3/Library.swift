@@ -10,6 +10,10 @@ public enum Library {
     @_lifetime(immortal)
     get { Span(staticText: e3_version_text()) }
   }
+
+  /// Whether threads of this process may be bound to the processor `cpu`, as ``SessionOptions/pin(to:)`` asks for it. The
+  /// calling thread is bound to it for a moment.
+  public static func canPin(to cpu: UInt16) -> Bool { e3_cpu_available(cpu) == E3_OK }
 }
 
 /// An instruction-set tier of the kernels. Each gives the same bits; they differ in speed.

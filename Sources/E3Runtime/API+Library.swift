@@ -1,5 +1,6 @@
 import CE3
 import CE3Kernels
+import CE3Threads
 import E3Format
 
 // Interface version and instruction sets: the part of e3.h that needs no model. The version's text is in CE3.
@@ -47,6 +48,13 @@ public func e3_isa_available(_ isa: e3_isa) -> e3_status {
   status { () throws(E3Error) in
     _ = try SessionOptions(isa: isa).kernelTable()
   }
+}
+
+@c @implementation
+public func e3_cpu_available(_ cpu: UInt16) -> e3_status {
+  var before = ce3_affinity()
+  defer { ce3_unbind(&before) }
+  return e3_status(ce3_bind_caller(&before, cpu) == 0 ? E3_OK : E3_ERROR_THREAD_AFFINITY)
 }
 
 /// Whether a C string has the bytes of `text`.

@@ -200,9 +200,11 @@ struct CallerTests {
     #expect(try session?.run(model.image(seed: 0)).classes == model.info.classes)
     session = nil
     #expect(allowed_cpus() == before)
+    #expect(usable.allSatisfy { e3_cpu_available($0) == E3_OK } && allowed_cpus() == before)
 
     options.threads = 2
     for unusable in [UInt16(1023), 1024, .max] {
+      #expect(e3_cpu_available(unusable) == E3_ERROR_THREAD_AFFINITY && allowed_cpus() == before)
       options.cpus.1 = unusable
       #expect(throws: Failure(status: e3_status(E3_ERROR_THREAD_AFFINITY))) { try OpenSession(model, options) }
       #expect(allowed_cpus() == before)

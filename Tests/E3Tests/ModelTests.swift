@@ -172,5 +172,6 @@ struct ModelTests {
     }
     #expect(e3_isa_name(UInt32(InstructionSet.allCases.count)) == nil)
     #expect(Library.version == String(cString: e3_version_text()) && Library.interfaceVersion == e3_abi_version())
+    #expect(!Library.canPin(to: .max))
   }
 }

@@ -152,6 +152,11 @@ E3_API e3_status e3_isa_from_name(const char *name, e3_isa *isa);
 /* E3_OK when this build has the tier and this CPU can run it. */
 E3_API e3_status e3_isa_available(e3_isa isa);
 
+/* E3_OK when threads of this process may be bound to the processor, as pin_threads of e3_session_options does it, else
+ * E3_ERROR_THREAD_AFFINITY: names the one that a session could not have. The calling thread is bound to it for a moment. From
+ * interface version 1.4. */
+E3_API e3_status e3_cpu_available(uint16_t cpu);
+
 /* ------------------------------------------------------------------------------------------------------- model */
 
 /* A validated view of a model file. Caller-owned, opaque; no cleanup is needed. It refers to the file's bytes, which

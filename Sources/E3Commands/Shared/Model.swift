@@ -171,11 +171,8 @@ struct Model: ~Copyable {
 
   /// Names the first CPU to which this process cannot bind a thread.
   private static func reportUnusable(_ cpus: UnsafePointer<UInt16>, _ count: Int) -> Failure {
-    for index in 0..<count {
-      var before = ce3_affinity()
-      let isUsable = ce3_bind_caller(&before, cpus[index]) == 0
-      ce3_unbind(&before)
-      if !isUsable { return .report(nil, "no thread can be bound to CPU ") { $0.write(Int(cpus[index])) } }
+    for index in 0..<count where e3_cpu_available(cpus[index]) != E3_OK {
+      return .report(nil, "no thread can be bound to CPU ") { $0.write(Int(cpus[index])) }
     }
     return .report(nil, status: e3_status(E3_ERROR_THREAD_AFFINITY))
   }

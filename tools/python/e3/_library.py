@@ -197,6 +197,7 @@ FUNCTIONS = {
     "e3_isa_name": (c_char_p, [c_uint32]),
     "e3_isa_from_name": (ctypes.c_int32, [c_char_p, POINTER(c_uint32)]),
     "e3_isa_available": (ctypes.c_int32, [c_uint32]),
+    "e3_cpu_available": (ctypes.c_int32, [c_uint16]),
     "e3_model_open": (ctypes.c_int32, [c_void_p, c_size_t, POINTER(Model)]),
     "e3_model_verify": (ctypes.c_int32, [POINTER(Model)]),
     "e3_model_get_info": (ctypes.c_int32, [POINTER(Model), POINTER(ModelInfo)]),
