@@ -5,34 +5,49 @@
 
 #include "e3_pictures.h"
 
-#define PICTURE "a picture, which is read without --pixel-format"
-#define JPEG "a JPEG picture, which is read without --pixel-format, or a stream for mjpeg"
 #define NOT_READ " are not read; expected JPEG, PNG or PNM (P1 to P6)"
-#define FILM " is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures"
-#define FOREIGN "not a JPEG, PNG or PNM (P1 to P6) picture, and no raw pixels"
+
+typedef enum kind { PIXELS, PICTURE, JPEG, WEBP, GIF, PAM, HEIC, AVIF, TIFF, BMP, Y4M, FILM, NPY, FOREIGN } kind;
+
+static const char *text_of(kind kind) {
+  switch (kind) {
+    case PICTURE: return "a picture, which is read without --pixel-format";
+    case JPEG: return "a JPEG picture, which is read without --pixel-format, or a stream for mjpeg";
+    case WEBP: return "WebP pictures" NOT_READ;
+    case GIF: return "GIF pictures" NOT_READ;
+    case PAM: return "PAM pictures" NOT_READ;
+    case HEIC: return "HEIC pictures" NOT_READ;
+    case AVIF: return "AVIF pictures" NOT_READ;
+    case TIFF: return "TIFF pictures" NOT_READ;
+    case BMP: return "BMP pictures" NOT_READ;
+    case Y4M: return "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m, without --size";
+    case FILM: return "a film is not read: ffmpeg turns it into a y4m stream, for e3-run, or into pictures";
+    case NPY: return "a .npy file, for e3-run --tensor";
+    case FOREIGN: return "not a JPEG, PNG or PNM (P1 to P6) picture, and no raw pixels";
+    default: return NULL;
+  }
+}
 
 /* By six bytes or more, or by four that no plain picture has. */
 static const struct {
-  uint8_t at, length;
-  char begins[8];
-  const char *text;
+  uint8_t kind, at, length, begins[8];
 } kinds[] = {
-    {0, 6, "\x89PNG\r\n", PICTURE},
-    {8, 4, "WEBP", "WebP pictures" NOT_READ},
-    {0, 4, "GIF8", "GIF pictures" NOT_READ},
-    {0, 8, "P7\nWIDTH", "PAM pictures" NOT_READ},
-    {4, 8, "ftypheic", "HEIC pictures" NOT_READ},
-    {4, 8, "ftypavif", "AVIF pictures" NOT_READ},
-    {0, 8, "YUV4MPEG", "a yuv4mpegpipe stream: e3-run reads it with --pixel-format y4m, without --size"},
-    {8, 4, "AVI ", "a film" FILM},
-    {4, 4, "ftyp", "a film" FILM},
-    {0, 4, "\x1A\x45\xDF\xA3", "a film" FILM},
-    {0, 6, "\x93NUMPY", "a .npy file, for e3-run --tensor"},
-    {0, 4, "PK\3\4", FOREIGN},
-    {0, 4, "\x1F\x8B\x08\0", FOREIGN}, /* gzip */
-    {0, 4, "\x1F\x8B\x08\x08", FOREIGN},
-    {0, 6, "\x89\x45\x33M\r\n", FOREIGN},    /* a model */
-    {0, 6, "\x89\x45\x33\x43\r\n", FOREIGN}, /* learned classes */
+    {PICTURE, 0, 6, "\x89PNG\r\n"},
+    {WEBP, 8, 4, "WEBP"},
+    {GIF, 0, 4, "GIF8"},
+    {PAM, 0, 8, "P7\nWIDTH"},
+    {HEIC, 4, 8, "ftypheic"},
+    {AVIF, 4, 8, "ftypavif"},
+    {Y4M, 0, 8, "YUV4MPEG"},
+    {FILM, 8, 4, "AVI "},
+    {FILM, 4, 4, "ftyp"},
+    {FILM, 0, 4, "\x1A\x45\xDF\xA3"},
+    {NPY, 0, 6, "\x93NUMPY"},
+    {FOREIGN, 0, 4, "PK\3\4"},
+    {FOREIGN, 0, 4, "\x1F\x8B\x08\0"}, /* gzip */
+    {FOREIGN, 0, 4, "\x1F\x8B\x08\x08"},
+    {FOREIGN, 0, 6, "\x89\x45\x33M\r\n"},    /* a model */
+    {FOREIGN, 0, 6, "\x89\x45\x33\x43\r\n"}, /* learned classes */
 };
 
 /* A marker that has a length behind it and that a picture has before its first scan. */
@@ -100,15 +115,17 @@ static int is_h26x(const uint8_t *data, size_t size) {
          (unit[0] == 0x40 && unit[1] == 1 && unit[2] == 0x0C);
 }
 
-const char *e3p_begins_as(const uint8_t *data, size_t size) {
+static kind kind_of(const uint8_t *data, size_t size) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (size >= (size_t)kinds[i].at + kinds[i].length &&
         memcmp(data + kinds[i].at, kinds[i].begins, kinds[i].length) == 0 &&
         (kinds[i].at != 8 || memcmp(data, "RIFF", 4) == 0) && (kinds[i].at != 4 || (data[0] == 0 && data[1] == 0)))
-      return kinds[i].text;
+      return (kind)kinds[i].kind;
   if (is_jpeg(data, size)) return JPEG;
   if (is_pnm(data, size)) return PICTURE;
-  if (is_tiff(data, size)) return "TIFF pictures" NOT_READ;
-  if (is_mpeg_ts(data, size) || is_h26x(data, size)) return "a film" FILM;
-  return is_bmp(data, size) ? "BMP pictures" NOT_READ : NULL;
+  if (is_tiff(data, size)) return TIFF;
+  if (is_mpeg_ts(data, size) || is_h26x(data, size)) return FILM;
+  return is_bmp(data, size) ? BMP : PIXELS;
 }
+
+const char *e3p_begins_as(const uint8_t *data, size_t size) { return text_of(kind_of(data, size)); }
