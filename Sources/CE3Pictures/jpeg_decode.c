@@ -81,8 +81,9 @@ static void on_progress(j_common_ptr jpeg) {
   if (e3p_is_stopped(d->settings, d->message)) fail(jpeg);
   if (j->input_scan_number == d->scan) return;
   d->scan = j->input_scan_number;
-  if (d->scan > E3P_MAX_SCANS) {
-    e3p_fail(d->message, "JPEG: more than %d scans", E3P_MAX_SCANS);
+  const int most = d->settings->max_scans ? (int)d->settings->max_scans : E3P_MAX_SCANS;
+  if (d->scan > most) {
+    e3p_fail(d->message, "JPEG: more than %d scans", most);
     fail(jpeg);
   }
   const int coefficients = j->progressive_mode ? j->Se - j->Ss + 1 : DCTSIZE2;

@@ -9,10 +9,7 @@
 #include "readers.h"
 #include "support.h"
 
-enum {
-  MAX_TEXT = 1 << 16,     /* of a text, when it is decompressed: what an orientation stands in is shorter */
-  MAX_BYTES_PER_PIXEL = 4 /* of the limit of pixels: larger ones may be fewer */
-};
+enum { MAX_BYTES_PER_PIXEL = 4 }; /* of the limit of pixels: larger ones may be fewer */
 
 typedef struct chunk {
   const uint8_t *name, *bytes;
@@ -23,6 +20,7 @@ typedef struct chunk {
 typedef struct orientations {
   uint32_t exif, profile, xmp;
   int has_profile, has_xmp;
+  size_t max_text;
 } orientations;
 
 static uint32_t big32(const uint8_t *b) {
@@ -43,13 +41,13 @@ static int is_named(const chunk *c, const char *name) { return memcmp(c->name, n
 
 static int is_whole(const chunk *c) { return crc32(0, c->name, (unsigned)(c->size + 4)) == big32(c->bytes + c->size); }
 
-/* The first bytes of a compressed text; returns their number. */
-static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text) {
+/* The first bytes, `most`, of a compressed text; returns their number. */
+static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text, size_t most) {
   z_stream stream = {
-      .next_in = (z_const Bytef *)bytes, .avail_in = (unsigned)size, .next_out = text, .avail_out = MAX_TEXT};
+      .next_in = (z_const Bytef *)bytes, .avail_in = (unsigned)size, .next_out = text, .avail_out = (unsigned)most};
   if (inflateInit(&stream) != Z_OK) return 0;
   inflate(&stream, Z_SYNC_FLUSH);
-  const size_t count = MAX_TEXT - stream.avail_out;
+  const size_t count = most - stream.avail_out;
   inflateEnd(&stream);
   return count;
 }
@@ -109,12 +107,12 @@ static void read_text(const chunk *c, orientations *found) {
     found->xmp = e3p_xmp_orientation(at, size);
     return;
   }
-  uint8_t *text = malloc(MAX_TEXT);
+  uint8_t *text = malloc(found->max_text);
   if (!text) return;
   if (is_compressed) {
-    size = decompress(at, size, text);
+    size = decompress(at, size, text, found->max_text);
   } else {
-    size = size < MAX_TEXT ? size : MAX_TEXT;
+    size = size < found->max_text ? size : found->max_text;
     memcpy(text, at, size);
   }
   if (is_profile) found->profile = profile_orientation(text, size);
@@ -132,7 +130,7 @@ int e3p_png_header(const uint8_t *data, size_t size, const e3p_settings *setting
     return e3p_fail(message, "PNG: the file does not start with an IHDR chunk");
   const uint8_t *first = c.bytes;
   const uint32_t width = big32(first), height = big32(first + 4), depth = first[8], type = first[9];
-  orientations found = {0, 0, 0, 0, 0};
+  orientations found = {.max_text = settings->max_text ? settings->max_text : E3P_MAX_TEXT};
   while (next_chunk(data, size, &at, &c) && !is_named(&c, "IEND")) {
     const int is_exif = is_named(&c, "eXIf") && !found.exif;
     if (!is_exif && !is_named(&c, "tEXt") && !is_named(&c, "zTXt") && !is_named(&c, "iTXt")) continue;

@@ -49,14 +49,22 @@ public struct Checkpoint: Sendable {
   private let otherProblems: [String: String]
   private let sources: [String: any TensorSource]
 
+  /// Most bytes of a file that say which tensors it has, where nothing else is asked for: 200 bytes for each of as many
+  /// tensors as a checkpoint may have, and more.
+  public static let headerLimit = 32 << 20
+
   /// Opens the checkpoint at `path`.
   ///
-  /// - Parameter ignored: Patterns of names to leave out, with `*` for any text.
+  /// - Parameters:
+  ///   - ignored: Patterns of names to leave out, with `*` for any text.
+  ///   - headerLimit: Most bytes of a safetensors file's table, or of a PyTorch file's pickle.
   /// - Throws: a missing, truncated or malformed file; one of a form that is not read, with what to do about it;
   ///   several models in one file; a pattern that matches nothing.
-  public init(path: String, ignoring ignored: [String] = []) throws(FileError) {
+  public init(path: String, ignoring ignored: [String] = [], headerLimit: Int = Checkpoint.headerLimit)
+    throws(FileError)
+  {
     let files = try CheckpointFiles(path: path)
-    let stored = try StoredTensors(files)
+    let stored = try StoredTensors(files, headerLimit: headerLimit)
     self.path = files.weights
     form = stored.form
     configuration = files.configuration

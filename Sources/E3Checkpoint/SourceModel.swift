@@ -27,7 +27,7 @@ public struct SourceModel: ModelParameters {
     checkpoint path: String, config givenConfig: String?, options: ModelOptions = ModelOptions(),
     ignoring ignored: [String] = []
   ) throws(FileError) {
-    checkpoint = try Checkpoint(path: path, ignoring: ignored)
+    checkpoint = try Checkpoint(path: path, ignoring: ignored, headerLimit: options.headerLimit)
     configPath = givenConfig ?? checkpoint.configuration
     if givenConfig == nil, let configPath {
       try requireFile(configPath, "put the configuration there, take it away, or give --config FILE")

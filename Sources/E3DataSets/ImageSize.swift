@@ -27,8 +27,8 @@ struct ImageSize: Sendable {
   /// Values of an image.
   var values: Int { height * width * channels }
 
-  /// Holds compressed images to what memory there is for them: 64 bytes for each compressed one and 16 MiB. Real images
-  /// shrink to a twentieth at most. An image counts as 64 bytes at least, as its label and its answer are kept too.
+  /// Holds compressed images to what memory there is for them: 64 bytes for each compressed one and 16 MiB. An image
+  /// counts as 64 bytes at least, as its label and its answer are kept too.
   ///
   /// - Throws: more than that.
   func requireRoom(for count: Int, compressed: Int, path: String) throws(FileError) {

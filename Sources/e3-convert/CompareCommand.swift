@@ -22,8 +22,7 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "Their configuration, as for pack.", completion: .file(extensions: ["json"]))
   var config: [String] = []
 
-  @Option(help: ArgumentHelp("Tensors to leave out, as for pack.", valueName: "pattern"))
-  var ignore: [String] = []
+  @OptionGroup var tensors: TensorReading
 
   @Option(help: "Prepared images: float32 .npy, [N,H,W,channels] in the model's value range.")
   var tensor: String
@@ -46,7 +45,8 @@ struct CompareCommand: ParsableCommand {
     let model = paths[paths.count - 1]
     let meter = ProgressMeter("comparing \(model)")
     let comparison = try compare(
-      try sources, ignoring: ignore, model: model, tensor: tensor, progress: meter.update)
+      try sources, ignoring: tensors.ignore, headerLimit: tensors.maxHeader, model: model, tensor: tensor,
+      progress: meter.update)
     print(json ? comparison.json.description : comparison.text)
     for warning in comparison.warnings { writeToStandardError("e3-convert: warning: \(warning)\n") }
   }

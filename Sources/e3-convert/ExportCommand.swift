@@ -44,7 +44,7 @@ struct ExportCommand: ParsableCommand {
     var options = model.options(capacity: .none)
     options.needsHead = false
     let source = try SourceModel(
-      checkpoint: checkpoint, config: config, options: options, ignoring: model.ignore)
+      checkpoint: checkpoint, config: config, options: options, ignoring: model.tensors.ignore)
     for line in source.notes { printNote(line) }
     if let fault = source.unusable { printNote(fault.description) }
     let meter = ProgressMeter("writing \(output)")

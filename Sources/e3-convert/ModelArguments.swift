@@ -4,12 +4,27 @@ import E3Converter
 import E3DataSets
 import E3Host
 
-/// The arguments that say how a checkpoint is read: shared by the commands that do.
-struct ModelReading: ParsableArguments {
+/// The arguments that say which tensors of a checkpoint are read.
+struct TensorReading: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Leave out tensors of such names, with * for any text; may be given several times.", valueName: "pattern"))
   var ignore: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Most bytes that say which tensors a file has: the table of a safetensors file, the pickle of a PyTorch file.",
+      valueName: "bytes"))
+  var maxHeader: Int = Checkpoint.headerLimit
+
+  func validate() throws {
+    guard maxHeader > 0 else { throw ValidationError("--max-header is \(maxHeader), expected 1 or more bytes") }
+  }
+}
+
+/// The arguments that say which model a checkpoint is read as: shared by the commands that do.
+struct ModelReading: ParsableArguments {
+  @OptionGroup var tensors: TensorReading
 
   @Option(help: ArgumentHelp("Image size; position embeddings are resized to it.", valueName: "HxW"))
   var imageSize: ImageSides?
@@ -29,9 +44,11 @@ struct ModelReading: ParsableArguments {
   ///
   /// - Parameter capacity: where the command line says nothing.
   func options(capacity defaultCapacity: ModelOptions.CapacityMode) -> ModelOptions {
-    ModelOptions(
+    var options = ModelOptions(
       imageSize: imageSize.map { (height: $0.height, width: $0.width) }, ensembleSize: ensembleSize,
       capacity: capacity ?? defaultCapacity)
+    options.headerLimit = tensors.maxHeader
+    return options
   }
 }
 

@@ -85,7 +85,7 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     let options = PackOptions(
-      model: model.options(capacity: .none), ignored: model.ignore, labels: labels,
+      model: model.options(capacity: .none), ignored: model.tensors.ignore, labels: labels,
       resize: preprocessing.resize?.resize,
       value: preprocessing.value, weights: weights.bits, rounding: rounding)
     if let note = preprocessing.note { printNote(note) }

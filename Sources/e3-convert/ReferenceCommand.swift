@@ -44,7 +44,7 @@ struct ReferenceCommand: ParsableCommand {
     if let output { try requireOutput(output, besides: [checkpoint, config, tensor].compactMap { $0 }) }
     let source = try SourceModel(
       checkpoint: checkpoint, config: config, options: model.options(capacity: .reference),
-      ignoring: model.ignore)
+      ignoring: model.tensors.ignore)
     for line in source.notes { printNote(line) }
     let reference = ReferenceModel(source)
     let images = try ImageTensor(path: tensor, for: reference.config)

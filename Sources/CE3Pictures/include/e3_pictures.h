@@ -30,7 +30,8 @@ extern "C" {
 enum {
   E3P_MAX_SIDE = 16384,                /* pixels */
   E3P_MAX_PIXELS = 67108864,           /* unless the settings say otherwise: 8192 x 8192, 192 MiB of colour */
-  E3P_MAX_SCANS = 100,                 /* of a JPEG */
+  E3P_MAX_SCANS = 100,                 /* of a JPEG, unless the settings say otherwise */
+  E3P_MAX_TEXT = 65536,                /* bytes, the same, of a PNG's text that the orientation is looked for in */
   E3P_MAX_STRAY_BYTES = 2,             /* left over by a scan of a JPEG */
   E3P_MAX_STRAY_BYTES_OF_INTERVAL = 8, /* the same, from one restart marker to the next */
   E3P_MAX_FILLER_BYTES = 64,           /* the same, when all have one value */
@@ -51,6 +52,8 @@ typedef enum e3p_alpha {
 typedef struct e3p_settings {
   e3p_alpha alpha;
   uint32_t max_pixels; /* 0: E3P_MAX_PIXELS. Memory and work of progressive JPEGs are limited in proportion to it */
+  uint32_t max_scans;  /* of a JPEG; 0: E3P_MAX_SCANS */
+  uint32_t max_text;   /* bytes of a PNG's text that the orientation is looked for in; 0: E3P_MAX_TEXT */
   int (*stop)(void);   /* asked for every row and scan; decoding ends when it returns 1. Null: never */
 } e3p_settings;
 

@@ -49,14 +49,12 @@ struct Pickle {
   /// Pairs of lists that became dictionaries.
   private var copiedPairs = 0
 
-  /// Longest pickle that is read. A state dictionary takes some 150 bytes a tensor.
-  private static let sizeLimit = 32 << 20
-
-  /// Reads all of `bytes`. `file` names them in errors.
-  init(_ bytes: UnsafeRawBufferPointer, file: String) throws(FileError) {
+  /// Reads all of `bytes`, `limit` at most. `file` names them in errors.
+  init(_ bytes: UnsafeRawBufferPointer, limit: Int, file: String) throws(FileError) {
     (self.bytes, self.file) = (bytes, file)
-    guard bytes.count <= Self.sizeLimit else {
-      throw FileError(file: file, problem: "a pickle of \(bytes.count) bytes, expected at most \(Self.sizeLimit)")
+    guard bytes.count <= limit else {
+      throw FileError(
+        file: file, problem: "a pickle of \(bytes.count) bytes, expected at most \(limit) (e3-convert --max-header)")
     }
     while try step() {}
   }

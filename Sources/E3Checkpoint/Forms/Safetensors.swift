@@ -2,9 +2,9 @@ import E3Host
 
 /// Reads a `.safetensors` file: a length, a JSON table, the tensors' bytes.
 ///
-/// The table is read as a stream: time and memory are those of the tensors that it lists.
+/// The table, of at most `headerLimit` bytes, is read as a stream: time and memory are those of the tensors that it lists.
 /// Source: https://github.com/huggingface/safetensors, section "Format".
-func readSafetensors(_ file: MappedFile) throws(FileError) -> [String: any TensorSource] {
+func readSafetensors(_ file: MappedFile, headerLimit: Int) throws(FileError) -> [String: any TensorSource] {
   let path = file.path
   guard file.bytes.count >= 8 else {
     throw FileError(file: path, problem: "\(counted(file.bytes.count, "byte")), shorter than a safetensors header")
@@ -13,8 +13,9 @@ func readSafetensors(_ file: MappedFile) throws(FileError) -> [String: any Tenso
   guard headerSize <= UInt64(file.bytes.count - 8) else {
     throw FileError(file: path, problem: "header of \(headerSize) bytes leaves the file of \(file.bytes.count)")
   }
-  guard headerSize <= safetensorsHeaderLimit else {
-    throw FileError(file: path, problem: "header of \(headerSize) bytes, expected at most \(safetensorsHeaderLimit)")
+  guard headerSize <= headerLimit else {
+    throw FileError(
+      file: path, problem: "header of \(headerSize) bytes, expected at most \(headerLimit) (e3-convert --max-header)")
   }
   let dataStart = 8 + Int(headerSize)
   var reader = JSONReader(UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart]), file: path)
@@ -34,9 +35,6 @@ func readSafetensors(_ file: MappedFile) throws(FileError) -> [String: any Tenso
   try requireTiling(extents, of: file.bytes.count - dataStart, path: path)
   return tensors
 }
-
-/// Longest table that is read: some 100,000 tensors.
-private let safetensorsHeaderLimit = 16 << 20
 
 /// What the table says of one tensor.
 private struct SafetensorsEntry {

@@ -13,8 +13,8 @@ struct StoredTensors {
   static let namesLimit = 16 << 20
 
   /// - Throws: what reading the files throws; too many tensors, a name that is too long, a shape that no array has.
-  init(_ files: CheckpointFiles) throws(FileError) {
-    (form, tensors) = try Self.read(files)
+  init(_ files: CheckpointFiles, headerLimit: Int = Checkpoint.headerLimit) throws(FileError) {
+    (form, tensors) = try Self.read(files, headerLimit)
     guard tensors.count <= Self.countLimit else {
       throw FileError(
         file: files.weights, problem: "\(tensors.count) tensors, expected at most \(Self.countLimit)")
@@ -38,7 +38,8 @@ struct StoredTensors {
     FileError(file: path, problem: "names of tensors that take more than \(namesLimit) bytes together")
   }
 
-  private static func read(_ files: CheckpointFiles) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource])
+  private static func read(_ files: CheckpointFiles, _ headerLimit: Int) throws(FileError)
+    -> (Checkpoint.Form, [String: any TensorSource])
   {
     let path = files.weights
     if files.isVMoE {
@@ -47,7 +48,7 @@ struct StoredTensors {
       return (.vmoe, try readVMoE(prefix: prefix))
     }
     let file = try MappedFile(path: path)
-    return try FileKind(file) == .json ? try parts(file) : try whole(file)
+    return try FileKind(file) == .json ? try parts(file, headerLimit) : try whole(file, headerLimit)
   }
 
   /// Other formats have an `.index` as well.
@@ -58,9 +59,11 @@ struct StoredTensors {
   }
 
   /// A checkpoint of one file.
-  private static func whole(_ file: MappedFile) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource]) {
+  private static func whole(_ file: MappedFile, _ headerLimit: Int) throws(FileError)
+    -> (Checkpoint.Form, [String: any TensorSource])
+  {
     switch try FileKind(file) {
-    case .safetensors: return (.safetensors, try readSafetensors(file))
+    case .safetensors: return (.safetensors, try readSafetensors(file, headerLimit: headerLimit))
     case .json: throw FileError(file: file.path, problem: "JSON, expected weights: give the checkpoint or its folder")
     case .msgpack:
       throw FileError(
@@ -88,14 +91,16 @@ struct StoredTensors {
             + "torch.save(torch.export.load(FILE).state_dict, NEW)")
       }
       if let pickle = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
-        return (.pytorch, try readTorch(file, archive, pickle: pickle))
+        return (.pytorch, try readTorch(file, archive, pickle: pickle, headerLimit: headerLimit))
       }
       return (.npz, try readNumpyZip(file, archive))
     }
   }
 
   /// A checkpoint in parts, by the index that says which tensor is in which file.
-  private static func parts(_ file: MappedFile) throws(FileError) -> (Checkpoint.Form, [String: any TensorSource]) {
+  private static func parts(_ file: MappedFile, _ headerLimit: Int) throws(FileError)
+    -> (Checkpoint.Form, [String: any TensorSource])
+  {
     let index = try JSON(parsing: file.bytes, file: file.path)
     guard case .object(let map)? = index["weight_map"] else {
       throw FileError(
@@ -115,7 +120,7 @@ struct StoredTensors {
     var form = Checkpoint.Form.safetensors
     var tensors: [String: any TensorSource] = [:]
     for (part, names) in names.sorted(by: { $0.key < $1.key }) {
-      let (partForm, found) = try whole(MappedFile(path: folder + part))
+      let (partForm, found) = try whole(MappedFile(path: folder + part), headerLimit)
       form = partForm
       for name in names {
         guard let tensor = found[name] else {

@@ -1,10 +1,10 @@
 import E3Host
 
 /// Reads the tensors of a PyTorch zip file (`.pt`, `.pth`, `.bin`): a pickle that describes them, and one member of raw
-/// bytes for each storage. Dictionaries in dictionaries become names with dots.
+/// bytes for each storage. Dictionaries in dictionaries become names with dots. The pickle has at most `headerLimit` bytes.
 ///
 /// Source: https://github.com/pytorch/pytorch, torch/serialization.py and torch/_utils.py.
-func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Member) throws(FileError)
+func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Member, headerLimit: Int) throws(FileError)
   -> [String: any TensorSource]
 {
   let root = String(pickle.name.dropLast("data.pkl".count))
@@ -18,7 +18,8 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
   if let order = members["byteorder"], !file.bytes[order.stored].elementsEqual("little".utf8) {
     throw FileError(file: file.path, problem: "its tensors are not little-endian: save it anew on another machine")
   }
-  let parsed = try Pickle(UnsafeRawBufferPointer(rebasing: file.bytes[pickle.stored]), file: file.path)
+  let parsed = try Pickle(
+    UnsafeRawBufferPointer(rebasing: file.bytes[pickle.stored]), limit: headerLimit, file: file.path)
   var reader = TorchReader(file: file, pickle: parsed, members: members)
   try reader.visit(parsed.root, name: "", depth: 0)
   guard !reader.tensors.isEmpty else {

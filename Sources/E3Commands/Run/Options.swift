@@ -19,7 +19,7 @@ struct Options {
   /// Least nanoseconds from one frame to the next.
   var frameInterval: UInt64 = 0
   /// How pictures are decoded.
-  var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, stop: e3c_work_ends)
+  var pictures = e3p_settings(alpha: E3P_ALPHA_WHITE, max_pixels: 0, max_scans: 0, max_text: 0, stop: e3c_work_ends)
   /// How frames lie, and what of them is looked at.
   var capture = CaptureRequest()
   /// What is done on a board that nobody watches.
@@ -47,7 +47,7 @@ struct Options {
   private static var names: StaticString {
     """
     json top= threads= isa= size= pixel-format= stride= plane-height= color-range= color-matrix= crop= rotate= \
-    flip= alpha= max-pixels= max-work= max-arena= frames= fps= tensor= deadline= load= resident= early watch-model \
+    flip= alpha= max-pixels= max-scans= max-text= max-work= max-arena= frames= fps= tensor= deadline= load= resident= early watch-model \
     trust= classes= teach= shots= forget= \
     chroma-stride= control= reconnect smooth= save= save-limit= metrics= list-cameras \
     self-test verify help version
@@ -56,7 +56,8 @@ struct Options {
 
   private enum Name: Int32 {
     case json, top, threads, isa, size, pixelFormat, stride, planeHeight, colorRange, colorMatrix, crop, rotate
-    case flip, alpha, maxPixels, maxWork, maxArena, frames, fps, tensor, deadline, load, resident, early, watchModel
+    case flip, alpha, maxPixels, maxScans, maxText, maxWork, maxArena, frames, fps, tensor, deadline, load, resident,
+      early, watchModel
     case trust, classes, teach, shots, forget
     case chromaStride, control, reconnect, smooth, save, saveLimit, metrics, listCameras
     case selfTest, verify, help, version
@@ -90,6 +91,12 @@ struct Options {
       case .maxPixels:
         pictures.max_pixels = UInt32(
           try OptionValue.number(argument, 1...268_435_456, "--max-pixels takes 1 to 268435456, not"))
+      case .maxScans:
+        pictures.max_scans = UInt32(
+          try OptionValue.number(argument, 1...1_000_000, "--max-scans takes 1 to 1000000, not"))
+      case .maxText:
+        pictures.max_text = UInt32(
+          try OptionValue.number(argument, 1...268_435_456, "--max-text takes 1 to 268435456 bytes, not"))
       case .maxWork:
         session.limits?.work = try OptionValue.bytes(argument, "--max-work takes multiply-accumulates, as 500G, not")
       case .maxArena: session.limits?.arena = try OptionValue.bytes(argument, "--max-arena takes bytes, as 400M, not")
