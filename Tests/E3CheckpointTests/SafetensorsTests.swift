@@ -5,11 +5,13 @@ import Testing
 
 @Suite("Safetensors") struct SafetensorsTests {
   /// Opens a file with `header` and `count` data bytes.
-  private func open(_ header: String, dataBytes count: Int, headerSize: UInt64? = nil) throws -> Checkpoint {
+  private func open(
+    _ header: String, dataBytes count: Int, headerSize: UInt64? = nil, headerLimit: Int = Checkpoint.headerLimit
+  ) throws -> Checkpoint {
     let folder = try TemporaryFolder()
     let size = withUnsafeBytes(of: (headerSize ?? UInt64(header.utf8.count)).littleEndian) { Array($0) }
     let bytes = size + Array(header.utf8) + [UInt8](repeating: 0, count: count)
-    return try Checkpoint(path: folder.write(bytes, to: "model.safetensors"))
+    return try Checkpoint(path: folder.write(bytes, to: "model.safetensors"), headerLimit: headerLimit)
   }
 
   @Test("tensors written are read back under their names, whole and by slices")
@@ -91,12 +93,21 @@ import Testing
     #expect(error.description.contains(expected), "\(error)")
   }
 
-  @Test("a header beyond 32 MiB is refused at once, or beyond what is asked for")
+  @Test("a header beyond 32 MiB is refused at once")
   func hugeHeader() throws {
     let header = #"{"a":["# + String(repeating: "0,", count: 17 << 20) + "0]}"
     let error = try #require(throws: FileError.self) { try open(header, dataBytes: 0) }
     #expect(
       error.problem == "header of \(header.utf8.count) bytes, expected at most 33554432 (e3-convert --max-header)")
+  }
+
+  @Test("a table of exactly as many bytes as are asked for is read")
+  func headerLimit() throws {
+    let header = #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+    let bytes = header.utf8.count
+    #expect(try open(header, dataBytes: 4, headerLimit: bytes).read("a") == [0])
+    let error = try #require(throws: FileError.self) { try open(header, dataBytes: 4, headerLimit: bytes - 1) }
+    #expect(error.problem == "header of \(bytes) bytes, expected at most \(bytes - 1) (e3-convert --max-header)")
   }
 
   @Test("a header longer than the file is refused", arguments: [3, UInt64(Int64.max), .max])

@@ -174,10 +174,16 @@ struct JPEGTests {
       + (1...refined).flatMap { scan(1, $0, $0, 0x10) } + [0xFF, 0xD9]
   }
 
-  @Test("a picture has at most 100 scans, and work in proportion to the limit of pixels")
+  @Test("a picture has at most 100 scans, or what is asked for, and work in proportion to the limit of pixels")
   func scans() throws {
     #expect(try decodePicture(manyScans(refined: 36)).pixels == [UInt8](repeating: 128, count: 64))
     #expect(throws: PictureError(text: "JPEG: more than 100 scans")) { try decodePicture(manyScans(refined: 37)) }
+    var scans = e3p_settings()
+    scans.max_scans = 101
+    #expect(try decodePicture(manyScans(refined: 37), scans).pixels.count == 64)
+    #expect(throws: PictureError(text: "JPEG: more than 101 scans")) {
+      try decodePicture(manyScans(refined: 38), scans)
+    }
     // All coefficients again and again: 8 times as many are gone through as there may be pixels.
     let refinements = (0..<10).reversed().flatMap { scan(1, 1, 63, UInt8(($0 + 1) << 4 + $0)) }
     let work = header(frame: 0xC2, components: 1) + scan(1, 0, 0, 0) + scan(1, 1, 63, 10) + refinements + [0xFF, 0xD9]

@@ -169,7 +169,7 @@ struct StreamTests {
     #expect(text.errors == "e3-run: -: not a JPEG, PNG or PNM (P1 to P6) picture\n" && text.status == 1)
   }
 
-  @Test("--alpha and --max-pixels reach the decoder")
+  @Test("--alpha, --max-pixels, --max-scans and --max-text reach the decoder")
   func pictureOptions() throws {
     let path = pictureFolder.appendingPathComponent("rgba8-interlaced.png").path
     let found = try ["white", "black", "ignore"].map { try answers(run([model, path, "--json", "--alpha", $0])) }
@@ -178,6 +178,16 @@ struct StreamTests {
     let limited = try run([model, path, "--max-pixels", "485"])
     #expect(limited.errors == "e3-run: \(path): 27x18 pixels: more than 485\n" && limited.status == 1)
     #expect(try run([model, path, "--max-pixels", "486"]).status == 0)
+    let progressive = pictureFolder.appendingPathComponent("progressive.jpg").path
+    let scans = try run([model, progressive, "--max-scans", "1"])
+    #expect(scans.errors == "e3-run: \(progressive): JPEG: more than 1 scans\n" && scans.status == 1)
+    let profile = "Raw profile type exif\0\nexif\n      32\n4578696600004949"
+    let orientation = "2A00080000000100120103000100000006000000" + "00000000"
+    let turned = try folder.write(png("rgb8.png", "tEXt", Array((profile + orientation).utf8)), to: "turned.png")
+    let plain = pictureFolder.appendingPathComponent("rgb8.png").path
+    let upright = try answers(run([model, plain, "--json"]))
+    #expect(try answers(run([model, turned, "--json", "--max-text", "40"])) == upright)
+    #expect(try answers(run([model, turned, "--json"])) != upright)
   }
 
   @Test("a bad frame among several is reported, and the others are answered")

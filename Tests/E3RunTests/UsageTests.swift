@@ -63,6 +63,8 @@ struct UsageTests {
       ),
       (["m.e3", "x", "--alpha", "grey"], "--alpha takes white, black or ignore, not 'grey'"),
       (["m.e3", "x", "--max-pixels", "0"], "--max-pixels takes 1 to 268435456, not '0'"),
+      (["m.e3", "x", "--max-scans", "0"], "--max-scans takes 1 to 1000000, not '0'"),
+      (["m.e3", "x", "--max-text", "1K"], "--max-text takes 1 to 268435456 bytes, not '1K'"),
       (["m.e3", "-", "--pixel-format", "rgb24"], "--pixel-format needs --size WxH"),
       (["m.e3", "-", "--size", "4x4"], "--size and --stride need --pixel-format"),
       (
