@@ -29,7 +29,14 @@ public struct RowRounding: RowVisitor {
     case .values: roundColumns(&rows)
     case .probabilities:
       rows.updateRows { row in
-        for i in row.indices { row[i] = (row[i] * 254).rounded(.toNearestOrEven) / 254 }
+        var change: Float = 0
+        for i in row.indices {
+          let rounded = (row[i] * 254).rounded(.toNearestOrEven) / 254
+          change += rounded - row[i]
+          row[i] = rounded
+        }
+        // The mean of the values is added as it is: only their differences meet the errors.
+        for i in row.indices { row[i] -= change / Float(row.count) }
       }
     }
   }

@@ -94,7 +94,12 @@ struct LiveTests {
     // It waits once the pipe is full; a signal before that would be taken before the last line is written.
     var full = pollfd(fd: ends[1], events: Int16(POLLOUT), revents: 0)
     while poll(&full, 1, 0) == 1 { usleep(10_000) }
-    usleep(200_000)
+    // Between two lines it computes, or waits for a processor.
+    var idle = 0
+    while idle < 20 {
+      idle = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8).contains(") S ") ? idle + 1 : 0
+      usleep(10_000)
+    }
     kill(process, SIGTERM)
     #expect(wait(for: process) == 0)
     let said = "stopped while nobody read standard output: its last line may be cut\n"
