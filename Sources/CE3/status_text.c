@@ -41,12 +41,14 @@ const char *e3_status_text(e3_status status) {
     case E3_ERROR_NOT_CLASSES: return "not learned classes (.e3c)";
     case E3_ERROR_CLASSES_MODEL: return "the classes were learned with another model, or another calibration of it";
     case E3_ERROR_CLASS_GRID:
-      return "the calibration does not say how classes are learned: calibrate anew; a file of several networks learns none";
+      return "the calibration does not say how classes are learned: calibrate anew; a file of several networks learns "
+             "none";
     case E3_ERROR_FILE_ALIGNMENT: return "the model's bytes do not start at a multiple of 64";
     case E3_ERROR_FILE_TRUNCATED: return "the file is truncated: it is shorter than its header says";
     case E3_ERROR_FILE_MAGIC: return "not an E3 model file";
     case E3_ERROR_FILE_VERSION:
-      return "written in a version of the format that this library does not read: pack the model, or learn the classes, anew";
+      return "written in a version of the format that this library does not read: pack the model, or learn the "
+             "classes, anew";
     case E3_ERROR_FILE_HEADER: return "the file's header is corrupt";
     case E3_ERROR_FILE_CONFIG: return "the model configuration is out of range or contradicts itself";
     case E3_ERROR_FILE_TABLE: return "the table does not list the tensors that the configuration needs";
@@ -58,7 +60,8 @@ const char *e3_status_text(e3_status status) {
     case E3_ERROR_GOLDEN_MISMATCH: return "the golden input did not give the stored answer";
     case E3_ERROR_FILE_CALIBRATION: return "the calibration was fitted with another model";
     case E3_ERROR_FILE_NUMERICS:
-      return "packed for another generation of arithmetic than this library computes: pack the model anew (e3-convert pack)";
+      return "packed for another generation of arithmetic than this library computes: pack the model anew (e3-convert "
+             "pack)";
     case E3_ERROR_FILE_CHANGED: return "the model's bytes have changed since it was opened";
     case E3_ERROR_THREAD_START:
       return "a worker thread could not be started, or thread-local variables leave it too little stack";

@@ -16,18 +16,13 @@ public struct SourceModel: ModelParameters {
   private let sourceGrid: Grid
   private let positionPrefix: Int
 
-  /// Opens `checkpoint`, reads the configuration and checks every tensor's shape against it.
+  /// Opens the checkpoint, reads the configuration and checks every tensor's shape against it.
   ///
-  /// - Parameters:
-  ///   - config: The configuration; nil: the one beside the checkpoint, or what the shapes tell.
-  ///   - ignored: Patterns of tensors to leave out, with `*` for any text.
   /// - Throws: what `Checkpoint` throws; a configuration that contradicts itself or a tensor; a tensor that is missing
   ///   or is not part of the model.
-  public init(
-    checkpoint path: String, config givenConfig: String?, options: ModelOptions = ModelOptions(),
-    ignoring ignored: [String] = []
-  ) throws(FileError) {
-    checkpoint = try Checkpoint(path: path, ignoring: ignored, headerLimit: options.headerLimit)
+  public init(_ source: CheckpointSource, options: ModelOptions = ModelOptions()) throws(FileError) {
+    let givenConfig = source.config
+    checkpoint = try Checkpoint(path: source.checkpoint, ignoring: source.ignored, headerLimit: source.headerLimit)
     configPath = givenConfig ?? checkpoint.configuration
     if givenConfig == nil, let configPath {
       try requireFile(configPath, "put the configuration there, take it away, or give --config FILE")
@@ -130,6 +125,15 @@ public struct SourceModel: ModelParameters {
     let (hidden, members) = (config.hiddenSize, config.memberCount)
     return [[hidden, experts.count], [hidden, 1, experts.count], [hidden, members, experts.count / members]]
       .contains(shape)
+  }
+}
+
+extension SourceModel {
+  /// Opens a checkpoint of which all tensors but those of the patterns `ignored` are read: ``init(_:options:)``.
+  public init(
+    checkpoint: String, config: String?, options: ModelOptions = ModelOptions(), ignoring ignored: [String] = []
+  ) throws(FileError) {
+    try self.init(CheckpointSource(checkpoint: checkpoint, config: config, ignoring: ignored), options: options)
   }
 }
 

@@ -27,8 +27,7 @@ public func pack(
   let watch = FileWatch()
   let models = try watch.during { () throws(FileError) in
     try sources.map { (source) throws(FileError) in
-      try SourceModel(
-        checkpoint: source.checkpoint, config: source.config, options: options.model, ignoring: options.ignored)
+      try SourceModel(source, options: options.model)
     }
   }
   let inputs = zip(sources, models).flatMap { [$0.checkpoint, $1.checkpoint.path] + [$1.configPath].compactMap { $0 } }

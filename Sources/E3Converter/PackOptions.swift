@@ -185,8 +185,6 @@ public enum Rounding: Equatable, Sendable {
 public struct PackOptions: Sendable {
   /// Image size, members and capacity.
   public var model: ModelOptions
-  /// Patterns of tensors to leave out.
-  public var ignored: [String]
   /// File with one label per line; nil: none.
   public var labels: String?
   /// Parts that differ from what the checkpoint's metadata say, or from ``Preprocessing/standard(for:)``.
@@ -198,12 +196,11 @@ public struct PackOptions: Sendable {
   public var rounding: Rounding
 
   public init(
-    model: ModelOptions = ModelOptions(), ignored: [String] = [], labels: String? = nil,
+    model: ModelOptions = ModelOptions(), labels: String? = nil,
     resize: Preprocessing.Resize? = nil, value: Preprocessing.Value? = nil, weights: WeightBits = WeightBits(),
     rounding: Rounding = .nearest
   ) {
     self.model = model
-    self.ignored = ignored
     self.labels = labels
     self.weights = weights
     self.resize = resize

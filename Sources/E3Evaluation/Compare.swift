@@ -72,13 +72,12 @@ public struct Comparison: Sendable {
 /// - Throws: a file that cannot be used; a model file of other shapes than the checkpoints; values that are no pixels of
 ///   the model's range.
 public func compare(
-  _ checkpoints: [CheckpointSource], ignoring ignored: [String] = [], headerLimit: Int = Checkpoint.headerLimit,
-  model path: String, tensor: String,
+  _ checkpoints: [CheckpointSource], model path: String, tensor: String,
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> Comparison {
   let packed = try MappedModel(path: path)
   let shapes = packed.networks.map(\.shape)
-  let references = try referenceModels(of: packed, checkpoints, ignoring: ignored, headerLimit: headerLimit)
+  let references = try referenceModels(of: packed, checkpoints)
   let images = try ImageTensor(path: tensor, for: references[0].config)
   for image in 0..<images.count {
     try requirePixels(
@@ -120,14 +119,13 @@ public func compare(
   return comparison
 }
 
-/// Compares a file of one network: ``compare(_:ignoring:headerLimit:model:tensor:progress:)``.
+/// Compares a file of one network: ``compare(_:model:tensor:progress:)``.
 public func compare(
-  checkpoint: String, config: String?, ignoring ignored: [String] = [], model path: String, tensor: String,
+  checkpoint: String, config: String?, model path: String, tensor: String,
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> Comparison {
   try compare(
-    [CheckpointSource(checkpoint: checkpoint, config: config)], ignoring: ignored, model: path, tensor: tensor,
-    progress: progress)
+    [CheckpointSource(checkpoint: checkpoint, config: config)], model: path, tensor: tensor, progress: progress)
 }
 
 extension ModelShape {

@@ -36,8 +36,7 @@ func requirePacked(_ model: MappedModel, network: Int = 0, from source: SourceMo
 ///
 /// - Throws: another number of checkpoints than networks; one that is not the network's.
 func referenceModels(
-  of model: MappedModel, _ checkpoints: [CheckpointSource], ignoring ignored: [String] = [],
-  headerLimit: Int = Checkpoint.headerLimit
+  of model: MappedModel, _ checkpoints: [CheckpointSource]
 ) throws(FileError) -> [ReferenceModel] {
   guard checkpoints.count == model.networks.count else {
     throw FileError(
@@ -48,10 +47,7 @@ func referenceModels(
   }
   var references: [ReferenceModel] = []
   for (view, checkpoint) in zip(model.networks, checkpoints) {
-    var options = view.shape.modelOptions
-    options.headerLimit = headerLimit
-    let source = try SourceModel(
-      checkpoint: checkpoint.checkpoint, config: checkpoint.config, options: options, ignoring: ignored)
+    let source = try SourceModel(checkpoint, options: view.shape.modelOptions)
     try requirePacked(model, network: view.network, from: source)
     references.append(ReferenceModel(source))
   }

@@ -31,7 +31,7 @@ struct CompareCommand: ParsableCommand {
   var json = false
 
   private var sources: [CheckpointSource] {
-    get throws { try checkpointSources(Array(paths.dropLast()), configs: config) }
+    get throws { try checkpointSources(Array(paths.dropLast()), configs: config, tensors) }
   }
 
   func validate() throws {
@@ -45,8 +45,7 @@ struct CompareCommand: ParsableCommand {
     let model = paths[paths.count - 1]
     let meter = ProgressMeter("comparing \(model)")
     let comparison = try compare(
-      try sources, ignoring: tensors.ignore, headerLimit: tensors.maxHeader, model: model, tensor: tensor,
-      progress: meter.update)
+      try sources, model: model, tensor: tensor, progress: meter.update)
     print(json ? comparison.json.description : comparison.text)
     for warning in comparison.warnings { writeToStandardError("e3-convert: warning: \(warning)\n") }
   }

@@ -43,8 +43,7 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     var options = model.options(capacity: .none)
     options.needsHead = false
-    let source = try SourceModel(
-      checkpoint: checkpoint, config: config, options: options, ignoring: model.tensors.ignore)
+    let source = try SourceModel(model.tensors.source(checkpoint, config: config), options: options)
     for line in source.notes { printNote(line) }
     if let fault = source.unusable { printNote(fault.description) }
     let meter = ProgressMeter("writing \(output)")

@@ -17,6 +17,11 @@ struct TensorReading: ParsableArguments {
       valueName: "bytes"))
   var maxHeader: Int = Checkpoint.headerLimit
 
+  /// One checkpoint, which is read so.
+  func source(_ checkpoint: String, config: String?) -> CheckpointSource {
+    CheckpointSource(checkpoint: checkpoint, config: config, ignoring: ignore, headerLimit: maxHeader)
+  }
+
   func validate() throws {
     guard maxHeader > 0 else { throw ValidationError("--max-header is \(maxHeader), expected 1 or more bytes") }
   }
@@ -44,19 +49,22 @@ struct ModelReading: ParsableArguments {
   ///
   /// - Parameter capacity: where the command line says nothing.
   func options(capacity defaultCapacity: ModelOptions.CapacityMode) -> ModelOptions {
-    var options = ModelOptions(
+    ModelOptions(
       imageSize: imageSize.map { (height: $0.height, width: $0.width) }, ensembleSize: ensembleSize,
       capacity: capacity ?? defaultCapacity)
-    options.headerLimit = tensors.maxHeader
-    return options
   }
 }
 
 /// Checkpoints with their configurations.
 ///
 /// - Throws: another number of configurations than none, one, or one for each.
-func checkpointSources(_ checkpoints: [String], configs: [String]) throws -> [CheckpointSource] {
-  guard let sources = CheckpointSource.all(checkpoints, configs: configs) else {
+func checkpointSources(_ checkpoints: [String], configs: [String], _ tensors: TensorReading) throws
+  -> [CheckpointSource]
+{
+  guard
+    let sources = CheckpointSource.all(
+      checkpoints, configs: configs, ignoring: tensors.ignore, headerLimit: tensors.maxHeader)
+  else {
     throw ValidationError(
       "--config is given \(configs.count) times, expected once or once for each of "
         + counted(checkpoints.count, "checkpoint")

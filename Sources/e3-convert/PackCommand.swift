@@ -71,7 +71,7 @@ struct PackCommand: ParsableCommand {
         "--weights takes experts=B, mlp=B and attention=8 with B 4 or 8, separated by commas"
           + (hint ? ": --weights experts=\(weights.text),mlp=\(weights.text)" : ", not \(weights.text)"))
     }
-    _ = try checkpointSources(checkpoints, configs: config)
+    _ = try checkpointSources(checkpoints, configs: config, model.tensors)
   }
 
   private var rounding: Rounding {
@@ -85,13 +85,13 @@ struct PackCommand: ParsableCommand {
 
   func run() throws {
     let options = PackOptions(
-      model: model.options(capacity: .none), ignored: model.tensors.ignore, labels: labels,
+      model: model.options(capacity: .none), labels: labels,
       resize: preprocessing.resize?.resize,
       value: preprocessing.value, weights: weights.bits, rounding: rounding)
     if let note = preprocessing.note { printNote(note) }
     let meter = ProgressMeter("packing \(output)")
     try pack(
-      checkpointSources(checkpoints, configs: config), output: output, options: options, note: printNote,
+      checkpointSources(checkpoints, configs: config, model.tensors), output: output, options: options, note: printNote,
       progress: meter.update)
     let model = try MappedModel(path: output)
     let parts = [

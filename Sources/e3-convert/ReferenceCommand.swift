@@ -43,8 +43,7 @@ struct ReferenceCommand: ParsableCommand {
   func run() throws {
     if let output { try requireOutput(output, besides: [checkpoint, config, tensor].compactMap { $0 }) }
     let source = try SourceModel(
-      checkpoint: checkpoint, config: config, options: model.options(capacity: .reference),
-      ignoring: model.tensors.ignore)
+      model.tensors.source(checkpoint, config: config), options: model.options(capacity: .reference))
     for line in source.notes { printNote(line) }
     let reference = ReferenceModel(source)
     let images = try ImageTensor(path: tensor, for: reference.config)

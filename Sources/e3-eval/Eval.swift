@@ -57,6 +57,17 @@ struct Eval: ParsableCommand {
       valueName: "config.json"))
   var config: [String] = []
 
+  @Option(help: ArgumentHelp("Leave out such tensors of the reference, as e3-convert pack does.", valueName: "pattern"))
+  var ignore: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Most bytes that say which tensors a reference has, as for e3-convert.", valueName: "bytes"))
+  var maxHeader: Int = Checkpoint.headerLimit
+
+  private var references: [CheckpointSource]? {
+    CheckpointSource.all(reference, configs: config, ignoring: ignore, headerLimit: maxHeader)
+  }
+
   @Flag(
     help: """
       Also run the file as e3-run --early does, beside all of its networks: what share stops early and differs, and what \
@@ -99,7 +110,9 @@ struct Eval: ParsableCommand {
     }
     guard skip >= 0 else { throw ValidationError("--skip takes 0 or more") }
     guard config.isEmpty || !reference.isEmpty else { throw ValidationError("--config belongs to --reference") }
-    guard CheckpointSource.all(reference, configs: config) != nil else {
+    guard ignore.isEmpty || !reference.isEmpty else { throw ValidationError("--ignore belongs to --reference") }
+    guard maxHeader > 0 else { throw ValidationError("--max-header is \(maxHeader), expected 1 or more bytes") }
+    guard references != nil else {
       throw ValidationError("--config is given \(config.count) times, expected once or once for each --reference")
     }
   }
@@ -109,7 +122,7 @@ struct Eval: ParsableCommand {
     evaluation.labels = labels
     evaluation.outOfDistribution = ood
     evaluation.evaluatesCorruptions = corruptions
-    evaluation.reference = CheckpointSource.all(reference, configs: config) ?? []
+    evaluation.reference = references ?? []
     evaluation.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     evaluation.temperature = temperature
     evaluation.comparesEarly = early

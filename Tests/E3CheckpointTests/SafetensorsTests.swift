@@ -98,7 +98,7 @@ import Testing
     let header = #"{"a":["# + String(repeating: "0,", count: 17 << 20) + "0]}"
     let error = try #require(throws: FileError.self) { try open(header, dataBytes: 0) }
     #expect(
-      error.problem == "header of \(header.utf8.count) bytes, expected at most 33554432 (e3-convert --max-header)")
+      error.problem == "header of \(header.utf8.count) bytes, expected at most 33554432 (--max-header)")
   }
 
   @Test("a table of exactly as many bytes as are asked for is read")
@@ -107,7 +107,7 @@ import Testing
     let bytes = header.utf8.count
     #expect(try open(header, dataBytes: 4, headerLimit: bytes).read("a") == [0])
     let error = try #require(throws: FileError.self) { try open(header, dataBytes: 4, headerLimit: bytes - 1) }
-    #expect(error.problem == "header of \(bytes) bytes, expected at most \(bytes - 1) (e3-convert --max-header)")
+    #expect(error.problem == "header of \(bytes) bytes, expected at most \(bytes - 1) (--max-header)")
   }
 
   @Test("a header longer than the file is refused", arguments: [3, UInt64(Int64.max), .max])

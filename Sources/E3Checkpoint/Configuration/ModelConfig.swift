@@ -154,8 +154,6 @@ public struct ModelOptions: Equatable, Sendable {
   public var capacity: CapacityMode
   /// Whether a checkpoint without a classification head is refused; else it has 0 classes.
   public var needsHead = true
-  /// Most bytes of a file that say which tensors it has.
-  public var headerLimit = Checkpoint.headerLimit
 
   public init(
     imageSize: (height: Int, width: Int)? = nil, ensembleSize: Int? = nil, capacity: CapacityMode = .none
@@ -168,6 +166,5 @@ public struct ModelOptions: Equatable, Sendable {
   public static func == (a: ModelOptions, b: ModelOptions) -> Bool {
     a.imageSize?.height == b.imageSize?.height && a.imageSize?.width == b.imageSize?.width
       && a.ensembleSize == b.ensembleSize && a.capacity == b.capacity && a.needsHead == b.needsHead
-      && a.headerLimit == b.headerLimit
   }
 }

@@ -54,7 +54,7 @@ struct Pickle {
     (self.bytes, self.file) = (bytes, file)
     guard bytes.count <= limit else {
       throw FileError(
-        file: file, problem: "a pickle of \(bytes.count) bytes, expected at most \(limit) (e3-convert --max-header)")
+        file: file, problem: "a pickle of \(bytes.count) bytes, expected at most \(limit) (--max-header)")
     }
     while try step() {}
   }

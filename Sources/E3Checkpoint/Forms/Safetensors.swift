@@ -15,7 +15,7 @@ func readSafetensors(_ file: MappedFile, headerLimit: Int) throws(FileError) -> 
   }
   guard headerSize <= headerLimit else {
     throw FileError(
-      file: path, problem: "header of \(headerSize) bytes, expected at most \(headerLimit) (e3-convert --max-header)")
+      file: path, problem: "header of \(headerSize) bytes, expected at most \(headerLimit) (--max-header)")
   }
   let dataStart = 8 + Int(headerSize)
   var reader = JSONReader(UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart]), file: path)
