@@ -2,11 +2,12 @@
  *
  *   gst-launch-1.0 v4l2src ! e3classify model=fashion-e3.e3 ! videoconvert ! autovideosink
  *
- * Frames go through as they are. Every answer leaves in three ways:
+ * Frames, of raw video or a JPEG picture each, go through as they are. Every answer leaves in three ways:
  *   - an element message `e3classify` on the bus;
  *   - a custom meta `E3Classification` of the buffer, with the same fields;
  *   - a line of text from the request pad `text`, for textoverlay.
- * The fields are those of README.md beside this file. Nothing but e3.h is used of the runtime. */
+ * The fields are those of README.md beside this file. Of the runtime e3.h is used, and for JPEG the readers of
+ * Sources/CE3Pictures (jpeg_frame.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,15 +20,18 @@
 #include <gst/video/video.h>
 
 #include "e3.h"
+#include "jpeg_frame.h"
 
 #define META_NAME "E3Classification"
 #define MESSAGE_NAME "e3classify"
 #define VIDEO_FORMATS \
   "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, GRAY16_LE }"
 #define VIDEO_SIZES "width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ], framerate = (fraction) [ 0, max ]"
+/* Of a JPEG the picture itself says size and colours, whatever its caps say. */
+#define JPEG_TYPE "image/jpeg"
 #define VIDEO_CAPS \
   "video/x-raw, format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES "; " \
-  "video/x-raw(memory:DMABuf), format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES
+  "video/x-raw(memory:DMABuf), format = (string) " VIDEO_FORMATS ", " VIDEO_SIZES "; " JPEG_TYPE
 
 GST_DEBUG_CATEGORY_STATIC(category);
 #define GST_CAT_DEFAULT category
@@ -66,9 +70,16 @@ typedef struct {
   e3_session *session;
 
   /* Of the negotiated caps. */
-  GstVideoInfo info;
+  gboolean is_jpeg;
+  GstVideoInfo info;     /* of JPEG only the frame rate */
   e3_frame frame;        /* with format, size and colours; planes are filled for each buffer */
   gboolean caps_refused; /* an error said so; negotiation may ask again and again */
+
+  /* Of JPEG pictures. */
+  JPEGPixels pixels;
+  guint64 pictures; /* so far */
+  gint64 full_at;   /* when all of FAULT_LINES may be said at once again, in microseconds */
+  guint64 unsaid;   /* lines left out since the last one */
 
   GstPad *text_pad;      /* null while nobody asked for it; guarded by the object lock */
   gboolean text_started; /* the pad's stream-start, caps and segment were sent */
@@ -167,6 +178,9 @@ static gboolean stop(GstBaseTransform *transform) {
   self->arena = NULL;
   free(self->bytes);
   self->bytes = NULL;
+  e3_jpeg_free(&self->pixels);
+  self->pictures = self->unsaid = 0;
+  self->full_at = 0;
   memset(&self->frame, 0, sizeof self->frame);
   self->caps_refused = FALSE;
   return TRUE;
@@ -256,6 +270,13 @@ static gchar *read_caps(const GstVideoInfo *info, e3_frame *frame) {
 static gboolean set_caps(GstBaseTransform *transform, GstCaps *in, GstCaps *out) {
   (void)out;
   E3Classify *self = E3_CLASSIFY(transform);
+  const GstStructure *fields = gst_caps_get_structure(in, 0);
+  self->is_jpeg = gst_structure_has_name(fields, JPEG_TYPE);
+  if (self->is_jpeg) {
+    gst_video_info_init(&self->info);
+    gst_structure_get_fraction(fields, "framerate", &self->info.fps_n, &self->info.fps_d);
+    return TRUE;
+  }
   if (!gst_video_info_from_caps(&self->info, in)) return FALSE;
   gchar *problem = read_caps(&self->info, &self->frame);
   if (problem && !self->caps_refused) {
@@ -381,13 +402,15 @@ static void start_text(E3Classify *self, GstPad *pad) {
   self->text_started = TRUE;
 }
 
-/* Sends a line of text with the times of its frame. Nobody listening is no error. */
+/* Sends a line of text with the times of its frame; an empty one without a result, as textoverlay waits for the text of every
+ * frame. Nobody listening is no error. */
 static void send_text(E3Classify *self, const GstBuffer *buffer, const e3_result *result, const gchar *label) {
   GstPad *pad = text_pad(self);
   if (!pad) return;
   start_text(self, pad);
-  gchar *line = g_strdup_printf("%s: %s %.0f %%", decision_name(result->decision), label,
-                                100 * (gdouble)result->top_probability);
+  gchar *line = result ? g_strdup_printf("%s: %s %.0f %%", decision_name(result->decision), label,
+                                         100 * (gdouble)result->top_probability)
+                       : g_strdup("");
   const gsize length = strlen(line);
   GstBuffer *text = gst_buffer_new_wrapped(line, length);
   GST_BUFFER_PTS(text) = GST_BUFFER_PTS(buffer);
@@ -400,8 +423,21 @@ static void send_text(E3Classify *self, const GstBuffer *buffer, const e3_result
   gst_object_unref(pad);
 }
 
-static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer) {
-  E3Classify *self = E3_CLASSIFY(transform);
+/* Gives an answer that took `elapsed` nanoseconds in all its forms. */
+static void tell(E3Classify *self, GstBuffer *buffer, const e3_result *result, guint64 elapsed) {
+  gchar *label = class_name(self, result->top_class);
+  GstStructure *answer = describe(self, result, label, elapsed);
+  attach(buffer, answer);
+  send_text(self, buffer, result, label);
+  g_free(label);
+  GST_OBJECT_LOCK(self);
+  const gboolean posts = self->posts_messages;
+  GST_OBJECT_UNLOCK(self);
+  if (posts) post(self, buffer, answer);
+  else gst_structure_free(answer);
+}
+
+static GstFlowReturn classify_video(E3Classify *self, GstBuffer *buffer) {
   GstVideoFrame video;
   if (!gst_video_frame_map(&video, &self->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
     GST_ELEMENT_ERROR(self, STREAM, FAILED,
@@ -430,17 +466,82 @@ static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer
     GST_ELEMENT_ERROR(self, STREAM, FAILED, ("%s", e3_status_text(status)), ("status %d", (int)status));
     return GST_FLOW_ERROR;
   }
-  gchar *label = class_name(self, result.top_class);
-  GstStructure *answer = describe(self, &result, label, (guint64)(after - before) * 1000);
-  attach(buffer, answer);
-  send_text(self, buffer, &result, label);
-  g_free(label);
-  GST_OBJECT_LOCK(self);
-  const gboolean posts = self->posts_messages;
-  GST_OBJECT_UNLOCK(self);
-  if (posts) post(self, buffer, answer);
-  else gst_structure_free(answer);
+  tell(self, buffer, &result, (guint64)(after - before) * 1000);
   return GST_FLOW_OK;
+}
+
+/* The pad whose thread decodes: a reader asks whether to stop, and has no place for who asks. */
+static _Thread_local GstPad *decoding_pad;
+
+static int is_flushing(void) { return GST_PAD_IS_FLUSHING(decoding_pad); }
+
+/* Warnings about pictures: so many at once, and then one a second, which says how many were left out. As e3-run's lines. */
+enum { FAULT_LINES = 20 };
+
+static gchar *left_out(E3Classify *self) {
+  const guint64 count = self->unsaid;
+  self->unsaid = 0;
+  if (!count) return g_strdup("");
+  return g_strdup_printf(" (%" G_GUINT64_FORMAT " %s like it %s left out)", count, count == 1 ? "line" : "lines",
+                         count == 1 ? "was" : "were");
+}
+
+static void warn(E3Classify *self, const char *reason) {
+  const gint64 now = g_get_monotonic_time(), from = MAX(self->full_at, now);
+  if (from + G_USEC_PER_SEC - now > FAULT_LINES * G_USEC_PER_SEC) {
+    self->unsaid++;
+    return;
+  }
+  self->full_at = from + G_USEC_PER_SEC;
+  gchar *more = left_out(self);
+  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("picture %" G_GUINT64_FORMAT ": %s%s", self->pictures, reason, more),
+                      (NULL));
+  g_free(more);
+}
+
+/* Says at the end how many warnings were left out since the last one. */
+static void warn_unsaid(E3Classify *self) {
+  if (!self->unsaid) return;
+  gchar *more = left_out(self);
+  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("there were more lines about pictures%s", more), (NULL));
+  g_free(more);
+}
+
+/* A picture without an answer goes on as well, and so does the stream. */
+static GstFlowReturn classify_picture(E3Classify *self, GstBuffer *buffer) {
+  GstMapInfo map;
+  if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) {
+    GST_ELEMENT_ERROR(self, STREAM, FAILED, ("a buffer cannot be read"), (NULL));
+    return GST_FLOW_ERROR;
+  }
+  e3_frame frame;
+  e3_result result = {.struct_size = sizeof result};
+  char message[E3P_MESSAGE_BYTES];
+  const char *problem = NULL;
+  const gint64 before = g_get_monotonic_time();
+  decoding_pad = GST_BASE_TRANSFORM_SINK_PAD(self);
+  if (e3_jpeg_frame(&self->pixels, map.data, map.size, is_flushing, &frame, message)) {
+    problem = message;
+  } else {
+    const e3_status status = e3_session_run_frame(self->session, &frame, &result);
+    if (status != E3_OK) problem = e3_status_text(status);
+  }
+  const gint64 after = g_get_monotonic_time();
+  gst_buffer_unmap(buffer, &map);
+  if (problem && is_flushing()) return GST_FLOW_FLUSHING;
+  if (problem) {
+    warn(self, problem);
+    send_text(self, buffer, NULL, NULL);
+  } else {
+    tell(self, buffer, &result, (guint64)(after - before) * 1000);
+  }
+  self->pictures++;
+  return GST_FLOW_OK;
+}
+
+static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer) {
+  E3Classify *self = E3_CLASSIFY(transform);
+  return self->is_jpeg ? classify_picture(self, buffer) : classify_video(self, buffer);
 }
 
 /* ------------------------------------------------------------------------------------------------------- text pad */
@@ -450,6 +551,7 @@ static gboolean sink_event(GstBaseTransform *transform, GstEvent *event) {
   E3Classify *self = E3_CLASSIFY(transform);
   GstPad *pad = text_pad(self);
   const GstEventType type = GST_EVENT_TYPE(event);
+  if (type == GST_EVENT_EOS) warn_unsaid(self);
   if (pad) {
     switch (type) {
       case GST_EVENT_FLUSH_START:
