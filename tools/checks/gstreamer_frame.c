@@ -1,7 +1,8 @@
 /* gstreamer_frame.c - one NV12 frame of 64 x 48 pixels through e3classify, once in system memory and once in memory that
- * a descriptor stands for, as DMABUF is. The meta data of the buffer must be the message's, and both answers the same.
+ * a descriptor stands for, as DMABUF is. The meta data of the buffer must be the message's, and both answers the same. Then a
+ * JPEG picture, and one cut in the middle, whose buffer has no meta data.
  *
- * Usage: gstreamer_frame MODEL.e3 FRAME */
+ * Usage: gstreamer_frame MODEL.e3 FRAME PICTURE.jpg */
 #define _GNU_SOURCE
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/app/gstappsink.h>
@@ -27,12 +28,14 @@ static GstBuffer *behind_descriptor(const gchar *bytes, gsize size) {
   return buffer;
 }
 
-/* The answer to a frame, as text: the meta data, which the message repeats with the times of the frame. */
-static gchar *classify(const char *model, const char *features, GstBuffer *frame) {
-  gchar *text = g_strdup_printf("appsrc name=in format=time "
-                                "caps=\"video/x-raw%s,format=NV12,width=64,height=48,framerate=10/1\" "
-                                "! e3classify model=\"%s\" ! appsink name=out sync=false",
-                                features, model);
+#define VIDEO(memory) "video/x-raw" memory ",format=NV12,width=64,height=48,framerate=10/1"
+
+/* The answer to a frame, as text: the meta data, which the message repeats with the times of the frame. Null when there is none
+ * and a warning says so. */
+static gchar *classify(const char *model, const char *caps, GstBuffer *frame) {
+  gchar *text = g_strdup_printf("appsrc name=in format=time caps=\"%s\" ! e3classify model=\"%s\" "
+                                "! appsink name=out sync=false",
+                                caps, model);
   GstElement *pipeline = gst_parse_launch(text, NULL);
   g_free(text);
   if (!pipeline) fail("no pipeline");
@@ -42,21 +45,28 @@ static gchar *classify(const char *model, const char *features, GstBuffer *frame
   GST_BUFFER_PTS(frame) = 0;
   gst_app_src_push_buffer(GST_APP_SRC(in), frame);
   gst_app_src_end_of_stream(GST_APP_SRC(in));
-  GstMessage *message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_ELEMENT | GST_MESSAGE_ERROR);
+  GstMessage *message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
+                                                   GST_MESSAGE_ELEMENT | GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) fail("the pipeline failed");
   GstSample *sample = gst_app_sink_pull_sample(GST_APP_SINK(out));
-  GstCustomMeta *meta = sample ? gst_buffer_get_custom_meta(gst_sample_get_buffer(sample), "E3Classification") : NULL;
-  if (!meta) fail("no meta data");
-  GstStructure *fields = gst_structure_copy(gst_custom_meta_get_structure(meta));
-  GstStructure *said = gst_structure_copy(gst_message_get_structure(message));
-  gst_structure_remove_fields(said, "timestamp", "stream-time", "running-time", "duration", NULL);
-  gst_structure_set_name(fields, "e3classify");
-  if (gst_structure_n_fields(said) < 9 || !gst_structure_is_equal(fields, said))
-    fail("the meta data is not the message's");
-  gst_structure_remove_field(fields, "processing-time");
-  gchar *answer = gst_structure_to_string(fields);
-  gst_structure_free(fields);
-  gst_structure_free(said);
+  if (!sample) fail("no buffer");
+  GstCustomMeta *meta = gst_buffer_get_custom_meta(gst_sample_get_buffer(sample), "E3Classification");
+  gchar *answer = NULL;
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
+    if (meta) fail("meta data and a warning");
+  } else {
+    if (!meta) fail("no meta data");
+    GstStructure *fields = gst_structure_copy(gst_custom_meta_get_structure(meta));
+    GstStructure *said = gst_structure_copy(gst_message_get_structure(message));
+    gst_structure_remove_fields(said, "timestamp", "stream-time", "running-time", "duration", NULL);
+    gst_structure_set_name(fields, "e3classify");
+    if (gst_structure_n_fields(said) < 9 || !gst_structure_is_equal(fields, said))
+      fail("the meta data is not the message's");
+    gst_structure_remove_field(fields, "processing-time");
+    answer = gst_structure_to_string(fields);
+    gst_structure_free(fields);
+    gst_structure_free(said);
+  }
   gst_sample_unref(sample);
   gst_message_unref(message);
   gst_element_set_state(pipeline, GST_STATE_NULL);
@@ -69,15 +79,22 @@ static gchar *classify(const char *model, const char *features, GstBuffer *frame
 
 int main(int argc, char **argv) {
   gst_init(&argc, &argv);
-  gchar *bytes;
-  gsize size;
-  if (argc != 3 || !g_file_get_contents(argv[2], &bytes, &size, NULL)) fail("usage: gstreamer_frame MODEL.e3 FRAME");
-  gchar *here = classify(argv[1], "", gst_buffer_new_memdup(bytes, size));
-  gchar *there = classify(argv[1], "(memory:DMABuf)", behind_descriptor(bytes, size));
-  puts(here);
-  if (g_strcmp0(here, there) != 0) fail(there);
+  gchar *bytes, *picture;
+  gsize size, picture_size;
+  if (argc != 4 || !g_file_get_contents(argv[2], &bytes, &size, NULL) ||
+      !g_file_get_contents(argv[3], &picture, &picture_size, NULL))
+    fail("usage: gstreamer_frame MODEL.e3 FRAME PICTURE.jpg");
+  gchar *here = classify(argv[1], VIDEO(""), gst_buffer_new_memdup(bytes, size));
+  gchar *there = classify(argv[1], VIDEO("(memory:DMABuf)"), behind_descriptor(bytes, size));
+  if (!here || g_strcmp0(here, there) != 0) fail(there);
+  gchar *whole = classify(argv[1], "image/jpeg", gst_buffer_new_memdup(picture, picture_size));
+  if (!whole) fail("no answer to the picture");
+  if (classify(argv[1], "image/jpeg", gst_buffer_new_memdup(picture, picture_size / 2)))
+    fail("an answer to a cut picture");
   g_free(here);
   g_free(there);
+  g_free(whole);
   g_free(bytes);
+  g_free(picture);
   return 0;
 }
