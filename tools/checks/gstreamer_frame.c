@@ -1,6 +1,6 @@
 /* gstreamer_frame.c - one NV12 frame of 64 x 48 pixels through e3classify, once in system memory and once in memory that
  * a descriptor stands for, as DMABUF is. The meta data of the buffer must be the message's, and both answers the same. Then a
- * JPEG picture, and one cut in the middle, whose buffer has no meta data.
+ * JPEG picture, one cut in the middle, and a frame that its source calls damaged: their buffers have no meta data.
  *
  * Usage: gstreamer_frame MODEL.e3 FRAME PICTURE.jpg */
 #define _GNU_SOURCE
@@ -91,6 +91,9 @@ int main(int argc, char **argv) {
   if (!whole) fail("no answer to the picture");
   if (classify(argv[1], "image/jpeg", gst_buffer_new_memdup(picture, picture_size / 2)))
     fail("an answer to a cut picture");
+  GstBuffer *damaged = gst_buffer_new_memdup(bytes, size);
+  GST_BUFFER_FLAG_SET(damaged, GST_BUFFER_FLAG_CORRUPTED);
+  if (classify(argv[1], VIDEO(""), damaged)) fail("an answer to a frame that its source calls damaged");
   g_free(here);
   g_free(there);
   g_free(whole);

@@ -75,9 +75,10 @@ typedef struct {
   e3_frame frame;        /* with format, size and colours; planes are filled for each buffer */
   gboolean caps_refused; /* an error said so; negotiation may ask again and again */
 
-  /* Of JPEG pictures. */
   JPEGPixels pixels;
-  guint64 pictures; /* so far */
+
+  /* Of warnings about frames. */
+  guint64 frames;   /* so far */
   gint64 full_at;   /* when all of FAULT_LINES may be said at once again, in microseconds */
   guint64 unsaid;   /* lines left out since the last one */
 
@@ -179,7 +180,7 @@ static gboolean stop(GstBaseTransform *transform) {
   free(self->bytes);
   self->bytes = NULL;
   e3_jpeg_free(&self->pixels);
-  self->pictures = self->unsaid = 0;
+  self->frames = self->unsaid = 0;
   self->full_at = 0;
   memset(&self->frame, 0, sizeof self->frame);
   self->caps_refused = FALSE;
@@ -475,7 +476,7 @@ static _Thread_local GstPad *decoding_pad;
 
 static int is_flushing(void) { return GST_PAD_IS_FLUSHING(decoding_pad); }
 
-/* Warnings about pictures: so many at once, and then one a second, which says how many were left out. As e3-run's lines. */
+/* Warnings about frames: so many at once, and then one a second, which says how many were left out. As e3-run's lines. */
 enum { FAULT_LINES = 20 };
 
 static gchar *left_out(E3Classify *self) {
@@ -494,8 +495,7 @@ static void warn(E3Classify *self, const char *reason) {
   }
   self->full_at = from + G_USEC_PER_SEC;
   gchar *more = left_out(self);
-  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("picture %" G_GUINT64_FORMAT ": %s%s", self->pictures, reason, more),
-                      (NULL));
+  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("frame %" G_GUINT64_FORMAT ": %s%s", self->frames, reason, more), (NULL));
   g_free(more);
 }
 
@@ -503,11 +503,16 @@ static void warn(E3Classify *self, const char *reason) {
 static void warn_unsaid(E3Classify *self) {
   if (!self->unsaid) return;
   gchar *more = left_out(self);
-  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("there were more lines about pictures%s", more), (NULL));
+  GST_ELEMENT_WARNING(self, STREAM, DECODE, ("there were more lines about frames%s", more), (NULL));
   g_free(more);
 }
 
-/* A picture without an answer goes on as well, and so does the stream. */
+/* A frame without an answer goes on as well, and so does the stream. */
+static void pass_unanswered(E3Classify *self, GstBuffer *buffer, const char *reason) {
+  warn(self, reason);
+  send_text(self, buffer, NULL, NULL);
+}
+
 static GstFlowReturn classify_picture(E3Classify *self, GstBuffer *buffer) {
   GstMapInfo map;
   if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) {
@@ -529,19 +534,21 @@ static GstFlowReturn classify_picture(E3Classify *self, GstBuffer *buffer) {
   const gint64 after = g_get_monotonic_time();
   gst_buffer_unmap(buffer, &map);
   if (problem && is_flushing()) return GST_FLOW_FLUSHING;
-  if (problem) {
-    warn(self, problem);
-    send_text(self, buffer, NULL, NULL);
-  } else {
-    tell(self, buffer, &result, (guint64)(after - before) * 1000);
-  }
-  self->pictures++;
+  if (problem) pass_unanswered(self, buffer, problem);
+  else tell(self, buffer, &result, (guint64)(after - before) * 1000);
   return GST_FLOW_OK;
 }
 
 static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer) {
   E3Classify *self = E3_CLASSIFY(transform);
-  return self->is_jpeg ? classify_picture(self, buffer) : classify_video(self, buffer);
+  GstFlowReturn flow = GST_FLOW_OK;
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) {
+    pass_unanswered(self, buffer, "damaged, as its source says");
+  } else {
+    flow = self->is_jpeg ? classify_picture(self, buffer) : classify_video(self, buffer);
+  }
+  self->frames++;
+  return flow;
 }
 
 /* ------------------------------------------------------------------------------------------------------- text pad */
