@@ -78,9 +78,9 @@ typedef struct {
   JPEGPixels pixels;
 
   /* Of warnings about frames. */
-  guint64 frames;   /* so far */
-  gint64 full_at;   /* when all of FAULT_LINES may be said at once again, in microseconds */
-  guint64 unsaid;   /* lines left out since the last one */
+  guint64 frames; /* so far */
+  gint64 full_at; /* when all of FAULT_LINES may be said at once again, in microseconds */
+  guint64 unsaid; /* lines left out since the last one */
 
   GstPad *text_pad;      /* null while nobody asked for it; guarded by the object lock */
   gboolean text_started; /* the pad's stream-start, caps and segment were sent */
