@@ -10,14 +10,18 @@ struct ExtentContents {
   let shape: ModelShape
   /// Rounds against images; nil: every weight to the nearest step.
   private let images: ImageRounding?
+  private let weights: WeightBits
   /// Of the norms so far, by kind and block.
   private var scales: [Int: ChannelScales] = [:]
 
   /// - Parameter images: What weights are rounded against; nil: nothing.
-  init(model: SourceModel, shape: ModelShape, images: PreparedImages? = nil, source: String = "") throws(FileError) {
-    (self.model, self.shape) = (model, shape)
+  init(
+    model: SourceModel, shape: ModelShape, weights: WeightBits = WeightBits(), images: PreparedImages? = nil,
+    source: String = ""
+  ) throws(FileError) {
+    (self.model, self.shape, self.weights) = (model, shape, weights)
     self.images = try images.map { (images) throws(FileError) in
-      try ImageRounding(model, images: images.values, count: images.count, source: source)
+      try ImageRounding(model, images: images, source: source)
     }
   }
 
@@ -32,8 +36,8 @@ struct ExtentContents {
     case .queryKeyValue:
       let scales = try channelScales(.norm0, entry.block)
       let contexts = try contextScales(.contexts(block: entry.block), block.attention.out)
-      images?.divide(.norm0(block: entry.block), by: scales)
-      images?.divide(.contexts(block: entry.block), by: contexts)
+      images?.scale(.norm0(block: entry.block), by: scales)
+      images?.scale(.contexts(block: entry.block), by: contexts)
       try images?.attend(block: entry.block)
       let rounding = try images?.rounding(.norm0(block: entry.block))
       for projection in [block.attention.query, block.attention.key] {
@@ -48,7 +52,7 @@ struct ExtentContents {
     case .norm1: try writeNorm(block.norm1, .norm1, entry.block, to: writer)
     case .mlp:
       let scales = try channelScales(.norm1, entry.block)
-      images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
+      images?.scale(.norm1(block: entry.block, expert: nil), by: scales)
       try images?.mlp(block: entry.block)
       try writeMLP(
         entry, block.mlp, width: shape.mlpSize, scales: scales,
@@ -56,7 +60,7 @@ struct ExtentContents {
     case .router: try writeRouter(block.router, scales: channelScales(.norm1, entry.block), to: writer)
     case .expert:
       let scales = try channelScales(.norm1, entry.block)
-      images?.divide(.norm1(block: entry.block, expert: nil), by: scales)
+      images?.scale(.norm1(block: entry.block, expert: nil), by: scales)
       try images?.expert(entry.expert, block: entry.block)
       try writeMLP(
         entry, block.experts, width: shape.expertMLPSize, at: entry.expert, scales: scales,
@@ -67,9 +71,9 @@ struct ExtentContents {
     case .mapKeyValue:
       let scales = try channelScales(.encoderNorm, 0)
       let contexts = try contextScales(.mapContexts, ParameterNames.mapAttention.out)
-      images?.divide(.mapTokens, by: scales)
-      images?.divide(.mapContexts, by: contexts)
-      images?.divide(.mapNorm, by: try channelScales(.mapNorm, 0))
+      images?.scale(.mapTokens, by: scales)
+      images?.scale(.mapContexts, by: contexts)
+      images?.scale(.mapNorm, by: try channelScales(.mapNorm, 0))
       try images?.finish()
       let rounding = try images?.rounding(.mapTokens)
       try writeHeads(ParameterNames.mapAttention.key, scales: scales, rounding: rounding, to: writer)
@@ -97,7 +101,8 @@ struct ExtentContents {
   ) throws(FileError) {
     let source = try values(names.kernel, at: index)
     let weights = scales?.multiplying(source) ?? source
-    let bias = try values(names.bias, at: index)
+    let stored = try values(names.bias, at: index)
+    let bias = scales?.restoring(stored, of: source) ?? stored
     let rounding = try images?.rounding(place)
     guard !isInt4 else {
       try writer.write(
@@ -129,8 +134,8 @@ struct ExtentContents {
   ) throws(FileError) {
     var weights = try model.values(of: names.kernel)
     var bias = try model.values(of: names.bias)
-    if let scales { weights = scales.multiplying(weights) }
-    if let contexts { (weights, bias) = (contexts.dividing(weights), contexts.dividing(bias)) }
+    if let scales { (weights, bias) = (scales.multiplying(weights), scales.restoring(bias, of: weights)) }
+    if let contexts { (weights, bias) = (contexts.dividing(weights), contexts.shifting(bias)) }
     let rounded = rounding?.rounded(weights, bias: bias)
     for head in 0..<shape.headCount {
       let first = head * shape.headSize
@@ -149,7 +154,7 @@ struct ExtentContents {
     var weights = try model.values(of: names.kernel)
     var bias = try model.values(of: names.bias)
     let contexts = try contextScales(place, names)
-    if let contexts { weights = contexts.multiplying(weights) }
+    if let contexts { (weights, bias) = (contexts.multiplying(weights), contexts.restoring(bias, of: weights)) }
     let rounded = try images?.rounding(place).rounded(weights, bias: bias)
     if let rounded { (weights, bias) = (rounded.weights, rounded.bias) }
     if shape.headSize != shape.headSizePadded {
@@ -172,7 +177,7 @@ struct ExtentContents {
     let scales = try channelScales(kind, block)
     let (scale, bias) = (try model.values(of: names.scale), try model.values(of: names.bias))
     try writer.write(paddedRows(scales?.dividing(scale) ?? scale, width: shape.hiddenSize))
-    try writer.write(paddedRows(scales?.dividing(bias) ?? bias, width: shape.hiddenSize))
+    try writer.write(paddedRows(scales?.shifting(bias) ?? bias, width: shape.hiddenSize))
   }
 
   /// The factors between a LayerNorm and the weights that read it; nil where something else reads it, too.
@@ -207,7 +212,8 @@ struct ExtentContents {
     }
     let found =
       if let images {
-        ChannelScales(rowSquares: images.squares(place(of: kind, block: index)), weightSquares: squares)
+        ChannelScales(
+          images.channels(place(of: kind, block: index), keepsMeans: keepsMeans(kind, index)), weightSquares: squares)
       } else {
         try ChannelScales(
           normScale: model.values(of: norm.scale), normBias: model.values(of: norm.bias), weightSquares: squares)
@@ -221,7 +227,17 @@ struct ExtentContents {
     guard let images else { return nil }
     var squares = [Double](repeating: 0, count: shape.hiddenSize)
     addWeightSquares(of: try model.values(of: names.kernel), to: &squares)
-    return ChannelScales(rowSquares: images.squares(place), weightSquares: squares)
+    return ChannelScales(images.channels(place), weightSquares: squares)
+  }
+
+  /// Whether the means of a norm's channels stay in them: a router has no bias to give them back, and with weights of 4
+  /// bits factors around them did harm.
+  private func keepsMeans(_ kind: ExtentKind, _ block: Int) -> Bool {
+    switch kind {
+    case .norm1: shape.isMoE(block) || weights.mlp == .four
+    case .mapNorm: weights.mlp == .four
+    default: false
+    }
   }
 
   /// The rows that a norm makes.

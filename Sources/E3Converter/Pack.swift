@@ -61,7 +61,8 @@ public func pack(
     encoding: { _, entry in options.weights.encoding(of: entry) })
   var contents = try zip(models, shapes).map { (model, shape) throws(FileError) in
     try ExtentContents(
-      model: model, shape: shape, images: images, source: options.rounding.path ?? models[0].checkpoint.path)
+      model: model, shape: shape, weights: options.weights, images: images,
+      source: options.rounding.path ?? models[0].checkpoint.path)
   }
   for _ in 0..<writer.extentCount {
     let extent = try writer.beginExtent()

@@ -8,10 +8,12 @@ struct PreparedImages {
   let count: Int
   /// `[N][height][width][channels]`
   let values: [Float]
+  /// Whether they are drawn: unlike what the model will see.
+  let areDrawn: Bool
 
   /// Drawn pictures: ``DrawnPictures``.
   init(drawn count: Int, shape: ModelShape, scratch: String) throws(FileError) {
-    self.count = count
+    (self.count, areDrawn) = (count, true)
     var pictures = DrawnPictures(height: shape.imageHeight, width: shape.imageWidth, channels: shape.channels)
     values = try withRecipe(of: shape, scratch: scratch) { (model) throws(FileError) in
       var session = try ModelSession(model)
@@ -28,7 +30,7 @@ struct PreparedImages {
   init(_ path: String, count limit: Int, shape: ModelShape, scratch: String) throws(FileError) {
     let data = try DataSet(path: path)
     let count = min(limit, data.count)
-    self.count = count
+    (self.count, areDrawn) = (count, false)
     values = try withRecipe(of: shape, scratch: scratch) { (model) throws(FileError) in
       var session = try ModelSession(model)
       var values: [Float] = []

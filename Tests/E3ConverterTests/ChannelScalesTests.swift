@@ -68,4 +68,39 @@ struct ChannelScalesTests {
     let back = scales.multiplying(weights).indices.map { scales.multiplying(weights)[$0] / scales.factors[$0 / 2] }
     #expect(back == weights)
   }
+
+  @Test("a layer answers scaled rows as it answers the rows")
+  func offsets() {
+    var rows = ChannelMoments(width: 3)
+    for row in [[1, -4, 0], [3, -4.5, 0], [5, -5, 0]] as [[Float]] { rows.add(row[...]) }
+    let spread = ChannelSpread(around: rows.means, rows)
+    #expect(spread.offsets == [3, -4.5, 0])
+    for (square, expected) in zip(spread.squares, [8.0 / 3, 0.5 / 3, 0]) { #expect(abs(square - expected) < 1e-12) }
+    let scales = ChannelScales(spread, weightSquares: [1, 4, 1])
+    #expect(scales.offsets == spread.offsets && scales.factors[2] == 1)
+    let weights: [Float] = [0.5, -1, 2, 0.25, 7, 3]
+    let row: [Float] = [4, -4.25, 1]
+    let (scaled, bias) = (scales.shifting(row), scales.restoring([1, 2], of: weights))
+    for output in 0..<2 {
+      let expected = (0..<3).reduce(Float(output + 1)) { $0 + row[$1] * weights[$1 * 2 + output] }
+      let answer = (0..<3).reduce(bias[output]) { $0 + scaled[$1] * scales.multiplying(weights)[$1 * 2 + output] }
+      #expect(abs(answer - expected) < 1e-5)
+    }
+  }
+
+  @Test("offsets are nearer to the pooled token the later the block, and that token's own where no other is read")
+  func pooledToken() {
+    var (first, others) = (ChannelMoments(width: 1), ChannelMoments(width: 1))
+    for value in [4, 6] as [Float] { first.add([value]) }
+    for value in [-1, 0, 1] as [Float] { others.add([value]) }
+    let shares = (0..<12).map { ChannelSpread.share(block: $0, of: 12) }
+    #expect(shares == shares.sorted() && shares[0] == 1.0 / 33 && shares[11] == 0.8)
+    #expect(ChannelSpread.share(block: 0, of: 1) == 0.8)
+    let both = ChannelSpread(first: first, others: others, share: 0.5, firstOnly: false)
+    #expect(both.offsets == [2.5] && abs(both.squares[0] - (7.25 + 6.25 + 2.0 / 3) / 2) < 1e-12)
+    let alone = ChannelSpread(first: first, others: others, share: 0.5, firstOnly: true)
+    #expect(alone.offsets == [5] && abs(alone.squares[0] - (1 + 2.0 / 3) / 2) < 1e-12)
+    let single = ChannelSpread(first: first, others: ChannelMoments(width: 1), share: 0.5, firstOnly: false)
+    #expect(single.offsets == [5] && single.squares == [1])
+  }
 }

@@ -65,6 +65,45 @@ struct QuantizeTests {
     #expect(rounded > plain + 0.5, "\(plain) and \(rounded) dB")
   }
 
+  @Test("what norms and values add to all rows, and their readers take back, costs nothing")
+  func offsets() throws {
+    let model = try folder.randomModel(Self.dense)
+    let source = try SourceModel(checkpoint: model.checkpoint, config: model.config)
+    // Ten times as much as rows vary, in every second channel.
+    let added: [Float] = (0..<48).map { $0.isMultiple(of: 2) ? 30 : 0 }
+    var edits: [String: [Float]] = [:]
+    func add(_ sign: Float, of kernel: String, to bias: String) throws {
+      let weights = try source.values(of: kernel)
+      let outputs = weights.count / added.count
+      var values = try edits[bias] ?? source.values(of: bias)
+      for index in weights.indices { values[index % outputs] += sign * added[index / outputs] * weights[index] }
+      edits[bias] = values
+    }
+    for index in 0..<3 {
+      let block = ParameterNames.block(index)
+      for bias in [block.norm0.bias, block.norm1.bias, block.attention.value.bias] {
+        edits[bias] = try zip(source.values(of: bias), added).map { $0 + $1 }
+      }
+      for reader in [block.attention.query, block.attention.key, block.attention.value, block.mlp.dense0] {
+        try add(-1, of: reader.kernel, to: reader.bias)
+      }
+      try add(-1, of: block.attention.out.kernel, to: block.attention.out.bias)
+    }
+    let edited = try folder.editedCheckpoint(model.checkpoint) { name, _, values in
+      if let name, let edit = edits[name] { values = edit }
+    }
+    let mine = try images("mine.npy", 48, [16, 16, 3], seed: 1)
+    let others = try images("others.npy", 48, [16, 16, 3], seed: 2)
+    var found: [Double] = []
+    for checkpoint in [model.checkpoint, edited] {
+      try pack(
+        checkpoint: checkpoint, config: model.config, output: folder["model.e3"],
+        options: PackOptions(rounding: .images(path: mine, count: 64)))
+      found.append(try decibels((checkpoint, model.config), folder["model.e3"], on: others))
+    }
+    #expect(abs(found[0] - found[1]) < 1, "\(found) dB")
+  }
+
   @Test("with pictures that are drawn, too", arguments: [WeightBits.Width.eight, .four])
   func drawn(bits: WeightBits.Width) throws {
     let weights = WeightBits(experts: bits, mlp: bits)
