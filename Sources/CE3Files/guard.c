@@ -93,4 +93,6 @@ void ce3_start_command(const char *name, void (*before_end)(void)) {
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
   sigaction(SIGBUS, &action, NULL);
   signal(SIGXFSZ, SIG_IGN);
+  /* Swift's handler of crashes, which goes on afterwards. */
+  signal(SIGQUIT, SIG_DFL);
 }

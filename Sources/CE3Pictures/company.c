@@ -16,15 +16,20 @@ static int kind_of(const uint8_t *data, size_t size) {
   return e3p_pnm_length(data, size) ? E3P_PNM : 0;
 }
 
+/* Bytes between two pictures that are looked through. */
+enum { MAX_PADDING = 1 << 20 };
+
 /* The same behind zeros and line ends, at *at. */
 static int next_kind(const uint8_t *data, size_t size, size_t *at) {
-  while (*at < size && (data[*at] == 0 || data[*at] == '\n')) (*at)++;
+  const size_t end = size - *at > MAX_PADDING ? *at + MAX_PADDING : size;
+  while (*at < end && (data[*at] == 0 || data[*at] == '\n')) (*at)++;
   return kind_of(data + *at, size - *at);
 }
 
 /* Bytes up to the end of the IEND chunk; all of them when there is none. */
 static size_t png_length(const uint8_t *data, size_t size) {
-  for (size_t at = 8; size - at >= 12;) {
+  size_t at = 8;
+  for (int chunks = 0; chunks < E3P_MAX_CHUNKS && size - at >= 12; chunks++) {
     const size_t length = big32(data + at);
     if (length > size - at - 12) break;
     const int is_last = memcmp(data + at + 4, "IEND", 4) == 0;

@@ -20,6 +20,7 @@ typedef struct chunk {
 typedef struct orientations {
   uint32_t exif, profile, xmp;
   int has_profile, has_xmp;
+  int is_cut; /* whether a text in which nothing was found is longer than what was looked through */
   size_t max_text;
 } orientations;
 
@@ -41,12 +42,12 @@ static int is_named(const chunk *c, const char *name) { return memcmp(c->name, n
 
 static int is_whole(const chunk *c) { return crc32(0, c->name, (unsigned)(c->size + 4)) == big32(c->bytes + c->size); }
 
-/* The first bytes, `most`, of a compressed text; returns their number. */
-static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text, size_t most) {
+/* The first bytes, `most`, of a compressed text; returns their number, and whether there are more. */
+static size_t decompress(const uint8_t *bytes, size_t size, uint8_t *text, size_t most, int *is_cut) {
   z_stream stream = {
       .next_in = (z_const Bytef *)bytes, .avail_in = (unsigned)size, .next_out = text, .avail_out = (unsigned)most};
   if (inflateInit(&stream) != Z_OK) return 0;
-  inflate(&stream, Z_SYNC_FLUSH);
+  *is_cut = inflate(&stream, Z_SYNC_FLUSH) == Z_OK && stream.avail_out == 0;
   const size_t count = most - stream.avail_out;
   inflateEnd(&stream);
   return count;
@@ -109,14 +110,17 @@ static void read_text(const chunk *c, orientations *found) {
   }
   uint8_t *text = malloc(found->max_text);
   if (!text) return;
+  int is_cut = 0;
   if (is_compressed) {
-    size = decompress(at, size, text, found->max_text);
+    size = decompress(at, size, text, found->max_text, &is_cut);
   } else {
-    size = size < found->max_text ? size : found->max_text;
+    is_cut = size > found->max_text;
+    size = is_cut ? found->max_text : size;
     memcpy(text, at, size);
   }
   if (is_profile) found->profile = profile_orientation(text, size);
   if (is_xmp) found->xmp = e3p_xmp_orientation(text, size);
+  found->is_cut |= is_cut && !(is_profile ? found->profile : found->xmp);
   free(text);
 }
 
@@ -131,13 +135,16 @@ int e3p_png_header(const uint8_t *data, size_t size, const e3p_settings *setting
   const uint8_t *first = c.bytes;
   const uint32_t width = big32(first), height = big32(first + 4), depth = first[8], type = first[9];
   orientations found = {.max_text = settings->max_text ? settings->max_text : E3P_MAX_TEXT};
-  while (next_chunk(data, size, &at, &c) && !is_named(&c, "IEND")) {
+  for (int chunks = 1; next_chunk(data, size, &at, &c) && !is_named(&c, "IEND"); chunks++) {
+    if (chunks == E3P_MAX_CHUNKS) return e3p_fail(message, "PNG: more than %d chunks", E3P_MAX_CHUNKS);
     const int is_exif = is_named(&c, "eXIf") && !found.exif;
     if (!is_exif && !is_named(&c, "tEXt") && !is_named(&c, "zTXt") && !is_named(&c, "iTXt")) continue;
     if (!is_whole(&c)) return e3p_fail(message, "PNG: its %.4s chunk is damaged", (const char *)c.name);
     if (is_exif) found.exif = e3p_exif_orientation(c.bytes, c.size);
     else read_text(&c, &found);
   }
+  if (found.is_cut && !found.exif && !found.profile && !found.xmp)
+    return e3p_fail(message, "PNG: the orientation may be in a text of more than %zu bytes", found.max_text);
   const uint32_t orientation = found.exif ? found.exif : found.profile ? found.profile : found.xmp ? found.xmp : 1;
   if (e3p_set_size(header, width, height, type & HAS_COLOUR ? 3 : 1, orientation, settings, message)) return -1;
   const uint32_t channels = type == PALETTE ? 1 : (type & HAS_COLOUR ? 3 : 1) + (type & HAS_ALPHA ? 1 : 0);

@@ -208,7 +208,7 @@ public func calibrate(
         + "labels? The model keeps the calibration that it has; -o writes this one into another file")
   }
   try watch.requireUnchanged()
-  try writer.commit()
+  try writer.commit(inPlace: isSameFile(path, output))
   return summary
 }
 

@@ -30,7 +30,8 @@ public struct DataSet: Sendable {
   ///   of the folders.
   /// - Parameter alpha: What transparent pixels of pictures show.
   /// - Throws: a file that cannot be read or is malformed; no image; labels that are negative or of another number than
-  ///   the images, or given for a folder of classes, which has its own.
+  ///   the images, or given for a folder of classes, which has its own, or for one of pictures with numbers of several
+  ///   lengths, whose order is not certain.
   public init(path: String, labels labelPath: String? = nil, alpha: PictureAlpha = .white) throws(FileError) {
     let source = try openImages(path, alpha)
     self.path = path
@@ -44,6 +45,10 @@ public struct DataSet: Sendable {
     }
     guard source.labels == nil else {
       throw FileError(file: path, problem: "the folders are the labels; no label file can be given")
+    }
+    if let doubt = source.orderDoubt {
+      throw FileError(
+        file: path, problem: "labels go by the order of the names' bytes, in which \(doubt)")
     }
     labels = try readClassLabels(path: labelPath) { (count) throws(FileError) in
       guard count != source.count else { return }
@@ -99,6 +104,8 @@ protocol ImageSource: Sendable {
   var count: Int { get }
   var labels: [Int]? { get }
   var classNames: [String]? { get }
+  /// Why the order of the images may not be the one that somebody thinks of; nil where it is certain.
+  var orderDoubt: String? { get }
   func image(at index: Int) throws(FileError) -> DataSetImage
   func name(of index: Int) -> String
 }
@@ -106,6 +113,7 @@ protocol ImageSource: Sendable {
 extension ImageSource {
   var labels: [Int]? { nil }
   var classNames: [String]? { nil }
+  var orderDoubt: String? { nil }
 }
 
 private func openImages(_ path: String, _ alpha: PictureAlpha) throws(FileError) -> any ImageSource {

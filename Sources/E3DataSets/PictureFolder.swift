@@ -11,6 +11,7 @@ struct PictureFolder: ImageSource {
   let classNames: [String]?
   private let files: [String]
   private let alpha: PictureAlpha
+  let orderDoubt: String?
 
   var count: Int { files.count }
 
@@ -24,6 +25,8 @@ struct PictureFolder: ImageSource {
       guard !pictures.isEmpty else { throw FileError(file: path, problem: "no pictures and no folders") }
       files = pictures.map { "\(path)/\($0)" }
       (labels, classNames) = (nil, nil)
+      let doubt = zip(pictures, pictures.dropFirst()).first { hasSmallerNumber($1, than: $0) }
+      orderDoubt = doubt.map { "\($0) comes before \($1): give their numbers the same length, as 007 and 012" }
       return
     }
     guard try pictures(beside, in: path).isEmpty else {
@@ -43,7 +46,7 @@ struct PictureFolder: ImageSource {
       paths += inside.map { "\(classPath)/\($0)" }
       labels += Array(repeating: index, count: inside.count)
     }
-    (files, self.labels, classNames) = (paths, labels, classes)
+    (files, self.labels, classNames, orderDoubt) = (paths, labels, classes, nil)
   }
 
   /// Folders that operating systems and network drives leave among others; none is a class. As `e3-train` has them.
@@ -54,6 +57,19 @@ struct PictureFolder: ImageSource {
   }
 
   func name(of index: Int) -> String { files[index] }
+}
+
+/// Whether the first difference between two names is a number that is smaller in `name`.
+private func hasSmallerNumber(_ name: String, than other: String) -> Bool {
+  func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+  let (one, two) = (Array(name.utf8), Array(other.utf8))
+  var start = 0
+  while start < min(one.count, two.count), one[start] == two[start] { start += 1 }
+  while start > 0, isDigit(one[start - 1]) { start -= 1 }
+  let numbers = [one, two].map { $0[start...].prefix(while: isDigit).drop { $0 == UInt8(ascii: "0") } }
+  guard start < one.count, start < two.count, isDigit(one[start]), isDigit(two[start]) else { return false }
+  return numbers[0].count != numbers[1].count
+    ? numbers[0].count < numbers[1].count : numbers[0].lexicographicallyPrecedes(numbers[1])
 }
 
 /// Those of `names` that are folders, and the others.

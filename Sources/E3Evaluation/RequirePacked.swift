@@ -13,6 +13,10 @@ func requirePacked(_ model: MappedModel, network: Int = 0, from source: SourceMo
   let (view, checkpoint) = (model.networks[network], source.checkpoint.path)
   let shape = view.shape
   try requireEqual(shape, source.config, path: model.path, checkpoint: checkpoint)
+  // The same labels in another order are another model's; others may have been given to pack.
+  if let labels = source.labels, labels != model.labels, labels.sorted() == model.labels.sorted() {
+    throw FileError(file: model.path, problem: "has the labels of \(checkpoint) in another order")
+  }
   let (weights, bias) = (
     try source.values(of: ParameterNames.head.kernel), try source.values(of: ParameterNames.head.bias)
   )

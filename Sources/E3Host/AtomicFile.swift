@@ -124,7 +124,15 @@ public final class AtomicFile {
   }
 
   /// Flushes the file to its device and gives it its name, replacing a file that has it. Call once, at the end.
-  public func commit() throws(FileError) { try commit(replaces: true) }
+  ///
+  /// - Parameter inPlace: Whether it takes the place of a file that it was made from.
+  /// - Throws: a file that this command has read, unless it is made anew in its place.
+  public func commit(inPlace: Bool = false) throws(FileError) {
+    if !inPlace, InputFiles.contains(target) {
+      throw FileError(file: path, problem: "is also an input, expected another name for the output")
+    }
+    try commit(replaces: true)
+  }
 
   /// The same, unless somebody else has given the name to another file than `read`, which this one was made from; nil:
   /// there was none.

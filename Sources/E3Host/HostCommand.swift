@@ -13,6 +13,7 @@ public func runCommand(
   // Never given back: a signal handler reads it.
   ce3_start_command(strdup(name)) { UnfinishedFile.removeAll() }
   UnfinishedFile.removeOnSignals()
+  InputFiles.begin()
   if let place = emptyArgument(CommandLine.arguments) {
     let before = CommandLine.arguments[place].isEmpty ? place - 1 : place
     let after = before == 0 ? "" : " after '\(inOneLine(CommandLine.arguments[before]))'"

@@ -28,6 +28,7 @@ package final class MappedFile: @unchecked Sendable {
     guard error == 0 else { throw FileError(file: path, problem: String(cString: strerror(error))) }
     guard file.size > 0 else { throw FileError(file: path, problem: "the file is empty") }
     (self.path, self.file) = (path, file)
+    InputFiles.note(file.stamp)
     watch?.add(self)
   }
 

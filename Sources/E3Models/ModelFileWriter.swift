@@ -141,7 +141,7 @@ package final class ModelFileWriter {
   }
 
   /// Gives the file its name, after ``seal()``.
-  package func commit() throws(FileError) { try file.commit() }
+  package func commit(inPlace: Bool = false) throws(FileError) { try file.commit(inPlace: inPlace) }
 
   private func endExtent() throws(FileError) {
     precondition(remaining == 0, "fewer bytes than the extent has")

@@ -38,8 +38,10 @@ struct CalibrateCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Labels: IDX, .npy, or text with one class number a line. Found without it beside IDX files named as MNIST's.",
-      valueName: "file"), completion: .file())
+      """
+      Labels: IDX, .npy, or text with one class number a line, of a folder's pictures by the bytes of their names. Found \
+      without it beside IDX files named as MNIST's.
+      """, valueName: "file"), completion: .file())
   var labels: String?
 
   @Option(help: "Leave out so many images at the start of the data set.")

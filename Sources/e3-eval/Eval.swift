@@ -28,8 +28,10 @@ struct Eval: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Labels: IDX, .npy, or text with one class number a line. Found without it beside IDX files named as MNIST's.",
-      valueName: "file"))
+      """
+      Labels: IDX, .npy, or text with one class number a line, of a folder's pictures by the bytes of their names. Found \
+      without it beside IDX files named as MNIST's.
+      """, valueName: "file"))
   var labels: String?
 
   @Option(help: ArgumentHelp("Images unlike the training data; may be given several times.", valueName: "dataset"))

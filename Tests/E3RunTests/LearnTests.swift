@@ -105,9 +105,9 @@ struct LearnTests {
       (
         [model, "--forget", "cat", "--teach", "cat", "--classes", classes], 2, "--forget and --teach exclude each other"
       ),
-      ([model, "--forget", "cat", "--self-test", "--classes", classes], 2, "no other task beside it"),
-      ([model, "--verify", "--forget", "cat", "--classes", classes], 2, "no other task beside it"),
-      ([model, "--forget", "cat", "--forget", "cat", "--classes", classes], 2, "--forget takes one LABEL"),
+      ([model, "--forget", "cat", "--self-test", "--classes", classes], 2, "one at a time of --tensor, --forget"),
+      ([model, "--verify", "--forget", "cat", "--classes", classes], 2, "one at a time of --tensor, --forget"),
+      ([model, "--forget", "cat", "--forget", "cat", "--classes", classes], 2, "an option is given twice"),
     ] {
       let result = try run(arguments)
       #expect(result.status == status && result.errors.contains(problem), "\(result.errors)")

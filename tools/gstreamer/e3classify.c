@@ -252,6 +252,10 @@ static gboolean take_colors(e3_frame *frame, const GstVideoInfo *info) {
 static gchar *read_caps(const GstVideoInfo *info, e3_frame *frame) {
   const GstVideoFormatInfo *format = info->finfo;
   if (GST_VIDEO_INFO_IS_INTERLACED(info)) return g_strdup("the video is interlaced; put deinterlace before e3classify");
+  if (info->par_n != info->par_d)
+    return g_strdup_printf("pixels of %d:%d are not square; put videoscale and "
+                           "video/x-raw,pixel-aspect-ratio=1/1 before e3classify",
+                           info->par_n, info->par_d);
   const gboolean is_wide = GST_VIDEO_FORMAT_INFO_IS_YUV(format) && GST_VIDEO_FORMAT_INFO_W_SUB(format, 1) > 0;
   const gboolean is_tall = GST_VIDEO_FORMAT_INFO_IS_YUV(format) && GST_VIDEO_FORMAT_INFO_H_SUB(format, 1) > 0;
   if ((is_wide && info->width % 2) || (is_tall && info->height % 2))

@@ -31,7 +31,8 @@ enum {
   E3P_MAX_SIDE = 16384,                /* pixels */
   E3P_MAX_PIXELS = 67108864,           /* unless the settings say otherwise: 8192 x 8192, 192 MiB of colour */
   E3P_MAX_SCANS = 100,                 /* of a JPEG, unless the settings say otherwise */
-  E3P_MAX_TEXT = 65536,                /* bytes, the same, of a PNG's text that the orientation is looked for in */
+  E3P_MAX_TEXT = 1048576,              /* bytes, the same, of a PNG's text that the orientation is looked for in */
+  E3P_MAX_CHUNKS = 1048576,            /* of a PNG */
   E3P_MAX_STRAY_BYTES = 2,             /* left over by a scan of a JPEG */
   E3P_MAX_STRAY_BYTES_OF_INTERVAL = 8, /* the same, from one restart marker to the next */
   E3P_MAX_FILLER_BYTES = 64,           /* the same, when all have one value */

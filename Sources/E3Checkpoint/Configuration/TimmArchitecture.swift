@@ -5,6 +5,10 @@ struct TimmArchitecture {
   var activation = ModelConfig.Activation.gelu
   /// Whatever width `model_args` give. Nil for a size that is not known.
   var headCount: Int?
+  /// Where `model_args` give no other. Nil for a size that is not known.
+  var hiddenSize: Int?
+  /// The side of a patch, the same. Nil for a name without it.
+  var patchSize: Int?
   /// Nil for a size that is not known.
   var layerCount: Int?
   /// Of a name like `vit_small_patch14_reg4_dinov2`, and the distillation token of a distilled model.
@@ -41,6 +45,8 @@ struct TimmArchitecture {
     ]
     layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
     headCount = Self.headCount(name, contains)
+    hiddenSize = contains("plus") ? nil : name.split(separator: "_").dropFirst().first.flatMap { Self.widths[String($0)] }
+    patchSize = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("patch") ? Int($0.dropFirst(5)) : nil }.first
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first
     isDistilled = contains("distilled")
@@ -86,6 +92,13 @@ struct TimmArchitecture {
     if contains("giant"), contains("dinov2") || contains("tipsv2") { return "MLPs with SwiGLU" }
     return kinds.first { $0.parts.contains(where: contains) }?.what
   }
+
+  /// Source: timm/models/vision_transformer.py and deit.py, `embed_dim`.
+  private static let widths = [
+    "tiny": 192, "wee": 256, "little": 320, "small": 384, "medium": 512, "mediumd": 512, "betwixt": 640, "base": 768,
+    "so150m2": 832, "so150m": 896, "large": 1024, "so400m": 1152, "huge": 1280, "giant": 1408, "giantopt": 1536,
+    "gigantic": 1664,
+  ]
 
   /// Source: timm/models/vision_transformer.py and deit.py, `num_heads`.
   private static func headCount(_ name: String, _ contains: (String) -> Bool) -> Int? {

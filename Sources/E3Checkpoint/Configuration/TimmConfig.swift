@@ -61,6 +61,18 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
   }
   try addPooling(built ?? pool, to: &document, root)
   if let arguments { try addArguments(arguments, classes, to: &document) }
+  // The name tells the heads, which no tensor does: it must be that of the tensors.
+  if arguments?.json("embed_dim") == nil, let width = architecture.hiddenSize {
+    if let given = document.hiddenSize, given != width {
+      throw root.fault("num_features", "\(given)", "\(width) as \(name) has it, or embed_dim in model_args")
+    }
+    document.hiddenSize = width
+    document.names.hiddenSize = "embed_dim of \(name) (not given)"
+  }
+  if document.patchSize == nil, let side = architecture.patchSize {
+    document.patchSize = [side, side]
+    document.names.patchSize = "patch_size of \(name) (not given)"
+  }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
   if let pretrained { try addPreprocessing(pretrained, to: &document) }
   try addLabels(root, pretrained, to: &document)

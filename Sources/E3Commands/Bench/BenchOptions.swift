@@ -33,7 +33,7 @@ struct BenchOptions {
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
-    let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    var options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
     while let (name, argument) = try options.next() {
       switch name {
       case .json: json = true

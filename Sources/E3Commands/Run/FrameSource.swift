@@ -31,8 +31,15 @@ protocol FrameSource: ~Copyable {
   /// Damaged frames belong to its life: they are reported, and the run succeeds.
   static var toleratesDamage: Bool { get }
 
+  /// Whether no frame follows, as far as that is known without waiting.
+  var isOver: Bool { get }
+
   /// Calls `body` with the next frame, whose pixels hold until `body` returns.
   ///
   /// - Throws: when nothing can follow either; reported already.
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep
+}
+
+extension FrameSource where Self: ~Copyable {
+  var isOver: Bool { false }
 }

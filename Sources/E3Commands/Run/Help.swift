@@ -37,7 +37,7 @@ var helpText: StaticString {
                           colour, as pipelines see it that drop the alpha channel) (white)
     --max-pixels N        of a picture; more are refused (67108864)
     --max-scans N         of a progressive JPEG; more are refused (100)
-    --max-text BYTES      of a text in a PNG, once decompressed, that are searched for the orientation (65536)
+    --max-text BYTES      of a text in a PNG, once decompressed, that are searched for the orientation (1048576)
     --max-work N          multiply-accumulates of a frame, as 500G, counted from the model's sizes; a model of more is
                           refused (65536 for each byte of its file, at least 40G)
     --max-arena BYTES     memory that a model needs beside its file, as 400M (128M and 4 bytes for each byte of its file)

@@ -24,6 +24,14 @@ struct JSONAnswer {
       out.key("crop")
       region.write(to: out.stream)
     }
+    if shown.view.rotation != 0 {
+      out.key("rotate")
+      out.stream.write(shown.view.rotation)
+    }
+    if let flip = shown.view.flip {
+      out.key("flip")
+      out.raw(flip == .horizontal ? "\"horizontal\"" : "\"vertical\"")
+    }
     writeTop(result, model, top)
     out.key("probabilities")
     out.floats(result.probabilities, Int(result.classes))

@@ -65,7 +65,8 @@ struct Options {
 
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
-    let options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    var options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
+    for name in [Name.crop, .control] { options.repeatable |= 1 << UInt64(name.rawValue) }
     session.limits = WorkLimits()
     var isLoadChosen = false
     var saveLimit: (frames: Int, mebibytes: Int, seconds: Int)?
@@ -167,8 +168,8 @@ struct Options {
   }
 
   private mutating func choose(_ next: Task) throws(Failure) {
-    guard task != .forget, task == .frames || next != .forget else {
-      throw .usage("--forget takes one LABEL, and no other task beside it")
+    guard task == .frames else {
+      throw .usage("one at a time of --tensor, --forget, --self-test, --verify and --list-cameras")
     }
     task = next
   }

@@ -10,6 +10,8 @@ struct PictureDecoder: ~Copyable {
   /// Nanoseconds that a frame may take from the scene on; 0: any number.
   private let deadline: UInt64
 
+  var maxPixels: UInt32 { settings.max_pixels }
+
   init(_ options: Options) {
     memory = nil
     settings = options.pictures

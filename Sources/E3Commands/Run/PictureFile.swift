@@ -16,7 +16,7 @@ struct PictureFile: FrameSource, ~Copyable {
   private let path: UnsafePointer<CChar>
   private let descriptor: Descriptor
   private var decoder: PictureDecoder
-  private var isDone = false
+  private(set) var isOver = false
 
   init(_ path: UnsafePointer<CChar>, _ options: Options) throws(Failure) {
     self.path = path
@@ -25,14 +25,16 @@ struct PictureFile: FrameSource, ~Copyable {
   }
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
-    if isDone { return .end }
-    isDone = true
+    if isOver { return .end }
+    isOver = true
     var file = ce3_file()
     let error = ce3_map_descriptor(descriptor.number, path, Int32(CE3_MAP_READ), &file)
     if error == CE3_NOT_A_FILE { return try stream(body) }
     if error == Self.isFolder { throw .report(path, "a folder, not a file: give its pictures, as in folder/*") }
     if error != 0 { throw .report(path, errno: error) }
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
+    // No picture that is within the limits is longer, and looking through it would take minutes.
+    guard file.size <= max(1 << 30, 8 * Int(decoder.maxPixels)) else { throw .report(path, "too long for a picture") }
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
     // Standard input may be a file; one that has a name may hold more than its picture, as a stereo camera's does.
     try requireOne(bytes, isStream: path[0] == 0x2D && path[1] == 0)

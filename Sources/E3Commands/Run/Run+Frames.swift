@@ -52,7 +52,7 @@ extension Run {
     _ source: consuming Source, _ path: UnsafePointer<CChar>
   ) throws(Failure) {
     unattended.beginSource()
-    while !isDone {
+    while !isDone, !source.isOver {
       pace.wait()
       e3c_tick()
       var failure: Failure?
@@ -130,7 +130,7 @@ extension Run {
     switch outcome {
     case .success(let answer):
       answered += 1
-      var shown = ShownAnswer(answer, frame: count, region: options.capture.view.region(region))
+      var shown = ShownAnswer(answer, frame: count, view: options.capture.view, region: region)
       shown.smoothed = unattended.add(answer, region: region, path: path, isLive: isLive)
       // Whoever reads the answers gets each one when it is there.
       var error: Int32 = 0

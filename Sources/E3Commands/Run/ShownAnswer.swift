@@ -5,13 +5,15 @@ struct ShownAnswer {
   let answer: Answer
   /// The frame's number.
   let frame: UInt64
+  /// What is looked at, and how it is turned.
+  let view: FrameView
   /// What of the frame it is the answer to; nil: all of it.
   let region: Rectangle?
   /// The decision over the last frames; nil: none was asked for.
   var smoothed: SmoothedAnswer?
 
-  init(_ answer: Answer, frame: UInt64, region: Rectangle?) {
-    (self.answer, self.frame, self.region) = (answer, frame, region)
+  init(_ answer: Answer, frame: UInt64, view: FrameView, region: Int) {
+    (self.answer, self.frame, self.view, self.region) = (answer, frame, view, view.region(region))
   }
 }
 

@@ -16,6 +16,7 @@ enum Y4MHeader {
     else { throw .report(path, "the stream does not begin with YUV4MPEG2") }
     var (width, height) = (0, 0)
     var (pixels, range) = (E3_PIXEL_I420, E3_RANGE_DEFAULT)
+    var given: UInt32 = 0
     var start = 9
     while start < line.count {
       var end = start + 1
@@ -31,8 +32,15 @@ enum Y4MHeader {
       case UInt8(ascii: "I"): isUnderstood = value.equals("p") || value.equals("?")
       case UInt8(ascii: "C"): isUnderstood = chroma(value, &pixels)
       case UInt8(ascii: "X"): isUnderstood = extra(value, &range)
-      case UInt8(ascii: "F"), UInt8(ascii: "A"): break  // rate and shape of a pixel: no matter here
+      case UInt8(ascii: "A"): isUnderstood = isSquare(value)
+      case UInt8(ascii: "F"): break  // the rate: no matter here
       default: isUnderstood = false
+      }
+      // Of two widths one would be wrong.
+      let own = UInt32(1) << UInt32(field[0] & 31)
+      if field[0] != UInt8(ascii: "X") {
+        if given & own != 0 { isUnderstood = false }
+        given |= own
       }
       if !isUnderstood { throw refused(field, path) }
     }
@@ -50,6 +58,13 @@ enum Y4MHeader {
     format.range = asked.range != E3_RANGE_DEFAULT ? asked.range : range
     if kind.hasChroma, asked.matrix != E3_MATRIX_DEFAULT { format.matrix = asked.matrix }
     return format
+  }
+
+  /// The shape of a pixel, `1:1` or any other that is square; `0:0` is not known, as most cameras' is.
+  private static func isSquare(_ value: UnsafeRawBufferPointer) -> Bool {
+    guard value.count % 2 == 1, value[value.count / 2] == UInt8(ascii: ":") else { return false }
+    for index in 0..<value.count / 2 where value[index] != value[value.count / 2 + 1 + index] { return false }
+    return true
   }
 
   private static func side(_ value: UnsafeRawBufferPointer, _ side: inout Int) -> Bool {
@@ -116,7 +131,11 @@ enum Y4MHeader {
       switch field[0] {
       case UInt8(ascii: "C"): errors.write("' of the y4m header is not read; ffmpeg makes what is by -pix_fmt yuv420p")
       case UInt8(ascii: "I"): errors.write("' of the y4m stream is interlaced video, which is not read")
-      default: errors.write("' of the y4m stream is not understood")
+      case UInt8(ascii: "A"):
+        errors.write(
+          "' of the y4m header: pixels are not square; ffmpeg -vf scale=iw*sar:ih,setsar=1 makes them so"
+        )
+      default: errors.write("' of the y4m stream is not understood, or given twice")
       }
     }
   }

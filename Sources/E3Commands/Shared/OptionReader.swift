@@ -6,15 +6,28 @@ struct OptionReader<Name: RawRepresentable<Int32>> {
   let names: StaticString
   let count: Int32
   let arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  /// Sets of options by their places: those that may be given several times, and those with an argument so far.
+  var repeatable: UInt64 = 0
+  private var given: UInt64 = 0
 
-  /// The next option and its argument; nil after the last one.
-  func next() throws(Failure) -> (name: Name, argument: UnsafePointer<CChar>?)? {
+  init(names: StaticString, count: Int32, arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
+    (self.names, self.count, self.arguments) = (names, count, arguments)
+  }
+
+  /// The next option and its argument; nil after the last one. Twice the same is refused where it has an argument: one of
+  /// both would be without effect.
+  mutating func next() throws(Failure) -> (name: Name, argument: UnsafePointer<CChar>?)? {
     var argument: UnsafePointer<CChar>?
     let code = names.withUTF8Buffer { names in
       names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
     }
     if code == Int32(E3C_OPTIONS_END) { return nil }
     guard code >= 0, let name = Name(rawValue: code) else { throw failure(code, argument) }
+    if argument != nil {
+      let own = UInt64(1) << UInt64(code)
+      if given & ~repeatable & own != 0 { throw .usage("an option is given twice, the second time with", argument) }
+      given |= own
+    }
     return (name, argument)
   }
 

@@ -30,10 +30,10 @@ struct WorkLimits {
     let most = work > 0 ? work : max(Self.leastWork, Self.workPerByte * UInt64(bytes.count))
     guard sum <= Double(most) else {
       throw .report(path, "a frame may take ") { errors in
-        errors.write(sum / 1e6, decimals: 1)
-        errors.write("M multiply-accumulates, more than ")
-        errors.write(Double(most) / 1e6, decimals: 1)
-        errors.write("M; --max-work allows more")
+        errors.write(Int(min(sum, 0x1p62)))
+        errors.write(" multiply-accumulates, more than ")
+        errors.write(Int(clamping: most))
+        errors.write("; --max-work allows more")
       }
     }
   }
@@ -43,10 +43,10 @@ struct WorkLimits {
     let most = self.arena > 0 ? self.arena : Self.leastArena + Self.arenaPerByte * UInt64(bytes)
     guard UInt64(arena) <= most else {
       throw .report(path, "needs ") { errors in
-        errors.write(Double(arena) / 1e6, decimals: 1)
-        errors.write("M bytes beside its file, more than ")
-        errors.write(Double(most) / 1e6, decimals: 1)
-        errors.write("M; --max-arena allows more")
+        errors.write(arena)
+        errors.write(" bytes beside its file, more than ")
+        errors.write(Int(clamping: most))
+        errors.write("; --max-arena allows more")
       }
     }
   }
