@@ -158,9 +158,16 @@ def several(frames: Any) -> Any:
 
 def _of_pillow(image: Any) -> Frame:
     # The orientation that a camera wrote beside the pixels counts, as it does for e3-run.
-    if image.getexif().get(0x0112, 1) != 1:
-        from PIL import ImageOps
+    orientation = image.getexif().get(0x0112, 1)
+    if orientation in range(2, 9):
+        from PIL import ImageFile, ImageOps
 
+        # Pillow keeps the tag in what is made of a picture, turned or not: only the pixels of the file are surely lying.
+        if not isinstance(image, ImageFile.ImageFile):
+            raise ValueError(
+                f"a Pillow image that was made of another one, with the EXIF orientation {orientation}, which may have been "
+                "applied: call ImageOps.exif_transpose(image) on the opened picture first"
+            )
         image = ImageOps.exif_transpose(image)
     if image.mode not in ("RGB", "L"):
         raise ValueError(f"a Pillow image of mode {image.mode}: convert it to RGB or L, which says what becomes of the rest")

@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import MODELS, PICTURES, ROOT
-from PIL import Image
+from PIL import Image, ImageOps
 
 import e3
 from e3._files import other_file
@@ -260,13 +260,48 @@ def test_what_is_not_certain_is_refused(model):
     assert model(np.zeros((8, 8, 3), np.uint8)).classes == 10
 
 
+def lying(path, pixels, orientation=6):
+    """A picture in a file that says how it is turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+    return Image.open(path)
+
+
 def test_the_orientation_beside_a_picture_counts(model, tmp_path):
     pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    turned = model(Image.open(tmp_path / "turned.png"))
-    assert (turned.member_logits == model(np.rot90(pixels, -1)).member_logits).all()
+    expected = model(np.rot90(pixels, -1)).member_logits
+    image = lying(tmp_path / "turned.png", pixels)
+    for _ in range(2):  # the image stays what it is
+        assert (model(image).member_logits == expected).all()
+    # What changes the opened picture itself leaves it lying.
+    image.thumbnail((15, 15))
+    assert (model(image).member_logits == model(np.rot90(np.asarray(image), -1)).member_logits).all()
+
+
+def test_an_image_that_may_have_been_turned_already_is_refused(model, tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
+    expected = model(np.rot90(pixels, -1)).member_logits
+    for ending in ("png", "jpg"):
+        image = lying(tmp_path / f"turned.{ending}", pixels)
+        for made in [
+            image.transpose(Image.Transpose.ROTATE_270),
+            image.rotate(270, expand=True),
+            image.crop((0, 0, 20, 20)),
+            image.resize((28, 28)),
+            image.convert("RGB"),
+            image.convert("L"),
+            image.copy(),
+        ]:
+            with pytest.raises(ValueError, match=r"^a Pillow image .* orientation 6, .*: call ImageOps.exif_transpose\(image\) on the"):
+                model(made)
+    turned = ImageOps.exif_transpose(Image.open(tmp_path / "turned.png"))
+    for made in [turned, turned.convert("RGB"), turned.copy(), np.asarray(turned)]:
+        assert (model(made).member_logits == expected).all()
+    # What lies as it is stored may be changed at will, and a number that is no orientation says nothing.
+    for orientation in (1, 0, 9):
+        made = lying(tmp_path / "upright.png", pixels, orientation).convert("RGB")
+        assert (model(made).member_logits == model(pixels).member_logits).all()
 
 
 def test_an_answer_stays_when_the_model_goes_on_and_ends():
