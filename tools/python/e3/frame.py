@@ -171,6 +171,11 @@ def _of_pillow(image: Any) -> Frame:
         image = ImageOps.exif_transpose(image)
     if image.mode not in ("RGB", "L"):
         raise ValueError(f"a Pillow image of mode {image.mode}: convert it to RGB or L, which says what becomes of the rest")
+    if "transparency" in image.info:
+        raise ValueError(
+            f"a Pillow image of mode {image.mode} with a transparent colour: convert it to RGBA and paste it on a ground, or "
+            'delete image.info["transparency"], which says what becomes of the rest'
+        )
     channels = len(image.getbands())
     pixels = memoryview(image.tobytes()).cast("B", (image.height, image.width, channels))
     return Frame("rgb24" if channels == 3 else "gray8", pixels)

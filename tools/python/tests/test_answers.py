@@ -304,6 +304,31 @@ def test_an_image_that_may_have_been_turned_already_is_refused(model, tmp_path):
         assert (model(made).member_logits == model(pixels).member_logits).all()
 
 
+def test_a_transparent_colour_is_refused_and_lies_on_white_as_the_readme_says(model, tmp_path):
+    generator = np.random.default_rng(6)
+    path = tmp_path / "transparent.png"
+    for pixels, colour in [
+        (generator.integers(0, 200, (20, 30, 3), np.uint8), (250, 0, 250)),
+        (generator.integers(0, 200, (20, 30), np.uint8), 250),
+    ]:
+        pixels[5:12, 4:20] = colour
+        Image.fromarray(pixels).save(path, transparency=colour)
+        image = Image.open(path)
+        words = rf"^a Pillow image of mode {image.mode} with a transparent colour: convert it to RGBA and paste it on a ground, or"
+        for refused in [image, image.copy(), image.convert(image.mode)]:
+            with pytest.raises(ValueError, match=words):
+                model(refused)
+        picture = ImageOps.exif_transpose(image).convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        answer = model(Image.alpha_composite(white, picture).convert("RGB"))
+        on_white = pixels.copy()
+        on_white[5:12, 4:20] = 255
+        colours = on_white if on_white.ndim == 3 else np.repeat(on_white[:, :, None], 3, axis=2)
+        assert (answer.member_logits == model(colours).member_logits).all()
+        del image.info["transparency"]
+        assert (model(image).member_logits == model(pixels).member_logits).all()
+
+
 def test_an_answer_stays_when_the_model_goes_on_and_ends():
     model = e3.Model(ROOT / "models/fashion-e3.e3")
     frames = np.random.default_rng(6).integers(0, 256, (4, 28, 28), np.uint8)
