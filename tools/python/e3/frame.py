@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Optional, Tuple
 
 from . import _library
-from ._buffer import Buffer
+from ._buffer import Buffer, refuse_masked
 
 # Number of each format and its planes: (lines, pixels, values) says that a value stands for so many lines and pixels of a
 # line, and how many values stand together.
@@ -129,6 +129,7 @@ def as_frame(image: Any) -> Frame:
         return Frame("nv12", *image)
     if hasattr(image, "getbands"):
         return _of_pillow(image)
+    refuse_masked(image)
     shape = getattr(image, "shape", None)
     name = type(image).__name__
     if name == "Tensor" and hasattr(image, "numpy"):

@@ -260,6 +260,31 @@ def test_what_is_not_certain_is_refused(model):
     assert model(np.zeros((8, 8, 3), np.uint8)).classes == 10
 
 
+def test_masked_arrays_are_refused_wherever_arrays_are_taken(model):
+    pixels = np.random.default_rng(5).integers(0, 256, (8, 8, 3), np.uint8)
+    hiding = np.ma.masked_greater(pixels, 99)
+    whole, luma, chroma = np.ma.array(pixels), np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8)
+    values = np.ma.array(model.preprocess(pixels))
+    for refused in [
+        lambda: model(hiding),
+        lambda: model(whole),
+        lambda: model(hiding[:, :, 0]),
+        lambda: model((luma, np.ma.array(chroma))),
+        lambda: e3.Frame("rgb24", hiding),
+        lambda: model.batch([pixels, hiding]),
+        lambda: model.batch(np.ma.array([pixels, pixels])),
+        lambda: model.batch(hiding),
+        lambda: model.learn("x", [hiding]),
+        lambda: model.preprocess(hiding),
+        lambda: model.run_tensor(values),
+        lambda: model.run_tensor(values[:, ::-1]),
+    ]:
+        with pytest.raises(ValueError, match=r"^a masked array: .*; give array.filled\(VALUE\) or array.data$"):
+            refused()
+    assert (model(hiding.filled(0)).member_logits == model(np.where(pixels > 99, 0, pixels).astype(np.uint8)).member_logits).all()
+    assert (model(hiding.data).member_logits == model(pixels).member_logits).all()
+
+
 def lying(path, pixels, orientation=6):
     """A picture in a file that says how it is turned."""
     exif = Image.Exif()
