@@ -21,7 +21,7 @@ from . import card, pictures, recipe as recipes, start
 from .checkpoint import put, save_safetensors, write_atomically, write_fault
 from .faults import Fault, UsageFault, shown
 from .features import Features, Views
-from .given import Given
+from .given import LEAST_UNKNOWN, Given
 from .int4 import kernels
 from .model import VisionTransformer
 from .optimizers import Optimizer
@@ -36,8 +36,6 @@ SCRATCH = 5000
 ENDINGS = (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")
 # Takings of the lock of a folder that others take away meanwhile.
 LOCK_TRIALS = 100
-# Unknown pictures that are divided: one half chooses what decides, the other measures it.
-LEAST_UNKNOWN = 8
 
 
 class Fit:

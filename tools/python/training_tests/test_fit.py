@@ -615,6 +615,10 @@ def test_unknown_pictures_that_are_of_a_class_are_told(tmp_path, trunk, recipe):
              place)
   note = f"1 of the unknown pictures of {unknown} are in {pictures} too ({unknown}/other/known.png is {pictures}/down/003.png)"
   assert done.returncode == 0 and note in done.stderr and note in (tmp_path / "x.md").read_text()
+  # Five are too few to divide, so that nothing but rearranged known ones chose what decides.
+  few = f"{unknown}: 5 unknown pictures, too few to help to choose what decides, which takes 8: all of them measure it"
+  card = (tmp_path / "x.md").read_text()
+  assert few in done.stderr and f"- {few}\n" in card and " rearranged known images\n" in card and f"| `{unknown}`: AUROC" in card
 
 
 def test_accuracy_at_chance_and_strangers_that_are_accepted_are_warned_of():
