@@ -502,7 +502,8 @@ class Fit:
     for found in report.get("ood", []) + report.get("ood_decisions", []):
       found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()
-    doubts = card.doubts(report, [(self.test_folder or self.folder).labels[index] for index in self.tested()])
+    tested = [(self.test_folder or self.folder).labels[index] for index in self.tested()]
+    doubts = card.doubts(report, tested, len(self.parts[1]))
     for line in doubts:
       self.say(f"e3-train: warning: {line}")
     self.warnings += doubts
