@@ -48,11 +48,11 @@ def picture(path):
     """The picture as a model takes it: turned as its EXIF tag says, grey or RGB; transparent pixels show white."""
     with Image.open(path) as image:
         image = ImageOps.exif_transpose(image)
-        if image.mode == "1":
-            return image.convert("L")
-        if image.mode in ("P", "LA", "PA", "RGBA"):
+        if image.mode in ("P", "LA", "PA", "RGBA") or image.mode in ("1", "L", "RGB") and "transparency" in image.info:
             colours = image.convert("RGBA")
             return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
+        if image.mode == "1":
+            return image.convert("L")
         image.load()
         return image
 

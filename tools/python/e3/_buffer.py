@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import sys
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_ssize_t, c_void_p, py_object
 
 
@@ -36,6 +37,15 @@ def own_memory(size: int) -> mmap.mmap:
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
+def refuse_masked(values: object) -> None:
+    """Raises where `values` is a masked array of NumPy: its memory shows what the mask hides."""
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    if masked is not None and isinstance(values, masked):
+        raise ValueError(
+            "a masked array: what stands for its hidden values is not known; give array.filled(VALUE) or array.data"
+        )
+
+
 class Buffer:
     """The memory of an object, which stays where it is as long as this is alive.
 
@@ -45,8 +55,9 @@ class Buffer:
     __slots__ = ("_view", "address", "shape", "strides", "format", "size")
 
     def __init__(self, exporter: object) -> None:
-        view = _View()
         self._view = None
+        refuse_masked(exporter)
+        view = _View()
         _get(exporter, byref(view), _RECORDS_RO)  # raises TypeError or BufferError
         self._view = view
         axes = view.ndim

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Optional, Tuple
 
 from . import _library
-from ._buffer import Buffer
+from ._buffer import Buffer, refuse_masked
 
 # Number of each format and its planes: (lines, pixels, values) says that a value stands for so many lines and pixels of a
 # line, and how many values stand together.
@@ -129,6 +129,7 @@ def as_frame(image: Any) -> Frame:
         return Frame("nv12", *image)
     if hasattr(image, "getbands"):
         return _of_pillow(image)
+    refuse_masked(image)
     shape = getattr(image, "shape", None)
     name = type(image).__name__
     if name == "Tensor" and hasattr(image, "numpy"):
@@ -158,12 +159,24 @@ def several(frames: Any) -> Any:
 
 def _of_pillow(image: Any) -> Frame:
     # The orientation that a camera wrote beside the pixels counts, as it does for e3-run.
-    if image.getexif().get(0x0112, 1) != 1:
-        from PIL import ImageOps
+    orientation = image.getexif().get(0x0112, 1)
+    if orientation in range(2, 9):
+        from PIL import ImageFile, ImageOps
 
+        # Pillow keeps the tag in what is made of a picture, turned or not: only the pixels of the file are surely lying.
+        if not isinstance(image, ImageFile.ImageFile):
+            raise ValueError(
+                f"a Pillow image that was made of another one, with the EXIF orientation {orientation}, which may have been "
+                "applied: call ImageOps.exif_transpose(image) on the opened picture first"
+            )
         image = ImageOps.exif_transpose(image)
     if image.mode not in ("RGB", "L"):
         raise ValueError(f"a Pillow image of mode {image.mode}: convert it to RGB or L, which says what becomes of the rest")
+    if "transparency" in image.info:
+        raise ValueError(
+            f"a Pillow image of mode {image.mode} with a transparent colour: convert it to RGBA and paste it on a ground, or "
+            'delete image.info["transparency"], which says what becomes of the rest'
+        )
     channels = len(image.getbands())
     pixels = memoryview(image.tobytes()).cast("B", (image.height, image.width, channels))
     return Frame("rgb24" if channels == 3 else "gray8", pixels)

@@ -151,7 +151,7 @@ def arguments():
 
 def add_others(command):
   command.add_argument("--unknown", metavar="FOLDER", action="append", default=[],
-                       help="pictures of none of the classes: half help to choose what decides, half test; may be given several times")
+                       help="pictures of none of the classes: of 8 or more half help to choose what decides, half test; may be given several times")
   command.add_argument("--test", metavar="FOLDER", help="pictures of the classes to test with, instead of some of PICTURES")
 
 

@@ -4,6 +4,7 @@ import math
 import shlex
 
 from .faults import shown
+from .folder import many
 from .progress import duration
 
 
@@ -34,14 +35,18 @@ def decisions(report, found):
   return ", ".join(f"{percent(shares[name])} {name}" for name in ("unknown", "unsure", "accept"))
 
 
-def doubts(report, labels):
-  """What was measured and makes the model doubtful, a line each. labels: the classes of the test pictures."""
+def doubts(report, labels, fitted_on):
+  """What was measured and makes the model doubtful, a line each. labels: the classes of the test pictures. fitted_on: how many
+  pictures gave the temperature."""
   lines = []
   share = max(map(labels.count, set(labels))) / len(labels)
   if by_chance(round(report["accuracy"] * len(labels)), len(labels), share) > 0.05:
     lines.append(f"accuracy {percent(report['accuracy'])} of {len(labels)} test pictures is no better than to name always the "
                  f"most frequent class ({percent(share)}), as far as so few can tell")
   calibrated = report.get("calibrated", {})
+  if is_worse(calibrated.get("nll"), report.get("nll")):
+    lines.append(f"the temperature, fitted on {many(fitted_on, 'picture')}, makes the NLL of the test pictures worse: "
+                 f"{calibrated['nll']:.3f} instead of {report['nll']:.3f}")
   right = calibrated.get("accepted_accuracy")
   if right is not None and right < 0.5:
     lines.append(f"of the accepted {percent(calibrated['accept'])} of the test pictures only {percent(right)} are right: most accepted "
@@ -51,6 +56,11 @@ def doubts(report, labels):
     if accepted > 0.5:
       lines.append(f"{percent(accepted)} of the unknown pictures of {found['dataset']} are accepted as one of the classes")
   return lines
+
+
+def is_worse(calibrated, plain):
+  """Whether a calibrated NLL is more than 10 % above the plain one; a difference below 0.01 is none that shows on the card."""
+  return calibrated is not None and plain is not None and calibrated - plain > max(0.1 * plain, 0.01)
 
 
 def by_chance(right, count, share):

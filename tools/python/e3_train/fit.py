@@ -21,7 +21,7 @@ from . import card, pictures, recipe as recipes, start
 from .checkpoint import put, save_safetensors, write_atomically, write_fault
 from .faults import Fault, UsageFault, shown
 from .features import Features, Views
-from .given import Given
+from .given import LEAST_UNKNOWN, Given
 from .int4 import kernels
 from .model import VisionTransformer
 from .optimizers import Optimizer
@@ -36,8 +36,6 @@ SCRATCH = 5000
 ENDINGS = (".e3", ".safetensors", ".json", ".fit.json", ".md", ".html")
 # Takings of the lock of a folder that others take away meanwhile.
 LOCK_TRIALS = 100
-# Unknown pictures that are divided: one half chooses what decides, the other measures it.
-LEAST_UNKNOWN = 8
 
 
 class Fit:
@@ -504,7 +502,8 @@ class Fit:
     for found in report.get("ood", []) + report.get("ood_decisions", []):
       found["dataset"] = measuring.get(found["dataset"], found["dataset"])
     meter.end()
-    doubts = card.doubts(report, [(self.test_folder or self.folder).labels[index] for index in self.tested()])
+    tested = [(self.test_folder or self.folder).labels[index] for index in self.tested()]
+    doubts = card.doubts(report, tested, len(self.parts[1]))
     for line in doubts:
       self.say(f"e3-train: warning: {line}")
     self.warnings += doubts

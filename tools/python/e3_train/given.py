@@ -9,6 +9,9 @@ from .decoder import Decoder
 from .faults import Fault, shown
 from .folder import Examination, Folder, chosen, entries, is_folder, listed, look_at, many, opened, parted, pictures_in, without_litter
 
+# Pictures of an unknown folder that are divided: one half chooses what decides, the other measures it.
+LEAST_UNKNOWN = 8
+
 
 class Unknown:
   """Pictures of none of the classes, as `e3-eval` takes them: a folder of pictures or of folders of them, or a file."""
@@ -114,7 +117,11 @@ class Given:
       lines.append(shown(f"{same} of the test pictures are in {self.folder.path} too: what is measured on them is too good"))
     for unknown in self.unknown:
       if unknown.is_file:
-        lines.append(shown(f"{unknown.path}: a file, which e3-eval reads after the training; pictures of a folder are looked at before"))
+        lines.append(shown(f"{unknown.path}: a file, which e3-eval reads after the training, and which does not help to choose what "
+                           "decides; pictures of a folder are looked at before, and help"))
+      elif 0 < len(unknown) < LEAST_UNKNOWN:
+        lines.append(shown(f"{unknown.path}: {many(len(unknown), 'unknown picture')}, too few to help to choose what decides, which takes "
+                           f"{LEAST_UNKNOWN}: all of them measure it"))
       same = [(name, known[found[2]]) for name, found in zip(unknown.files, unknown.seen) if found[2] in known]
       if same:
         name, index = same[0]

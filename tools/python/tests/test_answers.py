@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import MODELS, PICTURES, ROOT
-from PIL import Image
+from PIL import Image, ImageOps
 
 import e3
 from e3._files import other_file
@@ -260,13 +260,98 @@ def test_what_is_not_certain_is_refused(model):
     assert model(np.zeros((8, 8, 3), np.uint8)).classes == 10
 
 
+def test_masked_arrays_are_refused_wherever_arrays_are_taken(model):
+    pixels = np.random.default_rng(5).integers(0, 256, (8, 8, 3), np.uint8)
+    hiding = np.ma.masked_greater(pixels, 99)
+    whole, luma, chroma = np.ma.array(pixels), np.zeros((8, 8), np.uint8), np.zeros((4, 4, 2), np.uint8)
+    values = np.ma.array(model.preprocess(pixels))
+    for refused in [
+        lambda: model(hiding),
+        lambda: model(whole),
+        lambda: model(hiding[:, :, 0]),
+        lambda: model((luma, np.ma.array(chroma))),
+        lambda: e3.Frame("rgb24", hiding),
+        lambda: model.batch([pixels, hiding]),
+        lambda: model.batch(np.ma.array([pixels, pixels])),
+        lambda: model.batch(hiding),
+        lambda: model.learn("x", [hiding]),
+        lambda: model.preprocess(hiding),
+        lambda: model.run_tensor(values),
+        lambda: model.run_tensor(values[:, ::-1]),
+    ]:
+        with pytest.raises(ValueError, match=r"^a masked array: .*; give array.filled\(VALUE\) or array.data$"):
+            refused()
+    assert (model(hiding.filled(0)).member_logits == model(np.where(pixels > 99, 0, pixels).astype(np.uint8)).member_logits).all()
+    assert (model(hiding.data).member_logits == model(pixels).member_logits).all()
+
+
+def lying(path, pixels, orientation=6):
+    """A picture in a file that says how it is turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+    return Image.open(path)
+
+
 def test_the_orientation_beside_a_picture_counts(model, tmp_path):
     pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    turned = model(Image.open(tmp_path / "turned.png"))
-    assert (turned.member_logits == model(np.rot90(pixels, -1)).member_logits).all()
+    expected = model(np.rot90(pixels, -1)).member_logits
+    image = lying(tmp_path / "turned.png", pixels)
+    for _ in range(2):  # the image stays what it is
+        assert (model(image).member_logits == expected).all()
+    # What changes the opened picture itself leaves it lying.
+    image.thumbnail((15, 15))
+    assert (model(image).member_logits == model(np.rot90(np.asarray(image), -1)).member_logits).all()
+
+
+def test_an_image_that_may_have_been_turned_already_is_refused(model, tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 30, 3), np.uint8)
+    expected = model(np.rot90(pixels, -1)).member_logits
+    for ending in ("png", "jpg"):
+        image = lying(tmp_path / f"turned.{ending}", pixels)
+        for made in [
+            image.transpose(Image.Transpose.ROTATE_270),
+            image.rotate(270, expand=True),
+            image.crop((0, 0, 20, 20)),
+            image.resize((28, 28)),
+            image.convert("RGB"),
+            image.convert("L"),
+            image.copy(),
+        ]:
+            with pytest.raises(ValueError, match=r"^a Pillow image .* orientation 6, .*: call ImageOps.exif_transpose\(image\) on the"):
+                model(made)
+    turned = ImageOps.exif_transpose(Image.open(tmp_path / "turned.png"))
+    for made in [turned, turned.convert("RGB"), turned.copy(), np.asarray(turned)]:
+        assert (model(made).member_logits == expected).all()
+    # What lies as it is stored may be changed at will, and a number that is no orientation says nothing.
+    for orientation in (1, 0, 9):
+        made = lying(tmp_path / "upright.png", pixels, orientation).convert("RGB")
+        assert (model(made).member_logits == model(pixels).member_logits).all()
+
+
+def test_a_transparent_colour_is_refused_and_lies_on_white_as_the_readme_says(model, tmp_path):
+    generator = np.random.default_rng(6)
+    path = tmp_path / "transparent.png"
+    for pixels, colour in [
+        (generator.integers(0, 200, (20, 30, 3), np.uint8), (250, 0, 250)),
+        (generator.integers(0, 200, (20, 30), np.uint8), 250),
+    ]:
+        pixels[5:12, 4:20] = colour
+        Image.fromarray(pixels).save(path, transparency=colour)
+        image = Image.open(path)
+        words = rf"^a Pillow image of mode {image.mode} with a transparent colour: convert it to RGBA and paste it on a ground, or"
+        for refused in [image, image.copy(), image.convert(image.mode)]:
+            with pytest.raises(ValueError, match=words):
+                model(refused)
+        picture = ImageOps.exif_transpose(image).convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        answer = model(Image.alpha_composite(white, picture).convert("RGB"))
+        on_white = pixels.copy()
+        on_white[5:12, 4:20] = 255
+        colours = on_white if on_white.ndim == 3 else np.repeat(on_white[:, :, None], 3, axis=2)
+        assert (answer.member_logits == model(colours).member_logits).all()
+        del image.info["transparency"]
+        assert (model(image).member_logits == model(pixels).member_logits).all()
 
 
 def test_an_answer_stays_when_the_model_goes_on_and_ends():

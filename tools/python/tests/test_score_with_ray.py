@@ -18,12 +18,13 @@ MODEL = ROOT / "models/fashion-e3.e3"
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Two folders: pictures, one of them transparent, a damaged one and one of a mode that is refused."""
+    """Two folders: pictures, two of them transparent, a damaged one and one of a mode that is refused."""
     folder = tmp_path / "pictures"
     (folder / "deeper").mkdir(parents=True)
     for path in PICTURES[:9]:
         shutil.copy(path, folder)
     Image.open(PICTURES[0]).convert("RGBA").save(folder / "deeper/alpha.png")
+    Image.new("RGB", (40, 30), (200, 0, 200)).save(folder / "deeper/colour.png", transparency=(200, 0, 200))
     Image.fromarray(numpy.zeros((30, 40), numpy.uint16)).save(folder / "deeper/sixteen.png")
     (folder / "deeper/damaged.jpg").write_bytes(PICTURES[0].read_bytes()[:700])
     (folder / "deeper/notes.txt").write_text("no picture")
@@ -47,11 +48,13 @@ def test_rows_are_the_answers_of_the_binding(pictures, tmp_path):
     assert done.returncode == 0, done.stderr
     found = rows(tmp_path / "answers")
     names = sorted(path.relative_to(pictures).as_posix() for path in pictures.rglob("*.[jp][pn]g"))
-    assert [row["picture"] for row in found] == names and len(names) == 12
+    assert [row["picture"] for row in found] == names and len(names) == 13
     assert [row["picture"] for row in found if row["error"]] == ["deeper/damaged.jpg", "deeper/sixteen.png"]
     assert all(row["decision"] is None and row["probabilities"] is None for row in found if row["error"])
     model = e3.Model(MODEL)
-    for row in found[3:]:
+    white = numpy.full((30, 40, 3), 255, numpy.uint8)
+    assert found[1]["picture"] == "deeper/colour.png" and found[1]["probabilities"] == model(white).probabilities.tolist()
+    for row in found[4:]:
         answer = model(Image.open(pictures / row["picture"]))
         assert row["probabilities"] == answer.probabilities.tolist() and row["label"] == answer.label
         assert row["member_probabilities"] == answer.member_probabilities.tolist()

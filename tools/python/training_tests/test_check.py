@@ -136,8 +136,10 @@ def test_test_and_unknown_pictures_that_are_pictures_of_a_class_are_notes(tmp_pa
   status, found = check(root, "--test", test, "--unknown", unknown, "--unknown", tmp_path / "others.npy")
   assert status == 0 and found["notes"] == [
     f"4 of the test pictures are in {root} too: what is measured on them is too good",
+    f"{unknown}: 1 unknown picture, too few to help to choose what decides, which takes 8: all of them measure it",
     f"1 of the unknown pictures of {unknown} are in {root} too ({unknown}/known.png is {root}/down/003.png): remove them, they are not unknown",
-    f"{tmp_path}/others.npy: a file, which e3-eval reads after the training; pictures of a folder are looked at before"]
+    f"{tmp_path}/others.npy: a file, which e3-eval reads after the training, and which does not help to choose what decides; pictures of a "
+    "folder are looked at before, and help"]
 
 
 def test_a_test_folder_of_other_classes_or_without_a_picture_is_a_fault(tmp_path):

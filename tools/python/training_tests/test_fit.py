@@ -615,18 +615,22 @@ def test_unknown_pictures_that_are_of_a_class_are_told(tmp_path, trunk, recipe):
              place)
   note = f"1 of the unknown pictures of {unknown} are in {pictures} too ({unknown}/other/known.png is {pictures}/down/003.png)"
   assert done.returncode == 0 and note in done.stderr and note in (tmp_path / "x.md").read_text()
+  # Five are too few to divide, so that nothing but rearranged known ones chose what decides.
+  few = f"{unknown}: 5 unknown pictures, too few to help to choose what decides, which takes 8: all of them measure it"
+  card = (tmp_path / "x.md").read_text()
+  assert few in done.stderr and f"- {few}\n" in card and " rearranged known images\n" in card and f"| `{unknown}`: AUROC" in card
 
 
 def test_accuracy_at_chance_and_strangers_that_are_accepted_are_warned_of():
   labels = [0] * 6 + [1] * 6 + [2] * 6
   report = {"accuracy": 7 / 18, "ood": [{"dataset": "u", "signal": "unknown_score", "auroc": 0.5}],
             "ood_decisions": [{"dataset": "u", "accept": 0.85, "unsure": 0.1, "unknown": 0.05}]}
-  assert card.doubts(report, labels) == [
+  assert card.doubts(report, labels, 40) == [
     "accuracy 38.9 % of 18 test pictures is no better than to name always the most frequent class (33.3 %), as far as so few can tell",
     "85.0 % of the unknown pictures of u are accepted as one of the classes"]
   report["ood_decisions"][0]["accept"] = 0.5
-  assert card.doubts(report | {"accuracy": 11 / 18}, labels) == []
-  assert len(card.doubts(report | {"accuracy": 9 / 18}, labels)) == 1
+  assert card.doubts(report | {"accuracy": 11 / 18}, labels, 40) == []
+  assert len(card.doubts(report | {"accuracy": 9 / 18}, labels, 40)) == 1
   # 10 of 18 or more: 0.0433 (binomial distribution, by exact fractions).
   assert abs(card.by_chance(10, 18, 1 / 3) - float(sum(math.comb(18, k) * Fraction(2) ** (18 - k) / 3**18 for k in range(10, 19)))) < 1e-12
   assert card.by_chance(3, 3, 1) == 1 and abs(card.by_chance(0, 500, 0.2) - 1) < 1e-9
@@ -635,10 +639,26 @@ def test_accuracy_at_chance_and_strangers_that_are_accepted_are_warned_of():
 def test_accepted_answers_that_are_mostly_wrong_are_warned_of():
   labels = [number % 300 for number in range(3000)]
   report = {"accuracy": 0.063, "calibrated": {"accept": 0.887, "accepted_accuracy": 0.068}}
-  assert card.doubts(report, labels) == [
+  assert card.doubts(report, labels, 40) == [
     "of the accepted 88.7 % of the test pictures only 6.8 % are right: most accepted answers are wrong"]
   for right in (0.5, None):
-    assert card.doubts(report | {"calibrated": {"accept": 0.887, "accepted_accuracy": right}}, labels) == []
+    assert card.doubts(report | {"calibrated": {"accept": 0.887, "accepted_accuracy": right}}, labels, 40) == []
+
+
+def test_a_temperature_that_makes_the_probabilities_worse_is_warned_of():
+  labels = [0] * 6 + [1] * 6
+
+  def found(plain, calibrated, count=12):
+    return card.doubts({"accuracy": 1, "nll": plain, "calibrated": {"nll": calibrated}}, labels, count)
+
+  assert found(0.365, 0.651) == [
+    "the temperature, fitted on 12 pictures, makes the NLL of the test pictures worse: 0.651 instead of 0.365"]
+  assert found(0.365, 0.651, 1)[0].startswith("the temperature, fitted on 1 picture, makes ")
+  assert len(found(0.365, 0.402)) == 1 and len(found(0, 0.011)) == 1
+  # A tenth is no matter, nor what hardly shows; better is better.
+  for calibrated in (0.401, 0.365, 0.1):
+    assert found(0.365, calibrated) == []
+  assert found(0.002, 0.011) == []
 
 
 def test_a_bar_in_a_name_begins_no_cell():
