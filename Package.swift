@@ -13,7 +13,7 @@ let board: [Target] = [
     linkerSettings: hasLibraries ? [.linkedLibrary("sodium")] : []),
   .target(
     name: "CE3Board", dependencies: ["CE3Files", "CE3Signature", "CE3Threads"],
-    cSettings: [.unsafeFlags(["-Os"], .when(configuration: .release))]),
+    cSettings: [.unsafeFlags(["-Oz"], .when(configuration: .release))]),
   .target(
     name: "E3Format", dependencies: ["CE3"], exclude: ["CLASSES.md", "FORMAT.md"],
     swiftSettings: implementsC + optimised),
@@ -78,7 +78,7 @@ let host: [Target] = [
 let tests: [Target] = [
   .target(name: "CE3TestSupport", dependencies: ["CE3Kernels"], path: "Tests/CE3TestSupport"),
   .target(name: "E3Goldens", path: "Tests/E3Goldens", exclude: ["Data", "Libraries", "generate.py"]),
-  .target(name: "E3TestSupport", dependencies: ["CE3", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
+  .target(name: "E3TestSupport", dependencies: ["CE3", "CZlib", "E3Format", "E3Host"], path: "Tests/E3TestSupport"),
   .testTarget(name: "E3Tests", dependencies: ["E3", "E3TestSupport"]),
   .testTarget(name: "CE3KernelsTests", dependencies: ["CE3", "CE3Kernels", "E3TestSupport"]),
   .testTarget(name: "E3HostTests", dependencies: ["E3Host", "E3TestSupport"]),

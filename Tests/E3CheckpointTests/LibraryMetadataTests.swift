@@ -393,6 +393,37 @@ import Testing
   }
 
   @Test(
+    "timm's architecture has the width and the patches of the tensors, where model_args give no others",
+    arguments: [
+      ("vit_small_patch16_224", "", "384"),
+      ("vit_base_patch32_224", "", "patch_size of vit_base_patch32_224 (not given)"),
+      ("vit_tiny_patch32_224", "", "patch_size of vit_tiny_patch32_224 (not given)"),
+      ("vit_small_patch16_224", #""num_features": 192,"#, "num_features is 192, expected 384 as vit_small_patch16_224"),
+    ])
+  func width(_ name: String, _ more: String, _ expected: String) throws {
+    let folder = try TemporaryFolder()
+    var table: ShapeTable = [
+      "cls_token": [1, 1, 192], "pos_embed": [1, 2, 192], "patch_embed.proj.weight": [192, 3, 16, 16],
+      "patch_embed.proj.bias": [192], "norm.weight": [192], "norm.bias": [192], "head.weight": [3, 192],
+      "head.bias": [3],
+    ]
+    for (layer, inputs, outputs) in [
+      ("attn.qkv", 192, 576), ("attn.proj", 192, 192), ("mlp.fc1", 192, 768), ("mlp.fc2", 768, 192),
+    ] {
+      table["blocks.0.\(layer).weight"] = [outputs, inputs]
+      table["blocks.0.\(layer).bias"] = [outputs]
+    }
+    for norm in ["norm1", "norm2"] {
+      for part in ["weight", "bias"] { table["blocks.0.\(norm).\(part)"] = [192] }
+    }
+    let text = #"{"architecture": "\#(name)", \#(more) "num_classes": 3, "model_args": {"depth": 1}}"#
+    let config = try folder.write(text.utf8, to: "config.json")
+    let path = try writeShapes(table, to: "m.safetensors", in: folder)
+    let message = try #require(fault { _ = try SourceModel(checkpoint: path, config: config) })
+    #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test(
     "timm's architecture tells the number of heads, whatever width model_args give",
     arguments: [
       ("vit_base_patch16_224", 384, 12), ("vit_tiny_patch16_224", 384, 3), ("deit3_small_patch16_224", 192, 6),

@@ -77,6 +77,17 @@ import Testing
     }
   }
 
+  @Test("a stored member with a wrong bit is refused as damaged")
+  func damaged() throws {
+    let folder = try TemporaryFolder()
+    try NumpyArray.write([1, 2, 3], shape: [3], path: folder["array.npy"])
+    var bytes = storedZip([("a.npy", try contents(of: folder["array.npy"]))])
+    let last = try entry("a.npy", in: bytes) - 1
+    bytes[last] ^= 1
+    let error = try #require(throws: FileError.self) { try Checkpoint(path: folder.write(bytes, to: "one.npz")) }
+    #expect(error.description.hasSuffix("tensor a.npy: wrong zip checksum"))
+  }
+
   @Test("members that share bytes are refused: a small file would inflate to any size")
   func shared() throws {
     let folder = try TemporaryFolder()
@@ -105,7 +116,7 @@ import Testing
     bytes += [0x50, 0x4B, 3, 4] + little(0, 22) + little(UInt64(name.count), 2) + little(5, 2)
     bytes += name + [1, 2, 3, 4, 5] + array
     let directory = UInt64(bytes.count)
-    bytes += [0x50, 0x4B, 1, 2] + little(0, 12) + little(0, 4) + full + full + little(UInt64(name.count), 2)
+    bytes += [0x50, 0x4B, 1, 2] + little(0, 12) + zipChecksum(array) + full + full + little(UInt64(name.count), 2)
     bytes += little(5 + 28, 2) + little(0, 2) + little(0, 8) + full + name
     bytes += [7, 0, 1, 0, 0] + [1, 0, 24, 0] + size + size + little(3, 8)
     let record = UInt64(bytes.count)

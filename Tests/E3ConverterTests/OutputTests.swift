@@ -1,3 +1,4 @@
+import E3Goldens
 import E3TestSupport
 import Foundation
 import Testing
@@ -92,5 +93,37 @@ struct OutputTests {
         #expect(errors.text.filter { $0 == "\n" }.count == 1 && !folder.names.contains("model.e3"))
       }
     }
+  }
+
+  @Test("what the command found beside its inputs, or in a folder, is not replaced")
+  func found() throws {
+    let source = "\(Goldens.libraryDirectory)/hf_ViTForImageClassification"
+    for name in try FileManager.default.contentsOfDirectory(atPath: source) {
+      try folder.write(contents(of: "\(source)/\(name)"), to: "hf/\(name)")
+    }
+    let picture = Array("P6 8 8 255 ".utf8) + [UInt8](repeating: 7, count: 192)
+    for name in ["a.ppm", "b.ppm"] { try folder.write(picture, to: "pictures/\(name)") }
+    let before = try folder.bytes("hf/preprocessor_config.json")
+    for (output, options) in [
+      ("hf/preprocessor_config.json", []), ("pictures/a.ppm", ["--quantize-with", folder["pictures"]]),
+    ] {
+      let outcome = try tool.run(["pack", folder["hf"], "-o", folder[output]] + options)
+      let said = "e3-convert: \(folder[output]): is also an input, expected another name for the output\n"
+      #expect(outcome.status == 1 && outcome.errors.hasSuffix(said), "\(outcome.errors)")
+    }
+    #expect(try folder.bytes("hf/preprocessor_config.json") == before && folder.bytes("pictures/a.ppm") == picture)
+  }
+
+  @Test("the signal of Ctrl-\\ ends a command")
+  func quit() throws {
+    let (null, errors) = (try Scratch(), try Scratch())
+    let wide = SampleConfig.map.replacing("\"hidden_size\":12", with: "\"hidden_size\":1024")
+      .replacing("\"mlp_dim\":16", with: "\"mlp_dim\":4096").replacing("\"num_layers\":2", with: "\"num_layers\":6")
+    let process = try tool.start(
+      ["random", "--config", folder.write(wide, to: "wide.json"), "-o", folder["wide.safetensors"]],
+      descriptors: [null.descriptor, null.descriptor, errors.descriptor])
+    usleep(300_000)
+    kill(process, SIGQUIT)
+    #expect(wait(for: process) == -SIGQUIT && !errors.text.contains("Backtrac"))
   }
 }

@@ -55,6 +55,25 @@ struct LabelTests {
     #expect(found?.hasPrefix("30000000 labels for the 2 images") == true, "\(found ?? "accepted")")
   }
 
+  @Test("labels of a folder's pictures are refused where numbers of several lengths make their order doubtful")
+  func order() throws {
+    func problem(_ names: [String]) throws -> String? {
+      let folder = try TemporaryFolder()
+      for name in names { try folder.write(pnm(height: 1, width: 1, channels: 1, value: 7), to: "d/\(name)") }
+      let labels = try folder.write(idx([UInt32(names.count)], [UInt8](repeating: 0, count: names.count)), to: "labels")
+      #expect(try DataSet(path: folder["d"]).count == names.count)
+      return E3DataSetsTests.problem { _ = try DataSet(path: folder["d"], labels: labels) }
+    }
+    for names in [
+      ["2.pgm", "10.pgm"], ["a9.pgm", "a10.pgm", "b1.pgm"], ["x1-9.pgm", "x1-10.pgm"], ["19.pgm", "109.pgm"],
+    ] {
+      #expect(try problem(names)?.contains("comes before") == true, "\(names)")
+    }
+    for names in [["02.pgm", "10.pgm"], ["a.pgm", "b10.pgm", "c9.pgm"], ["1.pgm", "2.pgm"], ["9.pgm", "a10.pgm"]] {
+      #expect(try problem(names) == nil, "\(names)")
+    }
+  }
+
   @Test("folders of classes take the model's class of the same name, or the number that they are called")
   func classesOfFolders() throws {
     for name in ["dress", "bag"] {

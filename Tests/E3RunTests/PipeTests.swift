@@ -34,7 +34,8 @@ struct PipeTests {
   func headers() throws {
     let expected = try answers(i420, frame + frame)
     for header in [
-      "YUV4MPEG2 W12 H10", "YUV4MPEG2 W12 H10 A0:0 XA XA", "YUV4MPEG2 W12 H10 F30000:1001 Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED",
+      "YUV4MPEG2 W12 H10", "YUV4MPEG2 W12 H10 A0:0 XA XA",
+      "YUV4MPEG2 W12 H10 F30000:1001 Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED",
     ] {
       #expect(try answers(["--pixel-format", "y4m"], y4m(header, [frame, frame])) == expected)
     }
@@ -69,7 +70,10 @@ struct PipeTests {
         "the field 'C420p10' of the y4m header is not read; ffmpeg makes what is by -pix_fmt yuv420p"
       ),
       ("YUV4MPEG2 W12 H10 It", "the field 'It' of the y4m stream is interlaced video, which is not read"),
-      ("YUV4MPEG2 W12 H10 XCOLORRANGE=ODD", "the field 'XCOLORRANGE=ODD' of the y4m stream is not understood, or given twice"),
+      (
+        "YUV4MPEG2 W12 H10 XCOLORRANGE=ODD",
+        "the field 'XCOLORRANGE=ODD' of the y4m stream is not understood, or given twice"
+      ),
       ("YUV4MPEG2 W12 H10 Q7", "the field 'Q7' of the y4m stream is not understood, or given twice"),
       ("YUV4MPEG2 W0 H10", "the field 'W0' of the y4m stream is not understood, or given twice"),
       ("YUV4MPEG2 W12 H16385", "the field 'H16385' of the y4m stream is not understood, or given twice"),

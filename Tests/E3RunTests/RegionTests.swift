@@ -34,6 +34,15 @@ struct RegionTests {
     #expect(try run([model, "-"] + stream, input: frames).objects[0]["crop"] == nil)
   }
 
+  @Test("--json says how the frame was turned, where it was")
+  func turned() throws {
+    let picture = pictureFolder.appendingPathComponent("grey.jpg").path
+    let turned = try run([model, picture, "--json", "--rotate", "90", "--flip", "vertical"]).objects[0]
+    #expect(turned["rotate"] as? Int == 90 && turned["flip"] as? String == "vertical")
+    let plain = try run([model, picture, "--json"]).objects[0]
+    #expect(plain["rotate"] == nil && plain["flip"] == nil)
+  }
+
   @Test("text names the rectangle; --frames counts frames")
   func text() throws {
     let crops = ["--crop", "0,0,4,4", "--crop", "1,2,3,4"]

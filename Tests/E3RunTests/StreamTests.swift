@@ -185,9 +185,31 @@ struct StreamTests {
     let orientation = "2A00080000000100120103000100000006000000" + "00000000"
     let turned = try folder.write(png("rgb8.png", "tEXt", Array((profile + orientation).utf8)), to: "turned.png")
     let plain = pictureFolder.appendingPathComponent("rgb8.png").path
-    let upright = try answers(run([model, plain, "--json"]))
-    #expect(try answers(run([model, turned, "--json", "--max-text", "40"])) == upright)
-    #expect(try answers(run([model, turned, "--json"])) != upright)
+    #expect(try answers(run([model, turned, "--json"])) != answers(run([model, plain, "--json"])))
+    let cut = try run([model, turned, "--max-text", "40"])
+    let said = "PNG: the orientation may be in a text of more than 40 bytes"
+    #expect(cut.errors == "e3-run: \(turned): \(said)\n" && cut.status == 1)
+  }
+
+  @Test("a file with no end in sight behind a picture's beginning is refused before it is looked through")
+  func endless() throws {
+    for name in ["grey.jpg", "rgb8.png"] {
+      let path = try folder.write(pictureBytes(name), to: name)
+      #expect(truncate(path, 1 << 40) == 0)
+      let outcome = try run([model, path])
+      #expect(outcome.errors == "e3-run: \(path): too long for a picture\n" && outcome.status == 1)
+    }
+    // Zeros are chunks without a name and without bytes.
+    let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    let chunks = try folder.write(signature + pictureBytes("rgb8.png")[8..<33], to: "chunks.png")
+    #expect(truncate(chunks, 20 << 20) == 0)
+    #expect(try run([model, chunks]).errors == "e3-run: \(chunks): PNG: more than 1048576 chunks\n")
+  }
+
+  @Test("a picture has no frame before it or behind it that --fps keeps it apart from")
+  func pace() throws {
+    let path = pictureFolder.appendingPathComponent("grey.jpg").path
+    #expect(try run([model, path, "--fps", "0.001", "--json"]).lines.count == 1)
   }
 
   @Test("a bad frame among several is reported, and the others are answered")

@@ -43,6 +43,15 @@ struct TrustTests {
     #expect(try minisign.run(["-V", "-p", folder["good.pub"], "-m", model]).status == 0)
   }
 
+  @Test("a signature does not take the place of the key")
+  func key() throws {
+    let key = try folder.bytes("good.key")
+    #expect(symlink(folder["good.key"], folder["model.e3.minisig"]) == 0)
+    let outcome = try convert.run(["sign", model, "--key", folder["good.key"]])
+    #expect(outcome.errors.hasSuffix("is also an input, expected another name for the output\n") && outcome.status == 1)
+    #expect(try folder.bytes("good.key") == key)
+  }
+
   // promise: trust
   @Test(
     "a model is refused before anything of it is believed: not signed, by another key, changed by any bit, no model")

@@ -45,7 +45,8 @@ struct TimmArchitecture {
     ]
     layerCount = contains("36x1") ? 36 : name.split(separator: "_").dropFirst().first.flatMap { depths[String($0)] }
     headCount = Self.headCount(name, contains)
-    hiddenSize = contains("plus") ? nil : name.split(separator: "_").dropFirst().first.flatMap { Self.widths[String($0)] }
+    hiddenSize =
+      contains("plus") ? nil : name.split(separator: "_").dropFirst().first.flatMap { Self.widths[String($0)] }
     patchSize = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("patch") ? Int($0.dropFirst(5)) : nil }.first
     let registers = name.split(separator: "_").lazy.compactMap { $0.hasPrefix("reg") ? Int($0.dropFirst(3)) : nil }
       .first

@@ -66,7 +66,7 @@ struct Options {
   /// Parses and checks the command line.
   init(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(Failure) {
     var options = OptionReader<Name>(names: Self.names, count: count, arguments: arguments)
-    for name in [Name.crop, .control] { options.repeatable |= 1 << UInt64(name.rawValue) }
+    options.repeatable = 1 << UInt64(Name.crop.rawValue) | 1 << UInt64(Name.control.rawValue)
     session.limits = WorkLimits()
     var isLoadChosen = false
     var saveLimit: (frames: Int, mebibytes: Int, seconds: Int)?
