@@ -86,6 +86,7 @@ public func e3_session_run_frame(
 ) -> e3_status {
   status { () throws(E3Error) in
     try withSession(handle) { (session) throws(E3Error) in
+      session.pointee.learned?.forget()
       guard let result else { throw .nullArgument }
       try fill(result, with: session.run(frame: frame), firstSize: Int(E3_RESULT_FIRST_SIZE))
     }
@@ -98,6 +99,7 @@ public func e3_session_run_tensor(
 ) -> e3_status {
   status { () throws(E3Error) in
     try withSession(handle) { (session) throws(E3Error) in
+      session.pointee.learned?.forget()
       guard let values, let result else { throw .nullArgument }
       try fill(result, with: session.run(tensor: values, count: count), firstSize: Int(E3_RESULT_FIRST_SIZE))
     }

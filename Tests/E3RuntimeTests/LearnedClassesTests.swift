@@ -233,6 +233,9 @@ struct LearnedClassesTests {
     let other = try OpenClasses(model)
     _ = try other.add("other")
     expect(E3_ERROR_NO_FEATURES) { try check(e3_classes_learn(other.handle, 0, session.handle)) }
+    _ = try session.run(model.image(seed: 1))
+    expect(E3_ERROR_TENSOR_SIZE) { _ = try session.run([0]) }
+    expect(E3_ERROR_NO_FEATURES) { try check(e3_classes_learn(classes.handle, 0, session.handle)) }
     try check(e3_session_set_deadline(session.handle, 1))
     expect(E3_ERROR_DEADLINE) { _ = try session.run(model.image(seed: 1)) }
     expect(E3_ERROR_NO_FEATURES) { try check(e3_classes_learn(classes.handle, 0, session.handle)) }

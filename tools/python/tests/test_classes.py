@@ -143,6 +143,13 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path):
     model.save_classes(link)
     after = target.stat()
     assert link.is_symlink() and after.st_mode & 0o777 == 0o600 and (after.st_uid, after.st_gid) == owner
+    other = tmp_path / "other"
+    other.write_bytes(b"a picture")
+    with pytest.raises(ValueError, match="holds no learned classes"):
+        model.save_classes(other)
+    assert other.read_bytes() == b"a picture"
+    other.write_bytes(b"")
+    model.save_classes(other)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="no regular file"):
         model.save_classes(tmp_path / "pipe")
