@@ -93,6 +93,7 @@ void ce3_start_command(const char *name, void (*before_end)(void)) {
   struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
   sigaction(SIGBUS, &action, NULL);
   signal(SIGXFSZ, SIG_IGN);
-  /* Swift's handler of crashes, which goes on afterwards. */
-  signal(SIGQUIT, SIG_DFL);
+  /* Not to Swift's handler of crashes, which goes on afterwards. */
+  struct sigaction quit;
+  if (sigaction(SIGQUIT, NULL, &quit) == 0 && quit.sa_handler != SIG_IGN) signal(SIGQUIT, SIG_DFL);
 }

@@ -30,9 +30,9 @@ struct WorkLimits {
     let most = work > 0 ? work : max(Self.leastWork, Self.workPerByte * UInt64(bytes.count))
     guard sum <= Double(most) else {
       throw .report(path, "a frame may take ") { errors in
-        errors.write(Int(min(sum, 0x1p62)))
+        errors.write(UInt64(min(sum, 0x1p62)))
         errors.write(" multiply-accumulates, more than ")
-        errors.write(Int(clamping: most))
+        errors.write(most)
         errors.write("; --max-work allows more")
       }
     }
@@ -45,7 +45,7 @@ struct WorkLimits {
       throw .report(path, "needs ") { errors in
         errors.write(arena)
         errors.write(" bytes beside its file, more than ")
-        errors.write(Int(clamping: most))
+        errors.write(most)
         errors.write("; --max-arena allows more")
       }
     }
