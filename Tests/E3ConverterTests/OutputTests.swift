@@ -114,6 +114,27 @@ struct OutputTests {
     #expect(try folder.bytes("hf/preprocessor_config.json") == before && folder.bytes("pictures/a.ppm") == picture)
   }
 
+  @Test("a checkpoint with the labels of the model in another order is not its reference")
+  func labelOrder() throws {
+    let source = "\(Goldens.libraryDirectory)/hf_ViTForImageClassification"
+    for (copy, first, second) in [("one", "cat", "dog"), ("two", "dog", "cat")] {
+      for name in try FileManager.default.contentsOfDirectory(atPath: source) {
+        try folder.write(contents(of: "\(source)/\(name)"), to: "\(copy)/\(name)")
+      }
+      var fields = try #require(
+        JSONSerialization.jsonObject(with: Data(folder.bytes("\(copy)/config.json"))) as? [String: Any])
+      let count = (fields["id2label"] as? [String: Any])?.count ?? fields["num_labels"] as? Int ?? 0
+      var labels = Dictionary(uniqueKeysWithValues: (0..<count).map { ("\($0)", "class \($0)") })
+      (labels["0"], labels["1"]) = (first, second)
+      (fields["id2label"], fields["label2id"]) = (labels, nil)
+      try folder.write(JSONSerialization.data(withJSONObject: fields), to: "\(copy)/config.json")
+    }
+    #expect(try tool.run(["pack", folder["one"], "-o", folder["one.e3"]]).status == 0)
+    let outcome = try tool.run(["compare", folder["two"], folder["one.e3"], "--tensor", folder["images.npy"]])
+    #expect(outcome.status == 1 && outcome.errors.contains("has the labels of \(folder["two"])"), "\(outcome.errors)")
+    #expect(outcome.errors.hasSuffix(" in another order\n"))
+  }
+
   @Test("the signal of Ctrl-\\ ends a command")
   func quit() throws {
     let (null, errors) = (try Scratch(), try Scratch())

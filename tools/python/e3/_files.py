@@ -16,7 +16,8 @@ from ._library import shown
 
 def replace_file(path: str, content: bytes) -> None:
     """Writes a file that has its name once it is whole. A link stays one; a file that is replaced leaves its permissions and,
-    where the process may, its owner. Refuses what is no regular file, and a file that is write-protected."""
+    where the process may, its owner. Refuses what is no regular file, and a file that is write-protected or is neither empty
+    nor of learned classes."""
     path = os.path.realpath(path)
     before = os.stat(path) if os.path.exists(path) else None
     if before and not stat.S_ISREG(before.st_mode):
@@ -24,6 +25,10 @@ def replace_file(path: str, content: bytes) -> None:
     # A file that nobody may write to is kept from root as well, who may all the same.
     if before and not (before.st_mode & 0o222 and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "is write-protected: make it writable, or give another file", path)
+    if before and before.st_size:
+        with open(path, "rb") as file:
+            if file.read(6) != b"\x89E3C\r\n":
+                raise ValueError(f"{shown(path)}: holds no learned classes (.e3c), and is not replaced")
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     with _held_signals():
         _write(path, before, temporary, content)

@@ -298,12 +298,7 @@ class Model:
         no learned classes is not replaced, nor is what is no regular file, such as a device."""
         if self._learned is None:
             raise ValueError("there are no learned classes")
-        path = os.fsdecode(path)
-        if os.path.isfile(path) and os.path.getsize(path):
-            with open(path, "rb") as file:
-                if file.read(6) != b"\x89E3C\r\n":
-                    raise ValueError(f"{shown(path)}: holds no learned classes (.e3c), and is not replaced")
-        replace_file(path, self._learned.bytes)
+        replace_file(os.fsdecode(path), self._learned.bytes)
 
     def preprocess(self, frame: Any) -> Any:
         """What the network sees of a frame: float32 `[height][width][channels]`."""

@@ -153,7 +153,7 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="no regular file"):
         model.save_classes(tmp_path / "pipe")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.e3c", "my.e3c", "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.e3c", "my.e3c", "other", "pipe"]
 
 
 def test_a_file_that_is_write_protected_is_not_replaced(tmp_path):
