@@ -83,6 +83,10 @@ struct PipeTests {
         "YUV4MPEG2 W12 H10 A16:15",
         "the field 'A16:15' of the y4m header: pixels are not square; ffmpeg -vf scale=iw*sar:ih,setsar=1 makes them so"
       ),
+      (
+        "YUV4MPEG2 W12 H10 A:",
+        "the field 'A:' of the y4m header: pixels are not square; ffmpeg -vf scale=iw*sar:ih,setsar=1 makes them so"
+      ),
       ("YUV4MPEG2 W12", "the y4m header does not say its width and height"),
       (
         "YUV4MPEG2 W13 H10",

@@ -62,7 +62,7 @@ enum Y4MHeader {
 
   /// The shape of a pixel, `1:1` or any other that is square; `0:0` is not known, as most cameras' is.
   private static func isSquare(_ value: UnsafeRawBufferPointer) -> Bool {
-    guard value.count % 2 == 1, value[value.count / 2] == UInt8(ascii: ":") else { return false }
+    guard value.count >= 3, value.count % 2 == 1, value[value.count / 2] == UInt8(ascii: ":") else { return false }
     for index in 0..<value.count / 2 where value[index] != value[value.count / 2 + 1 + index] { return false }
     return true
   }
