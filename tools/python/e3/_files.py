@@ -14,6 +14,15 @@ from typing import Optional
 from ._library import shown
 
 
+def open_file(path: str) -> int:
+    """A descriptor to read a regular file by. A pipe is refused, not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{shown(path)}: is no regular file")
+    return descriptor
+
+
 def replace_file(path: str, content: bytes) -> None:
     """Writes a file that has its name once it is whole. A link stays one; a file that is replaced leaves its permissions and,
     where the process may, its owner. Refuses what is no regular file, and a file that is write-protected or is neither empty

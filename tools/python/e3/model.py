@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Un
 
 from . import _library
 from ._buffer import Buffer, own_memory
-from ._files import other_file, replace_file
+from ._files import open_file, other_file, replace_file
 from ._library import check, lib, shown, sized, within
 from .answer import Answer
 from .classes import Classes, LearnedClass
@@ -144,7 +144,7 @@ class Model:
             content, subject = classes, "classes"
             if not isinstance(classes, bytes):
                 subject = os.fspath(classes)
-                with open(subject, "rb") as file:
+                with os.fdopen(open_file(subject), "rb") as file:
                     content = file.read()
             self._learned = Classes(self._handle, content, 0, subject)
         # Sessions that no thread runs at the moment; taking and giving back are atomic.
@@ -500,7 +500,7 @@ class _Descriptor:
     __slots__ = ("number",)
 
     def __init__(self, path: str) -> None:
-        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.number = open_file(path)
 
     def __del__(self) -> None:
         if hasattr(self, "number"):
@@ -511,7 +511,7 @@ def _file(source: Any) -> "tuple[Buffer, str]":
     """The memory of a file and what messages call it."""
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
-        with open(path, "rb") as file:
+        with os.fdopen(open_file(path), "rb") as file:
             try:
                 return Buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path
             except ValueError as error:  # an empty file

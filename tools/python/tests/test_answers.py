@@ -525,6 +525,10 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
     ]:
         with pytest.raises(ValueError, match=f"^{problem}$"):
             e3.Model(MODELS[0], **options)
+    os.mkfifo(tmp_path / "pipe.e3")
+    for arguments in [{"source": tmp_path / "pipe.e3"}, {"source": MODELS[0], "classes": tmp_path / "pipe.e3"}]:
+        with pytest.raises(ValueError, match="pipe.e3: is no regular file"):
+            e3.Model(**arguments)
     path = tmp_path / "two\nlines.e3"
     path.write_bytes(b"no model " * 100)
     with pytest.raises(e3.E3Error, match=r"two\\nlines.e3: not an E3 model file"):
