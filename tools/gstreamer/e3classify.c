@@ -25,7 +25,8 @@
 #define META_NAME "E3Classification"
 #define MESSAGE_NAME "e3classify"
 #define VIDEO_FORMATS \
-  "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, GRAY16_LE }"
+  "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, GRAY10_LE16, GRAY12_LE16, " \
+  "GRAY16_LE }"
 #define VIDEO_SIZES "width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ], framerate = (fraction) [ 0, max ]"
 /* Of a JPEG the picture itself says size and colours, whatever its caps say. */
 #define JPEG_TYPE "image/jpeg"
@@ -51,6 +52,12 @@ static const FormatPair formats[] = {
     {GST_VIDEO_FORMAT_xRGB, E3_PIXEL_XRGB32}, {GST_VIDEO_FORMAT_xBGR, E3_PIXEL_XBGR32},
     {GST_VIDEO_FORMAT_GRAY8, E3_PIXEL_GRAY8}, {GST_VIDEO_FORMAT_GRAY16_LE, E3_PIXEL_GRAY16},
 };
+
+/* Grey of fewer bits in the layout of GRAY16_LE. GStreamer knows the first since 1.26; the second is named like it. */
+static const struct {
+  const char *name;
+  e3_pixel_format pixels;
+} deep_greys[] = {{"GRAY10_LE16", E3_PIXEL_GRAY10}, {"GRAY12_LE16", E3_PIXEL_GRAY12}};
 
 /* The element. A model is opened and a session made from READY to PAUSED; both end on the way back. */
 typedef struct {
@@ -272,6 +279,23 @@ static gchar *read_caps(const GstVideoInfo *info, e3_frame *frame) {
   return problem;
 }
 
+/* gst_video_info_from_caps, with the format that lies like that of the caps. */
+static gboolean read_info(GstVideoInfo *info, const GstCaps *caps, const char *format) {
+  GstCaps *known = gst_caps_copy(caps);
+  gst_caps_set_simple(known, "format", G_TYPE_STRING, format, NULL);
+  const gboolean is_read = gst_video_info_from_caps(info, known);
+  gst_caps_unref(known);
+  return is_read;
+}
+
+/* The pixels of the caps when they are one of deep_greys, otherwise 0. */
+static e3_pixel_format deep_grey(const GstStructure *fields) {
+  const gchar *name = gst_structure_get_string(fields, "format");
+  for (gsize i = 0; i < G_N_ELEMENTS(deep_greys); i++)
+    if (!g_strcmp0(name, deep_greys[i].name)) return deep_greys[i].pixels;
+  return 0;
+}
+
 static gboolean set_caps(GstBaseTransform *transform, GstCaps *in, GstCaps *out) {
   (void)out;
   E3Classify *self = E3_CLASSIFY(transform);
@@ -282,8 +306,10 @@ static gboolean set_caps(GstBaseTransform *transform, GstCaps *in, GstCaps *out)
     gst_structure_get_fraction(fields, "framerate", &self->info.fps_n, &self->info.fps_d);
     return TRUE;
   }
-  if (!gst_video_info_from_caps(&self->info, in)) return FALSE;
+  const e3_pixel_format deep = deep_grey(fields);
+  if (!(deep ? read_info(&self->info, in, "GRAY16_LE") : gst_video_info_from_caps(&self->info, in))) return FALSE;
   gchar *problem = read_caps(&self->info, &self->frame);
+  if (deep) self->frame.format = deep;
   if (problem && !self->caps_refused) {
     self->caps_refused = TRUE;
     GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("%s", problem), ("caps %" GST_PTR_FORMAT, (void *)in));
