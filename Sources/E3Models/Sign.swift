@@ -10,8 +10,10 @@ import E3Host
 public func sign(model path: String, key keyPath: String, progress: (Double) -> Void = { _ in }) throws(FileError) {
   var key = ce3_secret_key()
   let keyFile = try MappedFile(path: keyPath)
+  // A key is two lines, however long the file is.
   let read = ce3_read_secret_key(
-    keyFile.bytes.baseAddress?.assumingMemoryBound(to: CChar.self), keyFile.bytes.count, &key)
+    keyFile.bytes.baseAddress?.assumingMemoryBound(to: CChar.self), min(keyFile.bytes.count, Int(CE3_SIGNATURE_MAX_TEXT)),
+    &key)
   guard read == CE3_SIGNATURE_OK else { throw FileError(file: keyPath, problem: text(of: read)) }
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try verify(model: path, progress: progress) }

@@ -121,6 +121,29 @@ import Testing
     #expect(twice.contains(#"label2id is 2 for "kind 3", expected a class's own number for each text"#), "\(twice)")
   }
 
+  @Test("num_labels that differs from id2label is said, and id2label is taken")
+  func labelCount() throws {
+    let more = try adding(Self.vit, #""num_labels": 7"#)
+    #expect(more.config.classCount == 5)
+    #expect(
+      more.notes.contains {
+        $0.hasSuffix("num_labels is 7, and id2label has 5 classes: id2label is taken, as transformers does")
+      }, "\(more.notes)")
+    #expect(try !adding(Self.vit, #""num_labels": 5"#).notes.contains { $0.contains("num_labels") })
+  }
+
+  @Test("a model_type whose blocks have other names is refused")
+  func modelType() throws {
+    let message = try #require(
+      problem("hf_ViTForImageClassification", [(#""model_type": "vit""#, #""model_type": "dinov2""#)]))
+    #expect(message.contains("model_type is dinov2, but the blocks in "), "\(message)")
+    #expect(message.hasSuffix(" have the names of vit, vit_msn and deit"), "\(message)")
+    let other = try #require(
+      problem("hf_Dinov2ForImageClassification", [(#""model_type": "dinov2""#, #""model_type": "vit""#)]))
+    #expect(other.contains("model_type is vit, but the blocks in "), "\(other)")
+    #expect(other.hasSuffix(" have the names of dinov2"), "\(other)")
+  }
+
   // MARK: Positions and tokens
 
   @Test(

@@ -103,6 +103,11 @@ struct TrustTests {
     var bytes = try folder.bytes("model.e3")
     let wrongKey = try convert.run(["sign", model, "--key", folder["good.pub"]])
     #expect(wrongKey.status == 1 && wrongKey.errors == "e3-convert: \(folder["good.pub"]): not a key of minisign's\n")
+    // A terabyte of nothing, which takes minutes to read.
+    try folder.write([], to: "large.key")
+    #expect(truncate(folder["large.key"], 1 << 40) == 0)
+    let largeKey = try convert.run(["sign", model, "--key", folder["large.key"]])
+    #expect(largeKey.errors == "e3-convert: \(folder["large.key"]): not a key of minisign's\n")
     bytes[Int(bytes[extent: 4].offset)] ^= 1
     try folder.write(bytes, to: "model.e3")
     #expect(try convert.run(["sign", model, "--key", folder["good.key"]]).status == 1)

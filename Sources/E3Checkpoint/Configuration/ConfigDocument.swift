@@ -9,6 +9,8 @@ struct ConfigDocument {
   var names = FieldNames()
   /// Whether there is a configuration at all.
   var isThere = true
+  /// Hugging Face's `model_type`.
+  var modelType: String?
   /// Whether the model is `VisionTransformerMoeEnsemble`, whose encoder ignores `position_emb` and `attention_qk_norm`.
   var isEnsemble = false
   var imageSize: [Int]?

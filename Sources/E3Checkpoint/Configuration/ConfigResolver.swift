@@ -31,6 +31,7 @@ struct ConfigResolver {
       names.channels, document.channels ?? (evidence == nil ? 3 : nil), embedding, kernel, axis: 2)
     let hidden = try agree(names.hiddenSize, document.hiddenSize, embedding, kernel, axis: 3)
     try requireChannels(channels)
+    try requireModelType(facts)
     var notes = document.notes
     let layerCount = try layerCount()
     let expertLayers = try expertLayers(layerCount: layerCount)
@@ -99,6 +100,16 @@ struct ConfigResolver {
       throw FileError(file: document.file, problem: "\(document.names.channels) is \(channels), \(expected)")
     }
     throw evidence.checkpoint.misfit(ParameterNames.embedding.kernel, "\(channels) channels, \(expected)")
+  }
+
+  /// Hugging Face's models differ in more than their shapes tell.
+  private func requireModelType(_ facts: NamingFacts) throws(FileError) {
+    guard let type = document.modelType, let isDinov2 = facts.isDinov2, isDinov2 != type.hasPrefix("dinov2"), let evidence
+    else { return }
+    throw FileError(
+      file: document.file,
+      problem: "model_type is \(type), but the blocks in \(evidence.checkpoint.path) have the names of "
+        + (isDinov2 ? "dinov2" : "vit, vit_msn and deit"))
   }
 
   /// What was taken for granted because neither a configuration nor a tensor says it.

@@ -11,6 +11,7 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
   }
   try root.requireKnown(modelFields.union(otherFields).union(generationFields))
   var document = ConfigDocument(file: root.file)
+  document.modelType = type
   document.names = ConfigDocument.FieldNames(
     layerCount: "num_hidden_layers", headCount: "num_attention_heads", mlpSize: "intermediate_size",
     classCount: "id2label", channels: "num_channels")
@@ -158,6 +159,11 @@ private func addLabels(_ root: ConfigObject, to document: inout ConfigDocument) 
   // Without the field there are two classes of no name.
   let count = try root.size("num_labels")
   document.classCount = named?.count ?? count
+  if let named, let count, count != named.count {
+    document.notes.append(
+      "\(root.file): num_labels is \(count), and id2label has \(counted(named.count, "class", "classes")): id2label is taken, as "
+        + "transformers does")
+  }
   guard let texts = named ?? numbered else { return }
   var labels: [String] = []
   for index in 0..<texts.count {

@@ -253,6 +253,8 @@ struct NamingFacts {
   /// Parts that the library's models may lack; none where the names leave it open.
   var parts: [OptionalPart: Part] = [:]
   var finalNorm = ModelConfig.FinalNorm.beforePooling
+  /// Whether the names are those of Dinov2's blocks; nil for others than Hugging Face's.
+  var isDinov2: Bool?
   /// Whether a token for distillation is the only one that may stand between class token and patches.
   var isDistilled = false
   /// Under V-MoE's names, `encoderblock_*` for all blocks.

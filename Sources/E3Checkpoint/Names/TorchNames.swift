@@ -70,6 +70,7 @@ extension Naming {
     let isDinov2 = t.areCalled(".norm", not: ".layernorm_", below: "\(layers).")
     let isNew = t.areCalled("_proj.", not: ".attention.attention.", below: "\(layers).")
     let isFlat = t.areCalled(".mlp.", not: ".intermediate.", below: "\(layers).")
+    facts.isDinov2 = isDinov2
     facts.isDistilled = !isDinov2
     let registers = "\(embeddings).\(isDinov2 ? "register_tokens" : "distillation_token")"
     facts.positionedTokens = isDinov2 ? [.classToken] : [.all]
