@@ -17,7 +17,8 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
 
   /// `E3_ERROR_NULL_ARGUMENT`: a required pointer is null.
   public static var nullArgument: E3Error { E3Error(E3_ERROR_NULL_ARGUMENT) }
-  /// `E3_ERROR_STRUCT_SIZE`: `struct_size` is smaller than the first version of the struct.
+  /// `E3_ERROR_STRUCT_SIZE`: `struct_size` is smaller than the first version of the struct or above 4096, or a member
+  /// that this version does not know is set.
   public static var structSize: E3Error { E3Error(E3_ERROR_STRUCT_SIZE) }
   /// `E3_ERROR_ARENA_TOO_SMALL`: fewer bytes than `e3_session_query` asks for.
   public static var arenaTooSmall: E3Error { E3Error(E3_ERROR_ARENA_TOO_SMALL) }
@@ -25,7 +26,7 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var arenaAlignment: E3Error { E3Error(E3_ERROR_ARENA_ALIGNMENT) }
   /// `E3_ERROR_THREAD_COUNT`: more threads than `E3_MAX_THREADS`.
   public static var threadCount: E3Error { E3Error(E3_ERROR_THREAD_COUNT) }
-  /// `E3_ERROR_ISA_UNKNOWN`: no such instruction-set tier in this build.
+  /// `E3_ERROR_ISA_UNKNOWN`: no instruction-set tier has this number or name.
   public static var isaUnknown: E3Error { E3Error(E3_ERROR_ISA_UNKNOWN) }
   /// `E3_ERROR_ISA_UNAVAILABLE`: this CPU does not have the instruction-set tier.
   public static var isaUnavailable: E3Error { E3Error(E3_ERROR_ISA_UNAVAILABLE) }
@@ -63,7 +64,7 @@ public struct E3Error: Error, RawRepresentable, Equatable, Sendable {
   public static var frameColor: E3Error { E3Error(E3_ERROR_FRAME_COLOR) }
   /// `E3_ERROR_FRAME_CROP`: the rectangle is empty or leaves the frame.
   public static var frameCrop: E3Error { E3Error(E3_ERROR_FRAME_CROP) }
-  /// `E3_ERROR_FRAME_TRANSFORM`: unknown transform.
+  /// `E3_ERROR_FRAME_TRANSFORM`: unknown transform, or `reserved` of the frame is not 0.
   public static var frameTransform: E3Error { E3Error(E3_ERROR_FRAME_TRANSFORM) }
 
   /// `E3_ERROR_NO_FEATURES`: the session's last run kept no features for these learned classes.

@@ -11,6 +11,21 @@ func status(_ work: () throws(E3Error) -> Void) -> e3_status {
   }
 }
 
+/// Refuses a caller's size-versioned struct that has a member which is not known here and is not zero: it asks for
+/// something that would not be done.
+///
+/// - Throws: `structSize`.
+@inline(never)
+func requireZeros(_ start: UnsafeRawPointer, from known: Int, to size: UInt32) throws(E3Error) {
+  // No version is as large: what says so was never set, and that much may not be readable.
+  guard size <= 4096 else { throw .structSize }
+  var offset = known
+  while offset < Int(size) {
+    guard start.load(fromByteOffset: offset, as: UInt8.self) == 0 else { throw .structSize }
+    offset += 1
+  }
+}
+
 /// Fills a caller's size-versioned struct, whose first member is its `struct_size`, as far as the caller knows it.
 ///
 /// - Parameter firstSize: Bytes of the struct in its first version; nil: there has been one only.

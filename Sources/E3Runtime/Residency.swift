@@ -57,9 +57,23 @@ struct Residency {
     layers.update(repeating: Layer(), count: layerCount)
   }
 
-  /// - Throws: `fileRead` when a piece was missing in the run so far.
-  func requireRead() throws(E3Error) {
+  /// - Throws: `fileRead` when a piece was missing in the run so far; `fileChanged` when the descriptor has become that of
+  ///   another file.
+  func requireRead(_ model: ModelFile) throws(E3Error) {
     for index in 0..<threads where hasFailed[index] { throw .fileRead }
+    for index in 0..<layerCount where layers[index].readBytes > 0 {
+      try requireHeader(model)
+      return
+    }
+  }
+
+  /// What is read must be what is mapped: the header has the checksum of the table, and that those of all weights.
+  ///
+  /// - Throws: `fileRead`, `fileChanged`.
+  private func requireHeader(_ model: ModelFile) throws(E3Error) {
+    let header = model.header
+    guard ce3_read(descriptor, 0, pieces, header.count) == CE3_READING_OK else { throw .fileRead }
+    for index in 0..<header.count where header[index] != pieces[index] { throw .fileChanged }
   }
 }
 
@@ -74,10 +88,7 @@ extension Residency {
   func lock(_ model: ModelFile, budget: UInt64) throws(E3Error) {
     pieces.update(repeating: 0, count: threads * pieceBytes)
     beginRun()
-    // What is read must be what is mapped: the header has the checksum of the table, and that those of all weights.
-    let header = model.header
-    guard ce3_read(descriptor, 0, pieces, header.count) == CE3_READING_OK else { throw .fileRead }
-    for index in 0..<header.count where header[index] != pieces[index] { throw .fileChanged }
+    try requireHeader(model)
     let dense = try model.bytesWithoutExperts()
     guard budget >= dense else { throw .residentBytes }
     try choose(model, bytes: budget - dense)

@@ -30,6 +30,7 @@ struct SessionOptions {
     }
     let size = options.pointee.struct_size
     guard size >= UInt32(E3_SESSION_OPTIONS_FIRST_SIZE) else { throw .structSize }
+    try requireZeros(options, from: MemoryLayout<e3_session_options>.size, to: size)
     guard options.pointee.threads <= UInt32(E3_MAX_THREADS) else { throw .threadCount }
     self.init(isa: options.pointee.isa)
     threads = max(Int(options.pointee.threads), 1)
@@ -345,7 +346,7 @@ extension UnsafeMutablePointer<Session> {
     ce3_team_look(team, pointee.profile.pointee.last)
     if ce3_team_is_late(team) == 0 { ce3_team_run(team, enterTeam, self) }
     guard ce3_team_is_late(team) == 0 else { throw .deadline }
-    try pointee.residency?.requireRead()
+    try pointee.residency?.requireRead(pointee.model)
   }
 
   /// What one worker of the team does for a frame.

@@ -71,6 +71,10 @@ struct PipeTests {
       ),
       ("YUV4MPEG2 W12 H10 It", "the field 'It' of the y4m stream is interlaced video, which is not read"),
       (
+        "YUV4MPEG2 W12 H10 XCOLORRANGE=FULL XCOLORRANGE=LIMITED",
+        "the field 'XCOLORRANGE=LIMITED' of the y4m stream is not understood, or given twice"
+      ),
+      (
         "YUV4MPEG2 W12 H10 XCOLORRANGE=ODD",
         "the field 'XCOLORRANGE=ODD' of the y4m stream is not understood, or given twice"
       ),

@@ -218,6 +218,25 @@ struct ResidencyTests {
     #expect(try session.answer(image) == expected)
   }
 
+  // promise: resident-errors
+  @Test("a descriptor that has become that of another file ends the run with a status", arguments: [1, 3])
+  func replaced(threads: Int) throws {
+    let stored = try StoredModel(wide)
+    let (image, expected) = (stored.model.image(seed: 2), try stored.session(stored.minimum).answer(stored.model.image(seed: 2)))
+    let session = try stored.session(stored.minimum, threads: threads)
+    let other = try Scratch(SampleFile(config: wide, seed: 8).bytes)
+    let kept = dup(stored.file.descriptor)
+    defer { close(kept) }
+    #expect(dup2(other.descriptor, stored.file.descriptor) >= 0)
+    #expect(throws: Failure(status: e3_status(E3_ERROR_FILE_CHANGED))) { try session.answer(image) }
+    let zeros = open("/dev/zero", O_RDONLY)
+    defer { close(zeros) }
+    #expect(dup2(zeros, stored.file.descriptor) >= 0)
+    #expect(throws: Failure(status: e3_status(E3_ERROR_FILE_CHANGED))) { try session.answer(image) }
+    #expect(dup2(kept, stored.file.descriptor) >= 0)
+    #expect(try session.answer(image) == expected)
+  }
+
   // promise: residency
   @Test("a session without them, a dense model and a layer that is not there have codes of their own")
   func errors() throws {

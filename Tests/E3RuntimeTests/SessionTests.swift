@@ -38,6 +38,7 @@ struct SessionTests {
     }
     #expect(query { _ in } == E3_OK)
     #expect(query { $0.struct_size = 8 } == E3_ERROR_STRUCT_SIZE)
+    #expect(query { $0.struct_size = 4097 } == E3_ERROR_STRUCT_SIZE)
     #expect(query { $0.threads = 65 } == E3_ERROR_THREAD_COUNT)
     #expect(throws: Failure(status: e3_status(E3_ERROR_ISA_UNKNOWN))) {
       try OpenSession(model, sessionOptions(isa: 99))
@@ -51,6 +52,42 @@ struct SessionTests {
     pinned.pin_threads = 1
     pinned.cpus.1 = 1023
     #expect(throws: Failure(status: e3_status(E3_ERROR_THREAD_AFFINITY))) { try OpenSession(model, pinned) }
+  }
+
+  @Test("options and frames of a newer program pass while what they have more is zero, up to the last byte")
+  func newerCaller() throws {
+    let model = try OpenModel(SampleFile.config)
+    let session = try OpenSession(model, sessionOptions())
+    func larger<Struct>(_ known: Struct, _ call: (UnsafeMutablePointer<Struct>) -> e3_status) -> [e3_status] {
+      let size = MemoryLayout<Struct>.size
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: size + 16, alignment: 16)
+      defer { memory.deallocate() }
+      return [nil, size, size + 15].map { (set: Int?) in
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: size + 16)
+        memory.storeBytes(of: known, as: Struct.self)
+        memory.storeBytes(of: UInt32(size + 16), as: UInt32.self)
+        if let set { memory.storeBytes(of: 1, toByteOffset: set, as: UInt8.self) }
+        return call(memory.assumingMemoryBound(to: Struct.self))
+      }
+    }
+    let expected = [E3_OK, E3_ERROR_STRUCT_SIZE, E3_ERROR_STRUCT_SIZE].map { e3_status($0) }
+    let queried = larger(sessionOptions()) { options in
+      var (bytes, alignment) = (0, 0)
+      return e3_session_query(&model.handle, options, &bytes, &alignment)
+    }
+    #expect(queried == expected)
+    let pixels = [UInt8](repeating: 7, count: 3 * 8 * 8)
+    let answered = pixels.withUnsafeBytes { pixels in
+      var frame = e3_frame()
+      (frame.format, frame.width, frame.height) = (e3_pixel_format(E3_PIXEL_RGB24), 8, 8)
+      (frame.planes.0, frame.sizes.0) = (pixels.baseAddress, pixels.count)
+      return larger(frame) { frame in
+        var result = e3_result()
+        result.struct_size = UInt32(MemoryLayout<e3_result>.size)
+        return e3_session_run_frame(session.handle, frame, &result)
+      }
+    }
+    #expect(answered == expected)
   }
 
   // promise: every-failure, tensor

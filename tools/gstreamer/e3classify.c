@@ -80,6 +80,7 @@ typedef struct {
   gboolean is_jpeg;
   GstVideoInfo info;     /* of JPEG only the frame rate */
   e3_frame frame;        /* with format, size and colours; planes are filled for each buffer */
+  e3_transform turn;     /* of raw video, as the stream's tags say; a JPEG says its own */
   gboolean caps_refused; /* an error said so; negotiation may ask again and again */
 
   JPEGPixels pixels;
@@ -190,6 +191,7 @@ static gboolean stop(GstBaseTransform *transform) {
   self->frames = self->unsaid = 0;
   self->full_at = 0;
   memset(&self->frame, 0, sizeof self->frame);
+  self->turn = E3_TRANSFORM_NONE;
   self->caps_refused = FALSE;
   return TRUE;
 }
@@ -259,6 +261,11 @@ static gboolean take_colors(e3_frame *frame, const GstVideoInfo *info) {
 static gchar *read_caps(const GstVideoInfo *info, e3_frame *frame) {
   const GstVideoFormatInfo *format = info->finfo;
   if (GST_VIDEO_INFO_IS_INTERLACED(info)) return g_strdup("the video is interlaced; put deinterlace before e3classify");
+  const GstVideoMultiviewMode views = GST_VIDEO_INFO_MULTIVIEW_MODE(info);
+  if (views > GST_VIDEO_MULTIVIEW_MODE_RIGHT)
+    return g_strdup_printf("the buffers hold several pictures (multiview-mode %s), and one is classified; put "
+                           "videocrop and capssetter caps=video/x-raw,multiview-mode=mono before e3classify",
+                           gst_video_multiview_mode_to_caps_string(views));
   if (info->par_n != info->par_d)
     return g_strdup_printf("pixels of %d:%d are not square; put videoscale and "
                            "video/x-raw,pixel-aspect-ratio=1/1 before e3classify",
@@ -477,6 +484,7 @@ static GstFlowReturn classify_video(E3Classify *self, GstBuffer *buffer) {
     return GST_FLOW_ERROR;
   }
   e3_frame frame = self->frame;
+  frame.transform = self->turn;
   /* Buffers may be larger than the caps say, by their GstVideoMeta; the crop is a part of theirs. */
   frame.width = (guint)GST_VIDEO_FRAME_WIDTH(&video);
   frame.height = (guint)GST_VIDEO_FRAME_HEIGHT(&video);
@@ -583,11 +591,32 @@ static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer
 
 /* ------------------------------------------------------------------------------------------------------- text pad */
 
+/* How the pictures of the stream are turned to stand upright; as before where the tags say nothing of it. */
+static void take_tags(E3Classify *self, GstEvent *event) {
+  static const e3_transform transforms[] = {
+      [GST_VIDEO_ORIENTATION_IDENTITY] = E3_TRANSFORM_NONE,
+      [GST_VIDEO_ORIENTATION_90R] = E3_TRANSFORM_ROTATE_90,
+      [GST_VIDEO_ORIENTATION_180] = E3_TRANSFORM_ROTATE_180,
+      [GST_VIDEO_ORIENTATION_90L] = E3_TRANSFORM_ROTATE_270,
+      [GST_VIDEO_ORIENTATION_HORIZ] = E3_TRANSFORM_FLIP_HORIZONTAL,
+      [GST_VIDEO_ORIENTATION_VERT] = E3_TRANSFORM_FLIP_VERTICAL,
+      [GST_VIDEO_ORIENTATION_UL_LR] = E3_TRANSFORM_TRANSPOSE,
+      [GST_VIDEO_ORIENTATION_UR_LL] = E3_TRANSFORM_TRANSVERSE,
+  };
+  GstTagList *tags = NULL;
+  GstVideoOrientationMethod method;
+  gst_event_parse_tag(event, &tags);
+  if (gst_video_orientation_from_tag(tags, &method) && method < G_N_ELEMENTS(transforms))
+    self->turn = transforms[method];
+}
+
 /* The text ends, flushes and pauses with the video. */
 static gboolean sink_event(GstBaseTransform *transform, GstEvent *event) {
   E3Classify *self = E3_CLASSIFY(transform);
   GstPad *pad = text_pad(self);
   const GstEventType type = GST_EVENT_TYPE(event);
+  if (type == GST_EVENT_STREAM_START) self->turn = E3_TRANSFORM_NONE;
+  if (type == GST_EVENT_TAG) take_tags(self, event);
   if (type == GST_EVENT_EOS) warn_unsaid(self);
   if (pad) {
     switch (type) {

@@ -20,7 +20,7 @@
  *     SIGSEGV, SIGFPE, SIGILL, SIGTRAP). A signal handler may call any function on a session that it did not interrupt.
  *   - Structs with a `struct_size` member are versioned by it: set it to sizeof(the struct) before the call. A library
  *     that is newer than the caller fills only the members that the caller's struct has; one that is older leaves the
- *     members it does not know untouched.
+ *     members it does not know untouched, and refuses frames and options in which one of them is not 0.
  *   - A call uses at most 64 kB of its caller's stack, whatever the model. Workers have stacks of their own, in the arena,
  *     of 256 KiB. The program's thread-local variables may take 144 KiB of each: with more than its stack can spare,
  *     e3_session_create says E3_ERROR_THREAD_START.
@@ -56,11 +56,12 @@ enum {
 
   /* The caller's arguments. */
   E3_ERROR_NULL_ARGUMENT = 1,      /* a required pointer is null */
-  E3_ERROR_STRUCT_SIZE = 2,        /* struct_size is smaller than the first version of the struct */
+  E3_ERROR_STRUCT_SIZE = 2,        /* struct_size is smaller than the first version of the struct or above 4096, or a
+                                      frame or options have a member that this library does not know and that is not 0 */
   E3_ERROR_ARENA_TOO_SMALL = 3,    /* fewer bytes than e3_session_query or e3_classes_query asks for */
   E3_ERROR_ARENA_ALIGNMENT = 4,    /* the arena is not aligned as e3_session_query asks for */
   E3_ERROR_THREAD_COUNT = 5,       /* threads is above E3_MAX_THREADS */
-  E3_ERROR_ISA_UNKNOWN = 6,        /* no such instruction-set tier in this build */
+  E3_ERROR_ISA_UNKNOWN = 6,        /* no instruction-set tier has this number or name */
   E3_ERROR_ISA_UNAVAILABLE = 7,    /* this CPU does not have the instruction-set tier that was asked for */
   E3_ERROR_INDEX_RANGE = 8,        /* an index is not below its count */
   E3_ERROR_TENSOR_SIZE = 9,        /* the tensor does not have height x width x channels values */
@@ -79,7 +80,7 @@ enum {
   E3_ERROR_DEADLINE = 22,          /* the deadline passed before the answer was there */
   E3_ERROR_FRAME_COLOR = 23,       /* unknown range or matrix */
   E3_ERROR_FRAME_CROP = 24,        /* the rectangle is empty or leaves the frame */
-  E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform */
+  E3_ERROR_FRAME_TRANSFORM = 25,   /* unknown transform, or `reserved` of the frame is not 0 */
   E3_ERROR_NO_FEATURES = 26,   /* the session's last run kept no features: it was not given these classes before it */
   E3_ERROR_CLASSES_FULL = 27,  /* there is no room for one more learned class, or for one more picture of a class */
   E3_ERROR_CLASS_LABEL = 28,   /* the label does not serve: see e3_classes_add and e3_classes_learn */

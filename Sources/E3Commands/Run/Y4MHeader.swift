@@ -99,6 +99,7 @@ enum Y4MHeader {
   /// Comments pass; a range is one of two.
   private static func extra(_ value: UnsafeRawBufferPointer, _ range: inout Int) -> Bool {
     guard value.starts(with: "COLORRANGE=") else { return true }
+    guard range == E3_RANGE_DEFAULT else { return false }  // given twice
     if value.equals("COLORRANGE=FULL") {
       range = E3_RANGE_FULL
     } else if value.equals("COLORRANGE=LIMITED") {

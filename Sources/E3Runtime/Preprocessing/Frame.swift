@@ -23,6 +23,7 @@ struct Frame {
     // Only `struct_size` may be read before it says that the rest is there.
     let size = UnsafeRawPointer(frame).load(as: UInt32.self)
     guard size >= UInt32(E3_FRAME_FIRST_SIZE) else { throw .structSize }
+    try requireZeros(frame, from: MemoryLayout<e3_frame>.size, to: size)
     // Members that the caller's version does not have stay zero, which is their default.
     var known = e3_frame()
     withUnsafeMutableBytes(of: &known) { known in
