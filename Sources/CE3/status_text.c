@@ -7,7 +7,7 @@ const char *e3_status_text(e3_status status) {
   switch (status) {
     case E3_OK: return "no error";
     case E3_ERROR_NULL_ARGUMENT: return "a required pointer is null";
-    case E3_ERROR_STRUCT_SIZE: return "struct_size is not set or too small, or a member is set that this version does not know";
+    case E3_ERROR_STRUCT_SIZE: return "struct_size is not set or too small, or a member is set that is not known here";
     case E3_ERROR_ARENA_TOO_SMALL: return "the memory is smaller than e3_session_query or e3_classes_query asks for";
     case E3_ERROR_ARENA_ALIGNMENT: return "the arena is not aligned as e3_session_query asks for";
     case E3_ERROR_THREAD_COUNT: return "more threads than the library supports (64)";

@@ -11,9 +11,8 @@ public func sign(model path: String, key keyPath: String, progress: (Double) -> 
   var key = ce3_secret_key()
   let keyFile = try MappedFile(path: keyPath)
   // A key is two lines, however long the file is.
-  let read = ce3_read_secret_key(
-    keyFile.bytes.baseAddress?.assumingMemoryBound(to: CChar.self), min(keyFile.bytes.count, Int(CE3_SIGNATURE_MAX_TEXT)),
-    &key)
+  let count = min(keyFile.bytes.count, Int(CE3_SIGNATURE_MAX_TEXT))
+  let read = ce3_read_secret_key(keyFile.bytes.baseAddress?.assumingMemoryBound(to: CChar.self), count, &key)
   guard read == CE3_SIGNATURE_OK else { throw FileError(file: keyPath, problem: text(of: read)) }
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try verify(model: path, progress: progress) }

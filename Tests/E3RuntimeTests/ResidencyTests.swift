@@ -222,8 +222,9 @@ struct ResidencyTests {
   @Test("a descriptor that has become that of another file ends the run with a status", arguments: [1, 3])
   func replaced(threads: Int) throws {
     let stored = try StoredModel(wide)
-    let (image, expected) = (stored.model.image(seed: 2), try stored.session(stored.minimum).answer(stored.model.image(seed: 2)))
+    let image = stored.model.image(seed: 2)
     let session = try stored.session(stored.minimum, threads: threads)
+    let expected = try session.answer(image)
     let other = try Scratch(SampleFile(config: wide, seed: 8).bytes)
     let kept = dup(stored.file.descriptor)
     defer { close(kept) }

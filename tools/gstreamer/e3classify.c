@@ -25,8 +25,8 @@
 #define META_NAME "E3Classification"
 #define MESSAGE_NAME "e3classify"
 #define VIDEO_FORMATS \
-  "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, GRAY10_LE16, GRAY12_LE16, " \
-  "GRAY16_LE }"
+  "{ NV12, YUY2, I420, YV12, NV21, NV16, UYVY, YVYU, RGB, BGR, BGRx, RGBx, xRGB, xBGR, GRAY8, " \
+  "GRAY10_LE16, GRAY12_LE16, GRAY16_LE }"
 #define VIDEO_SIZES "width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ], framerate = (fraction) [ 0, max ]"
 /* Of a JPEG the picture itself says size and colours, whatever its caps say. */
 #define JPEG_TYPE "image/jpeg"

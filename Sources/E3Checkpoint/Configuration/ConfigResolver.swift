@@ -104,8 +104,8 @@ struct ConfigResolver {
 
   /// Hugging Face's models differ in more than their shapes tell.
   private func requireModelType(_ facts: NamingFacts) throws(FileError) {
-    guard let type = document.modelType, let isDinov2 = facts.isDinov2, isDinov2 != type.hasPrefix("dinov2"), let evidence
-    else { return }
+    guard let type = document.modelType, let isDinov2 = facts.isDinov2, let evidence else { return }
+    guard isDinov2 != type.hasPrefix("dinov2") else { return }
     throw FileError(
       file: document.file,
       problem: "model_type is \(type), but the blocks in \(evidence.checkpoint.path) have the names of "
