@@ -7,7 +7,7 @@ const char *e3_status_text(e3_status status) {
   switch (status) {
     case E3_OK: return "no error";
     case E3_ERROR_NULL_ARGUMENT: return "a required pointer is null";
-    case E3_ERROR_STRUCT_SIZE: return "struct_size is not set or too small, or a member is set that is not known here";
+    case E3_ERROR_STRUCT_SIZE: return "struct_size is not set or too small, or an unknown member is set";
     case E3_ERROR_ARENA_TOO_SMALL: return "the memory is smaller than e3_session_query or e3_classes_query asks for";
     case E3_ERROR_ARENA_ALIGNMENT: return "the arena is not aligned as e3_session_query asks for";
     case E3_ERROR_THREAD_COUNT: return "more threads than the library supports (64)";
@@ -33,7 +33,7 @@ const char *e3_status_text(e3_status status) {
     case E3_ERROR_DEADLINE: return "the deadline passed before the answer was there";
     case E3_ERROR_FRAME_COLOR: return "unknown colour range or matrix of the frame";
     case E3_ERROR_FRAME_CROP: return "the rectangle is empty or leaves the frame";
-    case E3_ERROR_FRAME_TRANSFORM: return "unknown transform of the frame, or reserved is not 0";
+    case E3_ERROR_FRAME_TRANSFORM: return "unknown transform of the frame";
     case E3_ERROR_NO_FEATURES: return "the session's last run kept no features for these learned classes";
     case E3_ERROR_CLASSES_FULL: return "there is no room for one more learned class, or for one more picture of it";
     case E3_ERROR_CLASS_LABEL:

@@ -70,6 +70,7 @@ struct Residency {
   /// What is read must be what is mapped: the header has the checksum of the table, and that those of all weights.
   ///
   /// - Throws: `fileRead`, `fileChanged`.
+  @inline(never)  // its size
   private func requireHeader(_ model: ModelFile) throws(E3Error) {
     let header = model.header
     guard ce3_read(descriptor, 0, pieces, header.count) == CE3_READING_OK else { throw .fileRead }
