@@ -1,3 +1,6 @@
+import E3Converter
+import E3Format
+import E3Models
 import E3TestSupport
 import Glibc
 import Testing
@@ -92,6 +95,19 @@ struct RefusalTests {
     #expect(
       try fault(model, model, good, "--labels", labels, "--reference", folder["ensemble.safetensors"])
         .contains("compared with one model"))
+  }
+
+  @Test("models of one ensemble whose classes stand in another order")
+  func labelOrder() throws {
+    let models = try ["a\nb\nc\nd\ne\n", "a\nc\nb\nd\ne\n"].enumerated().map { place, text in
+      let labels = try folder.write(text, to: "\(place).labels")
+      return try folder.packModel(SampleConfig.dense, as: "\(place)", options: PackOptions(labels: labels))
+    }
+    let message = try fault(models[0], models[1], images(), "--labels", labels([0, 1, 2, 3]))
+    #expect(
+      message
+        == "\(models[1]): class 1 is \"c\", but \"b\" in \(models[0]), which has the same labels in another order: the "
+        + "answers of such models cannot be averaged")
   }
 
   @Test("a reference that is another model's, or that cannot be read")
