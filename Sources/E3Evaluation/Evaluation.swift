@@ -1,6 +1,8 @@
 import E3Checkpoint
 import E3DataSets
+import E3Format
 import E3Host
+import E3Models
 
 /// What is to be measured.
 public struct Evaluation: Sendable {
@@ -38,6 +40,7 @@ public struct Evaluation: Sendable {
   /// - Throws: a file that cannot be used; models of other classes; images without labels.
   public func run(progress: (String) -> (Double) -> Void = { _ in { _ in } }) throws(FileError) -> Report {
     let models = try openModels()
+    for model in models { try model.mapped.requireWhole(progress: progress("verifying \(fileName(model.path))")) }
     let data = try open(dataSet, labels: labels)
     guard let labels = try data.classes(classCount: models[0].classCount, modelLabels: models[0].labels) else {
       throw FileError(

@@ -1,4 +1,5 @@
 import E3Calibration
+import E3Format
 import E3Models
 import E3TestSupport
 import Foundation
@@ -174,6 +175,25 @@ struct CommandTests {
     // Four copies of each of three pictures are alike but for the rounding of features to bytes.
     #expect(try agreement((0..<12).map { UInt8($0 % 3) }) > 0.999)
     #expect(try agreement((0..<12).map { UInt8($0 % 2) }) == known)
+  }
+
+  @Test("a damaged model is called so, by learn too")
+  func damaged() throws {
+    let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 4)
+    var bytes = try folder.bytes("model.e3")
+    let whole = try MappedModel(path: model)
+    bytes[withExtendedLifetime(whole) { Int(whole.file.extent(at: 2).offset) }] ^= 1
+    let path = try folder.write(bytes, to: "damaged.e3")
+    let said = try run("verify", path).errors
+    #expect(said.hasSuffix(": a checksum is wrong: the file is damaged\n"), "\(said)")
+    for more in [[], ["--no-distance"]] {
+      let found = try run(
+        "calibrate", path, data.path, "--labels", folder["held-labels"], "-o", folder["out.e3"], more: more)
+      #expect(found.status == 1 && found.errors == said, "\(found.errors)")
+    }
+    let learned = try run("learn", path, data.path, "--label", "x", "--classes", folder["x.e3c"])
+    #expect(learned.status == 1 && learned.errors == said, "\(learned.errors)")
+    #expect(!folder.names.contains("out.e3") && !folder.names.contains("x.e3c"))
   }
 
   @Test("a fault is one line on standard error, a mistake status 2; the model stays as it was")

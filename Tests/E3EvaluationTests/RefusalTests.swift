@@ -110,6 +110,16 @@ struct RefusalTests {
         + "answers of such models cannot be averaged")
   }
 
+  @Test("a damaged model, before it is measured")
+  func damage() throws {
+    var bytes = try folder.bytes("ensemble.e3")
+    let whole = try MappedModel(path: model)
+    bytes[withExtendedLifetime(whole) { Int(whole.file.extent(at: 2).offset) }] ^= 1
+    let path = try folder.write(bytes, to: "damaged.e3")
+    let message = try fault(path, images(), "--labels", labels([0, 1, 2, 3]))
+    #expect(message.hasPrefix("\(path): tensor ") && message.hasSuffix(": a checksum is wrong: the file is damaged"))
+  }
+
   @Test("a reference that is another model's, or that cannot be read")
   func reference() throws {
     let good = try images()
