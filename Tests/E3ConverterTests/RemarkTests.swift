@@ -191,6 +191,33 @@ struct RemarkTests {
     }
   }
 
+  @Test("--quantize-with: values of another range and transparent pictures are noted")
+  func quantizingImages() throws {
+    let source = CheckpointSource(checkpoint: try model("timm_vit_base_patch16_224"))
+    func said(_ path: String) throws -> [String] {
+      try notes([source], PackOptions(rounding: .images(path: path, count: 2)))
+        .filter { $0.contains("its values are") || $0.contains("transparent") }
+    }
+    let values = (0..<2 * 768).map { Float($0 % 256) / 255 }
+    for (scale, found) in [(Float(1), "0.0 to 1.0, none below 0"), (-1.5, "-1.5 to -0.0"), (-0.9, nil)]
+      as [(Float, String?)]
+    {
+      let bytes = values.map { $0 * scale }.withUnsafeBytes { Array($0) }
+      let path = try folder.write(npy([2, 16, 16, 3], bytes, type: "<f4"), to: "values.npy")
+      let line = found.map {
+        "\(path): its values are \($0), but the model takes -1.0 to 1.0: bring them to that range, or give the pictures or "
+          + "their bytes, which are brought there as the model's recipe says"
+      }
+      #expect(try said(path) == [line].compactMap { $0 })
+    }
+    for name in ["clear/a.png", "clear/b.png"] { try folder.write(transparentPNG, to: name) }
+    #expect(
+      try said(folder["clear"]) == [
+        "2 pictures are transparent and shown on white: where the training dropped transparency (Pillow's "
+          + "convert(\"RGB\")), give them opaque"
+      ])
+  }
+
   @Test("bits that are no words are answered with those that are meant")
   func weights() throws {
     let refused = try tool.run(["pack", "x", "-o", folder["no.e3"], "--weights", "4"])

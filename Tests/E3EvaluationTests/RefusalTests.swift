@@ -110,6 +110,27 @@ struct RefusalTests {
         + "answers of such models cannot be averaged")
   }
 
+  @Test("floats for models that prepare pixels in several ways; pictures each prepares itself")
+  func otherRecipes() throws {
+    let values = (0..<4 * 144).map { Float($0 % 144) / 72 - 1 }
+    let array = npy([4, 12, 12, 1], values.withUnsafeBytes(Array.init), type: "<f4")
+    let (path, labels) = (try folder.write(array, to: "values.npy"), try labels([0, 1, 2, 3]))
+    let alike = try folder.packModel(
+      SampleConfig.dense, as: "alike", options: PackOptions(value: .norm(mean: [127.5], deviation: [127.5])))
+    let other = try folder.packModel(
+      SampleConfig.dense, as: "other", options: PackOptions(value: .range(low: 0, high: 1)))
+    for arguments in [[model, alike, path], [model, other, try images()]] {
+      #expect(try BuiltCommand("e3-eval").run(arguments + ["--labels", labels]).status == 0)
+    }
+    let message = try fault(model, other, path, "--labels", labels)
+    #expect(
+      message.hasPrefix(
+        "\(path): floats in one value range, but \(model) takes -1.0 to 1.0 and \(other) 0.0 to 1.0, each with its own"),
+      "\(message)")
+    let foreign = try fault(model, other, images(), "--labels", labels, "--ood", path)
+    #expect(foreign == message)
+  }
+
   @Test("a damaged model, before it is measured")
   func damage() throws {
     var bytes = try folder.bytes("ensemble.e3")
