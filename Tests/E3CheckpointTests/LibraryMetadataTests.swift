@@ -101,6 +101,28 @@ import Testing
     #expect(bit.contains("crop_size is missing"), "\(bit)")
   }
 
+  @Test("means and deviations that timm's pretrained_cfg leaves out are ImageNet's, as timm has it, and that is said")
+  func timmDefaults() throws {
+    let lost = [("\"mean\":", "\"_mean\":"), ("\"std\":", "\"_std\":")]
+    let model = try open("timm_vit_base_patch16_224", "config.json", lost)
+    let recipe = try #require(model.preprocessing)
+    #expect(recipe.mean == [0.485, 0.456, 0.406] && recipe.deviation == [0.229, 0.224, 0.225])
+    #expect(recipe.resize == .shorterSide(17) && recipe.filter == .bicubic)
+    #expect(
+      model.notes.contains { $0.contains("pretrained_cfg.mean and std are missing: ImageNet's are taken, as timm") })
+    // Three means are none of a grey picture.
+    #expect(try open("timm_vit_tiny_patch16_224", "config.json", lost).preprocessing == nil)
+    #expect(try !open("timm_vit_base_patch16_224").notes.contains { $0.contains("ImageNet") })
+  }
+
+  @Test("an input_size of other channels is refused with those that there are")
+  func channels() {
+    let size = ("\"input_size\": [\n      3,", "\"input_size\": [\n      4,")
+    let message = fault { _ = try open("timm_vit_base_patch16_224", "config.json", [size]) }
+    let expected = "input_size is [4, 16, 16], expected [channels, height, width] with 1 or 3 channels"
+    #expect(message?.contains(expected) == true, "\(message ?? "accepted")")
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(
