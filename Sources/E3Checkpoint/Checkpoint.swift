@@ -47,6 +47,8 @@ public struct Checkpoint: Sendable {
   /// What the file has for the model's tensors, where its names are other than here.
   private let origins: [String: Origin]
   private let otherProblems: [String: String]
+  /// Those of ``otherNames``.
+  let others: [String: any TensorSource]
   private let sources: [String: any TensorSource]
 
   /// Most bytes of a file that say which tensors it has, where nothing else is asked for: 200 bytes for each of as many
@@ -162,6 +164,7 @@ public struct Checkpoint: Sendable {
     }
     self.passedOver = passedOver.sorted { $0.name < $1.name }
     otherNames = others.keys.sorted()
+    self.others = others
     otherProblems = others.merging(tensors) { $1 }.compactMapValues { ($0 as? UnreadableTensor)?.problem }
     sources = tensors
     tensorNames = sources.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

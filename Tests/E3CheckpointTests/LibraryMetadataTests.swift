@@ -123,6 +123,36 @@ import Testing
     #expect(message?.contains(expected) == true, "\(message ?? "accepted")")
   }
 
+  @Test("a preprocessor_config.json beside the weights that nobody looks at is named, with how it is read")
+  func unreadProcessor() throws {
+    let temporary = try TemporaryFolder()
+    func copy(_ name: String, from library: String, to place: String) throws {
+      try temporary.write(contents(of: "\(Self.folder)/\(library)/\(name)"), to: "\(place)/\(name)")
+    }
+    func said(_ place: String, _ config: String?) throws -> [String] {
+      try SourceModel(checkpoint: temporary[place], config: config).notes.filter { $0.contains("is not looked at") }
+    }
+    let (hf, timm) = ("hf_ViTForImageClassification", "timm_vit_base_patch16_224")
+    for name in try FileManager.default.contentsOfDirectory(atPath: "\(Self.folder)/\(hf)") {
+      try copy(name, from: hf, to: "hf")
+    }
+    for place in ["elsewhere", "timm"] { try copy("preprocessor_config.json", from: hf, to: place) }
+    try copy("config.json", from: hf, to: "alone")
+    try copy("model.safetensors", from: timm, to: "timm")
+    let heads = try temporary.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    #expect(try said("hf", nil).isEmpty)
+    let other = try said("hf", temporary["alone/config.json"])
+    #expect(other.count == 1 && other[0].hasPrefix("\(temporary["hf/preprocessor_config.json"]): is not looked at: "))
+    #expect(other[0].contains("put that there and leave --config out"), "\(other)")
+    for place in ["timm", "timm/model.safetensors"] {
+      let bare = try said(place, heads)
+      #expect(bare.count == 1 && bare[0].hasSuffix(": --resize and --value-norm say what it says"), "\(bare)")
+    }
+    // timm's configuration says so itself.
+    try copy("config.json", from: timm, to: "timm")
+    #expect(try said("timm", nil).count == 1)
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(
