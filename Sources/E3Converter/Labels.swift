@@ -22,8 +22,10 @@ func readLabels(
     .map { line in String(String.UnicodeScalarView(line.last == "\r" ? line.dropLast() : line)) }
   if lines.last == "" { lines.removeLast() }
   guard lines.count == classCount else {
+    // An empty line counts: it is the label of a class without a name.
+    let empty = lines.firstIndex(of: "").map { " (line \($0 + 1) is empty)" } ?? ""
     throw FileError(
-      file: path, problem: "\(counted(lines.count, "label")), expected one for each of \(classCount) classes")
+      file: path, problem: "\(counted(lines.count, "label"))\(empty), expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
   if let blank = lines.firstIndex(where: isBlank) {
