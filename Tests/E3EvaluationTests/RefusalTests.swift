@@ -1,5 +1,4 @@
 import E3Converter
-import E3Format
 import E3Models
 import E3TestSupport
 import Glibc
