@@ -24,8 +24,8 @@ import E3Models
 ///     three kinds, these say how alike two images of a class are that is taught later.
 ///   - output: The file to write; may be `path` itself.
 ///   - progress: Is told what is done, and the share of it, 0 to 1.
-/// - Throws: images or labels that do not fit the model, or are too few; answers no better than chance, where `output`
-///   is a calibrated `path`; a model file that was written to meanwhile.
+/// - Throws: a damaged model; images or labels that do not fit the model, or are too few; answers no better than chance,
+///   where `output` is a calibrated `path`; a model file that was written to meanwhile.
 @discardableResult
 public func calibrate(
   model path: String, data: DataSet, statistics: DataSet? = nil, unknown: [DataSet] = [], output: String,
@@ -33,6 +33,7 @@ public func calibrate(
 ) throws(FileError) -> CalibrationSummary {
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
+  try model.requireWhole { progress("verifying", $0) }
   guard options.earlyShare == nil || model.networks.count > 1 else {
     throw FileError(
       file: path, problem: "one network, after which nothing is left out: --early is for deep ensembles", isMisuse: true

@@ -83,13 +83,14 @@ public struct Share: Sendable, Equatable {
 ///   - anew: Whether what the file has of these classes, and of unlike ones if there are some here, is forgotten before.
 ///   - file: The .e3c file, begun when it is not there. It is replaced when all is learned.
 ///   - progress: Is told the share that is done.
-/// - Throws: images without a label; no room; a file of another model.
+/// - Throws: a damaged model; images without a label; no room; a file of another model.
 public func learnClasses(
   model path: String, pictures: DataSet, label: String?, unlike: DataSet?, anew: Bool = false, file: String,
   progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> LearningSummary {
   let watch = FileWatch()
   let model = try watch.during { () throws(FileError) in try MappedModel(path: path) }
+  try model.requireWhole()
   guard model.networks.count == 1 else {
     throw FileError(file: path, problem: "a deep ensemble learns no classes; a model of one network does")
   }

@@ -47,6 +47,8 @@ public struct Checkpoint: Sendable {
   /// What the file has for the model's tensors, where its names are other than here.
   private let origins: [String: Origin]
   private let otherProblems: [String: String]
+  /// Those of ``otherNames``.
+  let others: [String: any TensorSource]
   private let sources: [String: any TensorSource]
 
   /// Most bytes of a file that say which tensors it has, where nothing else is asked for: 200 bytes for each of as many
@@ -83,6 +85,11 @@ public struct Checkpoint: Sendable {
     var (root, tensors, rest) = Self.parameters(of: kept)
     var found = try Naming.find(in: tensors.keys, below: root, path: self.path)
     var notes: [String] = []
+    if !files.unread.isEmpty {
+      notes.append(
+        "\(path): \(E3Host.fileName(self.path)) is read, and not \(files.unread.prefix(4).joined(separator: ", "))"
+          + (files.unread.count > 4 ? " and \(files.unread.count - 4) more" : "") + ": give the file that is meant")
+    }
     if found == nil, let other = try Self.otherRoot(of: kept, path: self.path) {
       root = other.root
       (tensors, rest) = Self.split(kept, root)
@@ -106,8 +113,7 @@ public struct Checkpoint: Sendable {
     if let name = kept.keys.filter({ $0.holds("lora_A") }).min() {
       throw FileError(
         file: self.path, tensor: name,
-        problem: "belongs to a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
-      )
+        problem: "belongs to \(LoRA.next)")
     }
     // What the model, and nothing else below its root, has no use for.
     var inner: [String: any TensorSource] = [:]
@@ -158,6 +164,7 @@ public struct Checkpoint: Sendable {
     }
     self.passedOver = passedOver.sorted { $0.name < $1.name }
     otherNames = others.keys.sorted()
+    self.others = others
     otherProblems = others.merging(tensors) { $1 }.compactMapValues { ($0 as? UnreadableTensor)?.problem }
     sources = tensors
     tensorNames = sources.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
@@ -474,6 +481,11 @@ public struct Checkpoint: Sendable {
   private func missing(_ name: String) -> FileError {
     FileError(file: path, tensor: name, problem: "not in the checkpoint")
   }
+}
+
+/// What is said of an adapter, which is no model.
+enum LoRA {
+  static let next = "a LoRA adapter: merge it into its model first, with merge_and_unload() of the package peft"
 }
 
 /// Index of the first NaN or infinity in `values`.

@@ -50,7 +50,9 @@ public struct SourceModel: ModelParameters {
     if let method = document.quantization {
       notes.append("\(document.file): quantization_config (\(method)) is passed over: the weights are floats")
     }
-    self.notes = notes + resolved.notes
+    notes += resolved.notes
+    if let note = Self.unreadProcessor(beside: checkpoint, document) { notes.append(note) }
+    self.notes = notes
     try requireShapes()
   }
 
@@ -87,7 +89,7 @@ public struct SourceModel: ModelParameters {
       guard let found = checkpoint.shape(of: parameter.name), found == shape || accepts(found, for: parameter) else {
         // Packed bytes of quantised weights have other shapes, too.
         if let problem = checkpoint.problem(with: parameter.name) { throw checkpoint.fault(parameter.name, problem) }
-        throw checkpoint.misfit(parameter.name, expected: shape, for: source)
+        throw misfit(parameter, expected: shape, for: source)
       }
       if let problem = checkpoint.problem(with: parameter.name) {
         throw checkpoint.fault(parameter.name, problem)
@@ -105,10 +107,45 @@ public struct SourceModel: ModelParameters {
       ? "blocks with it are not computed here"
       : "\(checkpoint.ignoring(extra)) leaves \(more.isEmpty ? "it" : "them") out, if inference does not need "
         + (more.isEmpty ? "it" : "them")
+    let recipe = checkpoint.normalisation(among: extra).map { "; \($0)" } ?? ""
     throw FileError(
       file: checkpoint.path, tensor: first,
       problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "
-        + next)
+        + next + recipe)
+  }
+
+  /// What the tensor of a parameter is, and which field would make it right where one would.
+  private func misfit(_ parameter: Parameter, expected shape: [Int], for source: String) -> FileError {
+    let fault = checkpoint.misfit(parameter.name, expected: shape, for: source)
+    guard parameter.name == ParameterNames.head.kernel, config.representationSize == nil,
+      let found = checkpoint.shape(of: parameter.name), found.count == 2, found[1] == config.classCount,
+      found[0] > config.hiddenSize, found[0].isMultiple(of: config.hiddenSize)
+    else { return fault }
+    let times = found[0] / config.hiddenSize
+    let next =
+      times == 2
+      ? "where it reads the class token and the mean of the patches, as DINOv2's does, --config says so with "
+        + "\"classifier\": \"token_and_patch_mean\""
+      : "it reads \(times) vectors, as DINOv2's that reads the class tokens of several blocks: only "
+        + "\"classifier\": \"token_and_patch_mean\", which reads 2, is computed here"
+    return FileError(file: fault.file, tensor: fault.tensor, problem: "\(fault.problem): \(next)")
+  }
+
+  /// A `preprocessor_config.json` beside the weights that nobody looked at: what it would say of the images is missing.
+  private static func unreadProcessor(beside checkpoint: Checkpoint, _ document: ConfigDocument) -> String? {
+    func folder(_ path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "" }
+    let name = "preprocessor_config.json"
+    let path = "\(folder(checkpoint.path))\(name)"
+    let isRead = document.modelType != nil && isSameFile("\(folder(document.file))\(name)", path)
+    guard isListed(path), !isRead, !document.notes.contains(where: { $0.contains("\(name): is not looked at") }) else {
+      return nil
+    }
+    let next =
+      checkpoint.naming == .huggingFace
+      ? "it is read beside Hugging Face's config.json: put that there and leave --config out, or say what it says with "
+        + "--resize and --value-norm"
+      : "it is read beside Hugging Face's config.json alone: --resize and --value-norm say what it says"
+    return "\(path): is not looked at: \(next)"
   }
 
   /// The shape that the checkpoint has for `parameter`: with its own grid, and heads side by side where it has them so.

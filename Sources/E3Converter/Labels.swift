@@ -22,8 +22,10 @@ func readLabels(
     .map { line in String(String.UnicodeScalarView(line.last == "\r" ? line.dropLast() : line)) }
   if lines.last == "" { lines.removeLast() }
   guard lines.count == classCount else {
+    // An empty line counts: it is the label of a class without a name.
+    let empty = lines.firstIndex(of: "").map { " (line \($0 + 1) is empty)" } ?? ""
     throw FileError(
-      file: path, problem: "\(counted(lines.count, "label")), expected one for each of \(classCount) classes")
+      file: path, problem: "\(counted(lines.count, "label"))\(empty), expected one for each of \(classCount) classes")
   }
   if let problem = labelProblem(lines) { throw FileError(file: path, problem: problem) }
   if let blank = lines.firstIndex(where: isBlank) {
@@ -43,20 +45,23 @@ func readLabels(
 
 /// The labels of a file: those of the label file, else those of the checkpoints' metadata where they can be used.
 ///
-/// - Throws: a label file that cannot be used; metadata of several networks that name the classes differently. Metadata
-///   that cannot be used are left out with a note: nobody chose them.
+/// - Throws: a label file that cannot be used, or has the labels of a network's metadata in another order; metadata of
+///   several networks that name the classes differently. Metadata that cannot be used are left out with a note: nobody
+///   chose them.
 func labels(
   for models: [SourceModel], path: String?, classCount: Int, note: (String) -> Void
 ) throws(FileError) -> [String]? {
+  try requireOneOrder(of: models)
   if let path {
     let labels = try readLabels(path: path, classCount: classCount, note: note)
+    try requireOrder(of: models, labels, path: path)
     noteLookalikes(labels, file: path, note: note)
     return labels
   }
   var found: (labels: [String], path: String)?
   for model in models {
     guard let labels = labels(of: model, classCount: classCount, note: note) else { continue }
-    let path = model.configPath ?? model.checkpoint.path
+    let path = model.labelPath
     guard let first = found else {
       found = (labels, path)
       continue
@@ -68,10 +73,41 @@ func labels(
   return found?.labels
 }
 
+/// Networks that have the same classes in another order cannot be averaged, whatever the classes are called.
+private func requireOneOrder(of models: [SourceModel]) throws(FileError) {
+  let named = models.compactMap { model in model.labels.map { (labels: $0, path: model.labelPath) } }
+  guard let first = named.first else { return }
+  for other in named.dropFirst() {
+    guard let index = firstReordered(other.labels, first.labels) else { continue }
+    throw FileError(
+      file: other.path,
+      problem:
+        "class \(index) is \"\(other.labels[index])\", but \"\(first.labels[index])\" in \(first.path), which has "
+        + "the same labels in another order: the answers of such networks cannot be averaged")
+  }
+}
+
+/// - Throws: labels of a file that are those of a checkpoint in another order, which its classes do not have.
+private func requireOrder(of models: [SourceModel], _ labels: [String], path: String) throws(FileError) {
+  for model in models {
+    guard let own = model.labels, let index = firstReordered(labels, own) else { continue }
+    throw FileError(
+      file: path,
+      problem:
+        "class \(index) is \"\(labels[index])\", but \"\(own[index])\" in \(model.labelPath), which has the same "
+        + "labels in another order: leave --labels out, or give them in that order")
+  }
+}
+
+extension SourceModel {
+  /// The file that its labels come from.
+  fileprivate var labelPath: String { configPath ?? checkpoint.path }
+}
+
 /// The labels of a checkpoint's metadata; nil where there are none that can be used.
 private func labels(of model: SourceModel, classCount: Int, note: (String) -> Void) -> [String]? {
   guard var labels = model.labels else { return nil }
-  let file = model.configPath ?? model.checkpoint.path
+  let file = model.labelPath
   let blank = labels.indices.filter { isBlank(labels[$0]) }
   for index in blank { labels[index] = "" }
   if let first = blank.first {

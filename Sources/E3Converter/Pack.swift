@@ -47,6 +47,7 @@ public func pack(
     case .drawn: try PreparedImages(drawn: drawnPictures, shape: shapes[0], scratch: output)
     case .images(let path, let count): try PreparedImages(path, count: count, shape: shapes[0], scratch: output)
     }
+  for line in images?.remarks ?? [] { note(line) }
   let golden = GoldenInput(shape: shapes[0], memberCount: shapes.reduce(0) { $0 + $1.memberCount })
   var sections: [(kind: ExtentKind, content: [UInt8])] = []
   if let texts = try labels(for: models, path: options.labels, classCount: shapes[0].classCount, note: note) {

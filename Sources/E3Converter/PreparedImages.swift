@@ -10,10 +10,12 @@ struct PreparedImages {
   let values: [Float]
   /// Whether they are drawn: unlike what the model will see.
   let areDrawn: Bool
+  /// What the caller may not have meant, in lines.
+  let remarks: [String]
 
   /// Drawn pictures: ``DrawnPictures``.
   init(drawn count: Int, shape: ModelShape, scratch: String) throws(FileError) {
-    (self.count, areDrawn) = (count, true)
+    (self.count, areDrawn, remarks) = (count, true, [])
     var pictures = DrawnPictures(height: shape.imageHeight, width: shape.imageWidth, channels: shape.channels)
     values = try withRecipe(of: shape, scratch: scratch) { (model) throws(FileError) in
       var session = try ModelSession(model)
@@ -40,6 +42,10 @@ struct PreparedImages {
       }
       return values
     }
+    remarks = [
+      valueRemark(on: [data], bounds: shape.valueBounds, model: "the model"),
+      transparencyRemark(on: [data], hasOption: false),
+    ].compactMap { $0 }
   }
 }
 

@@ -115,6 +115,17 @@ extension DataSet {
               : "which has \(modelLabels.prefix(4).joined(separator: ", "))\(modelLabels.count > 4 ? ", …" : "")"))
     }
     let indices = matched.contains(nil) ? numbers : matched
+    // Labels may be numbers in another order, as torchvision's ImageFolder has them: 0, 1, 10, 2.
+    if let stray = matched.firstIndex(of: nil), !numbers.contains(nil),
+      let other = classNames.indices.first(where: { matched[$0] != nil && matched[$0] != numbers[$0] }),
+      let class_ = matched[other]
+    {
+      throw FileError(
+        file: path,
+        problem:
+          "the folder \(classNames[other]) is the label of class \(class_), and \(classNames[stray]) is no label but "
+          + "the number of a class: call every folder by its class's label")
+    }
     if let label = indices.firstIndex(of: nil), let number = matched.firstIndex(of: nil) {
       let (label, number) = (classNames[label], classNames[number])
       throw FileError(

@@ -95,6 +95,13 @@ public struct DataSet: Sendable {
     return try source.image(at: range.lowerBound + index)
   }
 
+  /// Whether the images are prepared values, an array of floats.
+  public var holdsValues: Bool { source.holdsValues }
+
+  /// Pictures of the whole file or folder that were read so far and whose transparent pixels are shown on white, where
+  /// that makes others of them.
+  public var transparentCount: Int { source.transparentCount }
+
   /// What messages call the image at `index`: the picture's file, or the data set's path and the number.
   public func name(ofImage index: Int) -> String { source.name(of: range.lowerBound + index) }
 }
@@ -106,6 +113,8 @@ protocol ImageSource: Sendable {
   var classNames: [String]? { get }
   /// Why the order of the images may not be the one that somebody thinks of; nil where it is certain.
   var orderDoubt: String? { get }
+  var holdsValues: Bool { get }
+  var transparentCount: Int { get }
   func image(at index: Int) throws(FileError) -> DataSetImage
   func name(of index: Int) -> String
 }
@@ -114,6 +123,8 @@ extension ImageSource {
   var labels: [Int]? { nil }
   var classNames: [String]? { nil }
   var orderDoubt: String? { nil }
+  var holdsValues: Bool { false }
+  var transparentCount: Int { 0 }
 }
 
 private func openImages(_ path: String, _ alpha: PictureAlpha) throws(FileError) -> any ImageSource {

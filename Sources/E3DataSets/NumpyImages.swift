@@ -6,6 +6,7 @@ struct NumpyImages: ImageSource {
   private let size: ImageSize
   private let file: NumpyFile
   private let isPrepared: Bool
+  var holdsValues: Bool { isPrepared }
 
   init(path: String) throws(FileError) {
     let file = try NumpyFile(path: path)

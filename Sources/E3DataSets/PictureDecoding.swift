@@ -9,14 +9,6 @@ public enum PictureAlpha: String, CaseIterable, Sendable {
   case ignore
 }
 
-/// Reads a JPEG, PNG or PNM file.
-///
-/// - Throws: a file that cannot be read, or that is no whole picture.
-func readPicture(path: String, alpha: PictureAlpha) throws(FileError) -> Picture {
-  let file = try MappedFile(path: path)
-  return try decodePicture(file.bytes, path: path, alpha: alpha)
-}
-
 /// Decodes the JPEG, PNG or PNM picture in `bytes`, which messages call `path`.
 ///
 /// - Throws: bytes that are no whole picture.

@@ -11,9 +11,11 @@ struct PictureFolder: ImageSource {
   let classNames: [String]?
   private let files: [String]
   private let alpha: PictureAlpha
+  private let transparency = Transparency()
   let orderDoubt: String?
 
   var count: Int { files.count }
+  var transparentCount: Int { transparency.count }
 
   init(path: String, alpha: PictureAlpha) throws(FileError) {
     self.alpha = alpha
@@ -53,7 +55,10 @@ struct PictureFolder: ImageSource {
   private static let litter: Set = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"]
 
   func image(at index: Int) throws(FileError) -> DataSetImage {
-    .picture(try readPicture(path: files[index], alpha: alpha))
+    let file = try MappedFile(path: files[index])
+    let picture = try decodePicture(file.bytes, path: files[index], alpha: alpha)
+    if alpha == .white { transparency.look(at: index, picture, file.bytes, path: files[index]) }
+    return .picture(picture)
   }
 
   func name(of index: Int) -> String { files[index] }

@@ -1,6 +1,8 @@
 import E3Checkpoint
 import E3DataSets
+import E3Format
 import E3Host
+import E3Models
 
 /// What is to be measured.
 public struct Evaluation: Sendable {
@@ -34,10 +36,16 @@ public struct Evaluation: Sendable {
 
   /// Measures everything.
   ///
-  /// - Parameter progress: makes a meter for a piece of work that is named, which is told the share that is done.
-  /// - Throws: a file that cannot be used; models of other classes; images without labels.
-  public func run(progress: (String) -> (Double) -> Void = { _ in { _ in } }) throws(FileError) -> Report {
+  /// - Parameters:
+  ///   - progress: makes a meter for a piece of work that is named, which is told the share that is done.
+  ///   - note: is told what of the images the caller may not have meant, line by line.
+  /// - Throws: a file that cannot be used, a damaged model; models of other classes; prepared values that the models do not
+  ///   take alike; images without labels.
+  public func run(
+    progress: (String) -> (Double) -> Void = { _ in { _ in } }, note: (String) -> Void = { _ in }
+  ) throws(FileError) -> Report {
     let models = try openModels()
+    for model in models { try model.mapped.requireWhole(progress: progress("verifying \(fileName(model.path))")) }
     let data = try open(dataSet, labels: labels)
     guard let labels = try data.classes(classCount: models[0].classCount, modelLabels: models[0].labels) else {
       throw FileError(
@@ -49,6 +57,9 @@ public struct Evaluation: Sendable {
       }
     }
     let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
+    try requireOneRecipe(models, [data] + others)
+    let shape = models[0].mapped.file.shape
+    if let line = valueRemark(on: [data] + others, bounds: shape.valueBounds, model: models[0].path) { note(line) }
     var report = Report(
       models: models, images: data,
       answers: try answers(
@@ -80,7 +91,23 @@ public struct Evaluation: Sendable {
       }
     }
     if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
+    if let line = transparencyRemark(on: [data] + others) { note(line) }
     return report
+  }
+
+  /// Values that are prepared already are right for all models only where these prepare pixels alike.
+  private func requireOneRecipe(_ models: [EvaluatedModel], _ sets: [DataSet]) throws(FileError) {
+    guard let set = sets.first(where: \.holdsValues) else { return }
+    let shapes = models.map(\.mapped.file.shape)
+    for (shape, model) in zip(shapes, models) where !shape.preparesPixels(as: shapes[0]) {
+      let (own, first) = (shape.valueBounds, shapes[0].valueBounds)
+      throw FileError(
+        file: set.path,
+        problem:
+          "floats in one value range, but \(models[0].path) takes \(first.low) to \(first.high) and \(model.path) "
+          + "\(own.low) to \(own.high), each with its own mean: give pictures or their bytes, which each model prepares "
+          + "itself")
+    }
   }
 
   private func addCorruptions(
@@ -111,6 +138,13 @@ public struct Evaluation: Sendable {
         throw FileError(
           file: other.path,
           problem: "\(counted(other.classCount, "class", "classes")), but \(first.path) has \(first.classCount)")
+      }
+      if let index = firstReordered(other.labels, first.labels) {
+        throw FileError(
+          file: other.path,
+          problem:
+            "class \(index) is \"\(other.labels[index])\", but \"\(first.labels[index])\" in \(first.path), which "
+            + "has the same labels in another order: the answers of such models cannot be averaged")
       }
       guard other.labels.elementsEqual(first.labels, by: areSame) || other.labels.isEmpty || first.labels.isEmpty else {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")

@@ -15,14 +15,7 @@ public func verify(
     throw FileError(
       file: path, problem: "\(counted(model.bytes.count - model.file.size, "byte")) after the end of the model")
   }
-  for index in 0..<model.file.extentCount {
-    do throws(E3Error) {
-      try model.file.verify(at: index)
-    } catch {
-      throw FileError(file: path, tensor: model.extentName(index), problem: error.description)
-    }
-    progress(Double(index + 1) / Double(model.file.extentCount))
-  }
+  try model.requireWhole(progress: progress)
   if model.file.golden != nil { try selfTest(model) }
   return model
 }
@@ -34,6 +27,21 @@ package func selfTest(_ model: MappedModel) throws(FileError) {
 }
 
 extension MappedModel {
+  /// Reads all of the file: its checksums and the rules of its values.
+  ///
+  /// - Parameter progress: Is told the share that is read, 0 to 1.
+  /// - Throws: damage, with the name of the extent.
+  package func requireWhole(progress: (Double) -> Void = { _ in }) throws(FileError) {
+    for index in 0..<file.extentCount {
+      do throws(E3Error) {
+        try file.verify(at: index)
+      } catch {
+        throw FileError(file: path, tensor: extentName(index), problem: error.description)
+      }
+      progress(Double(index + 1) / Double(file.extentCount))
+    }
+  }
+
   /// Name of the extent at `index` of the table: `expert, block 5, index 3`; in a file of several networks also which of
   /// them it is of.
   package func extentName(_ index: Int) -> String {

@@ -175,6 +175,8 @@ struct CalibrateCommand: ParsableCommand {
     let output = output ?? model
     try requireOutput(
       output, besides: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown + unknownLabels)
+    let sets = [data] + [source].compactMap { $0 } + foreign
+    try printValueNote(on: sets, model: model)
     var meters: [String: ProgressMeter] = [:]
     let summary = try calibrate(
       model: model, data: data, statistics: source, unknown: foreign, output: output, options: options
@@ -183,6 +185,7 @@ struct CalibrateCommand: ParsableCommand {
       meters[stage]?.update(share)
     }
     meters = [:]
+    if let line = transparencyRemark(on: sets) { printNote(line) }
     print("\(inOneLine(output)): calibrated")
     print(summary.text)
     if !summary.lost.isEmpty {

@@ -62,10 +62,13 @@ struct LearnCommand: ParsableCommand {
     }
     let others = try unlike.map { (path) throws(FileError) in try DataSet(path: path, alpha: alpha) }
     try requireOutput(classes, besides: [model, pictures, unlike].compactMap { $0 })
+    let sets = [data] + [others].compactMap { $0 }
+    try printValueNote(on: sets, model: model)
     let meter = ProgressMeter("learning \(classes)")
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
     ) { meter.update($0) }
+    if let line = transparencyRemark(on: sets) { printNote(line) }
     print("\(inOneLine(classes)): \(counted(summary.classes.count, "class", "classes")) learned")
     for line in summary.lines { print(line) }
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }

@@ -3,6 +3,7 @@ import E3Checkpoint
 import E3Converter
 import E3DataSets
 import E3Host
+import E3Models
 
 /// The arguments that say which tensors of a checkpoint are read.
 struct TensorReading: ParsableArguments {
@@ -86,4 +87,11 @@ struct ImageSides: ExpressibleByArgument {
     else { return nil }
     (self.height, self.width) = (height, width)
   }
+}
+
+/// Says on stderr what is odd about arrays of prepared values for the model of a file.
+func printValueNote(on sets: [DataSet], model path: String) throws {
+  guard sets.contains(where: \.holdsValues) else { return }
+  let bounds = try MappedModel(path: path).file.shape.valueBounds
+  if let line = valueRemark(on: sets, bounds: bounds, model: path) { printNote(line) }
 }

@@ -136,10 +136,11 @@ struct Eval: ParsableCommand {
       try requireOutput(path, besides: paths + ood + reference + config + [labels].compactMap { $0 })
       return try AtomicFile(path: path)
     }
-    let report = try evaluation.run { name in
-      let meter = ProgressMeter(name)
-      return meter.update
-    }
+    let report = try evaluation.run(
+      progress: { name in
+        let meter = ProgressMeter(name)
+        return meter.update
+      }, note: { writeToStandardError("e3-eval: note: \(inOneLine($0))\n") })
     print(json ? report.json : report.text)
     if let plots { try report.writePlots(to: plots) }
     if let page { try report.writePage(to: page) }

@@ -1,4 +1,5 @@
 import E3Calibration
+import E3Format
 import E3Models
 import E3TestSupport
 import Foundation
@@ -174,6 +175,50 @@ struct CommandTests {
     // Four copies of each of three pictures are alike but for the rounding of features to bytes.
     #expect(try agreement((0..<12).map { UInt8($0 % 3) }) > 0.999)
     #expect(try agreement((0..<12).map { UInt8($0 % 2) }) == known)
+  }
+
+  @Test("a damaged model is called so, by learn too")
+  func damaged() throws {
+    let data = try folder.world("held", model: model, count: 100, temperature: 5, seed: 4)
+    var bytes = try folder.bytes("model.e3")
+    let whole = try MappedModel(path: model)
+    bytes[withExtendedLifetime(whole) { Int(whole.file.extent(at: 2).offset) }] ^= 1
+    let path = try folder.write(bytes, to: "damaged.e3")
+    let said = try run("verify", path).errors
+    #expect(said.hasSuffix(": a checksum is wrong: the file is damaged\n"), "\(said)")
+    for more in [[], ["--no-distance"]] {
+      let found = try run(
+        "calibrate", path, data.path, "--labels", folder["held-labels"], "-o", folder["out.e3"], more: more)
+      #expect(found.status == 1 && found.errors == said, "\(found.errors)")
+    }
+    let learned = try run("learn", path, data.path, "--label", "x", "--classes", folder["x.e3c"])
+    #expect(learned.status == 1 && learned.errors == said, "\(learned.errors)")
+    #expect(!folder.names.contains("out.e3") && !folder.names.contains("x.e3c"))
+  }
+
+  @Test("values of another range and transparent pictures are noted, by learn too")
+  func imageNotes() throws {
+    let values = (0..<40 * 64).map { Float($0 % 641) / 640 }
+    let array = try folder.write(npy([40, 8, 8, 1], values.withUnsafeBytes(Array.init), type: "<f4"), to: "values.npy")
+    let labels = try folder.write(idx([40], (0..<40).map { $0 % 5 }), to: "labels")
+    let shares = ["--no-distance", "--coverage", "0.5", "--accept-coverage", "0.5", "-o", folder["out.e3"]]
+    let range =
+      "e3-convert: note: \(array): its values are 0.0 to 1.0, none below 0, but \(model) takes -1.0 to 1.0: bring them to"
+    let found = try run("calibrate", model, array, "--labels", labels, more: shares)
+    #expect(
+      found.status == 0 && found.errors.split(separator: "\n").count { $0.hasPrefix(range) } == 1, "\(found.errors)")
+    for label in 0..<5 {
+      for name in ["a", "b"] { try folder.write(transparentPNG, to: "clear/\(label)/\(name).png") }
+    }
+    let clear = "e3-convert: note: 10 pictures are transparent and shown on white: --alpha ignore"
+    let shown = try run("calibrate", model, folder["clear"], more: shares)
+    #expect(shown.status == 0 && shown.errors.contains(clear), "\(shown.errors)")
+    let told = try run("calibrate", model, folder["clear"], "--alpha", "ignore", more: shares)
+    #expect(told.status == 0 && !told.errors.contains("transparent"), "\(told.errors)")
+    // Learning needs a model with class statistics.
+    let learner = packageRoot.appendingPathComponent("models/fashion-e3.e3").path
+    let learned = try run("learn", learner, folder["clear/0"], "--label", "clear", "--classes", folder["x.e3c"])
+    #expect(learned.errors.contains("note: 2 pictures are transparent and shown on white"), "\(learned.errors)")
   }
 
   @Test("a fault is one line on standard error, a mistake status 2; the model stays as it was")

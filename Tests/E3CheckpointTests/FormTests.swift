@@ -122,6 +122,41 @@ import Testing
     }
   }
 
+  @Test(
+    "an adapter beside its model's weights is refused as one alone is; the file of the weights is the model without")
+  func adapter() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    for name in ["config.json", "model.safetensors"] {
+      try folder.write(contents(of: "\(source)/\(name)"), to: "m/\(name)")
+    }
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      try folder.write("{}", to: "m/\(name)")
+      let expected = "m/\(name): belongs to a LoRA adapter: merge it into its model first, with merge_and_unload()"
+      #expect(problem(folder["m"])?.contains(expected) == true)
+      #expect(problem(folder["m/model.safetensors"]) == nil)
+    }
+  }
+
+  @Test("other checkpoints in a folder are named, and no state of a training or part of the weights is taken for one")
+  func unread() throws {
+    let source = "\(Self.library)/timm_vit_base_patch16_224"
+    for name in ["config.json", "model.safetensors"] {
+      try folder.write(contents(of: "\(source)/\(name)"), to: "m/\(name)")
+    }
+    func notes() throws -> [String] {
+      try SourceModel(checkpoint: folder["m"], config: nil).notes.filter { $0.contains(" is read, and not ") }
+    }
+    for name in ["optimizer.pt", "training_args.bin", "rng_state_0.pth", "model-00001-of-00002.safetensors", "a.txt"] {
+      try folder.write([0], to: "m/\(name)")
+    }
+    #expect(try notes().isEmpty)
+    for name in ["best.pth", "last.ckpt"] { try folder.write([0], to: "m/\(name)") }
+    #expect(
+      try notes() == [
+        "\(folder["m"]): model.safetensors is read, and not best.pth, last.ckpt: give the file that is meant"
+      ])
+  }
+
   // MARK: Tensors that are none of the model's
 
   private static let plain = "\(library)/same/float32.safetensors"

@@ -101,6 +101,58 @@ import Testing
     #expect(bit.contains("crop_size is missing"), "\(bit)")
   }
 
+  @Test("means and deviations that timm's pretrained_cfg leaves out are ImageNet's, as timm has it, and that is said")
+  func timmDefaults() throws {
+    let lost = [("\"mean\":", "\"_mean\":"), ("\"std\":", "\"_std\":")]
+    let model = try open("timm_vit_base_patch16_224", "config.json", lost)
+    let recipe = try #require(model.preprocessing)
+    #expect(recipe.mean == [0.485, 0.456, 0.406] && recipe.deviation == [0.229, 0.224, 0.225])
+    #expect(recipe.resize == .shorterSide(17) && recipe.filter == .bicubic)
+    #expect(
+      model.notes.contains { $0.contains("pretrained_cfg.mean and std are missing: ImageNet's are taken, as timm") })
+    // Three means are none of a grey picture.
+    #expect(try open("timm_vit_tiny_patch16_224", "config.json", lost).preprocessing == nil)
+    #expect(try !open("timm_vit_base_patch16_224").notes.contains { $0.contains("ImageNet") })
+  }
+
+  @Test("an input_size of other channels is refused with those that there are")
+  func channels() {
+    let size = ("\"input_size\": [\n      3,", "\"input_size\": [\n      4,")
+    let message = fault { _ = try open("timm_vit_base_patch16_224", "config.json", [size]) }
+    let expected = "input_size is [4, 16, 16], expected [channels, height, width] with 1 or 3 channels"
+    #expect(message?.contains(expected) == true, "\(message ?? "accepted")")
+  }
+
+  @Test("a preprocessor_config.json beside the weights that nobody looks at is named, with how it is read")
+  func unreadProcessor() throws {
+    let temporary = try TemporaryFolder()
+    func copy(_ name: String, from library: String, to place: String) throws {
+      try temporary.write(contents(of: "\(Self.folder)/\(library)/\(name)"), to: "\(place)/\(name)")
+    }
+    func said(_ place: String, _ config: String?) throws -> [String] {
+      try SourceModel(checkpoint: temporary[place], config: config).notes.filter { $0.contains("is not looked at") }
+    }
+    let (hf, timm) = ("hf_ViTForImageClassification", "timm_vit_base_patch16_224")
+    for name in try FileManager.default.contentsOfDirectory(atPath: "\(Self.folder)/\(hf)") {
+      try copy(name, from: hf, to: "hf")
+    }
+    for place in ["elsewhere", "timm"] { try copy("preprocessor_config.json", from: hf, to: place) }
+    try copy("config.json", from: hf, to: "alone")
+    try copy("model.safetensors", from: timm, to: "timm")
+    let heads = try temporary.write(#"{"encoder": {"num_heads": 2}}"#, to: "heads.json")
+    #expect(try said("hf", nil).isEmpty)
+    let other = try said("hf", temporary["alone/config.json"])
+    #expect(other.count == 1 && other[0].hasPrefix("\(temporary["hf/preprocessor_config.json"]): is not looked at: "))
+    #expect(other[0].contains("put that there and leave --config out"), "\(other)")
+    for place in ["timm", "timm/model.safetensors"] {
+      let bare = try said(place, heads)
+      #expect(bare.count == 1 && bare[0].hasSuffix(": --resize and --value-norm say what it says"), "\(bare)")
+    }
+    // timm's configuration says so itself.
+    try copy("config.json", from: timm, to: "timm")
+    #expect(try said("timm", nil).count == 1)
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(

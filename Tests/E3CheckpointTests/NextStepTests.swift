@@ -30,6 +30,60 @@ import Testing
     return try folder.write(length + [UInt8](text) + bytes[(8 + size)...], to: "model.safetensors")
   }
 
+  /// A library's model with other or more tensors, and its configuration beside it.
+  private func storing(_ library: String, _ tensors: [(name: String, shape: [Int], values: [Float])]) throws -> String {
+    let source = "\(Self.library)/\(library)"
+    var all = tensors
+    for (name, tensor) in try StoredTensors(CheckpointFiles(path: source)).tensors
+    where !tensors.contains(where: { $0.name == name }) {
+      all.append((name, tensor.shape, try tensor.allValues()))
+    }
+    try folder.write(contents(of: "\(source)/config.json"), to: "stored.json")
+    let writer = try SafetensorsWriter(path: folder["stored.safetensors"], tensors: all.map { ($0.name, $0.shape) })
+    for tensor in all { try writer.append(tensor.values) }
+    try writer.finish()
+    return folder["stored.safetensors"]
+  }
+
+  @Test("tensors that normalise the pixels are answered with the --value-norm that does so")
+  func normalisation() throws {
+    let library = "timm_vit_base_patch16_224"
+    let (mean, deviation): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    for (way, shape) in [("0.", [3]), ("normalize.", [1, 3, 1, 1])] {
+      let path = try storing(library, [("\(way)mean", shape, mean), ("\(way)std", shape, deviation)])
+      let message = try #require(problem(path))
+      #expect(message.contains("--ignore '\(way)*' leaves them out, if inference does not need them; "), "\(message)")
+      let norm = "which --value-norm 0.485,0.456,0.406,0.229,0.224,0.225 does instead"
+      #expect(
+        message.contains(
+          "\(way)mean and \(way)std normalise the pixels, \(norm), if the model takes pixels in 0...1 or 0...255"))
+      #expect(problem(path, ignoring: ["\(way)*"]) == nil)
+    }
+    let one = try #require(problem(storing(library, [("pixel_mean", [1], [127.5]), ("pixel_std", [1], [64])])))
+    #expect(one.contains("--value-norm 127.5,64.0 does instead"), "\(one)")
+    // Others are none.
+    for other in [[("x.mean", [5], mean + [0, 0]), ("x.std", [5], deviation + [1, 1])], [("x.mean", [3], mean)]]
+      as [[(name: String, shape: [Int], values: [Float])]]
+    {
+      #expect(try problem(storing(library, other))?.contains("value-norm") == false)
+    }
+  }
+
+  @Test("a head of twice the hidden width is answered with the field that makes it right")
+  func wideHead() throws {
+    let library = "timm_vit_base_patch16_224"
+    func head(_ times: Int) throws -> String {
+      try storing(library, [("head.weight", [5, 16 * times], [Float](repeating: 0.5, count: 80 * times))])
+    }
+    let message = try #require(problem(head(2)))
+    #expect(message.contains("tensor head.weight: as head/kernel: shape [5, 32], expected [5, 16] for "), "\(message)")
+    #expect(message.hasSuffix(#"--config says so with "classifier": "token_and_patch_mean""#), "\(message)")
+    let config = try folder.write(
+      #"{"encoder": {"num_heads": 2}, "classifier": "token_and_patch_mean"}"#, to: "wide.json")
+    #expect(try problem(head(2), config: config) == nil)
+    #expect(try problem(head(5))?.contains("it reads 5 vectors, as DINOv2's that reads the class tokens of") == true)
+  }
+
   @Test(
     "whichever norm, matrix or bias of a block is missing, it is named, and no other tensor",
     arguments: [

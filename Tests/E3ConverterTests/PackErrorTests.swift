@@ -82,6 +82,11 @@ struct PackErrorTests {
   func labels() throws {
     let few = try folder.write("a\nb\nc\nd\n", to: "labels.txt")
     expectFault(checkpoint, options: PackOptions(labels: few), "\(few): 4 labels, expected one for each of 5 classes")
+    for (text, line) in [("a\nb\nc\nd\ne\n\n", 6), ("a\n\nb\nc\nd\ne\n", 2)] {
+      _ = try folder.write(text, to: "labels.txt")
+      let counts = "\(few): 6 labels (line \(line) is empty), expected one for each of 5 classes"
+      expectFault(checkpoint, options: PackOptions(labels: few), counts)
+    }
     try folder.write([0x61, 0x0A, 0xFF, 0x0A], to: "labels.txt")
     expectFault(checkpoint, options: PackOptions(labels: few), "\(few): not UTF-8 text")
     _ = try folder.write("a\nb\tc\nd\ne\nf\n", to: "labels.txt")

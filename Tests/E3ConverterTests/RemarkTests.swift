@@ -160,6 +160,64 @@ struct RemarkTests {
         "\(path): line 2 is empty: class 1 has no name, and 1 more"))
   }
 
+  @Test(
+    "labels in another order than the checkpoint's are refused by the first class that differs, and others are taken")
+  func labelOrder() throws {
+    let (library, first) = ("hf_ViTForImageClassification", #""0": "kind 0""#)
+    let path = try model(library)
+    let file = try folder.write("kind 0\nkind 2\nkind 1\nkind 3\nkind 4\n", to: "labels.txt")
+    #expect(
+      fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: file)) }
+        == "\(file): class 1 is \"kind 2\", but \"kind 1\" in \(path)/config.json, which has the same labels in another "
+        + "order: leave --labels out, or give them in that order")
+    let numbers = #""kind 0": 0"#
+    let swapped = try model(
+      library,
+      [
+        (first, #""0": "kind 4""#), (#""4": "kind 4""#, #""4": "kind 0""#), (#""kind 4": 4"#, #""kind 4": 0"#),
+        (numbers, #""kind 0": 4"#),
+      ], as: "swapped")
+    let both = [path, swapped].map { CheckpointSource(checkpoint: $0) }
+    let right = try folder.write("kind 0\nkind 1\nkind 2\nkind 3\nkind 4\n", to: "right.txt")
+    for options in [PackOptions(), PackOptions(labels: right)] {
+      #expect(
+        fault { _ = try notes(both, options) }
+          == "\(swapped)/config.json: class 0 is \"kind 4\", but \"kind 0\" in \(path)/config.json, which has the same labels "
+          + "in another order: the answers of such networks cannot be averaged")
+    }
+    let named = try folder.write("a\nb\nc\nd\ne\n", to: "named.txt")
+    for labels in [right, named] {
+      #expect(fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: labels)) } == nil)
+    }
+  }
+
+  @Test("--quantize-with: values of another range and transparent pictures are noted")
+  func quantizingImages() throws {
+    let source = CheckpointSource(checkpoint: try model("timm_vit_base_patch16_224"))
+    func said(_ path: String) throws -> [String] {
+      try notes([source], PackOptions(rounding: .images(path: path, count: 2)))
+        .filter { $0.contains("its values are") || $0.contains("transparent") }
+    }
+    let values = (0..<2 * 768).map { Float($0 % 256) / 255 }
+    for (scale, found) in [(Float(1), "0.0 to 1.0, none below 0"), (-1.5, "-1.5 to -0.0"), (-0.9, nil)]
+      as [(Float, String?)]
+    {
+      let bytes = values.map { $0 * scale }.withUnsafeBytes { Array($0) }
+      let path = try folder.write(npy([2, 16, 16, 3], bytes, type: "<f4"), to: "values.npy")
+      let line = found.map {
+        "\(path): its values are \($0), but the model takes -1.0 to 1.0: bring them to that range, or give the pictures or "
+          + "their bytes, which are brought there as the model's recipe says"
+      }
+      #expect(try said(path) == [line].compactMap { $0 })
+    }
+    for name in ["clear/a.png", "clear/b.png"] { try folder.write(transparentPNG, to: name) }
+    #expect(
+      try said(folder["clear"]) == [
+        "2 pictures are transparent and shown on white: where the training dropped transparency (Pillow's "
+          + "convert(\"RGB\")), give them opaque"
+      ])
+  }
+
   @Test("bits that are no words are answered with those that are meant")
   func weights() throws {
     let refused = try tool.run(["pack", "x", "-o", folder["no.e3"], "--weights", "4"])

@@ -64,19 +64,31 @@ struct ImageTests {
 
   @Test("transparent pixels show what the data set was told")
   func alpha() throws {
-    // One pixel of colour 200, 100, 50 that is fully transparent.
-    let bytes: [UInt8] = [
-      0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0x00, 0x00, 0x00, 0x0D, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00,
-      0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1F, 0x15, 0xC4, 0x89, 0x00, 0x00, 0x00,
-      0x0D, 0x49, 0x44, 0x41, 0x54, 0x78, 0xDA, 0x63, 0x38, 0x91, 0x62, 0xC4, 0x00, 0x00, 0x04, 0xB5, 0x01, 0x5F,
-      0x7F, 0xD3, 0x92, 0xC0, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82,
-    ]
-    try folder.write(bytes, to: "t/a.png")
+    try folder.write(transparentPNG, to: "t/a.png")
     for (alpha, pixels) in [(.white, [255, 255, 255]), (.black, [0, 0, 0]), (.ignore, [200, 100, 50])]
       as [(PictureAlpha, [UInt8])]
     {
       let image = try DataSet(path: folder["t"], alpha: alpha).image(at: 0)
       #expect(image == .picture(Picture(height: 1, width: 1, channels: 3, pixels: pixels)))
+    }
+  }
+
+  @Test("pictures whose transparent pixels are shown on white are counted once each, opaque ones are not")
+  func transparency() throws {
+    for name in ["a.png", "c.png"] { try folder.write(transparentPNG, to: "t/\(name)") }
+    try folder.write(pnm(height: 1, width: 1, channels: 3, value: 7), to: "t/b.ppm")
+    let images = try DataSet(path: folder["t"])
+    #expect(images.transparentCount == 0 && transparencyRemark(on: [images]) == nil)
+    for _ in 0..<2 { for index in 0..<2 { _ = try images.image(at: index) } }
+    #expect(images.transparentCount == 1)
+    #expect(transparencyRemark(on: [images])?.hasPrefix("1 picture is transparent and shown on white: --alpha") == true)
+    _ = try images[2..<3].image(at: 0)
+    #expect(images.transparentCount == 2)
+    // Somebody said what they show.
+    for alpha in [PictureAlpha.black, .ignore] {
+      let told = try DataSet(path: folder["t"], alpha: alpha)
+      _ = try told.image(at: 0)
+      #expect(told.transparentCount == 0)
     }
   }
 

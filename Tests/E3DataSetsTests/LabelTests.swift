@@ -116,6 +116,25 @@ struct LabelTests {
         == true)
   }
 
+  @Test("folders of numbers are refused where some are labels of classes of other numbers and some are no labels")
+  func numbersAsLabels() throws {
+    func classes(_ names: [String], _ labels: [String]) throws -> [Int]? {
+      let folder = try TemporaryFolder()
+      for name in names { try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "d/\(name)/0.pgm") }
+      return try DataSet(path: folder["d"]).classes(classCount: 4, modelLabels: labels)
+    }
+    // As torchvision's ImageFolder numbers classes.
+    let sorted = ["0", "1", "10", "2"]
+    #expect(try classes(["0", "1", "10", "2"], sorted) == [0, 1, 2, 3])
+    #expect(try classes(["1", "2"], sorted) == [1, 3])
+    #expect(
+      problem { _ = try classes(["0", "1", "2", "3"], sorted) }
+        == "the folder 2 is the label of class 3, and 3 is no label but the number of a class: call every folder by its "
+        + "class's label")
+    #expect(try classes(["0", "3"], ["0", "1", "2", "x"]) == [0, 3], "both ways give the same")
+    #expect(try classes(["0", "3"], ["a", "b", "c", "d"]) == [0, 3])
+  }
+
   @Test("folders are compared with labels byte by byte, and one that is the same to Unicode alone is named")
   func normalisation() throws {
     let (composed, decomposed) = ("\u{E9}", "e\u{301}")

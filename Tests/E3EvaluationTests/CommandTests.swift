@@ -87,6 +87,28 @@ struct CommandTests {
     }
   }
 
+  @Test("values of another range than the model's are noted once, and so are transparent pictures")
+  func notes() throws {
+    let labels = try folder.write(idx([4], [0, 1, 2, 3]), to: "labels")
+    for (low, isNoted) in [(Float(0), true), (-1, false)] {
+      let values = (0..<4 * 144).map { low + Float($0 % 144) / 143 * (1 - low) }
+      let array = npy([4, 12, 12, 1], values.withUnsafeBytes(Array.init), type: "<f4")
+      let path = try folder.write(array, to: "values.npy")
+      let found = try evaluate(model, path, "--labels", labels, "--ood", path)
+      let line =
+        "e3-eval: note: \(path): its values are 0.0 to 1.0, none below 0, but \(model) takes -1.0 to 1.0: bring them to that "
+        + "range, or give the pictures or their bytes, which are brought there as the model's recipe says\n"
+      #expect(found.status == 0 && found.errors == (isNoted ? line : ""), "\(found.errors)")
+    }
+    for name in ["0/a.png", "1/b.png"] { try folder.write(transparentPNG, to: "clear/\(name)") }
+    let clear = try evaluate(model, folder["clear"])
+    #expect(
+      clear.errors
+        == "e3-eval: note: 2 pictures are transparent and shown on white: --alpha ignore shows the pixels' own colours, as "
+        + "a training does that drops transparency (Pillow's convert(\"RGB\"))\n")
+    #expect(try evaluate(model, folder["clear"], "--alpha", "ignore").errors.isEmpty)
+  }
+
   @Test("a model's ensemble with itself answers alike, and one with another model has the members of both")
   func ensembles() throws {
     let dense = try folder.packModel(SampleConfig.dense, as: "dense", seed: 9)

@@ -1,3 +1,5 @@
+import E3Converter
+import E3Models
 import E3TestSupport
 import Glibc
 import Testing
@@ -92,6 +94,50 @@ struct RefusalTests {
     #expect(
       try fault(model, model, good, "--labels", labels, "--reference", folder["ensemble.safetensors"])
         .contains("compared with one model"))
+  }
+
+  @Test("models of one ensemble whose classes stand in another order")
+  func labelOrder() throws {
+    let models = try ["a\nb\nc\nd\ne\n", "a\nc\nb\nd\ne\n"].enumerated().map { place, text in
+      let labels = try folder.write(text, to: "\(place).labels")
+      return try folder.packModel(SampleConfig.dense, as: "\(place)", options: PackOptions(labels: labels))
+    }
+    let message = try fault(models[0], models[1], images(), "--labels", labels([0, 1, 2, 3]))
+    #expect(
+      message
+        == "\(models[1]): class 1 is \"c\", but \"b\" in \(models[0]), which has the same labels in another order: the "
+        + "answers of such models cannot be averaged")
+  }
+
+  @Test("floats for models that prepare pixels in several ways; pictures each prepares itself")
+  func otherRecipes() throws {
+    let values = (0..<4 * 144).map { Float($0 % 144) / 72 - 1 }
+    let array = npy([4, 12, 12, 1], values.withUnsafeBytes(Array.init), type: "<f4")
+    let (path, labels) = (try folder.write(array, to: "values.npy"), try labels([0, 1, 2, 3]))
+    let alike = try folder.packModel(
+      SampleConfig.dense, as: "alike", options: PackOptions(value: .norm(mean: [127.5], deviation: [127.5])))
+    let other = try folder.packModel(
+      SampleConfig.dense, as: "other", options: PackOptions(value: .range(low: 0, high: 1)))
+    for arguments in [[model, alike, path], [model, other, try images()]] {
+      #expect(try BuiltCommand("e3-eval").run(arguments + ["--labels", labels]).status == 0)
+    }
+    let message = try fault(model, other, path, "--labels", labels)
+    #expect(
+      message.hasPrefix(
+        "\(path): floats in one value range, but \(model) takes -1.0 to 1.0 and \(other) 0.0 to 1.0, each with its own"),
+      "\(message)")
+    let foreign = try fault(model, other, images(), "--labels", labels, "--ood", path)
+    #expect(foreign == message)
+  }
+
+  @Test("a damaged model, before it is measured")
+  func damage() throws {
+    var bytes = try folder.bytes("ensemble.e3")
+    let whole = try MappedModel(path: model)
+    bytes[withExtendedLifetime(whole) { Int(whole.file.extent(at: 2).offset) }] ^= 1
+    let path = try folder.write(bytes, to: "damaged.e3")
+    let message = try fault(path, images(), "--labels", labels([0, 1, 2, 3]))
+    #expect(message.hasPrefix("\(path): tensor ") && message.hasSuffix(": a checksum is wrong: the file is damaged"))
   }
 
   @Test("a reference that is another model's, or that cannot be read")

@@ -6,10 +6,12 @@ import Foundation
 extension TemporaryFolder {
   /// Packs a model with random weights for the configuration `text`: `NAME.e3` beside `NAME.safetensors` and
   /// `NAME.json`.
-  func packModel(_ text: String, as name: String, seed: UInt64 = 1) throws -> String {
+  func packModel(
+    _ text: String, as name: String, seed: UInt64 = 1, options: PackOptions = PackOptions()
+  ) throws -> String {
     let config = try write(text, to: "\(name).json")
     try writeRandomWeights(config: config, output: self["\(name).safetensors"], seed: seed)
-    try pack(checkpoint: self["\(name).safetensors"], config: config, output: self["\(name).e3"])
+    try pack(checkpoint: self["\(name).safetensors"], config: config, output: self["\(name).e3"], options: options)
     return self["\(name).e3"]
   }
 }

@@ -44,7 +44,7 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
     if !isOld { try pretrained.requireKnown(pretrainedFields.union(recordFields).union(["architecture"])) }
     if let size = try pretrained.integers("input_size") {
       guard size.count == 3, size[0] == 1 || size[0] == 3, size[1] > 0, size[2] > 0 else {
-        throw pretrained.fault("input_size", "\(size)", "[channels, height, width]")
+        throw pretrained.fault("input_size", "\(size)", "[channels, height, width] with 1 or 3 channels")
       }
       document.channels = size[0]
       document.imageSize = Array(size[1...])
@@ -74,7 +74,10 @@ func timmConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
     document.names.patchSize = "patch_size of \(name) (not given)"
   }
   addPooledNorm(to: &document, isGiven: try root.object("model_args")?.bool("fc_norm") != nil)
-  if let pretrained { try addPreprocessing(pretrained, to: &document) }
+  if let pretrained {
+    let isSaid = !isOld || recipeFields.contains(where: root.has)
+    try addPreprocessing(pretrained, isSaid: isSaid, to: &document)
+  }
   try addLabels(root, pretrained, to: &document)
   if isWrapped { document.quantization = try quantization(root) }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
@@ -237,17 +240,32 @@ private func addArguments(
   }
 }
 
+private let recipeFields = ["interpolation", "crop_pct", "crop_mode", "mean", "std"]
+
 /// The recipe of timm's evaluation transform.
 ///
-/// Source: timm/data/transforms_factory.py, transforms_imagenet_eval.
-private func addPreprocessing(_ pretrained: ConfigObject, to document: inout ConfigDocument) throws(FileError) {
-  let (mean, deviation) = (try pretrained.numbers("mean"), try pretrained.numbers("std"))
+/// Source: timm/data/transforms_factory.py, transforms_imagenet_eval; timm/data/config.py and constants.py for means and
+/// deviations that are not given.
+///
+/// - Parameter isSaid: Whether the configuration says anything of images.
+private func addPreprocessing(
+  _ pretrained: ConfigObject, isSaid: Bool, to document: inout ConfigDocument
+) throws(FileError) {
+  var (mean, deviation) = (try pretrained.numbers("mean"), try pretrained.numbers("std"))
   guard (mean == nil) == (deviation == nil) else {
     throw pretrained.fault(mean == nil ? "mean" : "std", "missing", "one beside \(mean == nil ? "std" : "mean")")
   }
+  // Three means are none of a grey picture.
+  let isAssumed = mean == nil && isSaid && document.channels != 1
+  if isAssumed { (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]) }
   guard let mean, let deviation,
     let grid = document.runSize ?? document.imageSize.map({ Grid(height: $0[0], width: $0[1]) })
   else { return }
+  if isAssumed {
+    document.notes.append(
+      "\(document.file): \(pretrained.fullName("mean")) and std are missing: ImageNet's are taken, as timm does "
+        + "(0.485,0.456,0.406,0.229,0.224,0.225)")
+  }
   guard deviation.allSatisfy({ $0 > 0 }) else { throw pretrained.fault("std", "\(deviation)", "numbers above 0") }
   let filters: [SourcePreprocessing.Filter] = SourcePreprocessing.Filter.allCases
   let filter =

@@ -9,6 +9,8 @@ struct CheckpointFiles {
   /// `config.json` in the folder, or beside a file the JSON of its name or `config.json`, whatever it is; nil where there
   /// is none.
   let configuration: String?
+  /// Names of other checkpoints in the folder, of which nothing is read.
+  private(set) var unread: [String] = []
 
   /// - Throws: a path where nothing is, a folder without a checkpoint or with several, a folder of a form that is not
   ///   read.
@@ -17,6 +19,7 @@ struct CheckpointFiles {
       let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
       let found = try Self.weights(in: folder)
       weights = found
+      unread = try Self.unread(in: folder, beside: found)
       isVMoE = found.hasSuffix(".index")
       configuration = ["\(folder)/config.json"].first(where: isListed)
       return
@@ -72,6 +75,27 @@ struct CheckpointFiles {
     return first
   }
 
+  /// What Hugging Face's libraries and timm call the weights in a folder.
+  private static let usual = [
+    "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
+  ]
+  /// Endings of files with weights that are read here.
+  private static let ownEndings = [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt"]
+  /// What the files that hold the rest of a training's state begin with.
+  private static let trainingState = [
+    "training_args", "optimizer", "scheduler", "scaler", "rng_state", "random_states",
+  ]
+
+  /// What else in the folder may be a checkpoint, but for parts of the one that is read.
+  private static func unread(in folder: String, beside weights: String) throws(FileError) -> [String] {
+    let stems = ["model-", "pytorch_model-"]
+    return try fileNames(in: folder).filter { name in
+      "\(folder)/\(name)" != weights && ownEndings.contains { name.hasSuffix($0) }
+        && !trainingState.contains { name.hasPrefix($0) }
+        && !(stems.contains { name.hasPrefix($0) } && name.range(of: "-of-") != nil)
+    }
+  }
+
   private static func weights(in folder: String) throws(FileError) -> String {
     let names = try fileNames(in: folder)
     func has(_ name: String) -> Bool { names.contains(name) }
@@ -86,14 +110,16 @@ struct CheckpointFiles {
         problem: "a TensorFlow SavedModel: load it where it was trained and save the weights as safetensors")
     }
     if names.contains(where: { $0.hasSuffix(distributed) }) { throw distributedFault(folder) }
-    let usual = [
-      "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
-    ]
-    if let name = usual.first(where: has) { return "\(folder)/\(name)" }
-    for endings in [
-      [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt", ".index"],
-      [".h5", ".msgpack", ".onnx", ".keras"],
-    ] {
+    if let name = usual.first(where: has) {
+      // transformers applies the adapter to these weights when it opens the folder.
+      if let adapter = ["adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"].first(where: has) {
+        throw FileError(
+          file: "\(folder)/\(adapter)",
+          problem: "belongs to \(LoRA.next) (\(name), given as a file, is the model without it)")
+      }
+      return "\(folder)/\(name)"
+    }
+    for endings in [ownEndings + [".index"], [".h5", ".msgpack", ".onnx", ".keras"]] {
       let found = names.filter { name in endings.contains { name.hasSuffix($0) } }
       if found.count == 1 { return "\(folder)/\(found[0])" }
       if found.count > 1, let index = missingIndex(of: found) {
