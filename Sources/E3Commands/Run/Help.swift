@@ -15,8 +15,7 @@ var helpText: StaticString {
 
     --json                one JSON object per frame on a line
     --top K               classes to show (5; 1 for cameras and raw frames, which get one line each)
-    --threads N           threads that compute, 1 to 64 (1), or auto: as many as there are processors for this process;
-                          the answer is the same for any number
+    --threads N           threads that compute, 1 to 64 (1), or auto: one for each processor; all give the same answer
     --isa NAME            kernels to use: scalar, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm (the fastest)
     --pixel-format NAME   read raw frames: rgb24, bgr24, bgrx32, rgbx32, xrgb32, xbgr32, gray8, gray10, gray12, gray16,
                           yuyv, uyvy, yvyu, nv12, nv21, nv16, i420, yv12; or mjpeg, JPEG pictures one after the other;
@@ -33,8 +32,7 @@ var helpText: StaticString {
     --crop X,Y,W,H        classify this rectangle of the frame; up to 16 times: an answer for each, in this order
     --rotate DEGREES      then turn it clockwise: 90, 180 or 270
     --flip WAY            then mirror it: horizontal (left and right change places) or vertical
-    --alpha WAY           what transparent pixels show: white, black (a ground of that colour) or ignore (their own
-                          colour, as pipelines see it that drop the alpha channel) (white)
+    --alpha WAY           what transparent pixels show: a white or black ground, or ignore: their own colour (white)
     --max-pixels N        of a picture; more are refused (67108864)
     --max-scans N         of a progressive JPEG; more are refused (100)
     --max-text BYTES      of a text in a PNG, once decompressed, that are searched for the orientation (1048576)
@@ -58,8 +56,8 @@ var helpText: StaticString {
     --tensor IN.npy       prepared images [N, height, width, channels], float32 in the model's value range; bytes are
                           pixels and go through the model's preprocessing
     --deadline MS         give up a frame that has no answer MS milliseconds after the scene
-    --load HOW            the model file: map (its pages are read when they are needed), lock (all of them are read at
-                          once and stay), copy (it is read into memory and may then be written over) (map)
+    --load HOW            the model file: map (pages are read when they are needed), lock (all at once, and stay), copy
+                          (into memory: the file may then be written over) (map)
     --resident BYTES      for a model that is larger than the memory: lock so much of it in memory, as 400M, and read the
                           experts that are not among it from the file or block device when a token has chosen them
     --early               of a deep ensemble: leave the later networks out where the answer of the first ones is as sure
@@ -72,9 +70,8 @@ var helpText: StaticString {
                           is begun when it is not there. Pictures from several sides: with a camera take --fps 0.5
     --shots N             pictures that --teach takes (5); with fewer than 3 an answer is at most unsure
     --forget LABEL        take a class out of --classes FILE; --teach can then begin it anew
-    --self-test           verify, then run the model's golden input and compare the answer with the stored bits
-    --verify              compare every byte of the model file with its checksums; a plain run reads only the table, and
-                          does not notice a damaged weight
+    --self-test           verify, then compare the answer to the model's golden input, bit for bit
+    --verify              compare every byte of the model with its checksums, which a plain run does not
     --help, --version
 
   SIGINT and SIGTERM end the run after the frame at hand. Lines about broken frames are at most one a second after the
