@@ -33,13 +33,19 @@ func requireZeros(_ start: UnsafeRawPointer, from known: Int, to size: UInt32) t
 func fill<Struct: BitwiseCopyable>(
   _ destination: UnsafeMutablePointer<Struct>?, with value: Struct, firstSize: Int? = nil
 ) throws(E3Error) {
-  guard let destination else { throw .nullArgument }
-  let size = Int(UnsafeRawPointer(destination).load(as: UInt32.self))
-  guard size >= firstSize ?? MemoryLayout<Struct>.size else { throw .structSize }
-  withUnsafeBytes(of: value) { bytes in
-    let members = bytes[MemoryLayout<UInt32>.size..<min(size, bytes.count)]
-    (UnsafeMutableRawPointer(destination) + MemoryLayout<UInt32>.size)
-      .copyMemory(
-        from: UnsafeRawBufferPointer(rebasing: members).baseAddress.unsafelyUnwrapped, byteCount: members.count)
+  try withUnsafeBytes(of: value) { (bytes) throws(E3Error) in
+    try fill(UnsafeMutableRawPointer(destination), with: bytes, firstSize: firstSize ?? bytes.count)
   }
+}
+
+@inline(never)  // its size, once for each struct
+private func fill(
+  _ destination: UnsafeMutableRawPointer?, with bytes: UnsafeRawBufferPointer, firstSize: Int
+) throws(E3Error) {
+  guard let destination else { throw .nullArgument }
+  let size = Int(destination.load(as: UInt32.self))
+  guard size >= firstSize else { throw .structSize }
+  let members = UnsafeRawBufferPointer(rebasing: bytes[MemoryLayout<UInt32>.size..<min(size, bytes.count)])
+  (destination + MemoryLayout<UInt32>.size)
+    .copyMemory(from: members.baseAddress.unsafelyUnwrapped, byteCount: members.count)
 }

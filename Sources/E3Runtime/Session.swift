@@ -23,7 +23,6 @@ struct SessionOptions {
   init(isa: e3_isa = e3_isa(E3_ISA_AUTO)) { self.isa = isa }
 
   /// - Throws: `structSize`, `threadCount`.
-  @inline(never)  // its size, once for each call that takes options
   init(validating options: UnsafePointer<e3_session_options>?) throws(E3Error) {
     guard let options else {
       self.init()

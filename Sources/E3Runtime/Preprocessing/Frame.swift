@@ -18,7 +18,6 @@ struct Frame {
   ///
   /// - Throws: `nullArgument` (also for a plane that the format needs), `structSize`, `frameFormat`, `frameSize`,
   ///   `frameStride`, `frameColor`, `frameCrop`, `frameTransform`.
-  @inline(never)  // its size, once for each call that takes a frame
   init(validating frame: UnsafePointer<e3_frame>?) throws(E3Error) {
     guard let frame else { throw .nullArgument }
     // Only `struct_size` may be read before it says that the rest is there.
