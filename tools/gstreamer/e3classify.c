@@ -78,9 +78,10 @@ typedef struct {
 
   /* Of the negotiated caps. */
   gboolean is_jpeg;
-  GstVideoInfo info;     /* of JPEG only the frame rate */
-  e3_frame frame;        /* with format, size and colours; planes are filled for each buffer */
-  e3_transform turn;     /* of raw video, as the stream's tags say; a JPEG says its own */
+  GstVideoInfo info;  /* of JPEG only the frame rate */
+  e3_frame frame;     /* with format, size and colours; planes are filled for each buffer */
+  gchar *orientation; /* of the stream's tags; null while they say nothing */
+  gboolean orientation_said;
   gboolean caps_refused; /* an error said so; negotiation may ask again and again */
 
   JPEGPixels pixels;
@@ -191,7 +192,7 @@ static gboolean stop(GstBaseTransform *transform) {
   self->frames = self->unsaid = 0;
   self->full_at = 0;
   memset(&self->frame, 0, sizeof self->frame);
-  self->turn = E3_TRANSFORM_NONE;
+  g_clear_pointer(&self->orientation, g_free);
   self->caps_refused = FALSE;
   return TRUE;
 }
@@ -475,7 +476,20 @@ static void tell(E3Classify *self, GstBuffer *buffer, const e3_result *result, g
   else gst_structure_free(answer);
 }
 
+/* videoflip leaves the tag as it was: nothing says whether the frames are still turned. A JPEG says it itself. */
+static void warn_of_orientation(E3Classify *self) {
+  if (!self->orientation || self->orientation_said || strcmp(self->orientation, "rotate-0") == 0) return;
+  self->orientation_said = TRUE;
+  GST_ELEMENT_WARNING(
+      self, STREAM, FORMAT,
+      ("the stream's tag image-orientation is %s, and frames are classified as they come: put videoflip "
+       "video-direction=auto before e3classify if nothing turns them yet",
+       self->orientation),
+      (NULL));
+}
+
 static GstFlowReturn classify_video(E3Classify *self, GstBuffer *buffer) {
+  warn_of_orientation(self);
   GstVideoFrame video;
   if (!gst_video_frame_map(&video, &self->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
     GST_ELEMENT_ERROR(self, STREAM, FAILED,
@@ -484,7 +498,6 @@ static GstFlowReturn classify_video(E3Classify *self, GstBuffer *buffer) {
     return GST_FLOW_ERROR;
   }
   e3_frame frame = self->frame;
-  frame.transform = self->turn;
   /* Buffers may be larger than the caps say, by their GstVideoMeta; the crop is a part of theirs. */
   frame.width = (guint)GST_VIDEO_FRAME_WIDTH(&video);
   frame.height = (guint)GST_VIDEO_FRAME_HEIGHT(&video);
@@ -510,7 +523,8 @@ static GstFlowReturn classify_video(E3Classify *self, GstBuffer *buffer) {
 }
 
 /* The pad whose thread decodes: a reader asks whether to stop, and has no place for who asks. */
-static _Thread_local GstPad *decoding_pad;
+static _Thread_local GstPad *decoding_pad
+    __attribute__((tls_model("initial-exec"))); /* not allocated at its first use */
 
 static int is_flushing(void) { return GST_PAD_IS_FLUSHING(decoding_pad); }
 
@@ -591,23 +605,14 @@ static GstFlowReturn transform_ip(GstBaseTransform *transform, GstBuffer *buffer
 
 /* ------------------------------------------------------------------------------------------------------- text pad */
 
-/* How the pictures of the stream are turned to stand upright; as before where the tags say nothing of it. */
 static void take_tags(E3Classify *self, GstEvent *event) {
-  static const e3_transform transforms[] = {
-      [GST_VIDEO_ORIENTATION_IDENTITY] = E3_TRANSFORM_NONE,
-      [GST_VIDEO_ORIENTATION_90R] = E3_TRANSFORM_ROTATE_90,
-      [GST_VIDEO_ORIENTATION_180] = E3_TRANSFORM_ROTATE_180,
-      [GST_VIDEO_ORIENTATION_90L] = E3_TRANSFORM_ROTATE_270,
-      [GST_VIDEO_ORIENTATION_HORIZ] = E3_TRANSFORM_FLIP_HORIZONTAL,
-      [GST_VIDEO_ORIENTATION_VERT] = E3_TRANSFORM_FLIP_VERTICAL,
-      [GST_VIDEO_ORIENTATION_UL_LR] = E3_TRANSFORM_TRANSPOSE,
-      [GST_VIDEO_ORIENTATION_UR_LL] = E3_TRANSFORM_TRANSVERSE,
-  };
   GstTagList *tags = NULL;
-  GstVideoOrientationMethod method;
+  gchar *orientation = NULL;
   gst_event_parse_tag(event, &tags);
-  if (gst_video_orientation_from_tag(tags, &method) && method < G_N_ELEMENTS(transforms))
-    self->turn = transforms[method];
+  if (!gst_tag_list_get_string(tags, GST_TAG_IMAGE_ORIENTATION, &orientation)) return;
+  if (g_strcmp0(orientation, self->orientation) != 0) self->orientation_said = FALSE;
+  g_free(self->orientation);
+  self->orientation = orientation;
 }
 
 /* The text ends, flushes and pauses with the video. */
@@ -615,7 +620,7 @@ static gboolean sink_event(GstBaseTransform *transform, GstEvent *event) {
   E3Classify *self = E3_CLASSIFY(transform);
   GstPad *pad = text_pad(self);
   const GstEventType type = GST_EVENT_TYPE(event);
-  if (type == GST_EVENT_STREAM_START) self->turn = E3_TRANSFORM_NONE;
+  if (type == GST_EVENT_STREAM_START) g_clear_pointer(&self->orientation, g_free);
   if (type == GST_EVENT_TAG) take_tags(self, event);
   if (type == GST_EVENT_EOS) warn_unsaid(self);
   if (pad) {
