@@ -185,6 +185,13 @@ struct RemarkTests {
           == "\(swapped)/config.json: class 0 is \"kind 4\", but \"kind 0\" in \(path)/config.json, which has the same labels "
           + "in another order: the answers of such networks cannot be averaged")
     }
+    for line in ["Kind 2\nkind 1", "kind 2 \nkind 1 ", "kind  2\nKIND 1"] {
+      let alike = try folder.write("kind 0\n\(line)\nkind 3\nkind 4\n", to: "alike.txt")
+      let said = fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: alike)) }
+      #expect(said?.contains("\(path)/config.json, which has the same labels in another order") == true, "\(line)")
+    }
+    let capitals = try folder.write("Kind 0\nkind 1\nkind 2\nkind 3\nkind 4\n", to: "capitals.txt")
+    #expect(fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: capitals)) } == nil)
     let named = try folder.write("a\nb\nc\nd\ne\n", to: "named.txt")
     for labels in [right, named] {
       #expect(fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: labels)) } == nil)
