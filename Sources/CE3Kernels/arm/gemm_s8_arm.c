@@ -11,27 +11,31 @@
 
 #include <string.h>
 
-e3k_arm_prefetch e3k_arm_prefetch_after(const e3k_gemm *g, size_t panel, size_t steps) {
-  const uint8_t *next = panel + 1 < g->panel_count ? e3k_arm_panel(g, panel + 1) : g->next;
-  if (!next) return (e3k_arm_prefetch){g->rows, 0};
-  return (e3k_arm_prefetch){next, (e3k_panel_bytes(g->inputs) + steps - 1) / steps};
+const uint8_t *e3k_arm_soon(const e3k_gemm *g, size_t panel) {
+  const uint8_t *soon = panel + 1 < g->panel_count ? e3k_arm_panel(g, panel + 1) : g->next;
+  if (soon) {
+    const uint8_t *tail = soon + e3k_panel_bytes(g->inputs) - E3K_PANEL_TAIL_BYTES;
+    for (size_t i = 0; i < E3K_PANEL_TAIL_BYTES; i += 64) __builtin_prefetch(tail + i, 0, 2);
+  }
+  return soon;
 }
 
-void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows, size_t steps) {
+void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows) {
   enum { BLOCK_ROWS = 64 };
   const size_t tile_count = (g->row_count + max_rows - 1) / max_rows;
   const size_t height = g->row_count / tile_count, rest = g->row_count % tile_count;
   e3k_arm_sums sums[BLOCK_ROWS];
   for (size_t p = 0; p < g->panel_count; p++) {
     const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
-    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (steps ? steps : 1));
+    const uint8_t *soon = e3k_arm_soon(g, p);
     size_t block = 0; /* the first row whose sums wait */
     /* Tiles begin where e3k_arm_tile_start says, without its divisions. */
     for (size_t first = 0, left_over = 0; first < g->row_count;) {
       size_t count = height;
       left_over += rest;
       if (left_over >= tile_count) left_over -= tile_count, count++;
-      tiles[count - 1](e3k_arm_rows(g, first), g->row_stride, weights, g->inputs, sums + (first - block), &soon);
+      tiles[count - 1](e3k_arm_rows(g, first), g->row_stride, weights, g->inputs, sums + (first - block), soon);
+      soon = NULL;
       first += count;
       if (first == g->row_count || first - block + max_rows > BLOCK_ROWS) {
         e3k_arm_epilogue(g, p, block, first - block, (const e3k_arm_sums *)sums);
@@ -43,10 +47,33 @@ void e3k_arm_gemm(const e3k_gemm *g, e3k_arm_tile *const *tiles, size_t max_rows
 
 #if defined(__aarch64__)
 
+#include <arm_neon.h>
+
+/* LD1 and ST1 of four registers: one instruction. */
 enum { LANES = 16 };
 typedef float floats __attribute__((vector_size(64)));
 typedef int32_t integers __attribute__((vector_size(64)));
 #define TO_FLOATS(i) __builtin_convertvector(i, floats)
+
+static inline floats load(const void *from) {
+  const float32x4x4_t four = vld1q_f32_x4(from);
+  floats x;
+  memcpy(&x, &four, sizeof x);
+  return x;
+}
+
+static inline integers load_sums(const void *from) {
+  const int32x4x4_t four = vld1q_s32_x4(from);
+  integers x;
+  memcpy(&x, &four, sizeof x);
+  return x;
+}
+
+static inline void store(float *to, floats x) {
+  float32x4x4_t four;
+  memcpy(&four, &x, sizeof four);
+  vst1q_f32_x4(to, four);
+}
 
 #else
 
@@ -55,21 +82,11 @@ typedef float floats;
 typedef int32_t integers;
 #define TO_FLOATS(i) ((float)(i))
 
+static inline floats load(const void *from) { return *(const float *)from; }
+static inline integers load_sums(const void *from) { return *(const int32_t *)from; }
+static inline void store(float *to, floats x) { *to = x; }
+
 #endif
-
-static inline floats load(const void *from) {
-  floats x;
-  memcpy(&x, from, sizeof x);
-  return x;
-}
-
-static inline integers load_sums(const void *from) {
-  integers x;
-  memcpy(&x, from, sizeof x);
-  return x;
-}
-
-static inline void store(float *to, floats x) { memcpy(to, &x, sizeof x); }
 
 /* The loop over rows, with an epilogue that the compiler knows. */
 static inline __attribute__((always_inline)) void finish(const e3k_gemm *g, size_t panel, size_t first_row,

@@ -104,11 +104,13 @@ static inline int8x8_t load_group(const int8_t *inputs) {
 
 #define TILE(row_count, products, registers)                                                                          \
   static void half_tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,      \
-                                    e3k_arm_sums *sums, size_t channel, e3k_arm_prefetch *soon) {                     \
+                                    e3k_arm_sums *sums, size_t channel, const uint8_t *soon) {                        \
     int32x4_t s[row_count][4];                                                                                        \
     int16x8_t t[row_count][products];                                                                                 \
     int8x8_t a[registers], b[registers];                                                                              \
     size_t left = inputs / 8 - 1;                                                                                     \
+    const size_t advance = soon ? 8 * E3K_PANEL_CHANNELS : 0; /* the halves prefetch every other line */              \
+    soon = soon ? soon + 8 * channel : (const uint8_t *)rows;                                                         \
     weights += channel * E3K_PANEL_GROUP;                                                                             \
     for (size_t w = 0; w < registers; w++) {                                                                          \
       a[w] = vld1_s8(weights + 8 * w);                                                                                \
@@ -123,8 +125,8 @@ static inline int8x8_t load_group(const int8_t *inputs) {
                      STEP_##products(ROWS_##row_count, _LOAD, PREFETCH ADVANCE) REPEAT                                \
                      "2:\n" STEP_##products(ROWS_##row_count, , )                                                     \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) PRODUCTS_##products(ROWS_##row_count)          \
-                       [weights] "+r"(weights), [left] "+r"(left), [soon] "+r"(soon->next)                            \
-                     : [advance] "r"(soon->advance)                                                                   \
+                       [weights] "+r"(weights), [left] "+r"(left), [soon] "+r"(soon)                                  \
+                     : [advance] "r"(advance)                                                                         \
                      : "cc", "memory");                                                                               \
     for (size_t r = 0; r < row_count; r++) {                                                                          \
       for (size_t p = 0, j = 4 - products; p < products; p++, j++) s[r][j] = vpadalq_s16(s[r][j], t[r][p]);           \
@@ -133,7 +135,7 @@ static inline int8x8_t load_group(const int8_t *inputs) {
     }                                                                                                                 \
   }                                                                                                                   \
   static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,         \
-                               e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                        \
+                               e3k_arm_sums *sums, const uint8_t *soon) {                                           \
     half_tile_##row_count(rows, row_stride, weights, inputs, sums, 0, soon);                                        \
     half_tile_##row_count(rows, row_stride, weights, inputs, sums, E3K_PANEL_CHANNELS / 2, soon);                   \
   }
@@ -149,7 +151,7 @@ void e3k_gemm_neon(const e3k_gemm *g) {
   if (g->weights == E3K_INT4) {
     e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_neon);
   } else {
-    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], 2 * (g->inputs / 8));
+    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0]);
   }
 }
 

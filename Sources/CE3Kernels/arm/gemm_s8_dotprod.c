@@ -11,24 +11,49 @@
  *
  * A sixth row would leave two registers of weights: each would have to be loaded by itself and just before its use.
  * The loop, two steps a pass, is software-pipelined by hand, for in-order cores (Cortex-A55): registers are loaded for
- * their next use, weights two by an instruction, right after their last one, so that a load has the products of other
- * vectors to hide behind. Nothing may lie behind a row, so the last step stands after the loop and loads no inputs, and 8
- * inputs that are left have a step of their own. The compiler would gather the loads before their uses.
+ * their next use right after their last one, so that a load has the products of other vectors to hide behind. With eight
+ * registers of weights an LD1 loads the four of a group, with four an LDP loads two; both move the address on, which costs
+ * nothing where an offset is an addition before the load. Nothing may lie behind a row, so the last step stands after the
+ * loop and loads no inputs, and 8 inputs that are left have a step of their own. The whole tile is one piece of assembly:
+ * LD1 and ST1 of four registers take neighbours, which only names of registers can promise.
  */
 #include "gemm_s8_arm.h"
 
 #if defined(__aarch64__)
 
-#include <arm_neon.h>
-
 /* Instructions and operands stand in columns. */
 /* clang-format off */
 
+/* The registers: v0 to v7 weights; of row r inputs X and four neighbours of sums, S. Up to three rows save no register. */
+#define X_0 "28"
+#define X_1 "29"
+#define X_2 "30"
+#define X_3 "31"
+#define X_4 "4"
+#define S_0(F) F(16, 17, 18, 19)
+#define S_1(F) F(20, 21, 22, 23)
+#define S_2(F) F(24, 25, 26, 27)
+#define S_3(F) F(12, 13, 14, 15)
+#define S_4(F) F(8, 9, 10, 11)
+#define VECTOR_0(s0, s1, s2, s3) "v" #s0
+#define VECTOR_1(s0, s1, s2, s3) "v" #s1
+#define VECTOR_2(s0, s1, s2, s3) "v" #s2
+#define VECTOR_3(s0, s1, s2, s3) "v" #s3
+#define ALL_ZERO(s0, s1, s2, s3)                                                                                     \
+  "movi v" #s0 ".2d, #0\n" "movi v" #s1 ".2d, #0\n" "movi v" #s2 ".2d, #0\n" "movi v" #s3 ".2d, #0\n"
+#define ALL_OUT(s0, s1, s2, s3) \
+  "st1 {v" #s0 ".4s, v" #s1 ".4s, v" #s2 ".4s, v" #s3 ".4s}, [%[sums]], #64\n"
+#define ALL_NAMES(s0, s1, s2, s3) "v" #s0, "v" #s1, "v" #s2, "v" #s3
+
 /* One product of the loop: vector j of a group, from weight register w, with element `lane` of row r's inputs. */
-#define SDOT(r, j, w, lane) "sdot %[s" #r #j "].4s, %[w" #w "].16b, %[x" #r "].4b[" #lane "]\n"
-#define SDOT_LOAD_ODD(r, j, w, lane) SDOT(r, j, w, lane) "ldr %q[x" #r "], [%[odd" #r "], %[at]]\n"
-#define SDOT_LOAD_EVEN(r, j, w, lane) SDOT(r, j, w, lane) "ldr %q[x" #r "], [%[even" #r "], %[at]]\n"
-#define LOAD_8(r) "ldr %d[x" #r "], [%[odd" #r "], %[at]]\n"
+#define SDOT(r, j, w, lane) "sdot " S_##r(VECTOR_##j) ".4s, v" #w ".16b, v" X_##r ".4b[" #lane "]\n"
+#define SDOT_LOAD_ODD(r, j, w, lane) SDOT(r, j, w, lane) LOAD_ODD(r)
+#define SDOT_LOAD_EVEN(r, j, w, lane) SDOT(r, j, w, lane) "ldr q" X_##r ", [%[even" #r "], %[at]]\n"
+#define LOAD_ODD(r) "ldr q" X_##r ", [%[odd" #r "], %[at]]\n"
+#define LOAD_8(r) "ldr d" X_##r ", [%[odd" #r "], %[at]]\n"
+#define ZERO(r) S_##r(ALL_ZERO)
+#define OUT(r) S_##r(ALL_OUT)
+#define NAMES(r) "v" X_##r, S_##r(ALL_NAMES),
 
 #define ROWS_1(F, ...) F(0, ##__VA_ARGS__)
 #define ROWS_2(F, ...) ROWS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
@@ -36,78 +61,58 @@
 #define ROWS_4(F, ...) ROWS_3(F, ##__VA_ARGS__) F(3, ##__VA_ARGS__)
 #define ROWS_5(F, ...) ROWS_4(F, ##__VA_ARGS__) F(4, ##__VA_ARGS__)
 
-/* All products of two weight vectors, then their registers' next load. LAST: what makes the second one's products. */
-#define VECTORS(ROWS, LAST, j0, j1, w0, w1, lane, load) ROWS(SDOT, j0, w0, lane) ROWS(LAST, j1, w1, lane) load
-#define NEXT(w0, w1, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #" #offset "]\n"
-#define NEXT_ON(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #256]!\n"
-
-/* A share of the panel after this one. */
-#define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
+/* The products of a group's vectors, `next` and `last` being loads. LAST: what makes the last vector's products. */
+#define GROUP(ROWS, LAST, w0, w1, w2, w3, lane, next, last)                                                          \
+  ROWS(SDOT, 0, w0, lane) ROWS(SDOT, 1, w1, lane) next ROWS(SDOT, 2, w2, lane) ROWS(LAST, 3, w3, lane) last
+#define FOUR(w0, w1, w2, w3) \
+  "ld1 {v" #w0 ".16b, v" #w1 ".16b, v" #w2 ".16b, v" #w3 ".16b}, [%[weights]], #64\n"
+#define TWO(w0, w1) "ldp q" #w0 ", q" #w1 ", [%[weights]], #32\n"
 
 /*
- * The vectors of a step with 8 or 4 weight registers. The last step's loads of weights end in the panel's tail. LAST:
- * SDOT_LOAD_ODD or _EVEN, which replace the inputs by the next step's, or SDOT; `extra` stands among the products.
+ * A step with 8 or 4 weight registers. The last step's loads of weights end in the panel's tail. LAST: SDOT_LOAD_ODD or
+ * _EVEN, which replace the inputs by the next step's, or SDOT; `extra` stands among the products.
  */
 #define STEP_16_8(ROWS, LAST, extra)                                                                                 \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 0, NEXT(0, 1, 128)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 0, NEXT(2, 3, 160)) extra      \
-  VECTORS(ROWS, SDOT, 0, 1, 4, 5, 1, NEXT(4, 5, 192)) VECTORS(ROWS, SDOT, 2, 3, 6, 7, 1, NEXT(6, 7, 224))            \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 2, NEXT_ON(0, 1)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 2, NEXT(2, 3, 32))               \
-  VECTORS(ROWS, SDOT, 0, 1, 4, 5, 3, NEXT(4, 5, 64)) VECTORS(ROWS, LAST, 2, 3, 6, 7, 3, NEXT(6, 7, 96))
+  GROUP(ROWS, SDOT, 0, 1, 2, 3, 0, , FOUR(0, 1, 2, 3)) extra GROUP(ROWS, SDOT, 4, 5, 6, 7, 1, , FOUR(4, 5, 6, 7))    \
+  GROUP(ROWS, SDOT, 0, 1, 2, 3, 2, , FOUR(0, 1, 2, 3)) GROUP(ROWS, LAST, 4, 5, 6, 7, 3, , FOUR(4, 5, 6, 7))
 #define STEP_16_4(ROWS, LAST, extra)                                                                                 \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 0, NEXT(0, 1, 64)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 0, NEXT(2, 3, 96)) extra        \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 1, NEXT(0, 1, 128)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 1, NEXT(2, 3, 160))            \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 2, NEXT(0, 1, 192)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 2, NEXT(2, 3, 224))            \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 3, NEXT_ON(0, 1)) VECTORS(ROWS, LAST, 2, 3, 2, 3, 3, NEXT(2, 3, 32))
-#define STEP_8_8(ROWS)                                                                                               \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 0, ) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 0, )                                          \
-  VECTORS(ROWS, SDOT, 0, 1, 4, 5, 1, ) VECTORS(ROWS, SDOT, 2, 3, 6, 7, 1, )
-#define STEP_8_4(ROWS)                                                                                               \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 0, NEXT(0, 1, 64)) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 0, NEXT(2, 3, 96))              \
-  VECTORS(ROWS, SDOT, 0, 1, 0, 1, 1, ) VECTORS(ROWS, SDOT, 2, 3, 2, 3, 1, )
+  GROUP(ROWS, SDOT, 0, 1, 2, 3, 0, TWO(0, 1), TWO(2, 3)) extra GROUP(ROWS, SDOT, 0, 1, 2, 3, 1, TWO(0, 1), TWO(2, 3)) \
+  GROUP(ROWS, SDOT, 0, 1, 2, 3, 2, TWO(0, 1), TWO(2, 3)) GROUP(ROWS, LAST, 0, 1, 2, 3, 3, TWO(0, 1), TWO(2, 3))
+#define STEP_8_8(ROWS) GROUP(ROWS, SDOT, 0, 1, 2, 3, 0, , ) GROUP(ROWS, SDOT, 4, 5, 6, 7, 1, , )
+#define STEP_8_4(ROWS) GROUP(ROWS, SDOT, 0, 1, 2, 3, 0, TWO(0, 1), TWO(2, 3)) GROUP(ROWS, SDOT, 0, 1, 2, 3, 1, , )
+#define FIRST_8 FOUR(0, 1, 2, 3) FOUR(4, 5, 6, 7)
+#define FIRST_4 TWO(0, 1) TWO(2, 3)
 
 /* Operands of the loop. */
-#define SUMS(r) [s##r##0] "+w"(s[r][0]), [s##r##1] "+w"(s[r][1]), [s##r##2] "+w"(s[r][2]), [s##r##3] "+w"(s[r][3]),
-#define INPUTS(r) [x##r] "+w"(x[r]),
 #define NEXT_INPUTS(r) \
   [odd##r] "r"(rows + r * row_stride + pairs * 32 + 16), [even##r] "r"(rows + r * row_stride + pairs * 32 + 32),
-#define WEIGHTS_4 [w0] "+w"(w[0]), [w1] "+w"(w[1]), [w2] "+w"(w[2]), [w3] "+w"(w[3])
-#define WEIGHTS_8 WEIGHTS_4, [w4] "+w"(w[4]), [w5] "+w"(w[5]), [w6] "+w"(w[6]), [w7] "+w"(w[7])
 
 #define TILE(row_count, ahead)                                                                                       \
   __attribute__((target("dotprod"))) static void tile_##row_count(                                                   \
       const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs, e3k_arm_sums *sums,               \
-      e3k_arm_prefetch *soon) {                                                                                      \
+      const uint8_t *soon) {                                                                                         \
     const size_t steps = inputs / 16, pairs = steps ? (steps - 1) / 2 : 0;                                           \
-    size_t at = steps ? -32 * pairs : (size_t)-16; /* from the last pass's inputs */                              \
-    int32x4_t s[row_count][4];                                                                                       \
-    int8x16_t x[row_count], w[ahead];                                                                                \
-    for (size_t r = 0; r < row_count; r++) {                                                                         \
-      for (size_t j = 0; j < 4; j++) s[r][j] = vdupq_n_s32(0);                                                       \
-      x[r] = steps ? vld1q_s8(rows + r * row_stride) : vdupq_n_s8(0);                                                \
-    }                                                                                                                \
-    for (size_t i = 0; i < ahead; i++) w[i] = vld1q_s8(weights + 16 * i);                                            \
-    __asm__ volatile("cbz %[steps], 4f\n"                                                                            \
-                     "cbz %[at], 2f\n"                                                                               \
-                     "1:\n" STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, PREFETCH)                               \
-                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_EVEN, )                                             \
+    size_t at = -32 * pairs - 16; /* from the last pass's inputs */                                                  \
+    __asm__ volatile(FIRST_##ahead ROWS_##row_count(ZERO)                                                            \
+                     "cbz %[steps], 4f\n"                                                                            \
+                     ROWS_##row_count(LOAD_ODD)                                                                      \
+                     "adds %[at], %[at], #16\n"                                                                      \
+                     "b.eq 2f\n"                                                                                     \
+                     "1:\n" STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, E3K_ARM_PREFETCH)                       \
+                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_EVEN, E3K_ARM_PREFETCH)                             \
                      "adds %[at], %[at], #32\n"                                                                      \
                      "b.ne 1b\n"                                                                                     \
                      "2: tbnz %[steps], #0, 3f\n"                                                                    \
-                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, )                                              \
+                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, E3K_ARM_PREFETCH)                              \
                      "add %[at], %[at], #16\n"                                                                       \
-                     "3:\n" STEP_16_##ahead(ROWS_##row_count, SDOT, )                                                \
+                     "3:\n" STEP_16_##ahead(ROWS_##row_count, SDOT, E3K_ARM_PREFETCH)                                \
                      "4: cbz %[rest], 5f\n"                                                                          \
                      ROWS_##row_count(LOAD_8)                                                                        \
                      STEP_8_##ahead(ROWS_##row_count)                                                                \
-                     "5:\n"                                                                                          \
-                     : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS) WEIGHTS_##ahead, [weights] "+r"(weights),     \
-                       [at] "+r"(at), [soon] "+r"(soon->next)                                                        \
-                     : ROWS_##row_count(NEXT_INPUTS) [steps] "r"(steps), [rest] "r"(inputs % 16),                    \
-                       [advance] "r"(soon->advance)                                                                  \
-                     : "cc", "memory");                                                                              \
-    for (size_t r = 0; r < row_count; r++) {                                                                         \
-      for (size_t j = 0; j < 4; j++) vst1q_s32(&sums[r][4 * j], s[r][j]);                                            \
-    }                                                                                                                \
+                     "5:\n" ROWS_##row_count(OUT)                                                                    \
+                     : [weights] "+r"(weights), [sums] "+r"(sums), [at] "+r"(at), [soon] "+r"(soon)                  \
+                     : ROWS_##row_count(NEXT_INPUTS) [steps] "r"(steps), [rest] "r"(inputs % 16)                     \
+                     : ROWS_##row_count(NAMES) "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");      \
   }
 
 TILE(1, 8)
@@ -124,7 +129,7 @@ void e3k_gemm_dotprod(const e3k_gemm *g) {
   if (g->weights == E3K_INT4) {
     e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_dotprod);
   } else {
-    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], g->inputs / 32);
+    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0]);
   }
 }
 

@@ -36,10 +36,10 @@ enum {
  */
 static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
   size_t left = inputs / 8;
-  __asm__ volatile("1: ldp q1, q3, [%[weights], #64]\n"
-                   "ldp q5, q7, [%[weights], #96]\n"
-                   "ldp q4, q6, [%[weights], #32]\n"
-                   "ldp q0, q2, [%[weights]], #128\n"
+  __asm__ volatile("1: ldp q0, q2, [%[weights]], #32\n"
+                   "ldp q4, q6, [%[weights]], #32\n"
+                   "ldp q1, q3, [%[weights]], #32\n"
+                   "ldp q5, q7, [%[weights]], #32\n"
                    "subs %[left], %[left], #1\n"
                    "st2 {v0.4s, v1.4s}, [%[zipped]], #32\n"
                    "st2 {v2.4s, v3.4s}, [%[zipped]], #32\n"
@@ -67,25 +67,18 @@ static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
 #define LOAD_INPUTS(p, k) "ldr %d[x" #p "], [%[even" #p "], #8*" #k "+8]\n" LOAD_ODD(p)
 #define LOAD_INPUTS_ON(p, k) "ldr %d[x" #p "], [%[even" #p "], #8*" #k "+8]!\n" LOAD_ODD(p)
 #define NO_INPUTS(p, k)
-#define LOAD(w0, w1, k, offset) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128*" #k "+" #offset "]\n"
-#define LOAD_ON(w0, w1, k) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights], #128*" #k "+128]!\n"
+#define LOAD(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights]], #32\n"
 #define COUNT "subs %[left], %[left], #1\n"
-#define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
 
 #define NO_PAIRS(F, ...)
 #define PAIRS_1(F, ...) F(0, ##__VA_ARGS__)
 #define PAIRS_2(F, ...) PAIRS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
 #define PAIRS_3(F, ...) PAIRS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
 
-/* FIRST: the pairs but the last one, `last`. ON: the last step at a time, which moves the pointers on. */
+/* FIRST: the pairs but the last one, `last`. The last step at a time moves the pointers of inputs on. */
 #define STEP(FIRST, last, k, FOUR_OF_STEP, inputs_of_last, extra)                                                     \
-  FIRST(FOUR, k, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, k, 64), LOAD(2, 3, k, 96)) extra                       \
-  FIRST(FOUR_OF_STEP, k, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD(0, 1, k, 128), LOAD(2, 3, k, 160))                   \
-  inputs_of_last(last, k)
-#define STEP_ON(FIRST, last, k, FOUR_OF_STEP, inputs_of_last)                                                         \
-  FIRST(FOUR, k, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1, k, 64), LOAD(2, 3, k, 96)) COUNT                       \
-  FIRST(FOUR_OF_STEP, k, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD_ON(0, 1, k), LOAD(2, 3, 0, 32))                      \
-  inputs_of_last(last, k)
+  FIRST(FOUR, k, 0, 1, 2, 3) LAST(last, 0, 1, 2, 3, LOAD(0, 1), LOAD(2, 3)) extra                                     \
+  FIRST(FOUR_OF_STEP, k, 4, 5, 6, 7) LAST(last, 4, 5, 6, 7, LOAD(0, 1), LOAD(2, 3)) inputs_of_last(last, k)
 
 /* Operands. */
 #define SUMS(p) \
@@ -102,11 +95,11 @@ E3K_INLINE void store(int32_t *sums, int32x4_t values, bool add) {
  * multiplied twice; `sums` has room for the copy.
  */
 typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped, size_t inputs,
-                         e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon);
+                         e3k_arm_sums *sums, bool add, const uint8_t *soon);
 
 #define TILE(pair_count, FIRST, last)                                                                                 \
   I8MM static void tile_##pair_count(const int8_t *rows, size_t row_stride, size_t row_count, const int8_t *zipped,   \
-                                     size_t inputs, e3k_arm_sums *sums, bool add, e3k_arm_prefetch *soon) {           \
+                                     size_t inputs, e3k_arm_sums *sums, bool add, const uint8_t *soon) {              \
     int32x4_t sum[pair_count][CHANNEL_PAIRS];                                                                         \
     int8x16_t x[pair_count], w[4];                                                                                    \
     const int8_t *even[pair_count], *odd[pair_count];                                                                 \
@@ -118,22 +111,24 @@ typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count
       for (size_t c = 0; c < CHANNEL_PAIRS; c++) sum[p][c] = vdupq_n_s32(0);                                          \
     }                                                                                                                 \
     for (size_t i = 0; i < 4; i++) w[i] = vld1q_s8(zipped + 16 * i);                                                  \
+    zipped += 64;                                                                                                     \
     const size_t steps = inputs / 8 - 1;                                                                              \
     size_t left = steps / 4;                                                                                          \
     __asm__ volatile("cbz %[left], 2f\n"                                                                              \
-                     "1:\n" STEP(FIRST, last, 0, FOUR_LOAD, LOAD_INPUTS, PREFETCH)                                    \
-                     STEP(FIRST, last, 1, FOUR_LOAD, LOAD_INPUTS, ) STEP(FIRST, last, 2, FOUR_LOAD, LOAD_INPUTS, )    \
-                     STEP_ON(FIRST, last, 3, FOUR_LOAD_ON, LOAD_INPUTS_ON)                                            \
+                     "1:\n" STEP(FIRST, last, 0, FOUR_LOAD, LOAD_INPUTS, E3K_ARM_PREFETCH)                            \
+                     STEP(FIRST, last, 1, FOUR_LOAD, LOAD_INPUTS, )                                                   \
+                     STEP(FIRST, last, 2, FOUR_LOAD, LOAD_INPUTS, E3K_ARM_PREFETCH)                                   \
+                     STEP(FIRST, last, 3, FOUR_LOAD_ON, LOAD_INPUTS_ON, COUNT)                                        \
                      "b.ne 1b\n"                                                                                      \
                      "2: cbz %[rest], 4f\n"                                                                           \
                      "mov %[left], %[rest]\n"                                                                         \
-                     "3:\n" STEP_ON(FIRST, last, 0, FOUR_LOAD_ON, LOAD_INPUTS_ON)                                     \
+                     "3:\n" STEP(FIRST, last, 0, FOUR_LOAD_ON, LOAD_INPUTS_ON, COUNT)                                 \
                      "b.ne 3b\n"                                                                                      \
                      "4:\n" STEP(FIRST, last, 0, FOUR, NO_INPUTS, )                                                   \
                      : PAIRS_##pair_count(SUMS) PAIRS_##pair_count(INPUTS) [w0] "+w"(w[0]), [w1] "+w"(w[1]),          \
                        [w2] "+w"(w[2]), [w3] "+w"(w[3]), [weights] "+r"(zipped), [left] "+r"(left),                   \
-                       [soon] "+r"(soon->next)                                                                        \
-                     : [rest] "r"(steps % 4), [advance] "r"(soon->advance)                                            \
+                       [soon] "+r"(soon)                                                                              \
+                     : [rest] "r"(steps % 4)                                                                          \
                      : "cc", "memory");                                                                               \
     for (size_t p = 0; p < pair_count; p++) {                                                                         \
       for (size_t c = 0; c < CHANNEL_PAIRS; c += 2) {                                                                 \
@@ -153,14 +148,15 @@ static zipped_tile *const tiles[MAX_PAIRS] = {tile_1, tile_2, tile_3};
 
 /* All tiles of the rows first_row ..< first_row + row_count over one block of inputs, zipped. */
 static void multiply_block(const e3k_gemm *g, size_t first_row, size_t row_count, size_t first_input, size_t inputs,
-                           const int8_t *zipped, e3k_arm_sums *sums, e3k_arm_prefetch *soon) {
+                           const int8_t *zipped, e3k_arm_sums *sums, const uint8_t *soon) {
   const size_t pair_count = (row_count + 1) / 2, tile_count = (pair_count + MAX_PAIRS - 1) / MAX_PAIRS;
   for (size_t t = 0; t < tile_count; t++) {
     const size_t pair = e3k_arm_tile_start(pair_count, t, tile_count);
     const size_t next_pair = e3k_arm_tile_start(pair_count, t + 1, tile_count);
     const size_t row = 2 * pair, rows_left = row_count - row;
     const int8_t *rows = e3k_arm_rows(g, first_row + row) + first_input;
-    tiles[next_pair - pair - 1](rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0, soon);
+    tiles[next_pair - pair - 1](rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0,
+                                t == 0 ? soon : NULL);
   }
 }
 
@@ -175,18 +171,18 @@ void e3k_gemm_i8mm(const e3k_gemm *g) {
   }
   int8_t zipped[BLOCK_INPUTS * E3K_PANEL_CHANNELS + ZIPPED_SLACK];
   e3k_arm_sums sums[BLOCK_ROWS];
-  const size_t tile_count = (g->row_count + 2 * MAX_PAIRS - 1) / (2 * MAX_PAIRS);
   const size_t part_count = (g->row_count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   for (size_t p = 0; p < g->panel_count; p++) {
     const int8_t *weights = (const int8_t *)e3k_arm_panel(g, p);
-    e3k_arm_prefetch soon = e3k_arm_prefetch_after(g, p, tile_count * (g->inputs < 64 ? 1 : g->inputs / 32));
+    const uint8_t *const soon = e3k_arm_soon(g, p);
     for (size_t part = 0; part < part_count; part++) {
       const size_t first_row = e3k_arm_tile_start(g->row_count, part, part_count);
       const size_t row_count = e3k_arm_tile_start(g->row_count, part + 1, part_count) - first_row;
       for (size_t k = 0; k < g->inputs; k += BLOCK_INPUTS) {
         const size_t inputs = g->inputs - k < BLOCK_INPUTS ? g->inputs - k : BLOCK_INPUTS;
         zip_weights(weights + k * E3K_PANEL_CHANNELS, inputs, zipped);
-        multiply_block(g, first_row, row_count, k, inputs, zipped, sums, &soon);
+        const uint8_t *block_soon = soon && part == 0 ? soon + k * E3K_PANEL_CHANNELS : NULL;
+        multiply_block(g, first_row, row_count, k, inputs, zipped, sums, block_soon);
       }
       e3k_arm_epilogue(g, p, first_row, row_count, (const e3k_arm_sums *)sums);
     }

@@ -36,13 +36,12 @@
 #define MULTIPLY_2(t, r, w, g) "smull2 %[t" #t "].8h, %[a" #w "].16b, %[x" #r #g "].16b\n"
 #define MULTIPLY_ADD(t, r, w, g) "smlal %[t" #t "].8h, %[b" #w "].8b, %[x" #r #g "].8b\n"
 #define MULTIPLY_ADD_2(t, r, w, g) "smlal2 %[t" #t "].8h, %[b" #w "].16b, %[x" #r #g "].16b\n"
-#define LOAD_A(offset) "ldp %q[a0], %q[a1], [%[weights], #" #offset "]\n"
-#define LOAD_B(offset) "ldp %q[b0], %q[b1], [%[weights], #64+" #offset "]\n"
+#define LOAD_A(advance) "ldp %q[a0], %q[a1], [%[first]], #" #advance "\n"
+#define LOAD_B(advance) "ldp %q[b0], %q[b1], [%[second]], #" #advance "\n"
 #define LOAD_16(r) "ld4r {%[x" #r "0].4s, %[x" #r "1].4s, %[x" #r "2].4s, %[x" #r "3].4s}, [%[row" #r "]]\n"
 #define LOAD_8(r) "ld2r {%[x" #r "0].4s, %[x" #r "1].4s}, [%[row" #r "]]\n"
 #define MOVE_ON(r) "add %[row" #r "], %[row" #r "], #16\n"
 #define COUNT "subs %[left], %[left], #1\n"
-#define PREFETCH "prfm pldl2keep, [%[soon]]\n" "add %[soon], %[soon], %[advance]\n"
 
 /*
  * Two registers of weights times the groups g0 and g1: w0 times row r0, w1 times row r1. First the unit before is added to
@@ -55,20 +54,20 @@
   MULTIPLY_ADD(0, r0, w0, g1) MULTIPLY_ADD_2(1, r0, w0, g1) load_x0                                                  \
   MULTIPLY_ADD(2, r1, w1, g1) MULTIPLY_ADD_2(3, r1, w1, g1) load_x1 load_b
 
-/* All 16 channels times the groups g0 and g1; `next`: the offset of the weights that come after them. */
-#define CHANNELS_1(g0, g1, half, next, load_x)                                                                       \
-  UNIT(0, 0, 4, 5, 0, 1, 6, 7, g0, g1, LOAD_A(half), , , LOAD_B(half))                                               \
-  UNIT(0, 0, 0, 1, 0, 1, 2, 3, g0, g1, LOAD_A(next), , load_x(0), LOAD_B(next))
-#define CHANNELS_2(g0, g1, half, next, load_x)                                                                       \
+/* All 16 channels times the groups g0 and g1. Loads move on to the second half of the group's channels, by 32 bytes, or to
+ * the first half of the group after the next one. */
+#define CHANNELS_1(g0, g1, load_x)                                                                                   \
+  UNIT(0, 0, 4, 5, 0, 1, 6, 7, g0, g1, LOAD_A(96), , , LOAD_B(96))                                                   \
+  UNIT(0, 0, 0, 1, 0, 1, 2, 3, g0, g1, LOAD_A(32), , load_x(0), LOAD_B(32))
+#define CHANNELS_2(g0, g1, load_x)                                                                                   \
   UNIT(0, 0, 6, 7, 1, 0, 6, 7, g0, g1, , , , )                                                                       \
-  UNIT(0, 1, 0, 1, 1, 1, 0, 1, g0, g1, LOAD_A(half), , , LOAD_B(half))                                               \
+  UNIT(0, 1, 0, 1, 1, 1, 0, 1, g0, g1, LOAD_A(96), , , LOAD_B(96))                                                   \
   UNIT(0, 0, 2, 3, 1, 0, 2, 3, g0, g1, , , , )                                                                       \
-  UNIT(0, 1, 4, 5, 1, 1, 4, 5, g0, g1, LOAD_A(next), load_x(0), load_x(1), LOAD_B(next))
+  UNIT(0, 1, 4, 5, 1, 1, 4, 5, g0, g1, LOAD_A(32), load_x(0), load_x(1), LOAD_B(32))
 
 #define NO_LOAD(r)
-#define STEP_16(CHANNELS, load_x, extra)                                                                             \
-  CHANNELS(0, 1, 32, 128, NO_LOAD) extra CHANNELS(2, 3, 160, 256, load_x) "add %[weights], %[weights], #256\n"
-#define STEP_8(CHANNELS) CHANNELS(0, 1, 32, 128, NO_LOAD)
+#define STEP_16(CHANNELS, load_x, extra) CHANNELS(0, 1, NO_LOAD) extra CHANNELS(2, 3, load_x)
+#define STEP_8(CHANNELS) CHANNELS(0, 1, NO_LOAD)
 
 #define ROWS_1(F) F(0)
 #define ROWS_2(F) ROWS_1(F) F(1)
@@ -94,12 +93,13 @@
 
 #define TILE(row_count)                                                                                              \
   static void tile_##row_count(const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs,          \
-                               e3k_arm_sums *sums, e3k_arm_prefetch *soon) {                                         \
+                               e3k_arm_sums *sums, const uint8_t *soon) {                                            \
     enum { LAST = 8 - 4 / row_count }; /* the first accumulator of the last unit */                                  \
     int32x4_t s[row_count][8];                                                                                       \
     int16x8_t t[4];                                                                                                  \
     int8x16_t a0 = vld1q_s8(weights), a1 = vld1q_s8(weights + 16);                                                   \
     int8x16_t b0 = vld1q_s8(weights + 64), b1 = vld1q_s8(weights + 80);                                              \
+    const int8_t *first = weights + 32, *second = weights + 96;                                                      \
     size_t left = inputs / 16;                                                                                       \
     for (size_t i = 0; i < 4; i++) t[i] = vdupq_n_s16(0);                                                            \
     for (size_t r = 0; r < row_count; r++) {                                                                         \
@@ -110,26 +110,28 @@
                      ROWS_##row_count(LOAD_16) ROWS_##row_count(MOVE_ON) COUNT                                       \
                      "b.eq 2f\n"                                                                                     \
                      "1:\n"                                                                                          \
-                     STEP_16(CHANNELS_##row_count, LOAD_16, PREFETCH COUNT) ROWS_##row_count(MOVE_ON)                \
+                     STEP_16(CHANNELS_##row_count, LOAD_16, E3K_ARM_PREFETCH COUNT) ROWS_##row_count(MOVE_ON)        \
                      "b.ne 1b\n"                                                                                     \
                      "2:\n"                                                                                          \
-                     STEP_16(CHANNELS_##row_count, NO_LOAD, )                                                        \
+                     STEP_16(CHANNELS_##row_count, NO_LOAD, E3K_ARM_PREFETCH)                                        \
                      "3: cbz %[rest], 4f\n"                                                                          \
                      ROWS_##row_count(LOAD_8)                                                                        \
                      STEP_8(CHANNELS_##row_count)                                                                    \
                      "4:\n"                                                                                          \
                      : ROWS_##row_count(SUMS) ROWS_##row_count(INPUTS)                                               \
                        [t0] "+w"(t[0]), [t1] "+w"(t[1]), [t2] "+w"(t[2]), [t3] "+w"(t[3]), [a0] "+w"(a0),            \
-                       [a1] "+w"(a1), [b0] "+w"(b0), [b1] "+w"(b1), [weights] "+r"(weights), [left] "+r"(left),      \
-                       [soon] "+r"(soon->next)                                                                       \
-                     : [rest] "r"(inputs % 16), [advance] "r"(soon->advance)                                         \
+                       [a1] "+w"(a1), [b0] "+w"(b0), [b1] "+w"(b1), [first] "+r"(first), [second] "+r"(second),      \
+                       [left] "+r"(left), [soon] "+r"(soon)                                                          \
+                     : [rest] "r"(inputs % 16)                                                                       \
                      : "cc", "memory");                                                                              \
     for (size_t i = 0; i < 4; i++) {                                                                                 \
       const size_t r = row_count == 2 ? i / 2 : 0, j = LAST + (row_count == 2 ? i % 2 : i);                          \
       s[r][j] = vpadalq_s16(s[r][j], t[i]);                                                                          \
     }                                                                                                                \
     for (size_t r = 0; r < row_count; r++) {                                                                         \
-      for (size_t q = 0; q < 4; q++) vst1q_s32(&sums[r][4 * q], vpaddq_s32(s[r][2 * q], s[r][2 * q + 1]));           \
+      int32x4x4_t channels;                                                                                          \
+      for (size_t q = 0; q < 4; q++) channels.val[q] = vpaddq_s32(s[r][2 * q], s[r][2 * q + 1]);                     \
+      vst1q_s32_x4(sums[r], channels);                                                                               \
     }                                                                                                                \
   }
 
@@ -144,7 +146,7 @@ void e3k_gemm_neon(const e3k_gemm *g) {
   if (g->weights == E3K_INT4) {
     e3k_gemm_expanding(g, e3k_expand_neon, e3k_gemm_neon);
   } else {
-    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0], g->inputs / 16);
+    e3k_arm_gemm(g, tiles, sizeof tiles / sizeof tiles[0]);
   }
 }
 
