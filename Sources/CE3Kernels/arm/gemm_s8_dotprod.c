@@ -47,10 +47,10 @@
 
 /* One product of the loop: vector j of a group, from weight register w, with element `lane` of row r's inputs. */
 #define SDOT(r, j, w, lane) "sdot " S_##r(VECTOR_##j) ".4s, v" #w ".16b, v" X_##r ".4b[" #lane "]\n"
-#define SDOT_LOAD_ODD(r, j, w, lane) SDOT(r, j, w, lane) LOAD_ODD(r)
-#define SDOT_LOAD_EVEN(r, j, w, lane) SDOT(r, j, w, lane) "ldr q" X_##r ", [%[even" #r "], %[at]]\n"
-#define LOAD_ODD(r) "ldr q" X_##r ", [%[odd" #r "], %[at]]\n"
-#define LOAD_8(r) "ldr d" X_##r ", [%[odd" #r "], %[at]]\n"
+#define SDOT_LOAD(r, j, w, lane) SDOT(r, j, w, lane) "ldr q" X_##r ", [%[end" #r "], %[at]]\n"
+#define SDOT_LOAD_NEXT(r, j, w, lane) SDOT(r, j, w, lane) "ldr q" X_##r ", [%[end" #r "], %[next]]\n"
+#define LOAD_FIRST(r) "ldr q" X_##r ", [%[end" #r "], %[first]]\n"
+#define LOAD_8(r) "ldr d" X_##r ", [%[end" #r "]]\n"
 #define ZERO(r) S_##r(ALL_ZERO)
 #define OUT(r) S_##r(ALL_OUT)
 #define NAMES(r) "v" X_##r, S_##r(ALL_NAMES),
@@ -69,8 +69,8 @@
 #define TWO(w0, w1) "ldp q" #w0 ", q" #w1 ", [%[weights]], #32\n"
 
 /*
- * A step with 8 or 4 weight registers. The last step's loads of weights end in the panel's tail. LAST: SDOT_LOAD_ODD or
- * _EVEN, which replace the inputs by the next step's, or SDOT; `extra` stands among the products.
+ * A step with 8 or 4 weight registers. The last step's loads of weights end in the panel's tail. LAST: SDOT_LOAD or
+ * SDOT_LOAD_NEXT, which replace the inputs by the next step's, or SDOT; `extra` stands among the products.
  */
 #define STEP_16_8(ROWS, LAST, extra)                                                                                 \
   GROUP(ROWS, SDOT, 0, 1, 2, 3, 0, , FOUR(0, 1, 2, 3)) extra GROUP(ROWS, SDOT, 4, 5, 6, 7, 1, , FOUR(4, 5, 6, 7))    \
@@ -83,35 +83,34 @@
 #define FIRST_8 FOUR(0, 1, 2, 3) FOUR(4, 5, 6, 7)
 #define FIRST_4 TWO(0, 1) TWO(2, 3)
 
-/* Operands of the loop. */
-#define NEXT_INPUTS(r) \
-  [odd##r] "r"(rows + r * row_stride + pairs * 32 + 16), [even##r] "r"(rows + r * row_stride + pairs * 32 + 32),
+/* Where the inputs of a row's whole steps end. */
+#define ENDS(r) [end##r] "r"(rows + r * row_stride + 16 * steps),
 
+/* If the steps before the last one are odd in number, the loop is entered in its middle. */
 #define TILE(row_count, ahead)                                                                                       \
   __attribute__((target("dotprod"))) static void tile_##row_count(                                                   \
       const int8_t *rows, size_t row_stride, const int8_t *weights, size_t inputs, e3k_arm_sums *sums,               \
       const uint8_t *soon) {                                                                                         \
-    const size_t steps = inputs / 16, pairs = steps ? (steps - 1) / 2 : 0;                                           \
-    size_t at = -32 * pairs - 16; /* from the last pass's inputs */                                                  \
+    const size_t steps = inputs / 16;                                                                                \
+    size_t at = -(steps / 2 * 32), next = at + 16; /* of the inputs that are loaded next, from their end */          \
     __asm__ volatile(FIRST_##ahead ROWS_##row_count(ZERO)                                                            \
                      "cbz %[steps], 4f\n"                                                                            \
-                     ROWS_##row_count(LOAD_ODD)                                                                      \
-                     "adds %[at], %[at], #16\n"                                                                      \
-                     "b.eq 2f\n"                                                                                     \
-                     "1:\n" STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, E3K_ARM_PREFETCH)                       \
-                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_EVEN, E3K_ARM_PREFETCH)                             \
+                     ROWS_##row_count(LOAD_FIRST)                                                                    \
+                     "cbz %[at], 3f\n"                                                                               \
+                     "tbz %[steps], #0, 2f\n"                                                                        \
+                     "1:\n" STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD, E3K_ARM_PREFETCH)                           \
+                     "2:\n" STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_NEXT, E3K_ARM_PREFETCH)                      \
                      "adds %[at], %[at], #32\n"                                                                      \
+                     "add %[next], %[next], #32\n"                                                                   \
                      "b.ne 1b\n"                                                                                     \
-                     "2: tbnz %[steps], #0, 3f\n"                                                                    \
-                     STEP_16_##ahead(ROWS_##row_count, SDOT_LOAD_ODD, E3K_ARM_PREFETCH)                              \
-                     "add %[at], %[at], #16\n"                                                                       \
                      "3:\n" STEP_16_##ahead(ROWS_##row_count, SDOT, E3K_ARM_PREFETCH)                                \
                      "4: cbz %[rest], 5f\n"                                                                          \
                      ROWS_##row_count(LOAD_8)                                                                        \
                      STEP_8_##ahead(ROWS_##row_count)                                                                \
                      "5:\n" ROWS_##row_count(OUT)                                                                    \
-                     : [weights] "+r"(weights), [sums] "+r"(sums), [at] "+r"(at), [soon] "+r"(soon)                  \
-                     : ROWS_##row_count(NEXT_INPUTS) [steps] "r"(steps), [rest] "r"(inputs % 16)                     \
+                     : [weights] "+r"(weights), [sums] "+r"(sums), [at] "+r"(at), [next] "+r"(next),                 \
+                       [soon] "+r"(soon)                                                                             \
+                     : ROWS_##row_count(ENDS) [steps] "r"(steps), [rest] "r"(inputs % 16), [first] "r"(-16 * steps)  \
                      : ROWS_##row_count(NAMES) "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");      \
   }
 
