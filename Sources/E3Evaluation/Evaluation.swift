@@ -139,12 +139,14 @@ public struct Evaluation: Sendable {
           file: other.path,
           problem: "\(counted(other.classCount, "class", "classes")), but \(first.path) has \(first.classCount)")
       }
-      if let index = firstReordered(other.labels, first.labels) {
+      if let found = reordering(other.labels, first.labels) {
+        let index = found.index
         throw FileError(
           file: other.path,
           problem:
             "class \(index) is \"\(other.labels[index])\", but \"\(first.labels[index])\" in \(first.path), which "
-            + "has the same labels in another order: the answers of such models cannot be averaged")
+            + "has \(found.text): the answers of such models cannot be averaged; give one whose classes are in that "
+            + "order")
       }
       guard other.labels.elementsEqual(first.labels, by: areSame) || other.labels.isEmpty || first.labels.isEmpty else {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")
