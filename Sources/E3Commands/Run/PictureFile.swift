@@ -35,7 +35,7 @@ struct PictureFile: FrameSource, ~Copyable {
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
     // No picture that is within the limits is longer, and looking through it would take minutes.
     guard UInt64(file.size) <= max(1 << 30, 8 * UInt64(decoder.maxPixels)) else {
-      throw .report(path, "too long for a picture")
+      throw .report(path, "too long for a picture (--max-pixels)")
     }
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
     // Standard input may be a file; one that has a name may hold more than its picture, as a stereo camera's does.
