@@ -91,7 +91,7 @@ public struct Evaluation: Sendable {
       }
     }
     if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
-    if let line = transparencyRemark(on: [data] + others) { note(line) }
+    for line in pictureRemarks(on: [data] + others) { note(line) }
     return report
   }
 

@@ -57,7 +57,7 @@ struct PictureFile: FrameSource, ~Copyable {
     return decode(bytes, body)
   }
 
-  /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted.
+  /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted, and so is an animation.
   private func requireOne(_ bytes: UnsafeRawBufferPointer, isStream: Bool) throws(Failure) {
     let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     switch e3p_look_behind(start, bytes.count, isStream ? 1 : 0) {
@@ -68,6 +68,7 @@ struct PictureFile: FrameSource, ~Copyable {
         path, "several pictures, one after the other: give each as a file, or a film with --pixel-format y4m")
     case E3P_WITH_SMALLER:
       _ = Failure.report(path, "note: a smaller picture follows, as a preview does; only the first one is answered")
+    case E3P_ANIMATED: _ = Failure.report(path, "note: an animation, of which only the first picture is answered")
     default: break
     }
   }
