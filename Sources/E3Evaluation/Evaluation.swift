@@ -26,6 +26,8 @@ public struct Evaluation: Sendable {
   public var comparesEarly = false
   /// Images that are worked on at the same time.
   public var threads = 1
+  /// A file that will be written: it must be none that is read; nil: none.
+  public var output: String?
   /// Images that are left out at the start of every data set.
   public var skip = 0
   /// Images that are taken of every data set after those; nil: all.
@@ -57,6 +59,7 @@ public struct Evaluation: Sendable {
       }
     }
     let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
+    if let output { try requireOutput(output, besides: []) }
     try requireOneRecipe(models, [data] + others)
     let shape = models[0].mapped.file.shape
     if let line = valueRemark(on: [data] + others, bounds: shape.valueBounds, model: models[0].path) { note(line) }
