@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "e3_command.h"
@@ -32,6 +33,14 @@ int e3c_open(const char *path) { return strcmp(path, "-") == 0 ? STDIN_FILENO : 
 
 void e3c_close(int descriptor) {
   if (descriptor != STDIN_FILENO) close(descriptor);
+}
+
+int e3c_has_ended(int descriptor) {
+  struct stat status;
+  const off_t at = lseek(descriptor, 0, SEEK_CUR);
+  if (at >= 0) return !fstat(descriptor, &status) && S_ISREG(status.st_mode) && at >= status.st_size;
+  struct pollfd pipe = {descriptor, POLLIN, 0};
+  return poll(&pipe, 1, 0) > 0 && pipe.revents == POLLHUP;
 }
 
 ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count) {

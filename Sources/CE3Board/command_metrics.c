@@ -2,8 +2,6 @@
 #define _FILE_OFFSET_BITS 64 /* inodes and sizes of any file system on 32-bit boards */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +18,7 @@ static const double bounds[] = {0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1
 enum { BOUNDS = sizeof bounds / sizeof *bounds, ZONES = 32 };
 
 static int folder = -1;
-static char folder_path[PATH_MAX], name[256];
+static char folder_path[CE3_PATH_BYTES], name[256];
 static int reported; /* errno of the last writing */
 static uint64_t buckets[BOUNDS + 1];
 static double latency_sum, distance_mean;
@@ -190,16 +188,13 @@ static int may_replace(const char *path) {
 
 /* Writes them for the first time. Returns 0 or an errno. */
 static int begin(const char *path) {
-  /* A link stays one: what it points to is replaced. */
-  char whole[PATH_MAX], copy[PATH_MAX];
-  if (!realpath(path, whole)) {
-    char link;
-    if (errno != ENOENT || readlink(path, &link, 1) >= 0) return errno ? errno : ENOENT;
-    if (snprintf(whole, sizeof whole, "%s", path) >= (int)sizeof whole) return ENAMETOOLONG;
-  }
-  memcpy(copy, whole, sizeof copy);
-  if (snprintf(name, sizeof name, "%s", basename(copy)) >= (int)sizeof name) return ENAMETOOLONG;
-  snprintf(folder_path, sizeof folder_path, "%s", dirname(whole));
+  /* A link stays one: what it points to is replaced, or made. */
+  char target[CE3_PATH_BYTES];
+  const int error = ce3_follow_links(path, target);
+  if (error) return error;
+  const char *slash = strrchr(target, '/');
+  if (snprintf(name, sizeof name, "%s", slash ? slash + 1 : target) >= (int)sizeof name) return ENAMETOOLONG;
+  ce3_find_folder(target, folder_path);
   return write_now();
 }
 

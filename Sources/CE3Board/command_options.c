@@ -16,7 +16,7 @@ static const char *take_name(const char *names, char name[MAX_NAME], int *takes_
   return names + length + (size_t)*takes_argument;
 }
 
-int e3c_next_option(int count, char **arguments, const char *names, const char **argument) {
+int e3c_next_option(int count, char **arguments, const char *names, const char **option, const char **argument) {
   char texts[MAX_OPTIONS][MAX_NAME];
   struct option options[MAX_OPTIONS + 1];
   int found = 0, takes_argument;
@@ -30,7 +30,7 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
    * an argument like -abc, and moves operands meanwhile. */
   int typed = optind > 0 ? optind : 1;
   while (typed < count && (arguments[typed][0] != '-' || !arguments[typed][1])) typed++;
-  const char *option = typed < count ? arguments[typed] : "";
+  *option = typed < count ? arguments[typed] : "";
   opterr = 0;
   int code = getopt_long(count, arguments, ":", options, NULL);
   *argument = optarg;
@@ -38,9 +38,8 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
   const int is_refused = code < 1 || code > found;
   const int place = is_refused ? optopt : code;
   /* getopt takes the beginning of a name for it, which is another option's once there are more. */
-  const int is_whole = place >= 1 && place <= found && strcspn(option, "=") == strlen(texts[place - 1]) + 2;
+  const int is_whole = place >= 1 && place <= found && strcspn(*option, "=") == strlen(texts[place - 1]) + 2;
   if (!is_refused && is_whole && (!optarg || *optarg)) return code - 1;
-  *argument = option;
   if (!is_whole) return E3C_OPTION_UNKNOWN;
   return is_refused && code != ':' ? E3C_OPTION_TAKES_NONE : E3C_OPTION_NEEDS_ARGUMENT;
 }

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,21 +20,33 @@ static uint64_t metrics_due;
 
 void e3c_tick_metrics(int (*write)(void)) { write_metrics = write; }
 
+static void (*report_fault)(int error); /* null: it was called */
+
+/* A manager that does not listen is no concern of the frames: it is said once. */
+static void report(int error) {
+  if (report_fault) report_fault(error);
+  report_fault = NULL;
+}
+
 static void tell(const char *text) {
   if (notifies >= 0 &&
       sendto(notifies, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&manager, manager_bytes) < 0)
-    return; /* a manager that does not listen is no concern of the frames */
+    report(errno);
 }
 
-void e3c_begin_service(void) {
+void e3c_begin_service(void (*report_once)(int error)) {
+  report_fault = report_once;
   const char *path = getenv("NOTIFY_SOCKET");
   const size_t length = path ? strlen(path) : 0;
-  if ((length > 1 && length < sizeof manager.sun_path && (*path == '/' || *path == '@'))) {
+  if (length > 1 && length < sizeof manager.sun_path && (*path == '/' || *path == '@')) {
     manager.sun_family = AF_UNIX;
     memcpy(manager.sun_path, path, length);
     if (*path == '@') manager.sun_path[0] = 0; /* a name in the abstract space */
     manager_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     notifies = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (notifies < 0) report(errno);
+  } else if (length > 0) {
+    report(EINVAL);
   }
   const char *limit = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
   if (notifies < 0 || !limit || (process && strtol(process, NULL, 10) != getpid())) return;

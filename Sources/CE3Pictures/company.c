@@ -26,12 +26,13 @@ static int next_kind(const uint8_t *data, size_t size, size_t *at) {
   return kind_of(data + *at, size - *at);
 }
 
-/* Bytes up to the end of the IEND chunk; all of them when there is none. */
-static size_t png_length(const uint8_t *data, size_t size) {
+/* Bytes up to the end of the IEND chunk; all of them when there is none. And whether it says that its pictures are several. */
+static size_t png_length(const uint8_t *data, size_t size, int *is_animated) {
   size_t at = 8;
   for (int chunks = 0; chunks < E3P_MAX_CHUNKS && size - at >= 12; chunks++) {
     const size_t length = big32(data + at);
     if (length > size - at - 12) break;
+    if (memcmp(data + at + 4, "acTL", 4) == 0 && length == 8 && big32(data + at + 8) > 1) *is_animated = 1;
     const int is_last = memcmp(data + at + 4, "IEND", 4) == 0;
     at += 12 + length;
     if (is_last) return at;
@@ -85,7 +86,8 @@ e3p_company e3p_look_behind(const uint8_t *data, size_t size, int is_stream) {
   const int kind = kind_of(data, size);
   e3p_splitter splitter = {0};
   size_t at = size;
-  if (kind == E3P_PNG) at = png_length(data, size);
+  int is_animated = 0;
+  if (kind == E3P_PNG) at = png_length(data, size, &is_animated);
   if (kind == E3P_PNM) at = e3p_pnm_length(data, size);
   if (kind == E3P_JPEG) {
     if (e3p_split(&splitter, data, size, 1, &at) != E3P_PART_PICTURE) return E3P_ALONE;
@@ -93,7 +95,7 @@ e3p_company e3p_look_behind(const uint8_t *data, size_t size, int is_stream) {
     if (lists_others(data, at)) return E3P_ALONE;
   }
   const int next = next_kind(data, size, &at);
-  if (kind != E3P_JPEG || next != E3P_JPEG) return next ? E3P_WITH_OTHERS : E3P_ALONE;
+  if (kind != E3P_JPEG || next != E3P_JPEG) return next ? E3P_WITH_OTHERS : is_animated ? E3P_ANIMATED : E3P_ALONE;
   const uint64_t pixels = jpeg_pixels(data + at, size - at);
   if (!pixels) return E3P_ALONE;
   return pixels < jpeg_pixels(data, size) ? E3P_WITH_SMALLER : E3P_WITH_OTHERS;

@@ -34,8 +34,8 @@ static void on_error(j_common_ptr jpeg) {
   decoding *d = jpeg->client_data;
   char text[JMSG_LENGTH_MAX];
   if (jpeg->err->msg_code == JERR_NO_BACKING_STORE || jpeg->err->msg_code == JERR_OUT_OF_MEMORY) {
-    e3p_fail(d->message, "JPEG: %ux%u pixels in several scans take too much memory", d->jpeg.image_width,
-             d->jpeg.image_height);
+    e3p_fail(d->message, "JPEG: %ux%u pixels in several scans take too much memory" E3P_SEE_MAX_PIXELS,
+             d->jpeg.image_width, d->jpeg.image_height);
   } else {
     jpeg->err->format_message(jpeg, text);
     e3p_fail(d->message, "corrupt or unsupported JPEG: %s", text);
@@ -83,7 +83,7 @@ static void on_progress(j_common_ptr jpeg) {
   d->scan = j->input_scan_number;
   const int most = d->settings->max_scans ? (int)d->settings->max_scans : E3P_MAX_SCANS;
   if (d->scan > most) {
-    e3p_fail(d->message, "JPEG: more than %d scans", most);
+    e3p_fail(d->message, "JPEG: more than %d scans (e3-run --max-scans)", most);
     fail(jpeg);
   }
   const int coefficients = j->progressive_mode ? j->Se - j->Ss + 1 : DCTSIZE2;
@@ -93,7 +93,7 @@ static void on_progress(j_common_ptr jpeg) {
     d->visits += (uint64_t)component->width_in_blocks * component->height_in_blocks * (uint32_t)coefficients;
   }
   if (d->visits > (uint64_t)e3p_max_pixels(d->settings) * 8) {
-    e3p_fail(d->message, "JPEG: its %d scans take too much work", d->scan);
+    e3p_fail(d->message, "JPEG: its %d scans take too much work" E3P_SEE_MAX_PIXELS, d->scan);
     fail(jpeg);
   }
 }

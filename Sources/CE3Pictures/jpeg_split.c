@@ -81,14 +81,15 @@ static e3p_part cut(e3p_splitter *splitter, size_t length, size_t *out) {
   return take(splitter, splitter->scans ? E3P_PART_CUT : E3P_PART_RUBBISH, length, out);
 }
 
-/* Bytes up to where a picture, or the header of one that has lost its beginning, begins, or may when more bytes come. */
+/* Bytes up to where a picture, or the header of one that has lost its beginning, begins, or may when more bytes come. One that
+ * the stream ends in has more than one byte, which may be filler. */
 static size_t padding(e3p_splitter *splitter, const uint8_t *data, size_t size, int is_last) {
   for (size_t i = 0; i < size; i++) {
     const uint8_t *found = memchr(data + i, 0xFF, size - i);
     if (!found) break;
     i = (size_t)(found - data);
     const int begins = e3p_begins_oddly(data, size, i), is_lost = e3p_has_frame_header(data, size, i);
-    if (begins > 0 || (begins < 0 && !is_last)) return i;
+    if (begins > 0 || (begins < 0 && (!is_last || size - i > 1))) return i;
     if (i + 1 < size && data[i + 1] == E3P_SOI) splitter->has_begun = 1;
     if (splitter->has_begun && (is_lost > 0 || (is_lost < 0 && !is_last))) return i;
     if (i + 1 < size && data[i + 1] >= E3P_SOS && data[i + 1] < 0xFF) splitter->is_suspect = 1;
@@ -133,7 +134,7 @@ e3p_part e3p_split(e3p_splitter *splitter, const uint8_t *data, size_t size, int
   if (splitter->at == 0) {
     const size_t skipped = padding(splitter, data, size, is_last);
     if (skipped > 0) return take(splitter, E3P_PART_PADDING, skipped, length);
-    if (size == 0 || e3p_begins_oddly(data, size, 0) < 0) return E3P_PART_MORE;
+    if (size == 0 || (!is_last && e3p_begins_oddly(data, size, 0) < 0)) return E3P_PART_MORE;
     const int is_lost = e3p_has_frame_header(data, size, 0);
     if (is_lost) return is_lost > 0 ? take(splitter, E3P_PART_RUBBISH, 2, length) : E3P_PART_MORE;
     splitter->at = 2;

@@ -144,13 +144,15 @@ int e3p_png_header(const uint8_t *data, size_t size, const e3p_settings *setting
     else read_text(&c, &found);
   }
   if (found.is_cut && !found.exif && !found.profile && !found.xmp)
-    return e3p_fail(message, "PNG: the orientation may be in a text of more than %zu bytes", found.max_text);
+    return e3p_fail(message, "PNG: the orientation may be in a text of more than %zu bytes (e3-run --max-text)",
+                    found.max_text);
   const uint32_t orientation = found.exif ? found.exif : found.profile ? found.profile : found.xmp ? found.xmp : 1;
   if (e3p_set_size(header, width, height, type & HAS_COLOUR ? 3 : 1, orientation, settings, message)) return -1;
   const uint32_t channels = type == PALETTE ? 1 : (type & HAS_COLOUR ? 3 : 1) + (type & HAS_ALPHA ? 1 : 0);
   const uint32_t bytes = (channels * depth + 7) / 8;
   if ((uint64_t)width * height * bytes > (uint64_t)e3p_max_pixels(settings) * MAX_BYTES_PER_PIXEL)
-    return e3p_fail(message, "PNG: %ux%u pixels of %u bytes take too much work", width, height, bytes);
+    return e3p_fail(message, "PNG: %ux%u pixels of %u bytes take too much work" E3P_SEE_MAX_PIXELS, width, height,
+                    bytes);
   return 0;
 }
 

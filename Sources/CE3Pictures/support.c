@@ -23,7 +23,7 @@ int e3p_set_size(e3p_header *header, uint32_t stored_width, uint32_t stored_heig
   if (width > E3P_MAX_SIDE || height > E3P_MAX_SIDE)
     return e3p_fail(message, "%ux%u pixels: a side is longer than %d", width, height, E3P_MAX_SIDE);
   if ((uint64_t)width * height > e3p_max_pixels(settings))
-    return e3p_fail(message, "%ux%u pixels: more than %u", width, height, e3p_max_pixels(settings));
+    return e3p_fail(message, "%ux%u pixels: more than %u" E3P_SEE_MAX_PIXELS, width, height, e3p_max_pixels(settings));
   const int is_lying = orientation >= 5;
   header->stored_width = width;
   header->stored_height = height;

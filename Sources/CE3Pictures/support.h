@@ -12,6 +12,9 @@ __attribute__((format(printf, 2, 3))) int e3p_fail(char *message, const char *fo
 int e3p_set_size(e3p_header *header, uint32_t stored_width, uint32_t stored_height, uint32_t channels,
                  uint32_t orientation, const e3p_settings *settings, char *message);
 
+/* What stands behind the text of a limit that comes from that of pixels. */
+#define E3P_SEE_MAX_PIXELS " (e3-run --max-pixels)"
+
 static inline uint32_t e3p_max_pixels(const e3p_settings *settings) {
   return settings->max_pixels ? settings->max_pixels : E3P_MAX_PIXELS;
 }

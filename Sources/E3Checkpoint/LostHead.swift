@@ -26,6 +26,15 @@ extension Checkpoint {
       + "e3-train fit --head new trains a head of its own"
   }
 
+  /// Which of two heads is read, where one of `names`, which the model has no place for, may be the second one; nil where
+  /// none is.
+  func secondHead(among names: [String]) -> String? {
+    guard let matrix = names.first(where: isMatrixOfHead), let shape = storedShape(of: matrix) else { return nil }
+    let own = fileName(of: ParameterNames.head.kernel)
+    return "\(matrix), shape \(shape), may be a head too, beside \(own), which is read: if it is the trained one, save "
+      + "the model with that and its bias under the names of these"
+  }
+
   /// Whether the tensor `name` may be the matrix of a linear layer that reads the encoder's output.
   private func isMatrixOfHead(_ name: String) -> Bool {
     guard let shape = storedShape(of: name), shape.count == 2,

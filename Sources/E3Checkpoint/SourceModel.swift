@@ -43,6 +43,9 @@ public struct SourceModel: ModelParameters {
     if !checkpoint.passedOver.isEmpty {
       notes.append("\(checkpoint.path): passed over: \(checkpoint.passedOverText())")
     }
+    if let name = checkpoint.passedOver.first(where: { LogitScale.isName($0.name) })?.name {
+      notes.append("\(checkpoint.path): \(name) is left out: \(LogitScale.next)")
+    }
     let unbiased = checkpoint.facts.layersWithoutBias
     if !unbiased.isEmpty {
       notes.append("\(checkpoint.path): has no bias of \(unbiased.joined(separator: ", ")): zeros are taken")
@@ -107,7 +110,9 @@ public struct SourceModel: ModelParameters {
       ? "blocks with it are not computed here"
       : "\(checkpoint.ignoring(extra)) leaves \(more.isEmpty ? "it" : "them") out, if inference does not need "
         + (more.isEmpty ? "it" : "them")
-    let recipe = checkpoint.normalisation(among: extra).map { "; \($0)" } ?? ""
+    let meant =
+      checkpoint.normalisation(among: extra) ?? checkpoint.scale(among: extra) ?? checkpoint.secondHead(among: extra)
+    let recipe = meant.map { "; \($0)" } ?? ""
     throw FileError(
       file: checkpoint.path, tensor: first,
       problem: "\(checkpoint.otherProblem(with: first))\(shape)the model of \(source) has no such tensor\(others): "

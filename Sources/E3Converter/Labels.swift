@@ -54,7 +54,7 @@ func labels(
   try requireOneOrder(of: models)
   if let path {
     let labels = try readLabels(path: path, classCount: classCount, note: note)
-    try requireOrder(of: models, labels, path: path)
+    try requireOrder(of: models, labels, path: path, note: note)
     noteLookalikes(labels, file: path, note: note)
     return labels
   }
@@ -78,24 +78,38 @@ private func requireOneOrder(of models: [SourceModel]) throws(FileError) {
   let named = models.compactMap { model in model.labels.map { (labels: $0, path: model.labelPath) } }
   guard let first = named.first else { return }
   for other in named.dropFirst() {
-    guard let index = firstReordered(other.labels, first.labels) else { continue }
+    guard let found = reordering(other.labels, first.labels) else { continue }
+    let index = found.index
     throw FileError(
       file: other.path,
       problem:
         "class \(index) is \"\(other.labels[index])\", but \"\(first.labels[index])\" in \(first.path), which has "
-        + "the same labels in another order: the answers of such networks cannot be averaged")
+        + "\(found.text): the answers of such networks cannot be averaged; train or export this one with the classes in that "
+        + "order, or correct its labels if they are wrong")
   }
 }
 
+/// - Parameter note: Is told of a label that a checkpoint has at another class, where too few are for another order.
 /// - Throws: labels of a file that are those of a checkpoint in another order, which its classes do not have.
-private func requireOrder(of models: [SourceModel], _ labels: [String], path: String) throws(FileError) {
+private func requireOrder(
+  of models: [SourceModel], _ labels: [String], path: String, note: (String) -> Void
+) throws(FileError) {
   for model in models {
-    guard let own = model.labels, let index = firstReordered(labels, own) else { continue }
-    throw FileError(
-      file: path,
-      problem:
-        "class \(index) is \"\(labels[index])\", but \"\(own[index])\" in \(model.labelPath), which has the same "
-        + "labels in another order: leave --labels out, or give them in that order")
+    guard let own = model.labels else { continue }
+    if let found = reordering(labels, own) {
+      let index = found.index
+      throw FileError(
+        file: path,
+        problem:
+          "class \(index) is \"\(labels[index])\", but \"\(own[index])\" in \(model.labelPath), which has "
+          + "\(found.text): leave --labels out, give them in that order, or correct those of the checkpoint if they are "
+          + "wrong")
+    }
+    if let moved = firstMoved(labels, own) {
+      note(
+        "\(path): class \(moved.own) is \"\(labels[moved.own])\", which is class \(moved.other) in \(model.labelPath): "
+          + "labels belong in the order of the classes")
+    }
   }
 }
 

@@ -42,10 +42,8 @@ struct PreparedImages {
       }
       return values
     }
-    remarks = [
-      valueRemark(on: [data], bounds: shape.valueBounds, model: "the model"),
-      transparencyRemark(on: [data], hasOption: false),
-    ].compactMap { $0 }
+    let line = valueRemark(on: [data], bounds: shape.valueBounds, model: "the model")
+    remarks = [line].compactMap(\.self) + pictureRemarks(on: [data], hasOption: false)
   }
 }
 

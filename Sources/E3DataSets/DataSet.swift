@@ -102,6 +102,9 @@ public struct DataSet: Sendable {
   /// that makes others of them.
   public var transparentCount: Int { source.transparentCount }
 
+  /// Files of the whole folder that were read so far and hold more than the picture that was taken.
+  public var severalCount: Int { source.severalCount }
+
   /// What messages call the image at `index`: the picture's file, or the data set's path and the number.
   public func name(ofImage index: Int) -> String { source.name(of: range.lowerBound + index) }
 }
@@ -115,6 +118,7 @@ protocol ImageSource: Sendable {
   var orderDoubt: String? { get }
   var holdsValues: Bool { get }
   var transparentCount: Int { get }
+  var severalCount: Int { get }
   func image(at index: Int) throws(FileError) -> DataSetImage
   func name(of index: Int) -> String
 }
@@ -125,6 +129,7 @@ extension ImageSource {
   var orderDoubt: String? { nil }
   var holdsValues: Bool { false }
   var transparentCount: Int { 0 }
+  var severalCount: Int { 0 }
 }
 
 private func openImages(_ path: String, _ alpha: PictureAlpha) throws(FileError) -> any ImageSource {

@@ -11,11 +11,13 @@ struct PictureFolder: ImageSource {
   let classNames: [String]?
   private let files: [String]
   private let alpha: PictureAlpha
-  private let transparency = Transparency()
+  private let transparent = PictureCounter()
+  private let several = PictureCounter()
   let orderDoubt: String?
 
   var count: Int { files.count }
-  var transparentCount: Int { transparency.count }
+  var transparentCount: Int { transparent.count }
+  var severalCount: Int { several.count }
 
   init(path: String, alpha: PictureAlpha) throws(FileError) {
     self.alpha = alpha
@@ -57,7 +59,10 @@ struct PictureFolder: ImageSource {
   func image(at index: Int) throws(FileError) -> DataSetImage {
     let file = try MappedFile(path: files[index])
     let picture = try decodePicture(file.bytes, path: files[index], alpha: alpha)
-    if alpha == .white { transparency.look(at: index, picture, file.bytes, path: files[index]) }
+    several.look(at: index) { holdsSeveral(file.bytes) }
+    if alpha == .white {
+      transparent.look(at: index) { showsTransparency(picture, file.bytes, path: files[index]) }
+    }
     return .picture(picture)
   }
 

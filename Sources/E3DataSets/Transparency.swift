@@ -1,19 +1,8 @@
-import Synchronization
-
-/// Counts the pictures of a data set whose transparent pixels show: on white they are others than in their own colours,
+/// Whether transparent pixels of `picture` show, which is the file `bytes` on white: it is another one in its own colours,
 /// which a training sees that drops the alpha channel.
-final class Transparency: Sendable {
-  private let looked = Mutex<(at: Set<Int>, transparent: Int)>((at: [], transparent: 0))
-
-  var count: Int { looked.withLock { $0.transparent } }
-
-  /// Looks at the picture of the number `index`, once, which is `picture` on white and has the file `bytes`.
-  func look(at index: Int, _ picture: Picture, _ bytes: UnsafeRawBufferPointer, path: String) {
-    guard hasAlpha(bytes), looked.withLock({ $0.at.insert(index).inserted }),
-      let own = try? decodePicture(bytes, path: path, alpha: .ignore), own != picture
-    else { return }
-    looked.withLock { $0.transparent += 1 }
-  }
+func showsTransparency(_ picture: Picture, _ bytes: UnsafeRawBufferPointer, path: String) -> Bool {
+  guard hasAlpha(bytes), let own = try? decodePicture(bytes, path: path, alpha: .ignore) else { return false }
+  return own != picture
 }
 
 /// Whether the file of a picture may say that pixels are transparent: a PNG with an alpha channel or with tRNS, which
@@ -31,18 +20,4 @@ private func hasAlpha(_ bytes: UnsafeRawBufferPointer) -> Bool {
     place += 12 + length
   }
   return false
-}
-
-/// What is said of the transparent pictures that were read of `sets`; nil without any, and where somebody said what
-/// transparent pixels show.
-///
-/// - Parameter hasOption: Whether the command takes `--alpha`.
-public func transparencyRemark(on sets: [DataSet], hasOption: Bool = true) -> String? {
-  let count = sets.reduce(0) { $0 + $1.transparentCount }
-  guard count > 0 else { return nil }
-  let shown = "\(count == 1 ? "1 picture is" : "\(count) pictures are") transparent and shown on white"
-  return hasOption
-    ? "\(shown): --alpha ignore shows the pixels' own colours, as a training does that drops transparency (Pillow's "
-      + "convert(\"RGB\"))"
-    : "\(shown): where the training dropped transparency (Pillow's convert(\"RGB\")), give them opaque"
 }

@@ -26,6 +26,8 @@ public struct Evaluation: Sendable {
   public var comparesEarly = false
   /// Images that are worked on at the same time.
   public var threads = 1
+  /// A file that will be written: it must be none that is read; nil: none.
+  public var output: String?
   /// Images that are left out at the start of every data set.
   public var skip = 0
   /// Images that are taken of every data set after those; nil: all.
@@ -57,6 +59,7 @@ public struct Evaluation: Sendable {
       }
     }
     let others = try outOfDistribution.map { (path) throws(FileError) in try open(path, labels: nil) }
+    if let output { try requireOutput(output, besides: []) }
     try requireOneRecipe(models, [data] + others)
     let shape = models[0].mapped.file.shape
     if let line = valueRemark(on: [data] + others, bounds: shape.valueBounds, model: models[0].path) { note(line) }
@@ -91,7 +94,7 @@ public struct Evaluation: Sendable {
       }
     }
     if evaluatesCorruptions { try addCorruptions(to: &report, models: models, data: data, progress: progress) }
-    if let line = transparencyRemark(on: [data] + others) { note(line) }
+    for line in pictureRemarks(on: [data] + others) { note(line) }
     return report
   }
 
@@ -139,12 +142,14 @@ public struct Evaluation: Sendable {
           file: other.path,
           problem: "\(counted(other.classCount, "class", "classes")), but \(first.path) has \(first.classCount)")
       }
-      if let index = firstReordered(other.labels, first.labels) {
+      if let found = reordering(other.labels, first.labels) {
+        let index = found.index
         throw FileError(
           file: other.path,
           problem:
             "class \(index) is \"\(other.labels[index])\", but \"\(first.labels[index])\" in \(first.path), which "
-            + "has the same labels in another order: the answers of such models cannot be averaged")
+            + "has \(found.text): the answers of such models cannot be averaged; give one whose classes are in that "
+            + "order")
       }
       guard other.labels.elementsEqual(first.labels, by: areSame) || other.labels.isEmpty || first.labels.isEmpty else {
         throw FileError(file: other.path, problem: "other labels of the classes than \(first.path)")

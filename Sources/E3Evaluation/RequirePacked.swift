@@ -14,7 +14,7 @@ func requirePacked(_ model: MappedModel, network: Int = 0, from source: SourceMo
   let shape = view.shape
   try requireEqual(shape, source.config, path: model.path, checkpoint: checkpoint)
   // The same labels in another order are another model's; others may have been given to pack.
-  if let labels = source.labels, firstReordered(labels, model.labels) != nil {
+  if let labels = source.labels, reordering(labels, model.labels) != nil {
     throw FileError(file: model.path, problem: "has the labels of \(checkpoint) in another order")
   }
   let (weights, bias) = (

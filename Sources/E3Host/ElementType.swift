@@ -16,7 +16,7 @@ public enum ElementType: String, Sendable, CaseIterable {
   /// Whether weights may be stored so.
   package var isWeight: Bool {
     switch self {
-    case .float16, .bfloat16, .float32: true
+    case .float16, .bfloat16, .float32, .float64: true
     default: false
     }
   }

@@ -1,12 +1,12 @@
 import CE3Files
 import Glibc
 
-/// Makes sure, before any work is done, that `output` may be written and replaces none of `inputs`: that would cost
-/// someone a checkpoint.
+/// Makes sure, before any work is done, that `output` may be written and replaces none of `inputs`, nor what the command
+/// has read until now: that would cost someone a checkpoint.
 ///
 /// - Throws: an output that is one of them, by whatever name; one that ``requireWritable(_:)`` refuses.
 package func requireOutput(_ output: String, besides inputs: [String]) throws(FileError) {
-  for input in inputs where isSameFile(input, output) {
+  guard !inputs.contains(where: { isSameFile($0, output) }), !InputFiles.contains(output) else {
     throw FileError(file: output, problem: "is also an input, expected another name for the output")
   }
   try requireWritable(output)

@@ -14,7 +14,6 @@ extension TensorSource {
     if elementType.isWeight { return nil }
     let next =
       switch elementType {
-      case .float64: ": save the model as float32 (model.float() in PyTorch, astype in NumPy)"
       case .int8, .uint8:
         ": its weights may be quantised; give the float ones (those of bitsandbytes after model.dequantize())"
       default: ""

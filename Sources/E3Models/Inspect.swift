@@ -8,6 +8,7 @@ public func inspectionJSON(of model: MappedModel) -> String {
   return JSONText.object([
     ("file", .text(fileName(model.path))),
     ("size", .integer(file.size)),
+    ("bytes_behind", .integer(model.bytesBehind)),
     ("multiply_accumulates", .integer(Int(clamping: model.multiplyAccumulates))),
     ("members", .integer(file.memberCount)),
     ("config", .object(configFields(shape))),
@@ -31,6 +32,7 @@ public func inspectionText(of model: MappedModel) -> String {
   let file = model.file
   let isEnsemble = model.networks.count > 1
   var lines = ["\(inOneLine(model.path)): \(file.size) bytes, \(gmac(model.multiplyAccumulates)) GMAC per frame"]
+  if model.bytesBehind > 0 { lines[0] += ", \(counted(model.bytesBehind, "byte")) behind it that belong to nothing" }
   if isEnsemble {
     lines[0] += ", deep ensemble of \(model.networks.count) networks with \(counted(file.memberCount, "member"))"
   }

@@ -89,6 +89,9 @@ extension MappedModel {
   /// R, of several networks the largest.
   package var representationSize: Int { networks.map(\.shape.headInputSize).max() ?? 0 }
 
+  /// How many bytes the file has behind the model, which nothing reads: a partition has them.
+  package var bytesBehind: Int { bytes.count - file.size }
+
   /// Of one frame, in all networks; saturating.
   package var multiplyAccumulates: UInt64 {
     networks.reduce(0) { sum, view in

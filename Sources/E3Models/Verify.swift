@@ -11,9 +11,8 @@ public func verify(
   model path: String, progress: (Double) -> Void = { _ in }
 ) throws(FileError) -> MappedModel {
   let model = try MappedModel(path: path)
-  guard model.bytes.count == model.file.size else {
-    throw FileError(
-      file: path, problem: "\(counted(model.bytes.count - model.file.size, "byte")) after the end of the model")
+  guard model.bytesBehind == 0 else {
+    throw FileError(file: path, problem: "\(counted(model.bytesBehind, "byte")) after the end of the model")
   }
   try model.requireWhole(progress: progress)
   if model.file.golden != nil { try selfTest(model) }

@@ -185,7 +185,7 @@ struct CalibrateCommand: ParsableCommand {
       meters[stage]?.update(share)
     }
     meters = [:]
-    if let line = transparencyRemark(on: sets) { printNote(line) }
+    for line in pictureRemarks(on: sets) { printNote(line) }
     print("\(inOneLine(output)): calibrated")
     print(summary.text)
     if !summary.lost.isEmpty {

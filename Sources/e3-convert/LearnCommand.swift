@@ -68,7 +68,7 @@ struct LearnCommand: ParsableCommand {
     let summary = try learnClasses(
       model: model, pictures: data, label: label, unlike: others, anew: anew, file: classes
     ) { meter.update($0) }
-    if let line = transparencyRemark(on: sets) { printNote(line) }
+    for line in pictureRemarks(on: sets) { printNote(line) }
     print("\(inOneLine(classes)): \(counted(summary.classes.count, "class", "classes")) learned")
     for line in summary.lines { print(line) }
     for doubt in summary.doubts { writeToStandardError("e3-convert: warning: \(doubt)\n") }

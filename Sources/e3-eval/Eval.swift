@@ -131,6 +131,7 @@ struct Eval: ParsableCommand {
     evaluation.alpha = alpha
     evaluation.skip = skip
     evaluation.limit = limit
+    evaluation.output = report
     if let plots { try Report.makePlotFolder(plots) }
     let page = try report.map { (path) throws(FileError) in
       try requireOutput(path, besides: paths + ood + reference + config + [labels].compactMap { $0 })

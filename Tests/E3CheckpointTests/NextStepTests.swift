@@ -45,6 +45,31 @@ import Testing
     return folder["stored.safetensors"]
   }
 
+  @Test("a second head is named beside the one that is read, and how it is taken instead")
+  func secondHead() throws {
+    let library = "timm_vit_base_patch16_224"
+    let hidden = try SourceModel(checkpoint: "\(Self.library)/\(library)", config: nil).config.hiddenSize
+    let path = try storing(
+      library,
+      [("fc.bias", [3], [0, 0, 0]), ("fc.weight", [3, hidden], [Float](repeating: 0, count: 3 * hidden))])
+    #expect(
+      try #require(problem(path)).hasSuffix(
+        "--ignore 'fc.*' leaves them out, if inference does not need them; fc.weight, shape [3, \(hidden)], may be a head "
+          + "too, beside head.weight, which is read: if it is the trained one, save the model with that and its bias under "
+          + "the names of these"))
+    #expect(problem(path, ignoring: ["fc.*"]) == nil)
+  }
+
+  @Test("a number that the logits are scaled by is named, also where --ignore leaves it out")
+  func logitScale() throws {
+    for name in ["temperature", "scaling.logit_scale"] {
+      let path = try storing("timm_vit_base_patch16_224", [(name, [1], [2])])
+      #expect(try #require(problem(path)).hasSuffix("; \(name): \(LogitScale.next)"))
+      let model = try SourceModel(checkpoint: path, config: nil, ignoring: [name])
+      #expect(model.notes.contains("\(path): \(name) is left out: \(LogitScale.next)"))
+    }
+  }
+
   @Test("tensors that normalise the pixels are answered with the --value-norm that does so")
   func normalisation() throws {
     let library = "timm_vit_base_patch16_224"

@@ -266,6 +266,27 @@ private struct PickleText {
         == "type torch.float8_e4m3fn, expected float32, float16 or bfloat16: save the model after model.float()")
   }
 
+  @Test("a storage that is damaged is refused by its checksum, where it has one and a tensor is in it")
+  func checksum() throws {
+    let values = (0..<6).map(Float.init).withUnsafeBytes { Array($0) }
+    var zip = storedZip([
+      ("a/data.pkl", PickleText.dictionary([("a", .tensor())]).bytes + [0x2E]), ("a/data/0", values),
+      ("a/data/1", values.reversed()),
+    ])
+    func message() throws -> String? {
+      let path = try folder.write(zip, to: "damaged.pt")
+      return fault { _ = try Checkpoint(path: path).read("a") }
+    }
+    zip[try #require(zip.firstRange(of: values.reversed())).lowerBound] ^= 1
+    #expect(try message() == nil)
+    zip[try #require(zip.firstRange(of: values)).lowerBound] ^= 1
+    #expect(try message() == "\(folder["damaged.pt"]): tensor a/data/0: wrong zip checksum")
+    // As PyTorch writes it when it is told to compute none.
+    let sum = try #require(zip.ranges(of: zipChecksum(values)).last)
+    zip.replaceSubrange(sum, with: [0, 0, 0, 0])
+    #expect(try message() == nil)
+  }
+
   @Test("tensors of another byte order are refused")
   func byteOrder() throws {
     let zip = storedZip([("a/data.pkl", PickleText.dictionary([]).bytes + [0x2E]), ("a/byteorder", Array("big".utf8))])

@@ -50,6 +50,21 @@ import Testing
     #expect(checkpoint.tensorNames == ["a"])
   }
 
+  @Test("float64 is rounded to float32, and what float32 does not hold is refused")
+  func float64() throws {
+    let header = #"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#
+    let folder = try TemporaryFolder()
+    func checkpoint(_ values: [Double]) throws -> Checkpoint {
+      let size = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+      let bytes = values.withUnsafeBytes { Array($0) }
+      return try Checkpoint(path: folder.write(size + Array(header.utf8) + bytes, to: "model.safetensors"))
+    }
+    #expect(try checkpoint([0.1, -3e-300]).read("a") == [0.1, 0])
+    let tooLarge = try checkpoint([1, 1e39])
+    #expect(
+      fault { _ = try tooLarge.read("a") }?.hasSuffix("a: value inf at flat index 1, expected finite weights") == true)
+  }
+
   @Test("a tensor of a type that no weights have is refused when it is read, and not before")
   func otherTypes() throws {
     let checkpoint = try open(

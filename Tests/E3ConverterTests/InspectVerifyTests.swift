@@ -42,6 +42,16 @@ struct InspectVerifyTests {
     }
   }
 
+  @Test("bytes behind the model are counted")
+  func bytesBehind() throws {
+    let path = try folder.write(try folder.bytes("model.e3") + [0, 1, 2], to: "longer.e3")
+    for (path, count) in [(folder["model.e3"], 0), (path, 3)] {
+      let model = try MappedModel(path: path)
+      #expect(inspectionJSON(of: model).contains("\"bytes_behind\":\(count),"))
+      #expect(inspectionText(of: model).contains(", 3 bytes behind it that belong to nothing\n") == (count > 0))
+    }
+  }
+
   @Test("damage is reported with the name of the extent")
   func damage() throws {
     var bytes = try folder.bytes("model.e3")

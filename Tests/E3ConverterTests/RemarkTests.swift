@@ -169,7 +169,7 @@ struct RemarkTests {
     #expect(
       fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: file)) }
         == "\(file): class 1 is \"kind 2\", but \"kind 1\" in \(path)/config.json, which has the same labels in another "
-        + "order: leave --labels out, or give them in that order")
+        + "order: leave --labels out, give them in that order, or correct those of the checkpoint if they are wrong")
     let numbers = #""kind 0": 0"#
     let swapped = try model(
       library,
@@ -183,7 +183,8 @@ struct RemarkTests {
       #expect(
         fault { _ = try notes(both, options) }
           == "\(swapped)/config.json: class 0 is \"kind 4\", but \"kind 0\" in \(path)/config.json, which has the same labels "
-          + "in another order: the answers of such networks cannot be averaged")
+          + "in another order: the answers of such networks cannot be averaged; train or export this one with the classes in "
+          + "that order, or correct its labels if they are wrong")
     }
     for line in ["Kind 2\nkind 1", "kind 2 \nkind 1 ", "kind  2\nKIND 1"] {
       let alike = try folder.write("kind 0\n\(line)\nkind 3\nkind 4\n", to: "alike.txt")
@@ -196,6 +197,35 @@ struct RemarkTests {
     for labels in [right, named] {
       #expect(fault { _ = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: labels)) } == nil)
     }
+  }
+
+  @Test("labels in another order of which some are renamed too are refused; one name at another class is noted")
+  func renamedLabelOrder() throws {
+    let path = try model("hf_ViTForImageClassification")
+    let config = "\(path)/config.json"
+    func said(_ labels: String) throws -> (refusal: String?, notes: [String]) {
+      let file = try folder.write(labels, to: "labels.txt")
+      var said: [String] = []
+      let refusal = fault {
+        said = try notes([CheckpointSource(checkpoint: path)], PackOptions(labels: file)).filter { $0.hasPrefix(file) }
+      }
+      return (refusal, said)
+    }
+    #expect(
+      try said("kind 0\nKind 2\nkind 1\nd\ne\n").refusal
+        == "\(folder["labels.txt"]): class 1 is \"Kind 2\", but \"kind 1\" in \(config), which has 2 of these labels at other "
+        + "classes: leave --labels out, give them in that order, or correct those of the checkpoint if they are wrong")
+    // Fewer than half of the labels are the checkpoint's, or one alone stands elsewhere.
+    for labels in ["a\nkind 2\nkind 1\nd\ne\n", "kind 0\nkind 2\nc\nkind 3\nkind 4\n"] {
+      let (refusal, notes) = try said(labels)
+      #expect(refusal == nil)
+      #expect(
+        notes == [
+          "\(folder["labels.txt"]): class 1 is \"kind 2\", which is class 2 in \(config): labels belong in the order of the "
+            + "classes"
+        ])
+    }
+    #expect(try said("kind 0\nb\nkind 2\nd\nkind 4\n") == (nil, []))
   }
 
   @Test("--quantize-with: values of another range and transparent pictures are noted")

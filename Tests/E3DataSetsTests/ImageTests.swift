@@ -73,15 +73,30 @@ struct ImageTests {
     }
   }
 
+  @Test("files that hold several pictures are counted once each, and said")
+  func several() throws {
+    let picture = pnm(height: 1, width: 1, channels: 3, value: 7)
+    for (name, bytes) in [("a.ppm", picture), ("b.ppm", picture + picture), ("c.ppm", picture + [10] + picture)] {
+      try folder.write(bytes, to: "s/\(name)")
+    }
+    let images = try DataSet(path: folder["s"])
+    for _ in 0..<2 { for index in 0..<2 { _ = try images.image(at: index) } }
+    #expect(
+      pictureRemarks(on: [images]) == ["1 file holds several pictures, or an animation: only its first one is taken"])
+    _ = try images.image(at: 2)
+    #expect(
+      pictureRemarks(on: [images]) == ["2 files hold several pictures, or animations: only their first ones are taken"])
+  }
+
   @Test("pictures whose transparent pixels are shown on white are counted once each, opaque ones are not")
   func transparency() throws {
     for name in ["a.png", "c.png"] { try folder.write(transparentPNG, to: "t/\(name)") }
     try folder.write(pnm(height: 1, width: 1, channels: 3, value: 7), to: "t/b.ppm")
     let images = try DataSet(path: folder["t"])
-    #expect(images.transparentCount == 0 && transparencyRemark(on: [images]) == nil)
+    #expect(images.transparentCount == 0 && pictureRemarks(on: [images]).isEmpty)
     for _ in 0..<2 { for index in 0..<2 { _ = try images.image(at: index) } }
     #expect(images.transparentCount == 1)
-    #expect(transparencyRemark(on: [images])?.hasPrefix("1 picture is transparent and shown on white: --alpha") == true)
+    #expect(pictureRemarks(on: [images])[0].hasPrefix("1 picture is transparent and shown on white: --alpha"))
     _ = try images[2..<3].image(at: 0)
     #expect(images.transparentCount == 2)
     // Somebody said what they show.

@@ -106,7 +106,7 @@ struct RefusalTests {
     #expect(
       message
         == "\(models[1]): class 1 is \"c\", but \"b\" in \(models[0]), which has the same labels in another order: the "
-        + "answers of such models cannot be averaged")
+        + "answers of such models cannot be averaged; give one whose classes are in that order")
   }
 
   @Test("floats for models that prepare pixels in several ways; pictures each prepares itself")

@@ -177,11 +177,13 @@ struct JPEGTests {
   @Test("a picture has at most 100 scans, or what is asked for, and work in proportion to the limit of pixels")
   func scans() throws {
     #expect(try decodePicture(manyScans(refined: 36)).pixels == [UInt8](repeating: 128, count: 64))
-    #expect(throws: PictureError(text: "JPEG: more than 100 scans")) { try decodePicture(manyScans(refined: 37)) }
+    #expect(throws: PictureError(text: "JPEG: more than 100 scans (e3-run --max-scans)")) {
+      try decodePicture(manyScans(refined: 37))
+    }
     var scans = e3p_settings()
     scans.max_scans = 101
     #expect(try decodePicture(manyScans(refined: 37), scans).pixels.count == 64)
-    #expect(throws: PictureError(text: "JPEG: more than 101 scans")) {
+    #expect(throws: PictureError(text: "JPEG: more than 101 scans (e3-run --max-scans)")) {
       try decodePicture(manyScans(refined: 38), scans)
     }
     // All coefficients again and again: 8 times as many are gone through as there may be pixels.
@@ -189,7 +191,9 @@ struct JPEGTests {
     let work = header(frame: 0xC2, components: 1) + scan(1, 0, 0, 0) + scan(1, 1, 63, 10) + refinements + [0xFF, 0xD9]
     var settings = e3p_settings()
     settings.max_pixels = 64
-    #expect(throws: PictureError(text: "JPEG: its 10 scans take too much work")) { try decodePicture(work, settings) }
+    #expect(throws: PictureError(text: "JPEG: its 10 scans take too much work (e3-run --max-pixels)")) {
+      try decodePicture(work, settings)
+    }
     settings.max_pixels = 100
     #expect(try decodePicture(work, settings).pixels.count == 64)
   }
@@ -199,7 +203,8 @@ struct JPEGTests {
     var bytes = try pictureBytes("progressive.jpg")
     let frame = jpegSegment(0xC2, in: bytes)
     bytes.replaceSubrange(frame.lowerBound + 5..<frame.lowerBound + 9, with: [0x20, 0, 0x20, 0])
-    #expect(throws: PictureError(text: "JPEG: 8192x8192 pixels in several scans take too much memory")) {
+    let text = "JPEG: 8192x8192 pixels in several scans take too much memory (e3-run --max-pixels)"
+    #expect(throws: PictureError(text: text)) {
       try decodePicture(bytes)
     }
   }

@@ -58,6 +58,25 @@ struct LiveTests {
     #expect(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds >= 100_000_000)
   }
 
+  @Test("--fps does not wait at the end of a file, nor of a pipe that is closed")
+  func paceAtTheEnd() throws {
+    let file = try folder.write(frames(1), to: "one")
+    let closed = folder["closed"]
+    #expect(mkfifo(closed, 0o600) == 0)
+    let writer = open(closed, O_RDWR | O_CLOEXEC)
+    #expect(write(writer, frames(1), frames(1).count) == frames(1).count)
+    let reader = open(closed, O_RDONLY | O_CLOEXEC)
+    close(writer)
+    for (operand, input) in [(file, 0), ("-", reader)] {
+      let (output, errors) = (try Scratch(), try Scratch())
+      let process = try command.start(
+        [model, operand, "--fps", "0.001", "--json"] + options,
+        descriptors: [input, output.descriptor, errors.descriptor])
+      #expect(wait(for: process) == 0 && errors.text.isEmpty && output.text.hasSuffix("}\n"))
+    }
+    close(reader)
+  }
+
   @Test(
     "SIGINT and SIGTERM end a run that waits for a pipe, or for its pace, with success", arguments: [SIGINT, SIGTERM])
   func signals(number: Int32) throws {

@@ -253,7 +253,13 @@ struct ModelFileTests {
   func verify() throws {
     let bytes = try contents(of: model)
     let good = try run([model, "--verify"])
-    #expect(good.status == 0 && good.output == "\(model): every checksum is right\n")
+    #expect(good.status == 0 && good.output == "\(model): every checksum is right\n" && good.errors.isEmpty)
+    let longer = try folder.write(bytes + [1, 2, 3], to: "longer.e3")
+    for mode in ["map", "copy"] {
+      let noted = try run([longer, "--verify", "--load", mode])
+      #expect(noted.status == 0 && noted.output == "\(longer): every checksum is right\n")
+      #expect(noted.errors == "e3-run: \(longer): note: bytes behind the model, which belong to nothing: 3\n")
+    }
     var random = SplitMix(state: 1)
     for _ in 0..<20 {
       let bit = Int(random.next() % UInt64(8 * bytes.count))

@@ -111,7 +111,7 @@ struct PNGTests {
     settings.max_pixels = 4
     #expect(try decodePicture(rgba16, settings).pixels.count == 6)
     settings.max_pixels = 3
-    #expect(throws: PictureError(text: "PNG: 2x1 pixels of 8 bytes take too much work")) {
+    #expect(throws: PictureError(text: "PNG: 2x1 pixels of 8 bytes take too much work (e3-run --max-pixels)")) {
       try decodePicture(rgba16, settings)
     }
   }

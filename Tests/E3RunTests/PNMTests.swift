@@ -25,7 +25,7 @@ struct PNMTests {
     arguments: [
       ("P5 0 4 255\n", "the picture has no pixels (0x4)"),
       ("P6 999999999 999999999 255\n", "999999999x999999999 pixels: a side is longer than 16384"),
-      ("P6 16384 16384 255\n", "16384x16384 pixels: more than 67108864"),
+      ("P6 16384 16384 255\n", "16384x16384 pixels: more than 67108864 (e3-run --max-pixels)"),
       ("P6 8192 8192 255\n", "PNM: 0 bytes of pixels, 8192x8192 need 201326592"),
       ("P5 1 1 0\n", "PNM: maximum value 0 is outside 1...65535"),
       ("P5 1 1 65536\n", "PNM: maximum value 65536 is outside 1...65535"),

@@ -125,7 +125,7 @@ struct PictureTests {
   func maximumPixels(name: String) throws {
     var settings = e3p_settings()
     settings.max_pixels = 27 * 18 - 1
-    #expect(throws: PictureError(text: "27x18 pixels: more than 485")) {
+    #expect(throws: PictureError(text: "27x18 pixels: more than 485 (e3-run --max-pixels)")) {
       try decodePicture(pictureBytes(name), settings)
     }
     settings.max_pixels += 1

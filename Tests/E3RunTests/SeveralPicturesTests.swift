@@ -70,6 +70,21 @@ struct SeveralPicturesTests {
     #expect(company(other + large)[0] == E3P_WITH_OTHERS)
   }
 
+  @Test("an animated PNG is answered by its first picture, with a note; one of a single picture is no animation")
+  func animation() throws {
+    let still = try png("rgb8.png", "acTL", [0, 0, 0, 1, 0, 0, 0, 0])
+    let moving = try png("rgb8.png", "acTL", [0, 0, 0, 2, 0, 0, 0, 0])
+    #expect(company(still) == [E3P_ALONE, E3P_ALONE] && company(moving) == [E3P_ANIMATED, E3P_ANIMATED])
+    #expect(try company(moving + pictureBytes("rgb8.png"))[0] == E3P_WITH_OTHERS)
+    let path = try folder.write(moving, to: "moving.png")
+    for operand in [path, "-"] {
+      let outcome = try run([model, operand, "--json"], input: moving)
+      #expect(outcome.status == 0 && outcome.lines.count == 1)
+      #expect(
+        outcome.errors == "e3-run: \(operand): note: an animation, of which only the first picture is answered\n")
+    }
+  }
+
   @Test("they are refused in one line, from standard input, a pipe and a file; what belongs to a picture passes")
   func command() throws {
     let jpeg = "several JPEG pictures, one after the other: --pixel-format mjpeg reads such a stream"

@@ -101,6 +101,19 @@ struct StreamTests {
     #expect(cut.errors == "e3-run: -: the stream ends inside picture 1\n")
   }
 
+  @Test("the first bytes of a picture at the end of a stream are reported; one that may be filler is not")
+  func beginningAtTheEnd() throws {
+    let good = try pictureBytes("grey.jpg")
+    for rest in [2, 3, 4, 12] {
+      let outcome = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + good[..<rest])
+      #expect(outcome.status == 1 && outcome.lines.count == 1)
+      let text = "bytes that are no picture stand in the place of picture 1"
+      #expect(outcome.errors == "e3-run: -: \(text)\n", "\(rest)")
+    }
+    let filled = try run([model, "-", "--pixel-format", "mjpeg", "--json"], input: good + [0xFF])
+    #expect(filled.status == 0 && filled.errors.isEmpty && filled.lines.count == 1)
+  }
+
   @Test("frames that were cut are reported one by one, and those around them are answered")
   func cutPictures() throws {
     let good = try pictureBytes("colour-444.jpg")
@@ -176,18 +189,20 @@ struct StreamTests {
     #expect(Set(found).count == 3)
     #expect(try answers(run([model, path, "--json"])) == found[0])
     let limited = try run([model, path, "--max-pixels", "485"])
-    #expect(limited.errors == "e3-run: \(path): 27x18 pixels: more than 485\n" && limited.status == 1)
+    let pixels = "27x18 pixels: more than 485 (e3-run --max-pixels)"
+    #expect(limited.errors == "e3-run: \(path): \(pixels)\n" && limited.status == 1)
     #expect(try run([model, path, "--max-pixels", "486"]).status == 0)
     let progressive = pictureFolder.appendingPathComponent("progressive.jpg").path
     let scans = try run([model, progressive, "--max-scans", "1"])
-    #expect(scans.errors == "e3-run: \(progressive): JPEG: more than 1 scans\n" && scans.status == 1)
+    let most = "JPEG: more than 1 scans (e3-run --max-scans)"
+    #expect(scans.errors == "e3-run: \(progressive): \(most)\n" && scans.status == 1)
     let profile = "Raw profile type exif\0\nexif\n      32\n4578696600004949"
     let orientation = "2A00080000000100120103000100000006000000" + "00000000"
     let turned = try folder.write(png("rgb8.png", "tEXt", Array((profile + orientation).utf8)), to: "turned.png")
     let plain = pictureFolder.appendingPathComponent("rgb8.png").path
     #expect(try answers(run([model, turned, "--json"])) != answers(run([model, plain, "--json"])))
     let cut = try run([model, turned, "--max-text", "40"])
-    let said = "PNG: the orientation may be in a text of more than 40 bytes"
+    let said = "PNG: the orientation may be in a text of more than 40 bytes (e3-run --max-text)"
     #expect(cut.errors == "e3-run: \(turned): \(said)\n" && cut.status == 1)
   }
 
@@ -197,7 +212,7 @@ struct StreamTests {
       let path = try folder.write(pictureBytes(name), to: name)
       #expect(truncate(path, 1 << 40) == 0)
       let outcome = try run([model, path])
-      #expect(outcome.errors == "e3-run: \(path): too long for a picture\n" && outcome.status == 1)
+      #expect(outcome.errors == "e3-run: \(path): too long for a picture (--max-pixels)\n" && outcome.status == 1)
     }
     // Zeros are chunks without a name and without bytes.
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]

@@ -283,7 +283,7 @@ struct UnattendedTests {
     #expect(abs(try #require(seen["e3_last_answer_timestamp_seconds"]) - Date().timeIntervalSince1970) < 600)
   }
 
-  @Test("--metrics replaces what a link points to, leaves nothing else behind, and must be writable at the start")
+  @Test("--metrics replaces or makes what a link points to and nothing else, and must be writable at the start")
   func metricsFile() throws {
     let model = try folder.model()
     try folder.write("# HELP e3_old", to: "target.prom")
@@ -292,6 +292,13 @@ struct UnattendedTests {
     #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder["link.prom"]) == "target.prom")
     #expect(try metrics("target.prom")["e3_frames_total"] == 1)
     #expect(folder.names == ["link.prom", "model.e3", "target.prom"])
+    try FileManager.default.createSymbolicLink(atPath: folder["early.prom"], withDestinationPath: "later.prom")
+    #expect(try run([model, "-", "--metrics", folder["early.prom"]] + stream, input: noise(120)).status == 0)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder["early.prom"]) == "later.prom")
+    #expect(try metrics("later.prom")["e3_frames_total"] == 1)
+    try FileManager.default.createSymbolicLink(atPath: folder["lost.prom"], withDestinationPath: "none/m.prom")
+    let lost = try run([model, "-", "--metrics", folder["lost.prom"]] + stream, input: noise(120))
+    #expect(lost.status == 1 && lost.errors == "e3-run: \(folder["lost.prom"]): No such file or directory\n")
     let refused = try run([model, "-", "--metrics", folder["none/m.prom"]] + stream, input: noise(120))
     #expect(refused.status == 1 && refused.output.isEmpty)
     #expect(refused.errors == "e3-run: \(folder["none/m.prom"]): No such file or directory\n")
@@ -532,5 +539,20 @@ struct UnattendedTests {
     #expect(last == "STOPPING=1")
     #expect(wait(for: process) == 0 && errors.text.isEmpty)
     close(manager)
+  }
+
+  @Test("a service manager that cannot be told is named once, and the frames are answered")
+  func unreachableService() throws {
+    let model = try folder.model()
+    let cases = [(folder["s"], "No such file or directory"), ("vsock:2:1", "Invalid argument")]
+    for (socket, text) in cases {
+      let (output, errors) = (try Scratch(), try Scratch())
+      let file = try folder.write(noise(240), to: "frames")
+      let process = try command.start(
+        [model, file] + stream, environment: ["NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "4"],
+        descriptors: [0, output.descriptor, errors.descriptor])
+      #expect(wait(for: process) == 0 && !output.text.isEmpty)
+      #expect(errors.text == "e3-run: NOTIFY_SOCKET: \(text)\n")
+    }
   }
 }

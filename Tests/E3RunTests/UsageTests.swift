@@ -63,7 +63,7 @@ struct UsageTests {
       ),
       (["m.e3", "x", "--alpha", "grey"], "--alpha takes white, black or ignore, not 'grey'"),
       (["m.e3", "x", "--max-pixels", "0"], "--max-pixels takes 1 to 268435456, not '0'"),
-      (["m.e3", "x", "--top", "1", "--top", "2"], "an option is given twice, the second time with '2'"),
+      (["m.e3", "x", "--top", "1", "--top", "2"], "an option is given twice: '--top'"),
       (
         ["m.e3", "--self-test", "--verify"],
         "one at a time of --tensor, --forget, --self-test, --verify and --list-cameras"

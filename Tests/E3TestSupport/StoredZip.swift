@@ -1,6 +1,6 @@
 import CZlib
 
-/// A zip file of stored members, as PyTorch writes it. Readers of stored members do not ask for the checksum.
+/// A zip file of stored members, as PyTorch writes it.
 package func storedZip(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
   func little(_ value: Int, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(value >> (8 * $0) & 0xFF) } }
   var file: [UInt8] = []

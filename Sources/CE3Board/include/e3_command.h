@@ -128,6 +128,9 @@ const char *e3c_distrust(const char *path, const void *bytes, size_t count, cons
 /* Reads until `count` bytes, the end, or until a stop is asked for. Returns the bytes read, or minus an errno. */
 ptrdiff_t e3c_read_full(int descriptor, void *bytes, size_t count);
 
+/* Whether nothing is left to read of a file or a pipe, as far as that is known without reading or waiting. */
+int e3c_has_ended(int descriptor);
+
 /* Reads what is there, at least one byte unless at the end, or when a stop was asked for (0). Returns the bytes read, or
  * minus an errno. */
 ptrdiff_t e3c_read_some(int descriptor, void *bytes, size_t count);
@@ -233,8 +236,9 @@ int e3c_write_metrics(void);
 
 /* ----------------------------------------------------------------------------------------------------- service */
 
-/* Reads from the environment whether a service manager is to be told anything (sd_notify), and whether it has a watchdog. */
-void e3c_begin_service(void);
+/* Reads from the environment whether a service manager is to be told anything (sd_notify), and whether it has a watchdog.
+ * `report_once` is called with an errno when it cannot be told, the first time. */
+void e3c_begin_service(void (*report_once)(int error));
 void e3c_tell_ready(void);
 void e3c_tell_waiting(const char *path);
 void e3c_tell_stopping(void);
@@ -274,8 +278,8 @@ enum { E3C_OPTIONS_END = -1, E3C_OPTION_UNKNOWN = -2, E3C_OPTION_NEEDS_ARGUMENT 
 
 /* The next option of the command line, by getopt_long (which moves operands behind the options). `names` are the long
  * names, one space between them; "name=" takes an argument, which is not empty. A name is typed in full. Returns the position of
- * the name in `names`, with its argument, or one of the codes above, with the option as it was typed. */
-int e3c_next_option(int count, char **arguments, const char *names, const char **argument);
+ * the name in `names`, with its argument, or one of the codes above; `option` is the option as it was typed. */
+int e3c_next_option(int count, char **arguments, const char *names, const char **option, const char **argument);
 
 /* The name that an unknown option begins, or nearly is; null: none. It holds until the next call. */
 const char *e3c_nearest_option(const char *names, const char *typed);

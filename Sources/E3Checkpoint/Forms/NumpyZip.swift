@@ -1,4 +1,3 @@
-import CZlib
 import E3Host
 
 /// Reads a `.npz`: a zip file of `.npy` arrays, each named as its member is.
@@ -30,28 +29,13 @@ private func tensor(_ member: ZipArchive.Member, in file: MappedFile) throws(Fil
       file: file.path, tensor: member.name,
       problem: "\(member.size) bytes, expected \(header.totalSize) for shape \(header.shape)")
   }
-  if !member.isDeflated { try requireChecksum(member, in: file) }
+  if !member.isDeflated { try member.requireChecksum(in: file) }
   guard member.isDeflated else { return numpyTensor(header, at: member.stored.lowerBound, in: file) }
   guard !header.isFortranOrder else {
     return UnreadableTensor(
       shape: header.shape, problem: "deflated in Fortran order, expected C order (numpy.save of a C array)")
   }
   return DeflatedTensor(header: header, source: InflatingMember(file: file, member: member))
-}
-
-/// A deflated member is compared with its checksum when it is read.
-private func requireChecksum(_ member: ZipArchive.Member, in file: MappedFile) throws(FileError) {
-  var sum = crc32(0, nil, 0)
-  var range = member.stored
-  while !range.isEmpty {
-    let part = range.prefix(16 << 20)
-    sum = crc32_z(sum, file.bytes.baseAddress! + part.lowerBound, part.count)
-    file.release(part)
-    range = part.upperBound..<range.upperBound
-  }
-  guard sum == UInt(member.checksum) else {
-    throw FileError(file: file.path, tensor: member.name, problem: "wrong zip checksum")
-  }
 }
 
 /// As many bytes of a member as the longest header has.

@@ -18,6 +18,7 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
   if let order = members["byteorder"], !file.bytes[order.stored].elementsEqual("little".utf8) {
     throw FileError(file: file.path, problem: "its tensors are not little-endian: save it anew on another machine")
   }
+  try requireChecksum(pickle, in: file)
   let parsed = try Pickle(
     UnsafeRawBufferPointer(rebasing: file.bytes[pickle.stored]), limit: headerLimit, file: file.path)
   var reader = TorchReader(file: file, pickle: parsed, members: members)
@@ -33,6 +34,11 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
   return reader.tensors
 }
 
+/// 0 is no checksum: PyTorch writes it after `torch.serialization.set_crc32_options(False)`.
+private func requireChecksum(_ member: ZipArchive.Member, in file: MappedFile) throws(FileError) {
+  if member.checksum != 0 { try member.requireChecksum(in: file) }
+}
+
 private struct TorchReader {
   let file: MappedFile
   let pickle: Pickle
@@ -43,6 +49,8 @@ private struct TorchReader {
   private var repeated = 0
   private var visited = 0
   private var nameBytes = 0
+  /// Storages that were compared with their checksums.
+  private var checked: Set<String> = []
 
   init(file: MappedFile, pickle: Pickle, members: [String: ZipArchive.Member]) {
     (self.file, self.pickle, self.members) = (file, pickle, members)
@@ -153,6 +161,7 @@ private struct TorchReader {
     guard let member = members["data/\(key)"], !member.isDeflated else {
       throw fault(name, "its storage \(key) is missing or deflated")
     }
+    if checked.insert(key).inserted { try requireChecksum(member, in: file) }
     let available = member.size / type.size
     guard typed || checkedProduct(size, type.size) == member.size else {
       throw fault(name, "\(member.size) bytes in its storage, expected \(size) elements of \(type.rawValue)")

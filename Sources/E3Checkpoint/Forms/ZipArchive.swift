@@ -158,3 +158,20 @@ struct ZipArchive {
     return (member, next)
   }
 }
+
+extension ZipArchive.Member {
+  /// Compares the bytes of a stored member with its checksum. A deflated one is compared when it is read.
+  func requireChecksum(in file: MappedFile) throws(FileError) {
+    var sum = crc32(0, nil, 0)
+    var range = stored
+    while !range.isEmpty {
+      let part = range.prefix(16 << 20)
+      sum = crc32_z(sum, file.bytes.baseAddress! + part.lowerBound, part.count)
+      file.release(part)
+      range = part.upperBound..<range.upperBound
+    }
+    guard sum == UInt(checksum) else {
+      throw FileError(file: file.path, tensor: name, problem: "wrong zip checksum")
+    }
+  }
+}

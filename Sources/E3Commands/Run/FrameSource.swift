@@ -34,6 +34,9 @@ protocol FrameSource: ~Copyable {
   /// Whether no frame follows, as far as that is known without waiting.
   var isOver: Bool { get }
 
+  /// Whether nothing is left to read, as far as that is known without waiting.
+  var hasEnded: Bool { get }
+
   /// Calls `body` with the next frame, whose pixels hold until `body` returns.
   ///
   /// - Throws: when nothing can follow either; reported already.
@@ -42,4 +45,5 @@ protocol FrameSource: ~Copyable {
 
 extension FrameSource where Self: ~Copyable {
   var isOver: Bool { false }
+  var hasEnded: Bool { false }
 }

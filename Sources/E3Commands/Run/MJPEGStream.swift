@@ -43,6 +43,8 @@ struct MJPEGStream: FrameSource, ~Copyable {
     kind = nil
   }
 
+  var hasEnded: Bool { held.isEmpty && descriptor.hasEnded }
+
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     var start = ce3_clock_ns()
     while true {

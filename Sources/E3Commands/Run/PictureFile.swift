@@ -35,7 +35,7 @@ struct PictureFile: FrameSource, ~Copyable {
     defer { withUnsafePointer(to: file) { ce3_unmap_file($0) } }
     // No picture that is within the limits is longer, and looking through it would take minutes.
     guard UInt64(file.size) <= max(1 << 30, 8 * UInt64(decoder.maxPixels)) else {
-      throw .report(path, "too long for a picture")
+      throw .report(path, "too long for a picture (--max-pixels)")
     }
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.size)
     // Standard input may be a file; one that has a name may hold more than its picture, as a stereo camera's does.
@@ -57,7 +57,7 @@ struct PictureFile: FrameSource, ~Copyable {
     return decode(bytes, body)
   }
 
-  /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted.
+  /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted, and so is an animation.
   private func requireOne(_ bytes: UnsafeRawBufferPointer, isStream: Bool) throws(Failure) {
     let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     switch e3p_look_behind(start, bytes.count, isStream ? 1 : 0) {
@@ -68,6 +68,7 @@ struct PictureFile: FrameSource, ~Copyable {
         path, "several pictures, one after the other: give each as a file, or a film with --pixel-format y4m")
     case E3P_WITH_SMALLER:
       _ = Failure.report(path, "note: a smaller picture follows, as a preview does; only the first one is answered")
+    case E3P_ANIMATED: _ = Failure.report(path, "note: an animation, of which only the first picture is answered")
     default: break
     }
   }

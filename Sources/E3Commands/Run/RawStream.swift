@@ -13,6 +13,8 @@ struct Descriptor: ~Copyable {
   }
 
   deinit { e3c_close(number) }
+
+  var hasEnded: Bool { e3c_has_ended(number) != 0 }
 }
 
 /// Frames of one size, one after the other, as a camera or a pipe gives them.
@@ -36,6 +38,8 @@ struct RawStream: FrameSource, ~Copyable {
     self.descriptor = descriptor
     self.memory = memory
   }
+
+  var hasEnded: Bool { descriptor.hasEnded }
 
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     let first = try read(from: 0, all: false)

@@ -10,7 +10,7 @@ extension Run {
     _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ operands: Range<Int>
   ) throws(Failure) {
     e3c_catch_stop()
-    e3c_begin_service()
+    e3c_begin_service { _ = Failure.report(CString.pointer("NOTIFY_SOCKET"), errno: $0) }
     defer { endFrames() }
     e3c_tell_ready()
     var left = operands.count
@@ -53,7 +53,7 @@ extension Run {
   ) throws(Failure) {
     unattended.beginSource()
     while !isDone, !source.isOver {
-      pace.wait()
+      if !source.hasEnded { pace.wait() }
       e3c_tick()
       var failure: Failure?
       let step: SourceStep

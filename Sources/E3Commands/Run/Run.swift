@@ -55,6 +55,7 @@ struct Run: ~Copyable {
   /// Compares every byte of the file with its checksums.
   func verify() throws(Failure) {
     try model.value.verify()
+    model.value.noteBytesBehind()
     let output = TextStream.output
     output.write(path: model.value.path)
     output.write(": every checksum is right\n")

@@ -30,6 +30,8 @@ struct Y4MStream: FrameSource, ~Copyable {
     frame = nil
   }
 
+  var hasEnded: Bool { descriptor.hasEnded }
+
   mutating func next(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     if frame == nil {
       guard let header = try readLine(after: 0) else { return try end(isEmpty: true) }

@@ -236,6 +236,14 @@ extension Model {
     }
   }
 
+  /// Names bytes that lie behind the model, which nothing reads or checks: a partition has them.
+  func noteBytesBehind() {
+    let size = file.bytes.load(as: e3_file_header.self).file_size
+    let behind = file.bytes.count - Int(truncatingIfNeeded: size)
+    guard behind > 0 else { return }
+    _ = Failure.report(path, "note: bytes behind the model, which belong to nothing: ") { $0.write(behind) }
+  }
+
   /// Takes the last answer as one more picture of a learned class; the library's status.
   func learn(_ index: UInt32) -> e3_status { e3_classes_learn(learned?.handle, index, session) }
 

@@ -18,14 +18,15 @@ struct OptionReader<Name: RawRepresentable<Int32>> {
   /// both would be without effect.
   mutating func next() throws(Failure) -> (name: Name, argument: UnsafePointer<CChar>?)? {
     var argument: UnsafePointer<CChar>?
+    var typed: UnsafePointer<CChar>?
     let code = names.withUTF8Buffer { names in
-      names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &argument) }
+      names.withMemoryRebound(to: CChar.self) { e3c_next_option(count, arguments, $0.baseAddress, &typed, &argument) }
     }
     if code == Int32(E3C_OPTIONS_END) { return nil }
-    guard code >= 0, let name = Name(rawValue: code) else { throw failure(code, argument) }
+    guard code >= 0, let name = Name(rawValue: code) else { throw failure(code, typed) }
     if argument != nil {
       let own = UInt64(1) << UInt64(code)
-      if given & ~repeatable & own != 0 { throw .usage("an option is given twice, the second time with", argument) }
+      if given & ~repeatable & own != 0 { throw .usage("an option is given twice:", typed) }
       given |= own
     }
     return (name, argument)

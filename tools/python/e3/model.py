@@ -7,6 +7,7 @@ import math
 import mmap
 import os
 import sys
+import warnings
 from collections import deque
 from ctypes import byref, c_size_t, c_uint32, c_void_p
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
@@ -331,8 +332,13 @@ class Model:
             self._idle.append(session)
 
     def verify(self) -> None:
-        """Compares every part of the file with its stored checksum. Reads the whole file."""
+        """Compares every part of the file with its stored checksum. Reads the whole file. Warns of bytes behind the model,
+        which belong to nothing."""
         check(lib.e3_model_verify(byref(self._handle)), self.path)
+        size = int.from_bytes(ctypes.string_at(self._file.address + 16, 8), "little")
+        if self._file.size > size:
+            message = f"{self.path}: {self._file.size - size} bytes behind the model, which belong to nothing"
+            warnings.warn(message, stacklevel=2)
 
     @property
     def isa(self) -> str:

@@ -507,6 +507,14 @@ def test_a_model_says_what_it_is(model):
     assert "10 classes" in repr(model)
 
 
+def test_verify_warns_of_bytes_behind_the_model(tmp_path):
+    path = tmp_path / "longer.e3"
+    path.write_bytes(MODELS[0].read_bytes() + b"123")
+    model = e3.Model(path)
+    with pytest.warns(UserWarning, match="longer.e3: 3 bytes behind the model, which belong to nothing"):
+        model.verify()
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path):
     path = tmp_path / "m.e3"
     with pytest.raises(FileNotFoundError):
