@@ -4,8 +4,8 @@
  * SMMLA multiplies two rows with two channels over eight inputs. Its weight operand is one zip of two consecutive
  * groups of the panel; its other operand is two rows' inputs side by side. Zips run on the pipes of the products.
  * Therefore a panel is zipped once, a block of inputs at a time, into a buffer on the stack, before the tiles of all
- * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to three
- * rows, SDOT, which takes the panel as it is, needs fewer operations altogether.
+ * rows pass over it. A tile of three pairs of rows then spends 24 of 27 vector operations on products. Up to five
+ * rows, SDOT, which takes the panel as it is, needs fewer operations altogether; more are two pairs a tile, or three.
  *
  * Between the blocks of a long inner dimension the sums rest in memory. Stack: 16 KB of weights and 8 KB of sums.
  */
@@ -22,7 +22,8 @@
 #define I8MM __attribute__((target("i8mm")))
 
 enum {
-  MAX_SDOT_ROWS = 3,
+  MAX_SDOT_ROWS = 5,
+  MIN_PAIRS = 2,
   MAX_PAIRS = 3,
   CHANNEL_PAIRS = E3K_PANEL_CHANNELS / 2,
   BLOCK_INPUTS = 1024,
@@ -70,7 +71,6 @@ static void zip_weights(const int8_t *weights, size_t inputs, int8_t *zipped) {
 #define LOAD(w0, w1) "ldp %q[w" #w0 "], %q[w" #w1 "], [%[weights]], #32\n"
 #define COUNT "subs %[left], %[left], #1\n"
 
-#define NO_PAIRS(F, ...)
 #define PAIRS_1(F, ...) F(0, ##__VA_ARGS__)
 #define PAIRS_2(F, ...) PAIRS_1(F, ##__VA_ARGS__) F(1, ##__VA_ARGS__)
 #define PAIRS_3(F, ...) PAIRS_2(F, ##__VA_ARGS__) F(2, ##__VA_ARGS__)
@@ -141,10 +141,9 @@ typedef void zipped_tile(const int8_t *rows, size_t row_stride, size_t row_count
 
 /* clang-format on */
 
-TILE(1, NO_PAIRS, 0)
 TILE(2, PAIRS_1, 1)
 TILE(3, PAIRS_2, 2)
-static zipped_tile *const tiles[MAX_PAIRS] = {tile_1, tile_2, tile_3};
+static zipped_tile *const tiles[] = {tile_2, tile_3};
 
 /* All tiles of the rows first_row ..< first_row + row_count over one block of inputs, zipped. */
 static void multiply_block(const e3k_gemm *g, size_t first_row, size_t row_count, size_t first_input, size_t inputs,
@@ -155,8 +154,8 @@ static void multiply_block(const e3k_gemm *g, size_t first_row, size_t row_count
     const size_t next_pair = e3k_arm_tile_start(pair_count, t + 1, tile_count);
     const size_t row = 2 * pair, rows_left = row_count - row;
     const int8_t *rows = e3k_arm_rows(g, first_row + row) + first_input;
-    tiles[next_pair - pair - 1](rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0,
-                                t == 0 ? soon : NULL);
+    tiles[next_pair - pair - MIN_PAIRS](rows, g->row_stride, rows_left, zipped, inputs, sums + row, first_input > 0,
+                                        t == 0 ? soon : NULL);
   }
 }
 
