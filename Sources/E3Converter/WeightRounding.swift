@@ -39,7 +39,7 @@ struct WeightRounding {
     var noise = moments.noise < variances.reduce(0, +) / Double(width) ? moments.noise : 0
     // Keeps inputs that hardly vary from taking up the errors of others.
     let damping = max(0.01 * variances.reduce(0, +) / Double(width), Double(Float.leastNormalMagnitude))
-    let order = (0..<width).sorted { variances[$0] != variances[$1] ? variances[$0] < variances[$1] : $0 > $1 }
+    let order = (0..<width).sorted { (variances[$0], $1) < (variances[$1], $0) }
     var matrix = [Double](repeating: 0, count: width * width)
     for (a, first) in order.enumerated() {
       for (b, second) in order[a...].enumerated() {

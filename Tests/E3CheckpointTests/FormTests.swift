@@ -47,7 +47,7 @@ import Testing
         "part 1 of 3: give the index (m.safetensors.index.json) or the folder"
       ),
       ("c.data-00000-of-00002", Array("x".utf8), "a data file of a V-MoE checkpoint: give c.index"),
-    ])
+    ] as [(String, [UInt8], String)])
   func otherForms(_ name: String, _ bytes: [UInt8], _ expected: String) throws {
     let path = try folder.write(bytes, to: name)
     let message = try #require(problem(path))

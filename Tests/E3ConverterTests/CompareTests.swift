@@ -46,7 +46,7 @@ struct CompareTests {
       try pack(checkpoint: model.checkpoint, config: model.config, output: folder["model.e3"])
       let shape = try MappedModel(path: folder["model.e3"]).file.shape
       // More images than one batch of the float path.
-      let values = (0..<70 * shape.imageValues).map { Float(($0 * 7919) % 2001) / 1000 - 1 }
+      let values = (0..<70 * shape.imageValues).map { index -> Float in Float((index * 7919) % 2001) / 1000 - 1 }
       try NumpyArray.write(
         values, shape: [70, shape.imageHeight, shape.imageWidth, shape.channels], path: folder["images.npy"])
       let comparison = try compare(

@@ -22,7 +22,7 @@ struct ErrorSourcesTests {
 
   private func tensor(of model: MappedModel, count: Int) throws -> String {
     let shape = model.file.shape
-    let values = (0..<count * shape.imageValues).map { Float(($0 * 7919) % 2001) / 1000 - 1 }
+    let values = (0..<count * shape.imageValues).map { index -> Float in Float((index * 7919) % 2001) / 1000 - 1 }
     try NumpyArray.write(
       values, shape: [count, shape.imageHeight, shape.imageWidth, shape.channels], path: folder["images.npy"])
     return folder["images.npy"]

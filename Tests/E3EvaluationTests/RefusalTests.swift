@@ -111,7 +111,7 @@ struct RefusalTests {
 
   @Test("floats for models that prepare pixels in several ways; pictures each prepares itself")
   func otherRecipes() throws {
-    let values = (0..<4 * 144).map { Float($0 % 144) / 72 - 1 }
+    let values = (0..<4 * 144).map { index -> Float in Float(index % 144) / 72 - 1 }
     let array = npy([4, 12, 12, 1], values.withUnsafeBytes(Array.init), type: "<f4")
     let (path, labels) = (try folder.write(array, to: "values.npy"), try labels([0, 1, 2, 3]))
     let alike = try folder.packModel(

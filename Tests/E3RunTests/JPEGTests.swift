@@ -187,7 +187,7 @@ struct JPEGTests {
       try decodePicture(manyScans(refined: 38), scans)
     }
     // All coefficients again and again: 8 times as many are gone through as there may be pixels.
-    let refinements = (0..<10).reversed().flatMap { scan(1, 1, 63, UInt8(($0 + 1) << 4 + $0)) }
+    let refinements: [UInt8] = (0..<10 as Range<UInt8>).reversed().flatMap { scan(1, 1, 63, ($0 + 1) << 4 + $0) }
     let work = header(frame: 0xC2, components: 1) + scan(1, 0, 0, 0) + scan(1, 1, 63, 10) + refinements + [0xFF, 0xD9]
     var settings = e3p_settings()
     settings.max_pixels = 64

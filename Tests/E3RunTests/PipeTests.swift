@@ -132,8 +132,8 @@ struct PipeTests {
     let expected = try answers(i420, frame)
     func padded(_ plane: ArraySlice<UInt8>, _ length: Int, _ stride: Int) -> [UInt8] {
       let bytes = Array(plane)
-      return Swift.stride(from: 0, to: bytes.count, by: length).flatMap {
-        Array(bytes[$0..<$0 + length]) + [UInt8](repeating: 99, count: stride - length)
+      return Swift.stride(from: 0, to: bytes.count, by: length).flatMap { (start: Int) -> [UInt8] in
+        bytes[start..<start + length] + [UInt8](repeating: 99, count: stride - length)
       }
     }
     let (y, u, v) = (frame[..<120], frame[120..<150], frame[150...])

@@ -128,7 +128,7 @@ struct UsageTests {
       (["m.e3", "--tensor", "t.npy", "--rotate", "90"], "--crop, --rotate and --flip are for frames"),
       (["m.e3", "f.png", "--tensor", "t.npy"], "no FRAME is taken here: 'f.png'"),
       (["m.e3", "f.png", "--self-test"], "no FRAME is taken here: 'f.png'"),
-    ])
+    ] as [([String], String)])
   func mistakes(arguments: [String], text: String) throws {
     let outcome = try run(arguments)
     #expect(outcome.status == 2)

@@ -37,17 +37,19 @@ struct Axis {
   /// 1, 2 and 5 times the powers of ten over few of them, else some of the powers.
   private var logarithmicTicks: [(value: Double, label: String)] {
     let exponents = Int((log10(lower) - 1e-9).rounded(.down))...Int((log10(upper) + 1e-9).rounded(.up))
+    let shown = lower * (1 - 1e-9)...upper * (1 + 1e-9)
     if exponents.count <= 4 {
       return exponents.flatMap { exponent in
-        [1.0, 2, 5].map {
-          ($0 * pow(10, Double(exponent)), decimals($0 * pow(10, Double(exponent)), max(0, -exponent)))
+        [1.0, 2, 5].map { (factor: Double) -> (value: Double, label: String) in
+          let value = factor * pow(10, Double(exponent))
+          return (value, decimals(value, max(0, -exponent)))
         }
-      }.filter { lower * (1 - 1e-9)...upper * (1 + 1e-9) ~= $0.0 }
+      }.filter { shown.contains($0.0) }
     }
     let step = max(1, exponents.count / 6)
     return exponents.filter { ($0 - exponents.lowerBound).isMultiple(of: step) }
       .map { (pow(10, Double($0)), "10" + superscript($0)) }
-      .filter { lower * (1 - 1e-9)...upper * (1 + 1e-9) ~= $0.0 }
+      .filter { shown.contains($0.0) }
   }
 
   private func superscript(_ number: Int) -> String {
