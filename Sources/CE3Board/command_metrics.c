@@ -19,6 +19,7 @@ enum { BOUNDS = sizeof bounds / sizeof *bounds, ZONES = 32 };
 
 static int folder = -1;
 static char folder_path[CE3_PATH_BYTES], name[256];
+static const char *typed; /* the path of the option */
 static int reported; /* errno of the last writing */
 static uint64_t buckets[BOUNDS + 1];
 static double latency_sum, distance_mean;
@@ -164,7 +165,7 @@ int e3c_write_metrics(void) {
   if (is_new) {
     e3c_begin_message();
     fprintf(stderr, "%s: --metrics ", e3c_name());
-    e3c_put_text(E3C_STDERR, name);
+    e3c_put_text(E3C_STDERR, typed);
     fprintf(stderr, ": %s", e3c_error_text(error));
     e3c_end_message();
   }
@@ -175,7 +176,7 @@ int e3c_write_metrics(void) {
  * renaming over it would replace, nor a model or a picture whose name was given by mistake. */
 static int may_replace(const char *path) {
   struct stat status;
-  if (stat(path, &status)) return errno == ENOENT;
+  if (stat(path, &status)) return 1; /* nothing, or writing says why */
   if (S_ISDIR(status.st_mode)) return 1; /* ce3_write_fault says so */
   if (!S_ISREG(status.st_mode)) return 0;
   static const char start[] = "# HELP e3_";
@@ -202,6 +203,7 @@ const char *e3c_begin_metrics(const char *path, int *loses_owner) {
   if (!may_replace(path)) return "exists and holds no metrics; it is not replaced";
   const char *fault = ce3_write_fault(path);
   if (fault) return fault;
+  typed = path;
   const int error = begin(path);
   *loses_owner = output_loses_owner();
   if (error) return e3c_error_text(error);

@@ -39,7 +39,9 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
   const int place = is_refused ? optopt : code;
   /* getopt takes the beginning of a name for it, which is another option's once there are more. */
   const int is_whole = place >= 1 && place <= found && strcspn(*option, "=") == strlen(texts[place - 1]) + 2;
-  if (!is_refused && is_whole && (!optarg || *optarg)) return code - 1;
+  /* An argument that was forgotten makes the next option one, which is typed behind '=' if it is meant. */
+  const int is_option = optarg && strncmp(optarg, "--", 2) == 0 && !strchr(*option, '=');
+  if (!is_refused && is_whole && !is_option && (!optarg || *optarg)) return code - 1;
   if (!is_whole) return E3C_OPTION_UNKNOWN;
   return is_refused && code != ':' ? E3C_OPTION_TAKES_NONE : E3C_OPTION_NEEDS_ARGUMENT;
 }

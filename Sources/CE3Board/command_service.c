@@ -22,7 +22,7 @@ void e3c_tick_metrics(int (*write)(void)) { write_metrics = write; }
 
 static void (*report_fault)(int error); /* null: it was called */
 
-/* A manager that does not listen is no concern of the frames: it is said once. */
+/* A manager that does not listen, or no longer reads, is no concern of the frames: it is said once. */
 static void report(int error) {
   if (report_fault) report_fault(error);
   report_fault = NULL;
@@ -30,7 +30,8 @@ static void report(int error) {
 
 static void tell(const char *text) {
   if (notifies >= 0 &&
-      sendto(notifies, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&manager, manager_bytes) < 0)
+      sendto(notifies, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&manager,
+             manager_bytes) < 0)
     report(errno);
 }
 

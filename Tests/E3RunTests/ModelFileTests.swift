@@ -139,7 +139,7 @@ struct ModelFileTests {
   // promise: model-changed
   @Test(
     "that is written to under a run is one line and status 1, however it is written to", arguments: ["map", "lock"],
-    0..<5)
+    0..<6)
   func changed(load: String, how: Int) throws {
     let stream = try Stream([model] + frames + ["--load", load])
     stream.feed()
@@ -151,6 +151,14 @@ struct ModelFileTests {
       case 1: return ftruncate(file, off_t(bytes.count / 2)) == 0
       case 2: return pwrite(file, Array(bytes.reversed()), bytes.count, 0) == bytes.count
       case 3: return pwrite(file, [UInt8](repeating: 0, count: bytes.count), bytes.count, 0) == bytes.count
+      case 4:
+        // The time stamp of the bytes set back, as of files that all have one time.
+        var status = stat()
+        guard fstat(file, &status) == 0, pwrite(file, [1, 2, 3, 4, 5, 6, 7, 8], 8, off_t(bytes.count / 2)) == 8 else {
+          return false
+        }
+        let times = [status.st_atim, status.st_mtim]
+        return futimens(file, times) == 0
       default: return pwrite(file, [1, 2, 3, 4, 5, 6, 7, 8], 8, 336 + 4 * 40 + 16) == 8  // where an extent lies
       }
     }

@@ -347,7 +347,7 @@ struct UnattendedTests {
     for _ in 0..<10_000 where errors.text.isEmpty { usleep(1000) }
     kill(process, SIGTERM)
     _ = wait(for: process)
-    #expect(errors.text.hasPrefix("e3-run: --metrics \(shown): "), "\(errors.text)")
+    #expect(errors.text.hasPrefix("e3-run: --metrics \(folder[shown]): "), "\(errors.text)")
   }
 
   @Test("--metrics replaces no device, no pipe and no other file, and does not wait for a pipe in its way")
@@ -539,6 +539,31 @@ struct UnattendedTests {
     #expect(last == "STOPPING=1")
     #expect(wait(for: process) == 0 && errors.text.isEmpty)
     close(manager)
+  }
+
+  @Test("a service manager that no longer reads is named once, and the frames are answered")
+  func deafService() throws {
+    let model = try folder.model()
+    let manager = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    defer { close(manager) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(folder["s"].utf8)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    let bound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(manager, $0, socklen_t(2 + bytes.count)) }
+    }
+    #expect(bound == 0)
+    // More messages than a socket holds: /proc/sys/net/unix/max_dgram_qlen.
+    let setting = try String(contentsOfFile: "/proc/sys/net/unix/max_dgram_qlen", encoding: .utf8)
+    let held = try #require(Int(setting.prefix { $0.isNumber }))
+    let frames = try folder.write(noise(120 * (held + 8)), to: "frames")
+    let (output, errors) = (try Scratch(), try Scratch())
+    let process = try command.start(
+      [model, frames] + stream, environment: ["NOTIFY_SOCKET": folder["s"], "WATCHDOG_USEC": "4"],
+      descriptors: [0, output.descriptor, errors.descriptor])
+    #expect(wait(for: process) == 0 && output.text.split(separator: "\n").count >= held + 8)
+    #expect(errors.text == "e3-run: NOTIFY_SOCKET: Resource temporarily unavailable\n")
   }
 
   @Test("a service manager that cannot be told is named once, and the frames are answered")

@@ -22,6 +22,7 @@ struct ModelBox {
 
   var value: Model {
     _read { yield place.pointee }
+    nonmutating _modify { yield &place.pointee }
   }
 
   func destroy() {

@@ -138,7 +138,6 @@ struct Options {
         try choose(.listCameras)
       case .classes: session.classes = argument
       case .teach:
-        if let argument, CString.hasPrefix(argument, "--") { throw .usage("--teach takes a LABEL, not", argument) }
         teach = argument
       case .forget:
         forget = argument

@@ -1,6 +1,7 @@
 import CE3Board
 import CE3Files
 import CE3Pictures
+import CE3Threads
 
 /// One picture, from a file or from whatever else can be read to its end.
 struct PictureFile: FrameSource, ~Copyable {
@@ -46,7 +47,12 @@ struct PictureFile: FrameSource, ~Copyable {
   /// The picture that a pipe holds.
   private mutating func stream(_ body: (SourceFrame) -> Void) throws(Failure) -> SourceStep {
     guard let memory = Memory(count: Self.limit + 1) else { throw .report(path, "out of memory for a picture") }
-    let got = e3c_read_full(descriptor.number, memory.start, memory.count)
+    var got = e3c_read_some(descriptor.number, memory.start, memory.count)
+    let start = ce3_clock_ns()
+    if got > 0 {
+      let rest = e3c_read_full(descriptor.number, memory.start + got, memory.count - got)
+      got = rest < 0 ? rest : got + rest
+    }
     if got < 0 { throw .report(path, errno: Int32(truncatingIfNeeded: -got)) }
     if e3c_stop_asked() != 0 { return .end }
     guard got <= Self.limit else {
@@ -54,7 +60,7 @@ struct PictureFile: FrameSource, ~Copyable {
     }
     let bytes = UnsafeRawBufferPointer(start: memory.start, count: got)
     try requireOne(bytes, isStream: true)
-    return decode(bytes, body)
+    return decode(bytes, capture: ce3_clock_ns() - start, body)
   }
 
   /// Refuses several pictures, of which only the first would be answered. A smaller one behind a JPEG is noted, and so is an animation.
@@ -73,7 +79,9 @@ struct PictureFile: FrameSource, ~Copyable {
     }
   }
 
-  private mutating func decode(_ bytes: UnsafeRawBufferPointer, _ body: (SourceFrame) -> Void) -> SourceStep {
-    do { return try decoder.decode(bytes, path: path, body) } catch { return .broken }
+  private mutating func decode(
+    _ bytes: UnsafeRawBufferPointer, capture: UInt64 = 0, _ body: (SourceFrame) -> Void
+  ) -> SourceStep {
+    do { return try decoder.decode(bytes, path: path, capture: capture, body) } catch { return .broken }
   }
 }

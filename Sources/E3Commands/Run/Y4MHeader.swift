@@ -96,9 +96,11 @@ enum Y4MHeader {
     return true
   }
 
-  /// Comments pass; a range is one of two.
+  /// Comments pass; a range is one of two, and a layout, which mjpegtools write in place of `C`, 4:2:0.
   private static func extra(_ value: UnsafeRawBufferPointer, _ range: inout Int) -> Bool {
-    guard value.starts(with: "COLORRANGE=") else { return true }
+    guard value.starts(with: "COLORRANGE=") else {
+      return !value.starts(with: "YSCSS=") || value.starts(with: "YSCSS=420")
+    }
     guard range == E3_RANGE_DEFAULT else { return false }  // given twice
     if value.equals("COLORRANGE=FULL") {
       range = E3_RANGE_FULL

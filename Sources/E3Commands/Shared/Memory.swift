@@ -29,7 +29,7 @@ enum LoadMode: Int32 {
 /// A file mapped read-only, released at the end of the value's life.
 struct MappedFile: ~Copyable {
   private let path: UnsafePointer<CChar>
-  private let file: ce3_file
+  private var file: ce3_file
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: file.bytes, count: file.size) }
 
@@ -75,10 +75,16 @@ struct MappedFile: ~Copyable {
   /// Of the file, while it is watched; -1: of none.
   var descriptor: Int32 { file.descriptor }
 
-  /// - Throws: when the file was written to since it was mapped.
-  func requireUnchanged() throws(Failure) {
-    guard withUnsafePointer(to: file, { ce3_file_changes($0) }) & Int32(CE3_BYTES_CHANGED) == 0 else {
-      throw .report(path, "the model file was changed while it was in use")
-    }
+  /// Whether the name, the owner or the permissions were changed since it was mapped, or since the last call: or the bytes,
+  /// and their time stamp was set back.
+  ///
+  /// - Throws: when the file was written to.
+  mutating func hasNewStatus() throws(Failure) -> Bool {
+    let changes = withUnsafePointer(to: file) { ce3_file_changes($0) }
+    guard changes & Int32(CE3_BYTES_CHANGED) == 0 else { throw reportChanged() }
+    if changes != 0 { ce3_take_status(&file) }
+    return changes != 0
   }
+
+  func reportChanged() -> Failure { .report(path, "the model file was changed while it was in use") }
 }

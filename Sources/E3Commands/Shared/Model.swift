@@ -32,7 +32,9 @@ struct Model: ~Copyable {
   let isa: e3_isa
   let threads: Int
   let arenaBytes: Int
-  private let file: MappedFile
+  private var file: MappedFile
+  /// Of the header: that of every byte, as long as all checksums are right.
+  private let checksum: UInt64
   /// One `e3_model`; the session refers to it.
   private let model: Memory
   private let arena: Memory
@@ -127,6 +129,7 @@ struct Model: ~Copyable {
       throw error
     }
     self.learned = learned
+    checksum = file.bytes.load(as: e3_file_header.self).checksum
     self.path = path
     self.info = info
     self.calibration = info.calibrated != 0 ? calibration : nil
@@ -217,7 +220,14 @@ extension Model {
   }
 
   /// - Throws: when the model file was written to since it was mapped: what was answered since may be of both.
-  func requireUnchanged() throws(Failure) { try file.requireUnchanged() }
+  mutating func requireUnchanged() throws(Failure) {
+    guard try file.hasNewStatus() else { return }
+    // An image of a system gives all files one time: another model may have this one's.
+    let handle = UnsafePointer(model.start.assumingMemoryBound(to: e3_model.self))
+    guard file.bytes.load(as: e3_file_header.self).checksum == checksum, e3_model_verify(handle) == E3_OK else {
+      throw file.reportChanged()
+    }
+  }
 
   /// Which file it was opened from, and when that was last written.
   var stamp: ce3_stamp { file.stamp }
