@@ -20,7 +20,7 @@ enum { BOUNDS = sizeof bounds / sizeof *bounds, ZONES = 32 };
 static int folder = -1;
 static char folder_path[CE3_PATH_BYTES], name[256];
 static const char *typed; /* the path of the option */
-static int reported; /* errno of the last writing */
+static int reported;      /* errno of the last writing */
 static uint64_t buckets[BOUNDS + 1];
 static double latency_sum, distance_mean;
 static uint64_t distances;
@@ -176,7 +176,7 @@ int e3c_write_metrics(void) {
  * renaming over it would replace, nor a model or a picture whose name was given by mistake. */
 static int may_replace(const char *path) {
   struct stat status;
-  if (stat(path, &status)) return 1; /* nothing, or writing says why */
+  if (stat(path, &status)) return 1;     /* nothing, or writing says why */
   if (S_ISDIR(status.st_mode)) return 1; /* ce3_write_fault says so */
   if (!S_ISREG(status.st_mode)) return 0;
   static const char start[] = "# HELP e3_";

@@ -86,7 +86,7 @@ const char *e3c_nearest_option(const char *names, const char *typed) {
 /* getopt moves whatever lies before optind together with the option. */
 const char *e3c_further_argument(int count, char **arguments) {
   const char *argument = optind < count ? arguments[optind++] : NULL;
-  return argument && *argument ? argument : NULL;
+  return argument && *argument && strncmp(argument, "--", 2) ? argument : NULL;
 }
 
 int e3c_first_operand(void) { return optind; }

@@ -29,9 +29,8 @@ static void report(int error) {
 }
 
 static void tell(const char *text) {
-  if (notifies >= 0 &&
-      sendto(notifies, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&manager,
-             manager_bytes) < 0)
+  if (notifies >= 0 && sendto(notifies, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
+                              (const struct sockaddr *)&manager, manager_bytes) < 0)
     report(errno);
 }
 

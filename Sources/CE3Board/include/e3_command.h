@@ -284,7 +284,8 @@ int e3c_next_option(int count, char **arguments, const char *names, const char *
 /* The name that an unknown option begins, or nearly is; null: none. It holds until the next call. */
 const char *e3c_nearest_option(const char *names, const char *typed);
 
-/* The argument behind the one of the option that came last, which then takes two; null: there is none, or it is empty. */
+/* The argument behind the one of the option that came last, which then takes two; null: there is none, it is empty, or it
+ * is an option. */
 const char *e3c_further_argument(int count, char **arguments);
 
 /* Position of the first operand, after E3C_OPTIONS_END. */
