@@ -34,6 +34,14 @@ struct TensorTests {
     }
     let noisy = try folder.write(npy([1, 7, 9, 3], bytes(images(1).map { $0 * 1.5 }), type: "<f4"), to: "noisy.npy")
     #expect(try run([model, "--tensor", noisy, "--json"]).status == 0)
+    // Values of 0 to 1 are inside, and answered; of several images that is said.
+    for count in 1...2 {
+      let values = images(count).map { ($0 + 1) / 2 }
+      let path = try folder.write(npy([count, 7, 9, 3], bytes(values), type: "<f4"), to: "half.npy")
+      let outcome = try run([model, "--tensor", path, "--json"])
+      let note = "e3-run: \(path): note: no value is below 0: the model takes -1.00 to 1.00\n"
+      #expect(outcome.status == 0 && outcome.errors == (count == 1 ? "" : note), "\(outcome.errors)")
+    }
   }
 
   @Test("a batch is answered image by image, wherever its header ends")

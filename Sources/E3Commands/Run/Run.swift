@@ -97,6 +97,7 @@ struct Run: ~Copyable {
     let file = try NpyFile(path, model.value.info)
     // Aligned for floats, wherever the header of the file ends.
     guard let image = Memory(count: file.imageBytes) else { throw .report(path, "out of memory for an image") }
+    var least = Float.infinity
     for index in 0..<file.imageCount {
       if isDone { return }
       image.start.copyMemory(from: file.image(index).baseAddress!, byteCount: file.imageBytes)
@@ -104,12 +105,17 @@ struct Run: ~Copyable {
       case .float32:
         let values = image.start.assumingMemoryBound(to: Float.self)
         try requirePixels(UnsafeBufferPointer(start: values, count: file.imageBytes / 4), path)
+        for index in 0..<file.imageBytes / 4 { least = min(least, values[index]) }
         try finish(model.value.classify(values, count: file.imageBytes / 4), path, isNumbered: file.imageCount > 1)
       case .uint8:
         try finish(
           model.value.classify(SourceFrame(pixels: pixelFrame(image))), path, isNumbered: file.imageCount > 1)
       }
       count += 1
+    }
+    // One picture may be all bright; several are rather values of 0 to 1.
+    if file.imageCount > 1, least >= 0, least < .infinity, model.value.info.value_low < 0 {
+      _ = Failure.report(path, "note: no value is below 0: the model takes ") { writeRange($0) }
     }
     try requireAnswer()
   }
@@ -121,10 +127,15 @@ struct Run: ~Copyable {
     throw .report(path, "the value ") { errors in
       errors.write(Double(value), decimals: 2)
       errors.write(" is no prepared pixel: the model takes ")
-      errors.write(Double(low), decimals: 2)
-      errors.write(" to ")
-      errors.write(Double(high), decimals: 2)
+      writeRange(errors)
     }
+  }
+
+  /// Writes what the bytes 0 and 255 become.
+  private func writeRange(_ errors: TextStream) {
+    errors.write(Double(model.value.info.value_low), decimals: 2)
+    errors.write(" to ")
+    errors.write(Double(model.value.info.value_high), decimals: 2)
   }
 
   /// The pixels of a prepared-size image as a camera frame.
