@@ -5,7 +5,7 @@ import E3Host
 ///
 /// Source: https://github.com/pytorch/pytorch, torch/serialization.py and torch/_utils.py.
 func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Member, headerLimit: Int) throws(FileError)
-  -> [String: any TensorSource]
+  -> (tensors: [String: any TensorSource], beside: BesideTensors)
 {
   let root = String(pickle.name.dropLast("data.pkl".count))
   var members: [String: ZipArchive.Member] = [:]
@@ -31,7 +31,7 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
           + "torch.save({k: torch.from_numpy(v) for k, v in arrays.items()}, FILE)"
         : "holds no named tensors")
   }
-  return reader.tensors
+  return (reader.tensors, BesideTensors(parsed))
 }
 
 /// 0 is no checksum: PyTorch writes it after `torch.serialization.set_crc32_options(False)`.
