@@ -470,7 +470,7 @@ import Testing
     var table = try shapes(of: source)
     let name = "blocks.1.mlp.fc1.weight"
     let quantised =
-      "element type int8, expected float32, float16 or bfloat16: its weights may be quantised; give the "
+      "element type int8, expected float32, float16, bfloat16 or float64: its weights may be quantised; give the "
       + "float ones (those of bitsandbytes after model.dequantize())"
     for shape in [table[name] ?? [], [16, 7]] {
       table[name] = shape

@@ -156,7 +156,8 @@ private struct TorchReader {
     }
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
       let next = typeName.hasPrefix("torch.float8") ? ": save the model after model.float()" : ""
-      return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16\(next)")
+      return UnreadableTensor(
+        shape: shape, problem: "type \(typeName), expected float32, float16, bfloat16 or float64\(next)")
     }
     guard let member = members["data/\(key)"], !member.isDeflated else {
       throw fault(name, "its storage \(key) is missing or deflated")
