@@ -221,7 +221,7 @@ public struct Checkpoint: Sendable {
       guard let reason = UnusedTensors.reasonOfRoot(name),
         let root = SortedNames.folders(of: name).first.map(String.init),
         states[root] == nil, reason != UnusedTensors.optimizerState || !UnusedTensors.isMoment(name),
-        try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
+        try Naming.find(in: [String(name.dropFirst(root.count))], below: root, path: path) != nil
       else { continue }
       states[root] = reason
     }
