@@ -38,6 +38,8 @@ public struct Checkpoint: Sendable {
   let passedOver: [(name: String, reason: String)]
   /// What the user should know, in lines.
   let notes: [String]
+  /// What a PyTorch file has beside its tensors.
+  let beside: BesideTensors
   /// Shapes of the tensors that were not left out, by the names that the file gives them.
   private let storedShapes: [String: [Int]]
   /// What stands before the parameters' names in the file.
@@ -68,7 +70,7 @@ public struct Checkpoint: Sendable {
     let files = try CheckpointFiles(path: path)
     let stored = try StoredTensors(files, headerLimit: headerLimit)
     self.path = files.weights
-    form = stored.form
+    (form, beside) = (stored.form, stored.beside)
     configuration = files.configuration
     for name in stored.tensors.keys.sorted() {
       guard let part = ForeignTensors.part(name), UnusedTensors.reason(name) == nil else { continue }
@@ -219,7 +221,7 @@ public struct Checkpoint: Sendable {
       guard let reason = UnusedTensors.reasonOfRoot(name),
         let root = SortedNames.folders(of: name).first.map(String.init),
         states[root] == nil, reason != UnusedTensors.optimizerState || !UnusedTensors.isMoment(name),
-        try Naming.find(in: [String(name.dropFirst(root.count))], path: path) != nil
+        try Naming.find(in: [String(name.dropFirst(root.count))], below: root, path: path) != nil
       else { continue }
       states[root] = reason
     }

@@ -9,8 +9,14 @@ public struct SourceModel: ModelParameters {
   public let configPath: String?
   /// How the training prepared its images; nil where nothing says it.
   public let preprocessing: SourcePreprocessing?
-  /// Names of the classes, as the checkpoint's metadata say; nil where they do not.
+  /// The file that says it, of Hugging Face's models.
+  package let processorPath: String?
+  /// Names of the classes, as the checkpoint's metadata say, or the file of its weights; nil where they do not.
   public let labels: [String]?
+  /// Where ``labels`` stand.
+  package let labelPath: String
+  /// Other lists of names of the classes, in the file of the weights.
+  package let otherLabels: [(path: String, labels: [String])]
   /// What was taken for granted or passed over, a line each.
   public let notes: [String]
   private let sourceGrid: Grid
@@ -36,8 +42,23 @@ public struct SourceModel: ModelParameters {
     if evidence.layerCount == 0 { try checkpoint.requireKnownBlocks() }
     let resolved = try ConfigResolver(document: document, evidence: evidence, options: options).resolve()
     (config, sourceGrid, positionPrefix) = (resolved.config, resolved.sourceGrid, resolved.positionPrefix)
-    (preprocessing, labels) = (document.preprocessing, document.labels)
+    (preprocessing, processorPath) = (document.preprocessing, document.processorPath)
+    let path = checkpoint.path
+    var lists = checkpoint.beside.labels.map { (path: "\(path) (\($0.field))", labels: $0.labels) }
     var notes: [String] = []
+    if let own = document.labels {
+      (labels, labelPath) = (own, document.file)
+    } else if let first = lists.first {
+      (labels, labelPath) = (first.labels, first.path)
+      notes.append("\(first.path): names the classes: these labels are taken")
+      lists.removeFirst()
+    } else {
+      (labels, labelPath) = (nil, path)
+    }
+    otherLabels = lists
+    for field in checkpoint.beside.unclear {
+      notes.append("\(path) (\(field)): names classes in a way that is not understood, and is not looked at")
+    }
     if givenConfig == nil, let configPath { notes.append("configuration: \(configPath)") }
     notes += checkpoint.notes
     if !checkpoint.passedOver.isEmpty {
@@ -45,6 +66,9 @@ public struct SourceModel: ModelParameters {
     }
     if let name = checkpoint.passedOver.first(where: { LogitScale.isName($0.name) })?.name {
       notes.append("\(checkpoint.path): \(name) is left out: \(LogitScale.next)")
+    }
+    for scale in checkpoint.beside.scales {
+      notes.append("\(path): \(scale.field) (\(scale.value)) is left out: \(LogitScale.next)")
     }
     let unbiased = checkpoint.facts.layersWithoutBias
     if !unbiased.isEmpty {
@@ -136,21 +160,23 @@ public struct SourceModel: ModelParameters {
     return FileError(file: fault.file, tensor: fault.tensor, problem: "\(fault.problem): \(next)")
   }
 
-  /// A `preprocessor_config.json` beside the weights that nobody looked at: what it would say of the images is missing.
+  /// A `preprocessor_config.json` or `processor_config.json` beside the weights that nobody looked at: what it would say
+  /// of the images is missing.
   private static func unreadProcessor(beside checkpoint: Checkpoint, _ document: ConfigDocument) -> String? {
     func folder(_ path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "" }
-    let name = "preprocessor_config.json"
-    let path = "\(folder(checkpoint.path))\(name)"
-    let isRead = document.modelType != nil && isSameFile("\(folder(document.file))\(name)", path)
-    guard isListed(path), !isRead, !document.notes.contains(where: { $0.contains("\(name): is not looked at") }) else {
-      return nil
+    let unread = ["preprocessor_config.json", "processor_config.json"].first { name in
+      let path = "\(folder(checkpoint.path))\(name)"
+      let isRead = document.modelType != nil && isSameFile("\(folder(document.file))\(name)", path)
+      return isListed(path) && !isRead
+        && !document.notes.contains { $0.contains("preprocessor_config.json: is not looked at") }
     }
+    guard let unread else { return nil }
     let next =
       checkpoint.naming == .huggingFace
       ? "it is read beside Hugging Face's config.json: put that there and leave --config out, or say what it says with "
         + "--resize and --value-norm"
       : "it is read beside Hugging Face's config.json alone: --resize and --value-norm say what it says"
-    return "\(path): is not looked at: \(next)"
+    return "\(folder(checkpoint.path))\(unread): is not looked at: \(next)"
   }
 
   /// The shape that the checkpoint has for `parameter`: with its own grid, and heads side by side where it has them so.

@@ -34,6 +34,7 @@ func readLabels(
       problem: "line \(blank + 1), the label of class \(blank), is nothing that can be seen: leave it empty for a "
         + "class without a name")
   }
+  if let numbering = LineNumbering(lines) { try numbering.requireOrder(path: path, note: note) }
   let nameless = lines.indices.filter { lines[$0].isEmpty }
   if let first = nameless.first {
     note(
@@ -51,6 +52,7 @@ func readLabels(
 func labels(
   for models: [SourceModel], path: String?, classCount: Int, note: (String) -> Void
 ) throws(FileError) -> [String]? {
+  for model in models { try requireOneOrder(within: model, note: note) }
   try requireOneOrder(of: models)
   if let path {
     let labels = try readLabels(path: path, classCount: classCount, note: note)
@@ -71,6 +73,27 @@ func labels(
     }
   }
   return found?.labels
+}
+
+/// - Parameter note: Is told of a label that two lists of a checkpoint have at different classes, where too few are for
+///   another order.
+/// - Throws: names of the classes beside the weights that are the checkpoint's labels in another order.
+private func requireOneOrder(within model: SourceModel, note: (String) -> Void) throws(FileError) {
+  guard let own = model.labels else { return }
+  for other in model.otherLabels {
+    if let found = reordering(other.labels, own) {
+      throw FileError(
+        file: other.path,
+        problem:
+          "class \(found.index) is \"\(other.labels[found.index])\", but \"\(own[found.index])\" in \(model.labelPath), "
+          + "which has \(found.text): correct the one of the two that is wrong")
+    }
+    if other.labels.count == own.count, let moved = firstMoved(other.labels, own) {
+      note(
+        "\(other.path): class \(moved.own) is \"\(other.labels[moved.own])\", which is class \(moved.other) in "
+          + "\(model.labelPath): the latter is taken")
+    }
+  }
 }
 
 /// Networks that have the same classes in another order cannot be averaged, whatever the classes are called.
@@ -111,11 +134,6 @@ private func requireOrder(
           + "labels belong in the order of the classes")
     }
   }
-}
-
-extension SourceModel {
-  /// The file that its labels come from.
-  fileprivate var labelPath: String { configPath ?? checkpoint.path }
 }
 
 /// The labels of a checkpoint's metadata; nil where there are none that can be used.

@@ -100,8 +100,7 @@ extension SourceModel {
 
   /// - Throws: means and deviations of a recipe, of which another number or another unit than the library's is given.
   package func requireUsable(_ source: SourcePreprocessing) throws(FileError) {
-    let fields =
-      checkpoint.naming == .huggingFace ? "image_mean and image_std of preprocessor_config.json" : "mean and std"
+    let fields = processorPath.map { "image_mean and image_std of \(fileName($0))" } ?? "mean and std"
     func fault(_ problem: String) -> FileError {
       FileError(file: configPath ?? checkpoint.path, problem: "\(fields) \(problem)")
     }
@@ -114,8 +113,15 @@ extension SourceModel {
     }
     // The libraries bring pixels to 0...1 first, and would make one value of nearly every picture.
     guard PixelUnit.largest(mean: source.mean, deviation: source.deviation) == 1 else {
-      let written = [source.mean, source.deviation].map { values in values.map { $0 * source.largest } }
       let largest = Int(exactly: source.largest).map(String.init) ?? "\(source.largest)"
+      guard source.normalises else {
+        throw FileError(
+          file: processorPath ?? configPath ?? checkpoint.path,
+          problem: "it neither brings pixels to 0...1 nor normalises them: values of 0...\(largest) are not served. "
+            + "Multiply the weights of the patch embedding, not its bias, by \(largest), and take \"do_rescale\": true and "
+            + "\"rescale_factor\": \(1 / 255.0) here: the answers stay the same")
+      }
+      let written = [source.mean, source.deviation].map { values in values.map { $0 * source.largest } }
       throw fault(
         "are \(written[0]) and \(written[1]), expected those of pixels in 0...\(largest): give --value-norm, which takes "
           + "those of pixels in 0...1 and in 0...255")

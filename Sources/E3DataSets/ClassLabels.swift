@@ -83,6 +83,21 @@ extension DataSet {
     classNames.map { $0.allSatisfy { name in modelLabels.contains { areSame($0, name) } } ? .label : .number }
   }
 
+  /// What is said of folders called by the numbers of classes, of a model without labels: torchvision's ImageFolder, by
+  /// which it may have been trained, numbers them in another order. Nil where the orders are the same.
+  public func numberRemark(modelLabels: [String]) -> String? {
+    guard let classNames, modelLabels.allSatisfy(\.isEmpty) else { return nil }
+    let numbers = classNames.compactMap { Int($0) }
+    // Names stand in the order of their bytes.
+    guard numbers.count == classNames.count,
+      let place = zip(numbers, numbers.dropFirst()).enumerated().first(where: { $0.element.0 > $0.element.1 })?.offset
+    else { return nil }
+    let first = numbers.sorted().prefix(3).map { "\($0)" }.joined(separator: ", ")
+    return "\(path): its folders are classes by their numbers (\(first), …); torchvision's ImageFolder has them in the "
+      + "order of the texts (… \(classNames[place]), \(classNames[place + 1]), …): "
+      + "if the training had that one, give pack the names in it with --labels"
+  }
+
   /// The labels as classes of a model with `classCount` classes whose texts are `modelLabels` (empty: it has none).
   ///
   /// The folders of a folder of classes are matched by name: each must be the text of a class, byte by byte, or each

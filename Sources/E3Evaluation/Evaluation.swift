@@ -53,6 +53,7 @@ public struct Evaluation: Sendable {
       throw FileError(
         file: dataSet, problem: "no labels: give them with --labels, or a folder of pictures for each class")
     }
+    if let line = data.numberRemark(modelLabels: models[0].labels) { note(line) }
     if evaluatesCorruptions {
       guard case .picture = try data.image(at: 0) else {
         throw FileError(file: data.path, problem: "corruptions need bytes of pictures, not prepared values")

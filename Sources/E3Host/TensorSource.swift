@@ -18,7 +18,7 @@ extension TensorSource {
         ": its weights may be quantised; give the float ones (those of bitsandbytes after model.dequantize())"
       default: ""
       }
-    return "element type \(elementType.rawValue), expected float32, float16 or bfloat16\(next)"
+    return "element type \(elementType.rawValue), expected float32, float16, bfloat16 or float64\(next)"
   }
 
   /// All elements in C order as float32.

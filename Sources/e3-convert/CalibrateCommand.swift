@@ -177,6 +177,7 @@ struct CalibrateCommand: ParsableCommand {
       output, besides: [dataset, labels, statistics, statisticsLabels].compactMap { $0 } + unknown + unknownLabels)
     let sets = [data] + [source].compactMap { $0 } + foreign
     try printValueNote(on: sets, model: model)
+    try printFolderNote(on: data, model: model)
     var meters: [String: ProgressMeter] = [:]
     let summary = try calibrate(
       model: model, data: data, statistics: source, unknown: foreign, output: output, options: options

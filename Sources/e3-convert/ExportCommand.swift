@@ -81,7 +81,10 @@ extension SourceModel {
     if let preprocessing {
       let recipe = preprocessing.options
       kinds.append("recipe of the images")
-      options.append("--resize \(recipe.resize) --value-norm \(unusable == nil ? recipe.valueNorm : "MEAN,STD")")
+      let norm = unusable == nil ? recipe.valueNorm : "MEAN,STD"
+      // No mean and deviation make pixels of which the error says that they are not served.
+      let isServed = unusable == nil || preprocessing.normalises
+      options.append("--resize \(recipe.resize)" + (isServed ? " --value-norm \(norm)" : ""))
     }
     guard !kinds.isEmpty else { return nil }
     return "the export leaves out \(kinds.joined(separator: " and ")): pack it with \(options.joined(separator: " "))"

@@ -89,6 +89,12 @@ struct ImageSides: ExpressibleByArgument {
   }
 }
 
+/// Says on stderr where folders called by numbers may be classes in another order.
+func printFolderNote(on data: DataSet, model path: String) throws {
+  guard data.classNames != nil else { return }
+  if let line = try data.numberRemark(modelLabels: MappedModel(path: path).labels) { printNote(line) }
+}
+
 /// Says on stderr what is odd about arrays of prepared values for the model of a file.
 func printValueNote(on sets: [DataSet], model path: String) throws {
   guard sets.contains(where: \.holdsValues) else { return }

@@ -1,9 +1,9 @@
-import E3Checkpoint
 import E3Goldens
 import E3Host
 import E3TestSupport
 import Foundation
 import Testing
+@testable import E3Checkpoint
 
 @Suite("Forms of checkpoints") struct FormTests {
   private let folder: TemporaryFolder
@@ -155,6 +155,31 @@ import Testing
       try notes() == [
         "\(folder["m"]): model.safetensors is read, and not best.pth, last.ckpt: give the file that is meant"
       ])
+  }
+
+  @Test("of several forms of the weights in a folder transformers' first is read, and the others are named")
+  func order() throws {
+    let source = "\(Self.library)/hf_ViTForImageClassification"
+    let entries = try FileManager.default.contentsOfDirectory(atPath: source)
+    for name in entries { try folder.write(contents(of: "\(source)/\(name)"), to: "m/\(name)") }
+    let index = "model.safetensors.index.json"
+    func note() throws -> String? {
+      try SourceModel(checkpoint: folder["m"], config: nil).notes.first { $0.contains(" is read, and not ") }
+    }
+    #expect(try note() == nil)
+    try folder.write([0], to: "m/pytorch_model.bin")
+    let said = "\(folder["m"]): \(index) is read, and not pytorch_model.bin: give the file that is meant"
+    #expect(try note() == said)
+    try folder.write([0], to: "m/pytorch_model.bin.index.json")
+    try folder.write(contents(of: Self.plain), to: "m/model.safetensors")
+    let path = try CheckpointFiles(path: folder["m"])
+    #expect(path.weights == folder["m/model.safetensors"])
+    #expect(path.unread == [index, "pytorch_model.bin", "pytorch_model.bin.index.json"])
+    for name in entries where name.hasPrefix("model") {
+      try FileManager.default.removeItem(atPath: folder["m/\(name)"])
+    }
+    try FileManager.default.removeItem(atPath: folder["m/model.safetensors"])
+    #expect(try CheckpointFiles(path: folder["m"]).weights == folder["m/pytorch_model.bin"])
   }
 
   // MARK: Tensors that are none of the model's

@@ -153,6 +153,33 @@ import Testing
     #expect(try said("timm", nil).count == 1)
   }
 
+  @Test("the image_processor of a processor_config.json is taken first, as transformers 5 does; another one is said")
+  func processorConfig() throws {
+    let (temporary, source) = (try TemporaryFolder(), "\(Self.folder)/hf_ViTForImageClassification")
+    for name in try FileManager.default.contentsOfDirectory(atPath: source) {
+      try temporary.write(contents(of: "\(source)/\(name)"), to: name)
+    }
+    func open() throws -> SourceModel { try SourceModel(checkpoint: temporary.path, config: nil) }
+    func said() throws -> [String] { try open().notes.filter { $0.contains("processor_config.json") } }
+    let usual = "preprocessor_config.json"
+    let text = String(decoding: try contents(of: temporary[usual]), as: UTF8.self)
+    let recipe = try open().preprocessing
+    for (nested, isOther) in [(text, false), (text.replacing("0.5", with: "0.25"), true)] {
+      try temporary.write("{\"image_processor\": \(nested), \"processor_class\": \"X\"}", to: "processor_config.json")
+      #expect(try (open().preprocessing != recipe) == isOther)
+      #expect(try open().processorPath == temporary["processor_config.json"])
+      let other =
+        "\(temporary[usual]): says something else than image_processor in \(temporary["processor_config.json"]), which is "
+        + "taken, as transformers 5 does: take away the one that is not the training's"
+      #expect(try said() == (isOther ? [other] : []))
+    }
+    try FileManager.default.removeItem(atPath: temporary[usual])
+    #expect(try open().preprocessing?.mean == [0.25, 0.25, 0.25])
+    #expect(try said().isEmpty)
+    try temporary.write("{\"processor_class\": \"X\"}", to: "processor_config.json")
+    #expect(try open().preprocessing == nil)
+  }
+
   @Test("the training's preprocessing comes from timm's pretrained_cfg: the crop share gives the shorter side")
   func timmPreprocessing() throws {
     #expect(

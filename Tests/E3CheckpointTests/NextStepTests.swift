@@ -470,7 +470,7 @@ import Testing
     var table = try shapes(of: source)
     let name = "blocks.1.mlp.fc1.weight"
     let quantised =
-      "element type int8, expected float32, float16 or bfloat16: its weights may be quantised; give the "
+      "element type int8, expected float32, float16, bfloat16 or float64: its weights may be quantised; give the "
       + "float ones (those of bitsandbytes after model.dequantize())"
     for shape in [table[name] ?? [], [16, 7]] {
       table[name] = shape
@@ -925,6 +925,21 @@ import Testing
     var moments = raw
     for (name, shape) in raw { moments["opt_state.0.mu.\(name)"] = shape }
     #expect(try Checkpoint(path: writeShapes(moments, to: "moments.safetensors", in: folder)).notes.isEmpty)
+  }
+
+  @Test("a moving average one level deeper, ema.shadow, is named with what takes it, and is taken then")
+  func deepAverage() throws {
+    let library = "timm_vit_base_patch16_224"
+    var both: [String: [Int]] = [:]
+    for (name, shape) in try shapes(of: "\(Self.library)/\(library)") {
+      for root in ["model", "ema.shadow"] { both["\(root).\(name)"] = shape }
+    }
+    let path = try writeShapes(both, to: "both.safetensors", in: folder)
+    let next = "\(path): beside these weights it has a moving average, ema.…: --ignore 'model.*' takes that one instead"
+    #expect(try Checkpoint(path: path).notes == [next])
+    let average = try Checkpoint(path: path, ignoring: ["model.*"])
+    #expect(average.naming == .timm && average.otherNames.isEmpty)
+    #expect(average.notes == ["\(path): its only weights are a moving average, ema.…: these are taken"])
   }
 
   @Test("an average beside raw weights at the top is named with what takes it, and its own scalars are no trouble")

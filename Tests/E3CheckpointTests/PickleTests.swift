@@ -263,7 +263,8 @@ private struct PickleText {
     let small = try open(.dictionary([("a", .tensor(storage: "float8_e4m3fn"))]))
     #expect(
       small.problem(with: "a")
-        == "type torch.float8_e4m3fn, expected float32, float16 or bfloat16: save the model after model.float()")
+        == "type torch.float8_e4m3fn, expected float32, float16, bfloat16 or float64: save the model after model.float()"
+    )
   }
 
   @Test("a storage that is damaged is refused by its checksum, where it has one and a tensor is in it")

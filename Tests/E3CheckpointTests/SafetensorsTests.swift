@@ -73,7 +73,8 @@ import Testing
       "c":{"dtype":"F32","shape":[0,3],"data_offsets":[6,6]}}
       """, dataBytes: 6)
     #expect(
-      fault { _ = try checkpoint.read("a") }?.hasSuffix("a: element type int32, expected float32, float16 or bfloat16")
+      fault { _ = try checkpoint.read("a") }?.hasSuffix(
+        "a: element type int32, expected float32, float16, bfloat16 or float64")
         == true)
     #expect(fault { _ = try checkpoint.read("b") }?.hasSuffix("b: dtype F8_E4M3, expected F32, F16 or BF16") == true)
     #expect(try checkpoint.read("c") == [])

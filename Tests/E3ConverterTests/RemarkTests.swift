@@ -1,4 +1,5 @@
 import E3Goldens
+import E3Host
 import E3TestSupport
 import Foundation
 import Testing
@@ -226,6 +227,115 @@ struct RemarkTests {
         ])
     }
     #expect(try said("kind 0\nb\nkind 2\nd\nkind 4\n") == (nil, []))
+  }
+
+  /// A PyTorch file of the plain model whose dictionary has more members, in opcodes.
+  private func torch(_ members: [UInt8], to name: String) throws -> String {
+    let same = "\(Goldens.libraryDirectory)/same"
+    try folder.write(contents(of: "\(same)/config.json"), to: "config.json")
+    let file = try MappedFile(path: "\(same)/float32.pt")
+    let parts = try ZipArchive(file).members.map { member in
+      var bytes = Array(file.bytes[member.stored])
+      if member.name.hasSuffix("data.pkl") { bytes.insert(contentsOf: members, at: bytes.count - 1) }
+      return (member.name, bytes)
+    }
+    return try folder.write(storedZip(parts), to: name)
+  }
+
+  private func text(_ text: String) -> [UInt8] { [UInt8(ascii: "X"), UInt8(text.utf8.count), 0, 0, 0] + text.utf8 }
+
+  /// The member `key` with the labels and their classes.
+  private func numbered(_ key: String, _ classes: [(String, UInt8)]) -> [UInt8] {
+    let pairs = classes.flatMap { text($0.0) + [UInt8(ascii: "K"), $0.1, UInt8(ascii: "s")] }
+    return text(key) + [UInt8(ascii: "}")] + pairs + [UInt8(ascii: "s")]
+  }
+
+  @Test(
+    "names of the classes beside PyTorch's tensors are the labels; in another order than those given they are refused")
+  func labelsBesideTensors() throws {
+    let list = text("classes") + Array("](".utf8) + ["c", "b", "a"].flatMap(text) + Array("es".utf8)
+    let path = try torch(numbered("class_to_idx", [("a", 2), ("c", 0), ("b", 1)]) + list, to: "m.pth")
+    let (source, field) = (CheckpointSource(checkpoint: path), "\(path) (class_to_idx)")
+    #expect(try notes([source]).contains("\(field): names the classes: these labels are taken"))
+    #expect(try MappedModel(path: folder["out.e3"]).labels == ["c", "b", "a"])
+    let labels = try folder.write("a\nb\nc\n", to: "labels.txt")
+    #expect(
+      fault { _ = try notes([source], PackOptions(labels: labels)) }
+        == "\(labels): class 0 is \"a\", but \"c\" in \(field), which has the same labels in another order: leave --labels "
+        + "out, give them in that order, or correct those of the checkpoint if they are wrong")
+    let two = try torch(numbered("class_to_idx", [("a", 0), ("b", 1), ("c", 2)]) + list, to: "two.pth")
+    #expect(
+      fault { _ = try notes([CheckpointSource(checkpoint: two)]) }
+        == "\(two) (classes): class 0 is \"c\", but \"a\" in \(two) (class_to_idx), which has the same labels in another "
+        + "order: correct the one of the two that is wrong")
+    let odd = try torch(numbered("class_to_idx", [("a", 0), ("b", 1), ("c", 3)]), to: "odd.pth")
+    let unclear = "\(odd) (class_to_idx): names classes in a way that is not understood, and is not looked at"
+    #expect(try notes([CheckpointSource(checkpoint: odd)]).contains(unclear))
+    let few = try torch(numbered("class_to_idx", [("a", 0), ("b", 1)]), to: "few.pth")
+    let left =
+      "\(few) (class_to_idx): its labels are left out, 2 labels, expected one for each of 3 classes: give --labels"
+    #expect(try notes([CheckpointSource(checkpoint: few)]).contains(left))
+  }
+
+  @Test(
+    "a number beside PyTorch's tensors that is called a temperature or a logit scale is said",
+    arguments: ["T", "logit_scale"])
+  func scaleBesideTensors(_ name: String) throws {
+    func said(_ number: UInt8) throws -> [String] {
+      let path = try torch(text(name) + [UInt8(ascii: "K"), number, UInt8(ascii: "s")], to: "m.pth")
+      return try SourceModel(checkpoint: path, config: nil).notes.filter { $0.contains("is left out") }
+    }
+    let found = try said(2)
+    #expect(found.count == 1 && found[0].contains("m.pth: \(name) (2) is left out: where the model scales its logits"))
+    #expect(try said(name == "T" ? 1 : 0).isEmpty)
+  }
+
+  @Test(
+    "lines of a label file that number themselves in another order are refused, and in their own are said",
+    arguments: [
+      ("1 a\n0 b\n2 c\n3 d\n4 e\n", "line 1, the label of class 0, begins with the number 1"),
+      ("1,a\n2,b\n3,c\n5,d\n4,e\n", "line 4, the label of class 3, begins with the number 5"),
+      ("a:4\nb:3\nc:2\nd:1\ne:0\n", "line 1, the label of class 0, ends with the number 4"),
+      ("a 0\nb 1\nc 3\nd 2\n\"e\";4\n", "line 3, the label of class 2, ends with the number 3"),
+      ("0 a\n1 b\n2 c\n3 d\n4 e\n", nil), ("a, 1\nb, 2\nc, 3\nd, 4\ne, 5\n", nil),
+    ] as [(String, String?)])
+  func numberedLines(_ lines: String, _ refusal: String?) throws {
+    let file = try folder.write(lines, to: "labels.txt")
+    let next = ": put the lines in the order of the classes and take the numbers out"
+    var said: [String] = []
+    let message = fault { _ = try readLabels(path: file, classCount: 5) { said.append($0) } }
+    #expect(message == refusal.map { "\(file): \($0)\(next)" })
+    let verb = lines.hasPrefix("0") ? "begins" : "ends"
+    let note = "\(file): every line \(verb) with a number, which is part of the label: take the numbers out"
+    #expect(said == (refusal == nil ? [note] : []))
+  }
+
+  @Test(
+    "names that have numbers are labels as they are",
+    arguments: [
+      "grade 4\ngrade 3\ngrade 2\ngrade 1\ngrade 0\n", "4\n3\n2\n1\n0\n", "1st\n0th\n2nd\n3rd\n4th\n",
+      "7 up\n0 b\n2 c\n3 d\n4 e\n", "1 a\n0 b\n2 c\n3 d\ne\n", "1 a\n1 b\n2 c\n3 d\n0 e\n", "a4\nb3\nc2\nd1\ne0\n",
+      "1 a\n0 b\n\n3 d\n2 e\n",
+    ])
+  func numbersInNames(_ lines: String) throws {
+    let file = try folder.write(lines, to: "labels.txt")
+    var said: [String] = []
+    #expect(fault { _ = try readLabels(path: file, classCount: 5) { said.append($0) } } == nil)
+    #expect(said.allSatisfy { $0.contains("is empty") })
+  }
+
+  @Test("pixels that are neither rescaled nor normalised are refused with what makes the model take others")
+  func rawPixels() throws {
+    let changes = ["do_rescale", "do_normalize"].map { ("\"\($0)\": true", "\"\($0)\": false") }
+    let path = try model("hf_ViTForImageClassification", changes)
+    #expect(
+      fault { _ = try notes([CheckpointSource(checkpoint: path)]) }
+        == "\(path)/preprocessor_config.json: it neither brings pixels to 0...1 nor normalises them: values of 0...255 are not "
+        + "served. Multiply the weights of the patch embedding, not its bias, by 255, and take \"do_rescale\": true and "
+        + "\"rescale_factor\": 0.00392156862745098 here: the answers stay the same")
+    let huge = try model("hf_ViTForImageClassification", [changes[1], ("0.00392156862745098", "1e30")], as: "huge")
+    let said = fault { _ = try notes([CheckpointSource(checkpoint: huge)]) }
+    #expect(said?.contains("not its bias, by 2.55e+32") == true)
   }
 
   @Test("--quantize-with: values of another range and transparent pictures are noted")

@@ -135,6 +135,24 @@ struct LabelTests {
     #expect(try classes(["0", "3"], ["a", "b", "c", "d"]) == [0, 3])
   }
 
+  @Test("folders of numbers that ImageFolder has in another order are said where the model has no labels")
+  func numberOrder() throws {
+    func remark(_ names: [String], _ labels: [String] = []) throws -> String? {
+      let folder = try TemporaryFolder()
+      for name in names { try folder.write(pnm(height: 1, width: 1, channels: 1, value: 0), to: "d/\(name)/0.pgm") }
+      return try DataSet(path: folder["d"]).numberRemark(modelLabels: labels)?.replacing(folder["d"], with: "d")
+    }
+    let eleven = (0...10).map { "\($0)" }
+    #expect(
+      try remark(eleven)
+        == "d: its folders are classes by their numbers (0, 1, 2, …); torchvision's ImageFolder has them in the order of the "
+        + "texts (… 10, 2, …): if the training had that one, give pack the names in it with --labels")
+    #expect(try remark(eleven, ["a"]) == nil)
+    #expect(try remark(Array(eleven.prefix(10))) == nil)
+    #expect(try remark((0...10).map { $0 < 10 ? "0\($0)" : "\($0)" }) == nil)
+    #expect(try remark(["a", "b"]) == nil)
+  }
+
   @Test("folders are compared with labels byte by byte, and one that is the same to Unicode alone is named")
   func normalisation() throws {
     let (composed, decomposed) = ("\u{E9}", "e\u{301}")

@@ -46,6 +46,8 @@ struct ConfigDocument {
   /// Nil when the file has no `encoder.moe`.
   var moe: MoE?
   var preprocessing: SourcePreprocessing?
+  /// The file that says it, where it is another one.
+  var processorPath: String?
   /// One for each class.
   var labels: [String]?
   /// What says that the outputs are no classes; nil where nothing does.

@@ -1,7 +1,7 @@
 import E3Host
 
 /// Hugging Face's `config.json` of a ViT, ViTMSN, DeiT, Dinov2 or Dinov2WithRegisters for classification, and the
-/// `preprocessor_config.json` beside it.
+/// `preprocessor_config.json` or `processor_config.json` beside it.
 ///
 /// Source: https://github.com/huggingface/transformers, src/transformers/models/*/configuration_*.py.
 func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument {
@@ -62,27 +62,54 @@ func huggingFaceConfig(_ root: ConfigObject) throws(FileError) -> ConfigDocument
         + "over the classes, whose order is the same and whose probabilities are others")
   }
   let folder = root.file.lastIndex(of: "/").map { String(root.file[...$0]) } ?? ""
-  if isListed("\(folder)preprocessor_config.json") {
-    try requireFile("\(folder)preprocessor_config.json", "take it away")
-    let file = try MappedFile(path: "\(folder)preprocessor_config.json")
-    let object = try ConfigObject(parsing: file)
-    let preprocessing = try huggingFacePreprocessing(object, of: type, notes: &document.notes)
-    document.preprocessing = preprocessing
+  if let (object, preprocessing) = try processor(in: folder, of: type, notes: &document.notes) {
+    (document.preprocessing, document.processorPath) = (preprocessing, object.file)
     let crop = preprocessing.crop
     let expected = document.runSize.map { [$0.height, $0.width] } ?? document.imageSize ?? []
     if expected != [crop.height, crop.width] {
       // Dinov2 resizes its positions to every image; the others refuse one of another size.
       guard isDinov2 else {
         throw FileError(
-          file: file.path,
+          file: object.file,
           problem: "images of \(crop.height)x\(crop.width), expected image_size of the model, "
             + "\(expected.map(String.init).joined(separator: "x"))")
       }
       document.runSize = crop
-      document.notes.append("\(file.path): images are \(crop.height)x\(crop.width): positions are resized to them")
+      document.notes.append("\(object.file): images are \(crop.height)x\(crop.width): positions are resized to them")
     }
   }
   return document
+}
+
+/// The recipe in `folder`: that of the `image_processor` in `processor_config.json`, as transformers 5 writes it and takes
+/// it first, else that of `preprocessor_config.json`; nil where there is none.
+///
+/// Source: src/transformers/image_processing_base.py, get_image_processor_dict.
+private func processor(
+  in folder: String, of type: String, notes: inout [String]
+) throws(FileError) -> (object: ConfigObject, recipe: SourcePreprocessing)? {
+  func object(_ name: String) throws(FileError) -> ConfigObject? {
+    guard isListed(folder + name) else { return nil }
+    try requireFile(folder + name, "take it away")
+    return try ConfigObject(parsing: MappedFile(path: folder + name))
+  }
+  let usual = "preprocessor_config.json"
+  guard let first = try object("processor_config.json")?.object("image_processor") else {
+    return try object(usual).map { (other) throws(FileError) in
+      (other, try huggingFacePreprocessing(other, of: type, notes: &notes))
+    }
+  }
+  let recipe = try huggingFacePreprocessing(first, of: type, notes: &notes)
+  if let second = try? object(usual) {
+    var unsaid: [String] = []
+    let other = try? huggingFacePreprocessing(second, of: type, notes: &unsaid)
+    if other != recipe {
+      notes.append(
+        "\(second.file): says something else than image_processor in \(first.file), which is taken, as transformers 5 "
+          + "does: take away the one that is not the training's")
+    }
+  }
+  return (first, recipe)
 }
 
 /// Dinov2 takes as many positions as a square has for those of a square, and resizes them to the images that are none.

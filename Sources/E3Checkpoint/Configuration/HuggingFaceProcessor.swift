@@ -23,7 +23,7 @@ private enum ImageProcessor: String {
   var keepsRatio: Bool { self == .bit || self == .clip }
 }
 
-/// The recipe of a `preprocessor_config.json` beside a model of the type `model`.
+/// The recipe of a `preprocessor_config.json`, or of the `image_processor` in a `processor_config.json`, beside a model of the type `model`.
 ///
 /// Source: src/transformers/image_processing_utils.py and models/*/image_processing_*.py.
 func huggingFacePreprocessing(
@@ -155,5 +155,5 @@ func huggingFacePreprocessing(
   }
   return SourcePreprocessing(
     resize: resize, filter: filter, crop: crop, cropRounding: .down, mean: mean, deviation: deviation,
-    largest: Float(largest))
+    largest: Float(largest), normalises: normalises)
 }

@@ -32,12 +32,14 @@ public struct SourcePreprocessing: Equatable, Sendable {
   public var mean, deviation: [Float]
   /// Largest value of the pixels that mean and deviation are of as the metadata write them.
   public var largest: Float
+  /// Whether pixels are normalised, with ``mean`` and ``deviation`` of the metadata.
+  public var normalises: Bool
 
   public init(
     resize: Resize, filter: Filter, crop: Grid, cropRounding: CropRounding, mean: [Float], deviation: [Float],
-    largest: Float = 1
+    largest: Float = 1, normalises: Bool = true
   ) {
     (self.resize, self.filter, self.crop, self.cropRounding) = (resize, filter, crop, cropRounding)
-    (self.mean, self.deviation, self.largest) = (mean, deviation, largest)
+    (self.mean, self.deviation, self.largest, self.normalises) = (mean, deviation, largest, normalises)
   }
 }

@@ -75,9 +75,9 @@ struct CheckpointFiles {
     return first
   }
 
-  /// What Hugging Face's libraries and timm call the weights in a folder.
+  /// What Hugging Face's libraries and timm call the weights in a folder, in the order in which transformers looks for them.
   private static let usual = [
-    "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
   ]
   /// Endings of files with weights that are read here.
   private static let ownEndings = [".safetensors", ".npz", ".pt", ".pth", ".bin", ".pth.tar", ".ckpt"]
@@ -90,7 +90,7 @@ struct CheckpointFiles {
   private static func unread(in folder: String, beside weights: String) throws(FileError) -> [String] {
     let stems = ["model-", "pytorch_model-"]
     return try fileNames(in: folder).filter { name in
-      "\(folder)/\(name)" != weights && ownEndings.contains { name.hasSuffix($0) }
+      "\(folder)/\(name)" != weights && (usual.contains(name) || ownEndings.contains { name.hasSuffix($0) })
         && !trainingState.contains { name.hasPrefix($0) }
         && !(stems.contains { name.hasPrefix($0) } && name.range(of: "-of-") != nil)
     }

@@ -4,6 +4,8 @@ import E3Host
 struct StoredTensors {
   let form: Checkpoint.Form
   let tensors: [String: any TensorSource]
+  /// What a PyTorch file of one part has beside them.
+  let beside: BesideTensors
 
   /// Most tensors of a checkpoint.
   static let countLimit = 1 << 17
@@ -14,7 +16,7 @@ struct StoredTensors {
 
   /// - Throws: what reading the files throws; too many tensors, a name that is too long, a shape that no array has.
   init(_ files: CheckpointFiles, headerLimit: Int = Checkpoint.headerLimit) throws(FileError) {
-    (form, tensors) = try Self.read(files, headerLimit)
+    (form, tensors, beside) = try Self.read(files, headerLimit)
     guard tensors.count <= Self.countLimit else {
       throw FileError(
         file: files.weights, problem: "\(tensors.count) tensors, expected at most \(Self.countLimit)")
@@ -38,14 +40,16 @@ struct StoredTensors {
     FileError(file: path, problem: "names of tensors that take more than \(namesLimit) bytes together")
   }
 
+  private typealias Found = (form: Checkpoint.Form, tensors: [String: any TensorSource], beside: BesideTensors)
+
   private static func read(_ files: CheckpointFiles, _ headerLimit: Int) throws(FileError)
-    -> (Checkpoint.Form, [String: any TensorSource])
+    -> Found
   {
     let path = files.weights
     if files.isVMoE {
       let prefix = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
       try requireMsgpack("\(prefix).index")
-      return (.vmoe, try readVMoE(prefix: prefix))
+      return (.vmoe, try readVMoE(prefix: prefix), BesideTensors())
     }
     let file = try MappedFile(path: path)
     return try FileKind(file) == .json ? try parts(file, headerLimit) : try whole(file, headerLimit)
@@ -60,10 +64,10 @@ struct StoredTensors {
 
   /// A checkpoint of one file.
   private static func whole(_ file: MappedFile, _ headerLimit: Int) throws(FileError)
-    -> (Checkpoint.Form, [String: any TensorSource])
+    -> Found
   {
     switch try FileKind(file) {
-    case .safetensors: return (.safetensors, try readSafetensors(file, headerLimit: headerLimit))
+    case .safetensors: return (.safetensors, try readSafetensors(file, headerLimit: headerLimit), BesideTensors())
     case .json: throw FileError(file: file.path, problem: "JSON, expected weights: give the checkpoint or its folder")
     case .msgpack:
       throw FileError(
@@ -91,15 +95,16 @@ struct StoredTensors {
             + "torch.save(torch.export.load(FILE).state_dict, NEW)")
       }
       if let pickle = archive.members.first(where: { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }) {
-        return (.pytorch, try readTorch(file, archive, pickle: pickle, headerLimit: headerLimit))
+        let found = try readTorch(file, archive, pickle: pickle, headerLimit: headerLimit)
+        return (.pytorch, found.tensors, found.beside)
       }
-      return (.npz, try readNumpyZip(file, archive))
+      return (.npz, try readNumpyZip(file, archive), BesideTensors())
     }
   }
 
   /// A checkpoint in parts, by the index that says which tensor is in which file.
   private static func parts(_ file: MappedFile, _ headerLimit: Int) throws(FileError)
-    -> (Checkpoint.Form, [String: any TensorSource])
+    -> Found
   {
     let index = try JSON(parsing: file.bytes, file: file.path)
     guard case .object(let map)? = index["weight_map"] else {
@@ -120,7 +125,7 @@ struct StoredTensors {
     var form = Checkpoint.Form.safetensors
     var tensors: [String: any TensorSource] = [:]
     for (part, names) in names.sorted(by: { $0.key < $1.key }) {
-      let (partForm, found) = try whole(MappedFile(path: folder + part), headerLimit)
+      let (partForm, found, _) = try whole(MappedFile(path: folder + part), headerLimit)
       form = partForm
       for name in names {
         guard let tensor = found[name] else {
@@ -133,6 +138,6 @@ struct StoredTensors {
         throw FileError(file: folder + part, tensor: extra, problem: "\(file.path) does not say that it is here")
       }
     }
-    return (form, tensors)
+    return (form, tensors, BesideTensors())
   }
 }

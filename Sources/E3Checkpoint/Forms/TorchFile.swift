@@ -5,7 +5,7 @@ import E3Host
 ///
 /// Source: https://github.com/pytorch/pytorch, torch/serialization.py and torch/_utils.py.
 func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Member, headerLimit: Int) throws(FileError)
-  -> [String: any TensorSource]
+  -> (tensors: [String: any TensorSource], beside: BesideTensors)
 {
   let root = String(pickle.name.dropLast("data.pkl".count))
   var members: [String: ZipArchive.Member] = [:]
@@ -31,7 +31,7 @@ func readTorch(_ file: MappedFile, _ archive: ZipArchive, pickle: ZipArchive.Mem
           + "torch.save({k: torch.from_numpy(v) for k, v in arrays.items()}, FILE)"
         : "holds no named tensors")
   }
-  return reader.tensors
+  return (reader.tensors, BesideTensors(parsed))
 }
 
 /// 0 is no checksum: PyTorch writes it after `torch.serialization.set_crc32_options(False)`.
@@ -156,7 +156,8 @@ private struct TorchReader {
     }
     guard let known = torchTypes[String(typeName.dropFirst("torch.".count))], let type = known else {
       let next = typeName.hasPrefix("torch.float8") ? ": save the model after model.float()" : ""
-      return UnreadableTensor(shape: shape, problem: "type \(typeName), expected float32, float16 or bfloat16\(next)")
+      return UnreadableTensor(
+        shape: shape, problem: "type \(typeName), expected float32, float16, bfloat16 or float64\(next)")
     }
     guard let member = members["data/\(key)"], !member.isDeflated else {
       throw fault(name, "its storage \(key) is missing or deflated")

@@ -111,7 +111,7 @@ public enum Naming: String, Sendable {
           let prefix =
             name.hasSuffix(anchor) ? String(name.dropLast(anchor.count)) : Wrappers.way(in: name, to: anchor)
           let isWhole = prefix.isEmpty || prefix.hasSuffix("/") || prefix.hasSuffix(".")
-          guard isWhole, UnusedTensors.reason(name) == nil else { continue }
+          guard isWhole, UnusedTensors.reason(name, isTop: root.isEmpty) == nil else { continue }
           let key = prefix + naming.anchors[0]
           found[key] = (naming, prefix, min(name, found[key]?.name ?? name))
         }
