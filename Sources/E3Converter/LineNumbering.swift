@@ -7,12 +7,12 @@ struct LineNumbering {
   let numbers: [Int]
   let isLeading: Bool
 
-  /// Nil where lines have no number, where their numbers are not those from 0 or from 1, and where two have the same
-  /// name beside it: `grade 3` is a name.
+  /// Nil where lines have no number, where their numbers are not those from 0 or from 1, and where two have the same name
+  /// beside it: `grade 3` is a name. Of two lines both may have such names by chance: `2 euro`, `1 cent`.
   init?(_ lines: [String]) {
     for isLeading in [true, false] {
       let parts = lines.compactMap { Self.parts(of: $0, isLeading: isLeading) }
-      guard parts.count == lines.count, parts.count > 1, Set(parts.map(\.name)).count == parts.count else { continue }
+      guard parts.count == lines.count, parts.count > 2, Set(parts.map(\.name)).count == parts.count else { continue }
       let numbers = parts.map(\.number)
       let sorted = numbers.sorted()
       guard let first = sorted.first, first <= 1, sorted == Array(first..<first + lines.count) else { continue }
