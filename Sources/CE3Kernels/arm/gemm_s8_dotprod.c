@@ -12,8 +12,8 @@
  * A sixth row would leave two registers of weights: each would have to be loaded by itself and just before its use.
  * The loop, two steps a pass, is software-pipelined by hand, for in-order cores (Cortex-A55): registers are loaded for
  * their next use right after their last one, so that a load has the products of other vectors to hide behind. With eight
- * registers of weights an LD1 loads the four of a group, with four an LDP loads two; both move the address on, which costs
- * nothing where an offset is an addition before the load. Nothing may lie behind a row, so the last step stands after the
+ * registers of weights an LD1 loads the four of a group, with four an LDP loads two. Both move the address on: a core that
+ * adds an offset before it loads would make the load wait. Nothing may lie behind a row, so the last step stands after the
  * loop and loads no inputs, and 8 inputs that are left have a step of their own. The whole tile is one piece of assembly:
  * LD1 and ST1 of four registers take neighbours, which only names of registers can promise.
  */

@@ -92,8 +92,8 @@ int e3p_decode(const uint8_t *data, size_t size, const e3p_settings *settings, c
 typedef enum e3p_company {
   E3P_ALONE = 0,        /* nothing, bytes that are no picture, or pictures that a JPEG says to be its own */
   E3P_WITH_SMALLER = 1, /* a JPEG with fewer pixels right behind a JPEG: one that it lists nowhere may be its preview */
-  E3P_ANIMATED = 3,     /* further pictures of an animated PNG */
-  E3P_WITH_OTHERS = 2   /* another picture: right behind it, or in a stream of JPEG pictures anywhere */
+  E3P_WITH_OTHERS = 2,  /* another picture: right behind it, or in a stream of JPEG pictures anywhere */
+  E3P_ANIMATED = 3      /* further pictures of an animated PNG */
 } e3p_company;
 
 /* Says what lies behind the first picture of the `size` bytes at `data`. With `is_stream` they are what a pipe brought: only
