@@ -112,11 +112,9 @@ int ce3_file_changes(const ce3_file *file) {
          (now.changed != then->changed ? CE3_STATUS_CHANGED : 0);
 }
 
-int ce3_take_status(ce3_file *file) {
+void ce3_take_status(ce3_file *file) {
   struct stat status;
-  if (fstat(file->descriptor, &status)) return 0;
-  file->stamp.changed = stamp_of(&status).changed;
-  return status.st_nlink > 0;
+  if (!fstat(file->descriptor, &status)) file->stamp.changed = stamp_of(&status).changed;
 }
 
 int ce3_read_stamp(const char *path, ce3_stamp *stamp) {

@@ -65,6 +65,10 @@ struct PipeTests {
         "YUV4MPEG2 W12 H10 C422",
         "the field 'C422' of the y4m header is not read; ffmpeg makes what is by -pix_fmt yuv420p"
       ),
+      (
+        "YUV4MPEG2 W12 H10 XYSCSS=420P10",
+        "the field 'XYSCSS=420P10' of the y4m stream is not understood, or given twice"
+      ),
       ("YUV4MPEG2 W12 H10 XYSCSS=411", "the field 'XYSCSS=411' of the y4m stream is not understood, or given twice"),
       (
         "YUV4MPEG2 W12 H10 C420p10",

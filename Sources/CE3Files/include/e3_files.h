@@ -60,9 +60,8 @@ void ce3_read_on(const ce3_file *file, int how);
 enum { CE3_BYTES_CHANGED = 1, CE3_STATUS_CHANGED = 2 };
 int ce3_file_changes(const ce3_file *file);
 
-/* From now on the changes of the status are those since now. Returns whether the file still has a name: one that was replaced
- * has none, and nobody opens it to write. */
-int ce3_take_status(ce3_file *file);
+/* From now on the changes of the status are those since now. */
+void ce3_take_status(ce3_file *file);
 
 /* The stamp of the file that has the name now. Returns 0 or an errno. */
 int ce3_read_stamp(const char *path, ce3_stamp *stamp);

@@ -99,7 +99,8 @@ enum Y4MHeader {
   /// Comments pass; a range is one of two, and a layout, which mjpegtools write in place of `C`, 4:2:0.
   private static func extra(_ value: UnsafeRawBufferPointer, _ range: inout Int) -> Bool {
     guard value.starts(with: "COLORRANGE=") else {
-      return !value.starts(with: "YSCSS=") || value.starts(with: "YSCSS=420")
+      return !value.starts(with: "YSCSS=") || value.equals("YSCSS=420") || value.equals("YSCSS=420JPEG")
+        || value.equals("YSCSS=420MPEG2") || value.equals("YSCSS=420PALDV")
     }
     guard range == E3_RANGE_DEFAULT else { return false }  // given twice
     if value.equals("COLORRANGE=FULL") {

@@ -76,13 +76,14 @@ struct MappedFile: ~Copyable {
   var descriptor: Int32 { file.descriptor }
 
   /// Whether the name, the owner or the permissions were changed since it was mapped, or since the last call: or the bytes,
-  /// and their time stamp was set back. Not of a file that was replaced.
+  /// and their time stamp was set back.
   ///
   /// - Throws: when the file was written to.
   mutating func hasNewStatus() throws(Failure) -> Bool {
     let changes = withUnsafePointer(to: file) { ce3_file_changes($0) }
     guard changes & Int32(CE3_BYTES_CHANGED) == 0 else { throw reportChanged() }
-    return changes != 0 && ce3_take_status(&file) != 0
+    if changes != 0 { ce3_take_status(&file) }
+    return changes != 0
   }
 
   func reportChanged() -> Failure { .report(path, "the model file was changed while it was in use") }
